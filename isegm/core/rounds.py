@@ -1,0 +1,114 @@
+"""One round of interaction: what a model is shown, what it answers, and the session that a user sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isegm.core.boxes import Box
+from isegm.core.clicks import Click, Clicks
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a model sees.
+
+    Attributes:
+        image: ``B 3 H W`` float, RGB in [0, 1], not normalised.
+        clicks: every click so far, in pixels of this view.
+        prev_prob: ``B 1 H W`` in [0, 1], the previous answer in this view; zeros before the first.
+        state: what the model returned as ``Prediction.state`` last round (None on the first), one row per row of ``image``.
+        fresh_view: the crop moved or this is the first round, so whatever in ``state`` is bound to pixels no longer fits.
+        mirrored: the batch is ``[views, mirrored views]``; the second half shows the first half flipped left-right.
+    """
+
+    image: Tensor
+    clicks: Clicks
+    prev_prob: Tensor
+    state: Any = None
+    fresh_view: bool = True
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answers: raw ``logits`` (``B 1 H W`` at the size of ``Round.image``), named extras, and a new state.
+
+    ``state`` is None, a tensor, or a (nested) tuple, dict or dataclass of tensors, each with one row per row of the image.
+    """
+
+    logits: Tensor
+    aux: dict[str, Tensor] = field(default_factory=dict)
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One image, one object, as a value: a click makes a new session, and undo is keeping the old one.
+
+    Attributes:
+        image: ``1 3 H W``, RGB; uint8 in [0, 255] or float in [0, 1].
+        prob: ``1 1 H W`` float32 in [0, 1], the answer the user sees.
+        clicks: every click so far, in image pixels.
+        box: the crop that zoom-in holds on to, None while there is none.
+        state: the method's own state, rows as in ``Round.state``.
+        prev_prob: the previous mask for the network where that is not ``prob`` (a merged or post-processed answer).
+        view: the box the last answer was given in, None before the first.
+    """
+
+    image: Tensor
+    prob: Tensor
+    clicks: tuple[Click, ...] = ()
+    box: Box | None = None
+    state: Any = None
+    prev_prob: Tensor | None = None
+    view: Box | None = None
+
+    @property
+    def feedback(self) -> Tensor:
+        """``1 1 H W``: the previous mask that the network is shown next."""
+        return self.prob if self.prev_prob is None else self.prev_prob
+
+
+def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
+    """Join the states of single sessions into the state of one batch.
+
+    With ``mirrored`` each state holds two rows, straight and mirrored, and the batch lists all straight rows first.
+    """
+    first = states[0]
+    if first is None:
+        return None
+    if isinstance(first, Tensor):
+        if not mirrored:
+            return torch.cat(list(states))
+        return torch.cat([s[:1] for s in states] + [s[1:] for s in states])
+    return _rebuild(first, lambda key: join_states([_get(s, key) for s in states], mirrored))
+
+
+def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> Any:
+    """The state of session ``index`` out of a batch of ``count`` sessions; the inverse of ``join_states``."""
+    if state is None:
+        return None
+    if isinstance(state, Tensor):
+        rows = [index, count + index] if mirrored else [index]
+        return state[rows].clone()
+    return _rebuild(state, lambda key: split_state(_get(state, key), index, count, mirrored))
+
+
+def _get(state: Any, key: Any) -> Any:
+    return getattr(state, key) if dataclasses.is_dataclass(state) else state[key]
+
+
+def _rebuild(state: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(state):
+        return dataclasses.replace(state, **{f.name: value(f.name) for f in dataclasses.fields(state)})
+    if isinstance(state, dict):
+        return {key: value(key) for key in state}
+    if isinstance(state, (tuple, list)):
+        return type(state)(value(i) for i in range(len(state)))
+    raise TypeError(f"a session state may hold tensors, tuples, dicts and dataclasses, not {type(state).__name__}")

@@ -1,0 +1,45 @@
+"""The contract every method keeps. Read this file, then one method."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from isegm.core.rounds import Prediction, Round, Session
+
+
+class ClickModel(nn.Module):
+    """One paper. Sees a ``Round``, answers with a ``Prediction``, and knows its own losses.
+
+    It keeps nothing between calls: whatever the next click needs travels in ``Prediction.state``.
+    A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance for the contract tests, and
+    may offer ``published(shapes) -> Published | None`` to recognise checkpoints of the original code base.
+
+    Attributes:
+        protocol: the name of the method's own published evaluation protocol, a file in ``configs/eval``.
+    """
+
+    protocol: str = "ritm"
+
+    def forward(self, round_: Round) -> Prediction:
+        """One differentiable round."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(round_)")
+
+    def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
+        """Named, already weighted scalar losses; the trainer sums and logs them.
+
+        Args:
+            target: ``B 1 H W`` float, 1 = object, 0 = background, -1 = ignored.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define losses(pred, target, round_)")
+
+    def infer(self, round_: Round) -> Prediction:
+        """One round at test time; override to optimise or to reuse a cache."""
+        return self(round_)
+
+    def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
+        """A second look at the full image. ``after`` holds the plain answer; return it or a changed copy."""
+        return after
+
+    def lr_multiplier(self, name: str) -> float:
+        """The factor on the base learning rate for the parameter called ``name``."""
+        return 1.0

@@ -1,0 +1,88 @@
+"""config.yml: where data sets, weights and run folders are on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from easydict import EasyDict
+
+from isegm.core.errors import IsegmError, unknown
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def load_config(path: str | Path | None = None) -> EasyDict:
+    """Read config.yml (by default the one of this repository, or of the working folder if that has one).
+
+    Values may use ``${NAME}`` for an environment variable or another key. ``config.local.yml`` beside the file overrides it.
+
+    Raises:
+        IsegmError: the file is missing, or is no YAML mapping.
+    """
+    if path is None:
+        path = next((p for p in (Path("config.yml"), REPOSITORY / "config.yml") if p.exists()), "config.yml")
+    path = Path(path)
+    values = _read(path)
+    local = path.with_name("config.local.yml")
+    if local.exists():
+        values.update(_read(local))
+    cfg = EasyDict(_expanded(values, values))
+    cfg.config_path = str(path.resolve())
+    return cfg
+
+
+def require_path(cfg: EasyDict, key: str, what: str) -> Path:
+    """The path that config.yml gives under ``key``, as an absolute path that exists.
+
+    Raises:
+        IsegmError: the key is missing, names an unset environment variable, or the path does not exist.
+    """
+    if key not in cfg:
+        raise unknown(
+            f"key in {cfg.get('config_path', 'config.yml')} (for {what})", key, [k for k in cfg if k.endswith("_PATH")]
+        )
+    value = str(cfg[key])
+    if missing := re.findall(r"\$\{(\w+)\}", value):
+        raise IsegmError(
+            f"{what}: {key} is {value!r} in {cfg.config_path}, but {missing[0]} is not set;"
+            " set it in the environment, or write the path there"
+        )
+    path = absolute(cfg, value)
+    if not path.exists():
+        raise IsegmError(f"{what}: {path} does not exist; put the data there or change {key} in {cfg.config_path}")
+    return path
+
+
+def absolute(cfg: EasyDict, value: str) -> Path:
+    """A path from config.yml; relative ones start at the folder of that file."""
+    path = Path(value).expanduser()
+    return path if path.is_absolute() else Path(cfg.config_path).parent / path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise IsegmError(f"there is no configuration file {path}; pass --config-path, or copy config.yml of the repository")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise IsegmError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise IsegmError(f"{path} must hold 'KEY: value' lines, found {type(values).__name__}")
+    return values
+
+
+def _expanded(value: Any, names: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {k: _expanded(v, names) for k, v in value.items()}
+    if not isinstance(value, str):
+        return value
+
+    def replacement(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return os.environ.get(name) or (str(names[name]) if isinstance(names.get(name), str) else match.group(0))
+
+    return re.sub(r"\$\{(\w+)\}", replacement, value)
