@@ -76,7 +76,7 @@ def interval_iou(a: Box, b: Box) -> float:
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``B C H W`` bilinearly with aligned corners, as every published protocol does; ``x`` itself if it has that size."""
+    """Resize ``B C H W`` bilinearly with aligned corners as every protocol does; ``x`` itself if it has that size."""
     return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
