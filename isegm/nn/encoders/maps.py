@@ -1,0 +1,83 @@
+"""Clicks as images: one plane of object clicks, one of background clicks.
+
+Coordinates are subtracted in float64, and everything after that is float32, as in RITM: whether a pixel on the rim of a disk
+is in or out hangs on the last bit when a click lands between pixels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Clicks
+
+FAR = 1e6  # the squared distance, in radii, to a click that does not exist
+
+
+def disk_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
+    """Disks: 1 within ``radius`` pixels of a click, 0 elsewhere (RITM, arXiv 2102.06583, section 3.1; ``use_disks=True``).
+
+    Args:
+        clicks: ``B N``; padding, and clicks with both coordinates negative, are not drawn. Disks are cut at the image border.
+        size: (rows, columns) of the maps.
+        radius: in pixels; the rim (distance == radius) belongs to the disk.
+
+    Returns:
+        ``B 2 H W`` float32 in {0, 1}, object clicks first.
+    """
+    height, width = size
+    reach = math.ceil(radius)
+    offsets = torch.arange(-reach, reach + 2, device=clicks.yx.device)
+    rows, dy = _window(clicks.yx[..., 0], offsets)  # B N K
+    cols, dx = _window(clicks.yx[..., 1], offsets)
+    near = (dy * dy)[..., :, None] + (dx * dx)[..., None, :] <= radius**2  # B N K K
+    inside = ((rows >= 0) & (rows < height))[..., :, None] & ((cols >= 0) & (cols < width))[..., None, :]
+
+    batch = torch.arange(len(clicks.label), device=clicks.label.device)[:, None]
+    plane = 2 * batch + (clicks.label == NEGATIVE)  # B N
+    pixel = (plane[..., None, None] * height + rows[..., :, None]) * width + cols[..., None, :]
+    # One spare pixel at the end takes every write that must not show: no boolean indexing, so a GPU is never waited for.
+    spare = len(clicks.label) * 2 * height * width
+    pixel = torch.where(near & inside & _drawn(clicks)[..., None, None], pixel, spare)
+    canvas = torch.zeros(spare + 1, device=clicks.yx.device)
+    return canvas.index_fill_(0, pixel.flatten(), 1.0)[:spare].view(-1, 2, height, width)
+
+
+def distance_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
+    """``tanh(2 d / radius)`` of the distance d to the nearest click (f-BRS, arXiv 2001.10331; ``use_disks=False``).
+
+    Args:
+        clicks: ``B N``; padding, and clicks with both coordinates negative, are not drawn.
+        size: (rows, columns) of the maps.
+        radius: the distance, in pixels, at which the map is tanh(2); f-BRS uses 260.
+
+    Returns:
+        ``B 2 H W`` float32 in [0, 1], object clicks first; 1 everywhere where there is no click of that sign.
+    """
+    height, width = size
+    batch, count = clicks.label.shape
+    device = clicks.yx.device
+    rows = torch.arange(height, dtype=torch.float64, device=device)
+    cols = torch.arange(width, dtype=torch.float64, device=device)
+    signs = torch.tensor([POSITIVE, NEGATIVE], device=device)
+    drawn = (clicks.label[..., None] == signs) & _drawn(clicks)[..., None]  # B N 2
+    nearest = torch.full((batch, 2, height, width), FAR, device=device)
+    for i in range(count):  # a loop keeps memory at one map instead of N
+        dy = (rows - clicks.yx[:, i, :1]).float().div_(radius)  # B H
+        dx = (cols - clicks.yx[:, i, 1:]).float().div_(radius)  # B W
+        squared = (dy * dy)[:, None, :, None] + (dx * dx)[:, None, None, :]  # B 1 H W
+        nearest = torch.where(drawn[:, i, :, None, None], torch.minimum(nearest, squared), nearest)
+    return nearest.sqrt_().mul_(2).tanh_()
+
+
+def _drawn(clicks: Clicks) -> Tensor:
+    """``B N``: a click exists. One negative coordinate is allowed: RITM draws such a click and the border cuts it."""
+    return (clicks.label != PADDING) & (clicks.yx.amax(-1) >= 0)
+
+
+def _window(coordinate: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """``B N`` to the pixels around each click and their distance to it along one axis, both ``B N K``."""
+    pixels = coordinate.floor().long()[..., None] + offsets
+    return pixels, (pixels - coordinate[..., None]).float()

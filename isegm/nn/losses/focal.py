@@ -1,0 +1,49 @@
+"""Focal losses on one logit per pixel. Every loss here is ``forward(logits, target) -> B``, in float32 under any autocast."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from isegm.core.samples import IGNORE
+
+
+class FocalLoss(nn.Module):
+    """Binary focal loss, averaged over the valid pixels of each sample (arXiv 1708.02002; RITM's ``FocalLoss``).
+
+    Args:
+        alpha: weight of the object; the background gets ``1 - alpha``.
+        gamma: how fast well classified pixels lose weight.
+    """
+
+    eps = 1e-9
+
+    def __init__(self, alpha: float = 0.5, gamma: float = 2.0):
+        super().__init__()
+        self.alpha, self.gamma = alpha, gamma
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """``B C H W`` logits and targets (1, 0, soft values in between, -1 = ignored) to ``B`` losses."""
+        logits, target = logits.float(), target.float()
+        valid = (target != IGNORE).float()
+        alpha = torch.where(target > 0.5, self.alpha, 1 - self.alpha) * valid
+        agreement = torch.where(valid.bool(), 1 - (target - logits.sigmoid()).abs(), 1.0)
+        weight = self.reweighted((1 - agreement) ** self.gamma, valid)
+        loss = -alpha * weight * (agreement + self.eps).clamp(max=1).log()
+        return loss.sum((1, 2, 3)) / (valid.sum((1, 2, 3)) + self.eps)
+
+    def reweighted(self, weight: Tensor, valid: Tensor) -> Tensor:
+        return weight
+
+
+class NormalizedFocalLoss(FocalLoss):
+    """Focal loss whose weights sum to the number of valid pixels (f-BRS, arXiv 2001.10331, and RITM, 2102.06583, section 3.3).
+
+    The factor is a constant for the gradient. Published config: alpha 0.5, gamma 2.
+    """
+
+    eps = 1e-12
+
+    def reweighted(self, weight: Tensor, valid: Tensor) -> Tensor:
+        factor = valid.sum((-2, -1), keepdim=True) / (weight.sum((-2, -1), keepdim=True) + self.eps)
+        return weight * factor.detach()

@@ -1,0 +1,178 @@
+"""Weight files: reading them without trusting them, renaming their keys, and loading them strictly."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec
+
+SHOWN = 10  # keys of each kind that an error names
+
+
+def read_weights(path: str | Path) -> dict[str, Any]:
+    """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or safetensors.
+
+    Nothing in the file is executed: PyTorch files are read with ``weights_only=True``.
+
+    Returns:
+        What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ..., "metadata": ...}``.
+
+    Raises:
+        IsegmError: no such file, an incomplete one, or something else altogether.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise IsegmError(f"there is no weight file {path}")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.lstrip()[:1] == b"<":
+        raise IsegmError(f"{path} is a web page, not weights: the download failed; fetch the file itself")
+    if head.startswith(b"version https://git-lfs"):
+        raise IsegmError(f"{path} is a Git LFS pointer, not weights: run 'git lfs pull'")
+    try:
+        contents = _read_safetensors(path) if head[8:9] == b"{" else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken or foreign file can make the readers raise anything at all
+        reason = str(error).strip().partition("\n")[0]
+        raise IsegmError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or no file of tensors"
+            f" ({type(error).__name__}: {reason:.160}); fetch it again"
+        ) from error
+    if not isinstance(contents, Mapping):
+        raise IsegmError(f"{path} holds a {type(contents).__name__}; expected a dictionary of tensors")
+    return dict(contents)
+
+
+def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
+    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry ``state_dict``."""
+    tensors = contents.get("state_dict", contents)
+    if not isinstance(tensors, Mapping) or not tensors or not all(isinstance(v, Tensor) for v in tensors.values()):
+        raise IsegmError(f"{path} holds no state dict; its entries are {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}")
+    return dict(tensors)
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class KeyMap:
+    """Renames between our parameter names and published ones: pairs of prefixes (ours, published); the first that fits wins.
+
+    A name that no prefix fits stays as it is.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def to_ours(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values under our names.
+
+        Raises:
+            IsegmError: the renaming could not be undone: two names become one, or a foreign name looks like one of ours.
+        """
+        return _renamed(named, [(published, own) for own, published in self.pairs], self.pairs)
+
+    def to_published(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values under the published names; raises as ``to_ours``."""
+        return _renamed(named, self.pairs, [(published, own) for own, published in self.pairs])
+
+
+@dataclass(frozen=True)
+class KeyReport:
+    """What came of comparing the tensors of a file with those of a model."""
+
+    matched: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshaped: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not (self.missing or self.unexpected or self.misshaped)
+
+    def __str__(self) -> str:
+        lines = [f"{self.matched} tensors match"]
+        for kind in ("missing", "unexpected", "misshaped"):
+            if keys := getattr(self, kind):
+                more = f" ... and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+                lines.append(f"{len(keys)} {kind}: {', '.join(keys[:SHOWN])}{more}")
+        return "; ".join(lines)
+
+
+@dataclass(frozen=True)
+class Published:
+    """How a checkpoint of an original code base is read and written.
+
+    Attributes:
+        spec: the model it becomes.
+        keys: its parameter names.
+        source: for people, e.g. ``"RITM (published)"``.
+        config: the configuration the original code base stores beside the weights, None if it stores none.
+    """
+
+    spec: Spec
+    keys: KeyMap
+    source: str
+    config: dict[str, Any] | None = None
+
+
+def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None) -> KeyReport:
+    """Load every tensor of a file into a model that has exactly these.
+
+    Args:
+        what: the file, for the error message.
+        keys: how the file's names differ from the model's; the report uses the file's.
+
+    Raises:
+        IsegmError: a tensor is missing, is not known to the model, or has another shape.
+    """
+    keys = keys or KeyMap()
+    own = keys.to_published(model.state_dict())
+    misshaped = tuple(
+        f"{key} ({_shape(tensors[key])} in the file, {_shape(own[key])} in the model)"
+        for key in own
+        if key in tensors and tensors[key].shape != own[key].shape
+    )
+    missing = tuple(key for key in own if key not in tensors)
+    unexpected = tuple(key for key in tensors if key not in own)
+    report = KeyReport(len(own) - len(missing) - len(misshaped), missing, unexpected, misshaped)
+    if not report.complete:
+        raise IsegmError(f"{what} does not fit the model: {report}; is it complete, and made for this model?")
+    model.load_state_dict(keys.to_ours(tensors))
+    return report
+
+
+def _renamed(named: Mapping[str, Any], pairs: Iterable[tuple[str, str]], inverse: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    renamed = {key: _rename(key, pairs) for key in named}
+    if lost := [key for key, name in renamed.items() if _rename(name, inverse) != key]:
+        raise IsegmError(f"{len(lost)} keys have no place in the other layout: {', '.join(lost[:SHOWN])}")
+    return {renamed[key]: value for key, value in named.items()}
+
+
+def _rename(key: str, pairs: Iterable[tuple[str, str]]) -> str:
+    for prefix, replacement in pairs:
+        if key.startswith(prefix):
+            return replacement + key[len(prefix) :]
+    return key
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt", device="cpu") as file:
+        return {"state_dict": {key: file.get_tensor(key) for key in file.keys()}, "metadata": file.metadata() or {}}  # noqa: SIM118
