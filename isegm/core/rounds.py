@@ -70,6 +70,11 @@ class Session:
     view: Box | None = None
 
     @property
+    def answered(self) -> bool:
+        """Whether ``prob`` is an answer of the network rather than zeros or a mask to start from."""
+        return self.view is not None
+
+    @property
     def feedback(self) -> Tensor:
         """``1 1 H W``: the previous mask that the network is shown next."""
         return self.prob if self.prev_prob is None else self.prev_prob

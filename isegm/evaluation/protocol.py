@@ -1,0 +1,119 @@
+"""Protocols: how a method is judged, one versioned YAML file each under configs/eval."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from isegm.core.errors import IsegmError, unknown
+from isegm.inference.predictor import Predictor
+from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.methods.base import ClickModel
+from isegm.utils.config import REPOSITORY
+
+FOLDER = REPOSITORY / "configs" / "eval"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that moves a NoC number, apart from the network and the data.
+
+    Attributes:
+        name, version, source: which published protocol this is; any change of meaning raises the version.
+        max_clicks: clicks per object at most; the count of an object that never gets there.
+        min_clicks: clicks made even if ``stop_iou`` is reached earlier.
+        stop_iou: an object is finished once it has this IoU.
+        mask_threshold: a pixel is in the mask where its probability is above this.
+        zoom: arguments of ``ZoomIn``, or None for whole images.
+        mirror: average with the mirror image.
+        datasets: changes for single data sets, by data set name.
+        changes: what was changed on the command line, part of the label.
+    """
+
+    name: str
+    version: int
+    source: str = ""
+    max_clicks: int = 20
+    min_clicks: int = 1
+    stop_iou: float = 0.9
+    mask_threshold: float = 0.49
+    zoom: dict[str, Any] | None = field(default_factory=dict)
+    mirror: bool = False
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """E.g. ``"ritm v1"``, or ``"ritm v1 (mirror=False)"`` where something was changed."""
+        return f"{self.name} v{self.version}" + (f" ({', '.join(self.changes)})" if self.changes else "")
+
+    def for_dataset(self, name: str) -> Protocol:
+        """The protocol with what it says about one data set applied; ``zoom`` entries are merged, others replaced."""
+        settings = dict(self.datasets.get(name, {}))
+        if "zoom" in settings and self.zoom is not None and settings["zoom"] is not None:
+            settings["zoom"] = {**self.zoom, **settings["zoom"]}
+        return dataclasses.replace(self, **settings)
+
+    def changed(self, **values: Any) -> Protocol:
+        """A copy with some values changed for every data set; what differs is remembered in the label."""
+        known = {f.name for f in dataclasses.fields(self)}
+        notes = list(self.changes)
+        for key, value in values.items():
+            if key not in known:
+                raise unknown("protocol setting", key, known)
+            if value != getattr(self, key):
+                notes.append(f"{key}={value}")
+        datasets = {n: {k: v for k, v in s.items() if k not in values} for n, s in self.datasets.items()}
+        return dataclasses.replace(self, **values, datasets=datasets, changes=tuple(notes))
+
+    def predictor(self, model: ClickModel, **options: Any) -> Predictor:
+        """The predictor this protocol prescribes."""
+        zoom = WholeImage() if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
+        return Predictor(model, zoom, mirror=self.mirror, **options)
+
+    def thresholds(self) -> tuple[float, ...]:
+        """The IoU thresholds that a run with this ``stop_iou`` can be read at: 0.8, 0.85, 0.9 and perhaps 0.95."""
+        return tuple(t for t in (0.8, 0.85, 0.9, 0.95) if t <= self.stop_iou + 1e-9)
+
+
+def load_protocol(name: str) -> Protocol:
+    """Read ``configs/eval/<name>.yml``, or a YAML file given by path.
+
+    Raises:
+        IsegmError: no such protocol (the nearest names are listed), or an unknown key in the file.
+    """
+    path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
+    if not path.exists():
+        raise unknown("protocol", name, [p.stem for p in FOLDER.glob("*.yml")])
+    values = yaml.safe_load(path.read_text())
+    known = {f.name for f in dataclasses.fields(Protocol)} - {"changes"}
+    for settings in (values, *values.get("datasets", {}).values()):
+        for key in settings:
+            if key not in known:
+                raise unknown(f"key in {path}", key, known)
+    zoom_keys = {f.name for f in dataclasses.fields(ZoomIn)}
+    for settings in (values, *values.get("datasets", {}).values()):
+        for key in settings.get("zoom") or {}:
+            if key not in zoom_keys:
+                raise unknown(f"zoom key in {path}", key, zoom_keys)
+    return Protocol(**values)
+
+
+def fixed_size(protocol: Protocol, mode: str) -> Protocol:
+    """The protocol under an ``--eval-mode``: ``cvpr`` leaves it, ``fixedN`` crops to N x N pixels from the first click on."""
+    if mode == "cvpr":
+        return protocol
+    digits = mode.removeprefix("fixed")
+    sizes = digits.split(",")
+    if not mode.startswith("fixed") or len(sizes) > 2 or not all(s.isdigit() and int(s) > 0 for s in sizes):
+        raise IsegmError(f"--eval-mode {mode!r}: expected cvpr, fixedN (e.g. fixed448) or fixedH,W")
+    size = [int(s) for s in (sizes if len(sizes) == 2 else sizes * 2)]
+    return protocol.changed(zoom={**(protocol.zoom or {}), "skip_clicks": -1, "size": size})
+
+
+def _with_tuples(zoom: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in zoom.items()}

@@ -1,0 +1,145 @@
+"""Tables and curves out of result files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from isegm.core.errors import unknown
+from isegm.evaluation.metrics import mean_iou_at
+from isegm.evaluation.results import DatasetResult, RunResult
+
+matplotlib.use("Agg")
+
+FORMATS = ("markdown", "csv", "latex")
+
+
+def table(runs: Sequence[RunResult], metrics: Sequence[str] | None = None, style: str = "markdown") -> str:
+    """One row per run, one column per data set and metric.
+
+    Data sets that share a name but not their fingerprint, count or number of clicks stand in columns of their own, and every
+    row says its protocol. Notes below a Markdown table name protocol, checkpoint hash, fingerprint and sample count.
+
+    Args:
+        metrics: e.g. ``["NoC@85", "NoC@90"]``; by default NoC at 85 and 90 and the failures at 90, where a run has them.
+        style: one of ``FORMATS``.
+    """
+    if style not in FORMATS:
+        raise unknown("table format", style, FORMATS)
+    columns = _columns(runs)
+    header = ["model", "protocol"]
+    picks: list[tuple[str, str]] = []
+    for column, results in columns.items():
+        available = [m for m in (metrics or ("NoC@85", "NoC@90", "fail@90")) if any(m in r.metrics for r in results.values())]
+        picks += [(column, m) for m in available]
+        header += [f"{column} {m}" for m in available]
+    rows = []
+    for i, run in enumerate(runs):
+        cells = [name_of(run), run.protocol_label]
+        for column, metric in picks:
+            result = columns[column].get(i)
+            cells.append(_cell(result, metric))
+        rows.append(cells)
+    if style == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([header, *rows])
+        return out.getvalue().rstrip("\n")
+    if style == "latex":
+        lines = [r"\begin{tabular}{ll" + "r" * len(picks) + "}", r"\hline"]
+        lines += [" & ".join(_latex(c) for c in cells) + r" \\" for cells in (header, *rows)]
+        return "\n".join([*lines[:3], r"\hline", *lines[3:], r"\hline", r"\end{tabular}"])
+    return "\n".join([*_markdown(header, rows), "", *notes(runs)])
+
+
+def notes(runs: Sequence[RunResult]) -> list[str]:
+    """What a number needs to be comparable, one line per run."""
+    lines = []
+    for run in runs:
+        sets = ", ".join(
+            f"{d.name}: {len(d.objects)} objects, data {d.fingerprint[:8]}"
+            + (f", {len(d.skipped)} skipped" if d.skipped else "")
+            for d in run.datasets
+        )
+        checkpoint = run.checkpoint.get("sha256", "")[:12] or "none"
+        lines.append(f"- {name_of(run)}: protocol {run.protocol_label}, checkpoint {checkpoint}; {sets}")
+    return lines
+
+
+def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
+    """Mean IoU against the number of clicks, one panel per data set; written as the file type of ``path``.
+
+    An object that was stopped early keeps its last IoU, so a curve from a run that stopped at 90 % flattens near it.
+    """
+    columns = _columns(runs)
+    figure = Figure(figsize=(4.6 * len(columns), 3.8), layout="constrained")
+    axes = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axis, (column, results) in zip(axes, columns.items(), strict=True):
+        for i, result in results.items():
+            clicks = np.arange(1, result.max_clicks + 1)
+            axis.plot(clicks, [100 * mean_iou_at(result.curves, c) for c in clicks], marker=".", label=name_of(runs[i]))
+        axis.set(
+            title=column, xlabel="clicks", ylabel="mean IoU (%)", xlim=(0.5, max(r.max_clicks for r in results.values()) + 0.5)
+        )
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def name_of(run: RunResult) -> str:
+    return run.model_name or Path(run.checkpoint.get("path", "model")).stem
+
+
+def _columns(runs: Sequence[RunResult]) -> dict[str, dict[int, DatasetResult]]:
+    """Comparable results by column title, then by row."""
+    keys: dict[tuple, dict[int, DatasetResult]] = {}
+    for i, run in enumerate(runs):
+        for result in run.datasets:
+            key = (result.name, result.fingerprint, len(result.objects), result.max_clicks)
+            keys.setdefault(key, {})[i] = result
+    names = [key[0] for key in keys]
+    titled = {}
+    for key, results in keys.items():
+        name, fingerprint, size, _ = key
+        unique = names.count(name) == 1
+        title = name if unique else f"{name} ({size} objects, {fingerprint[:6]})"
+        while title in titled:
+            title += "'"
+        titled[title] = results
+    return titled
+
+
+def _cell(result: DatasetResult | None, metric: str) -> str:
+    value = result.metrics.get(metric) if result else None
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    return f"{100 * value:.1f}" if metric.startswith("mIoU") else f"{value:.2f}"
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(r[i]) for r in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        return (
+            "| "
+            + " | ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+            + " |"
+        )
+
+    rule = "|" + "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return [line(header), rule, *map(line, rows)]
+
+
+def _latex(cell: str) -> str:
+    for plain in "&%_#":
+        cell = cell.replace(plain, "\\" + plain)
+    return cell.replace(">=", r"$\geq$")

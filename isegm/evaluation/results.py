@@ -1,0 +1,168 @@
+"""Result files: every click and every IoU of every object, so that any metric can be computed again without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+import isegm
+from isegm.core.errors import IsegmError
+from isegm.evaluation.metrics import summarise
+from isegm.evaluation.protocol import Protocol
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ObjectRecord:
+    """One object: its clicks (y, x, label 1 or 0), the IoU after each, and the seconds of model time each took."""
+
+    id: str
+    clicks: tuple[tuple[float, float, int], ...]
+    ious: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "clicks": [list(c) for c in self.clicks],
+            "ious": list(self.ious),
+            "seconds": [round(s, 6) for s in self.seconds],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ObjectRecord:
+        return cls(data["id"], tuple(tuple(c) for c in data["clicks"]), tuple(data["ious"]), tuple(data["seconds"]))
+
+
+@dataclass(frozen=True)
+class DatasetResult:
+    """All objects of one data set under one protocol.
+
+    Attributes:
+        seconds: process time spent in ``model``, ``simulation`` (next clicks and IoU) and ``io`` (reading and decoding),
+            summed over threads, and ``wall`` for the whole.
+        skipped: (id, reason) of samples that could not be evaluated; no metric counts them.
+        thresholds, max_clicks: what the metrics are read at.
+    """
+
+    name: str
+    fingerprint: str
+    objects: tuple[ObjectRecord, ...]
+    thresholds: tuple[float, ...]
+    max_clicks: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def curves(self) -> list[tuple[float, ...]]:
+        return [o.ious for o in self.objects]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return summarise(self.curves, self.thresholds, self.max_clicks)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "size": len(self.objects),
+            "metrics": self.metrics,
+            "thresholds": list(self.thresholds),
+            "max_clicks": self.max_clicks,
+            "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
+            "skipped": [list(s) for s in self.skipped],
+            "objects": [o.as_json() for o in self.objects],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> DatasetResult:
+        return cls(
+            data["name"],
+            data["fingerprint"],
+            tuple(ObjectRecord.from_json(o) for o in data["objects"]),
+            tuple(data["thresholds"]),
+            data["max_clicks"],
+            data["seconds"],
+            tuple((i, reason) for i, reason in data["skipped"]),
+        )
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One evaluation run: a checkpoint under a protocol on some data sets."""
+
+    protocol: dict[str, Any]
+    checkpoint: dict[str, Any]
+    datasets: tuple[DatasetResult, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    model_name: str = ""
+
+    @classmethod
+    def of(
+        cls, protocol: Protocol, checkpoint: dict[str, Any], datasets: Sequence[DatasetResult], model_name: str
+    ) -> RunResult:
+        named = {"name": protocol.name, "version": protocol.version, "changes": list(protocol.changes)}
+        return cls(named, checkpoint, tuple(datasets), environment(), model_name)
+
+    @property
+    def protocol_label(self) -> str:
+        changes = self.protocol.get("changes") or []
+        return f"{self.protocol['name']} v{self.protocol['version']}" + (f" ({', '.join(changes)})" if changes else "")
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = {
+            "schema": SCHEMA,
+            "model_name": self.model_name,
+            "protocol": self.protocol,
+            "checkpoint": self.checkpoint,
+            "environment": self.environment,
+            "datasets": [d.as_json() for d in self.datasets],
+        }
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(data, indent=1))
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> RunResult:
+        """Read a result file.
+
+        Raises:
+            IsegmError: the file is missing, no result file, or of a schema this version does not know.
+        """
+        try:
+            data = json.loads(Path(path).read_text())
+            if data["schema"] != SCHEMA:
+                raise IsegmError(f"{path} has result schema {data['schema']}, this version of isegm reads {SCHEMA}")
+            datasets = tuple(DatasetResult.from_json(d) for d in data["datasets"])
+            return cls(data["protocol"], data["checkpoint"], datasets, data["environment"], data.get("model_name", ""))
+        except FileNotFoundError:
+            raise IsegmError(f"there is no result file {path}; scripts/evaluate_model.py --save-json writes one") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise IsegmError(f"{path} is no result file of scripts/evaluate_model.py: {error!r}") from None
+
+
+def environment() -> dict[str, str]:
+    """Versions and device that a number may depend on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    return {
+        "isegm": isegm.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "device": device,
+        "threads": str(torch.get_num_threads()),
+    }

@@ -1,0 +1,64 @@
+"""The simulated user of the NoC protocol: clicks in the middle of the largest error.
+
+Source: f-BRS and RITM (arXiv 2102.06583), reference evaluator; ties and degenerate cases follow it exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from isegm.core.clicks import Click
+
+
+def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
+    """The next click on a wrong answer.
+
+    The click goes to the pixel deepest inside the false negatives or the false positives, whichever is deeper; ignored pixels
+    are no error, the image border counts as background, and pixels already clicked are never the deepest. Equal depths give
+    a negative click, equal pixels the first in row order. Without any error: a negative click at (0, 0).
+
+    Args:
+        mask: ``H W`` bool, the current answer.
+        gt: ``H W`` int, 1 = object, 0 = background, -1 = ignored.
+        clicked: the clicks made so far.
+    """
+    false_negative = (gt == 1) & ~mask
+    false_positive = (gt == 0) & mask
+    positive = deepest(false_negative, clicked)
+    negative = deepest(false_positive, clicked)
+    _, y, x = positive if positive[0] > negative[0] else negative
+    return Click(y, x, positive[0] > negative[0])
+
+
+def deepest(error: np.ndarray, clicked: Sequence[Click]) -> tuple[float, int, int]:
+    """Depth, row and column of the pixel of ``error`` (``H W`` bool) farthest from its complement; (0, 0, 0) if there is none.
+
+    The distance transform runs on the bounding box of the error with a rim of one pixel. That is exact: the rim holds no
+    error, and any way from an error pixel to a pixel beyond the rim crosses it.
+    """
+    rows = np.flatnonzero(error.any(1))
+    if not len(rows):
+        return 0.0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    cols = np.flatnonzero(error[top:bottom].any(0))
+    left, right = int(cols[0]), int(cols[-1]) + 1
+    depth = distance_inside(error[top:bottom, left:right])
+    for click in clicked:
+        y, x = int(click.y) - top, int(click.x) - left
+        if 0 <= y < depth.shape[0] and 0 <= x < depth.shape[1]:
+            depth[y, x] = 0
+    flat = int(depth.argmax())
+    y, x = divmod(flat, depth.shape[1])
+    if depth[y, x] == 0:  # every error pixel has been clicked
+        return 0.0, 0, 0
+    return float(depth[y, x]), top + y, left + x
+
+
+def distance_inside(mask: np.ndarray) -> np.ndarray:
+    """``H W`` float32: exact Euclidean distance of every true pixel to the nearest false one, what lies outside being false."""
+    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    padded[1:-1, 1:-1] = mask
+    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]

@@ -1,0 +1,180 @@
+"""The one predictor: a session in, a session out; undo is keeping the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isegm.core import boxes
+from isegm.core.clicks import Click, Clicks
+from isegm.core.errors import IsegmError
+from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
+from isegm.inference.mirror import averaged, with_mirror
+from isegm.inference.zoom import View, WholeImage, ZoomIn
+from isegm.methods.base import ClickModel
+
+
+@dataclass(frozen=True)
+class Request:
+    """One session about to be answered: its clicks with the new one, and the view they are answered in."""
+
+    session: Session
+    clicks: tuple[Click, ...]
+    view: View
+
+    @property
+    def fresh(self) -> bool:
+        return self.session.view != self.view.source
+
+    @property
+    def group(self) -> tuple:
+        """Requests of the same group can share a forward pass."""
+        return self.view.size, self.fresh, self.session.state is None
+
+
+class Predictor:
+    """Answers clicks with a model, for one session or many at once. Holds no session: it can be shared by threads.
+
+    Args:
+        model: the network; put into eval mode.
+        zoom: where it looks, ``ZoomIn()`` or ``WholeImage()``.
+        mirror: average over the view and its mirror image.
+        clicks_limit: the network sees only the first so many clicks of a session; None for all.
+        max_batch: the most views in one forward pass.
+    """
+
+    def __init__(
+        self,
+        model: ClickModel,
+        zoom: ZoomIn | WholeImage | None = None,
+        *,
+        mirror: bool = False,
+        clicks_limit: int | None = None,
+        max_batch: int = 32,
+    ) -> None:
+        self.model = model.eval()
+        self.zoom = ZoomIn() if zoom is None else zoom
+        self.mirror, self.clicks_limit, self.max_batch = mirror, clicks_limit, max_batch
+        self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
+
+    def start(self, image: np.ndarray | Tensor, prob: np.ndarray | Tensor | None = None) -> Session:
+        """Open a session.
+
+        Args:
+            image: RGB, ``H W 3`` uint8 array, or ``1 3 H W`` tensor (uint8, or float in [0, 1]).
+            prob: ``H W`` in [0, 1], a mask to start from; the network sees it as the previous answer.
+
+        Raises:
+            IsegmError: the image or the mask has another shape or type.
+        """
+        pixels = _image_tensor(image)
+        height, width = pixels.shape[-2:]
+        if prob is None:
+            start = torch.zeros(1, 1, height, width)
+        else:
+            start = torch.as_tensor(prob, dtype=torch.float32).reshape(1, 1, *np.shape(prob)[-2:])
+            if start.shape[-2:] != (height, width):
+                raise IsegmError(
+                    f"the mask to start from is {tuple(start.shape[-2:])}, the image {(height, width)}: sizes must match"
+                )
+        return Session(pixels.to(self.device), start.to(self.device))
+
+    def click(self, session: Session, click: Click) -> Session:
+        """Answer one more click. The old session stays as it is."""
+        return self.click_many([session], [click])[0]
+
+    @torch.no_grad()
+    def click_many(self, sessions: Sequence[Session], clicks: Sequence[Click]) -> list[Session]:
+        """Answer one click in each of several sessions; views of equal size share forward passes.
+
+        Raises:
+            IsegmError: a click lies outside its image.
+        """
+        requests = [self._request(s, c) for s, c in zip(sessions, clicks, strict=True)]
+        answers = self._answer(requests)
+        again = [i for i, session in enumerate(answers) if self.zoom.looks_again(session)]
+        if again:
+            # RITM's second pass: the crop is chosen by the new answer while the network is shown the old one.
+            seen = [replace(answers[i], prev_prob=requests[i].session.feedback) for i in again]
+            second = [Request(s, s.clicks, self.zoom.view(s, s.clicks)) for s in seen]
+            for i, session in zip(again, self._answer(second), strict=True):
+                answers[i] = session
+        return answers
+
+    def _request(self, session: Session, click: Click) -> Request:
+        height, width = session.image.shape[-2:]
+        if not boxes.whole(height, width).contains(click.y, click.x):
+            raise IsegmError(
+                f"click (y={click.y}, x={click.x}) lies outside the image of {height} rows and {width} columns; y comes first"
+            )
+        clicks = (*session.clicks, click)
+        return Request(session, clicks, self.zoom.view(session, clicks))
+
+    def _answer(self, requests: Sequence[Request]) -> list[Session]:
+        groups: dict[tuple, list[int]] = {}
+        for i, request in enumerate(requests):
+            groups.setdefault(request.group, []).append(i)
+        answers: list[Session | None] = [None] * len(requests)
+        per_pass = max(1, self.max_batch // (2 if self.mirror else 1))
+        for indices in groups.values():
+            for start in range(0, len(indices), per_pass):
+                part = indices[start : start + per_pass]
+                for i, session in zip(part, self._forward([requests[i] for i in part]), strict=True):
+                    answers[i] = session
+        return answers
+
+    def _forward(self, requests: Sequence[Request]) -> list[Session]:
+        round_ = self._round(requests)
+        pred = averaged(self.model.infer(with_mirror(round_))) if self.mirror else self.model.infer(round_)
+        probs = pred.logits.sigmoid()
+        return [self._after(request, pred, probs[i : i + 1], i, len(requests)) for i, request in enumerate(requests)]
+
+    def _round(self, requests: Sequence[Request]) -> Round:
+        shown, clicks = [], []
+        for request in requests:
+            view, session = request.view, request.session
+            image = boxes.cut(session.image, view.source)
+            if image.dtype == torch.uint8:
+                image = image.float() / 255
+            # Image and mask are resized together, as one four-channel image.
+            shown.append(boxes.resize(torch.cat([image, boxes.cut(session.feedback, view.source)], 1), view.size))
+            limit = self.clicks_limit
+            known = Clicks.of(request.clicks if limit is None else request.clicks[:limit])
+            clicks.append(known.crop(view.source, view.size))
+        stacked = torch.cat(shown)
+        state = join_states([r.session.state for r in requests], self.mirror)
+        return Round(
+            image=stacked[:, :3],
+            clicks=Clicks.cat(clicks).to(self.device),
+            prev_prob=stacked[:, 3:],
+            state=state,
+            fresh_view=requests[0].fresh,
+        )
+
+    def _after(self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int) -> Session:
+        session, view = request.session, request.view
+        after = replace(
+            session,
+            clicks=request.clicks,
+            prob=boxes.paste(prob, view.target, *session.image.shape[-2:]),
+            prev_prob=None,
+            box=view.held,
+            view=view.source,
+            state=split_state(pred.state, index, count, self.mirror),
+        )
+        own = Prediction(pred.logits[index : index + 1], {k: v[index : index + 1] for k, v in pred.aux.items()})
+        return self.model.refine(session, after, own)
+
+
+def _image_tensor(image: np.ndarray | Tensor) -> Tensor:
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise IsegmError(f"expected an RGB image of shape (H, W, 3) and type uint8, got {image.shape} of {image.dtype}")
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    if image.ndim != 4 or image.shape[:2] != (1, 3) or not image.numel():
+        raise IsegmError(f"expected an image tensor of shape (1, 3, H, W), got {tuple(image.shape)}")
+    return image

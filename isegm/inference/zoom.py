@@ -1,0 +1,134 @@
+"""Where the network looks: the whole image at first, then a crop around the object.
+
+The rules are those of RITM's zoom-in (arXiv 2102.06583, and f-BRS before it), to the pixel: published NoC numbers depend on
+every rounding here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isegm.core import boxes
+from isegm.core.boxes import Box
+from isegm.core.clicks import Click
+from isegm.core.rounds import Session
+
+
+@dataclass(frozen=True)
+class View:
+    """What the network is shown for one click.
+
+    Attributes:
+        source: the part of the image it sees.
+        size: (rows, columns) that part is resized to.
+        target: the part of the image its answer is laid on; all else becomes 0. The same as ``source`` except for one
+            published flaw, see ``ZoomIn``.
+        held: the crop to hold on to for the next click, None while there is none.
+    """
+
+    source: Box
+    size: tuple[int, int]
+    target: Box
+    held: Box | None
+
+
+@dataclass(frozen=True)
+class WholeImage:
+    """No zoom-in: the whole image, its longer side limited to ``max_size`` pixels if that is given."""
+
+    max_size: int | None = None
+
+    def view(self, session: Session, clicks: Sequence[Click]) -> View:
+        box = boxes.whole(*session.image.shape[-2:])
+        return View(box, limited(box, self.max_size), box, None)
+
+    def looks_again(self, session: Session) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class ZoomIn:
+    """Crop to the object once there is an answer, and hold the crop until the object leaves it.
+
+    Attributes:
+        size: the longer side of a crop after resizing, or (rows, columns) to resize to exactly.
+        skip_clicks: clicks that see the whole image at its own size; -1 crops (and resizes) from the first click on.
+        expansion: how much larger than the object's bounding box the crop is.
+        min_crop: the least height and width of a crop, in image pixels.
+        threshold: probability above which a pixel belongs to the object here (0.5 in RITM, while its masks use 0.49).
+        stale_iou: a new crop replaces the held one when their ``boxes.interval_iou`` is below this.
+        max_size: limit on the longer side of whole-image views; None for no limit (as in every published evaluation).
+
+    A flaw of the published code is kept because it moves numbers: when the answer becomes empty the network sees the whole
+    image again, yet its answer is still squeezed into the crop held before.
+    """
+
+    size: int | tuple[int, int] = 400
+    skip_clicks: int = 1
+    expansion: float = 1.4
+    min_crop: int = 200
+    threshold: float = 0.5
+    stale_iou: float = 0.5
+    max_size: int | None = None
+
+    def view(self, session: Session, clicks: Sequence[Click]) -> View:
+        """The view for answering ``clicks``, of which the last is not answered in ``session`` yet."""
+        image = boxes.whole(*session.image.shape[-2:])
+        unchanged = View(image, limited(image, self.max_size), session.box or image, session.box)
+        if len(clicks) <= self.skip_clicks:
+            return unchanged
+        wanted = self._wanted(session, clicks)
+        if wanted is None:
+            if self.skip_clicks >= 0:
+                return unchanged
+            wanted = image
+        held = session.box
+        if held is None or _leaves(held, clicks) or boxes.interval_iou(wanted, held) < self.stale_iou:
+            held = wanted
+        return View(held, self._scaled(held), held, held)
+
+    def looks_again(self, session: Session) -> bool:
+        """Whether a first answer, given without a crop, calls for a second one with a crop.
+
+        Only possible with ``skip_clicks=0``: the first click is then answered on the whole image and again on the crop.
+        """
+        if session.box is not None or self.skip_clicks > 0:
+            return False
+        found = boxes.bbox_of(session.prob[0, 0] > self.threshold)
+        if found is None:
+            return False
+        height, width = session.image.shape[-2:]
+        crop = boxes.clamp(boxes.expand(found, self.expansion, self.min_crop), height, width)
+        return boxes.interval_iou(crop, boxes.whole(height, width)) < 0.5
+
+    def _wanted(self, session: Session, clicks: Sequence[Click]) -> Box | None:
+        """The crop around the current answer and the positive clicks; None without an answer."""
+        found = boxes.bbox_of(session.prob[0, 0] > self.threshold) if session.answered else None
+        if found is None:
+            return None
+        for click in clicks:
+            if click.positive:
+                found = boxes.include(found, int(click.y), int(click.x))
+        return boxes.clamp(boxes.expand(found, self.expansion, self.min_crop), *session.image.shape[-2:])
+
+    def _scaled(self, box: Box) -> tuple[int, int]:
+        if not isinstance(self.size, int):
+            return tuple(self.size)
+        scale = self.size / max(box.height, box.width)
+        return round(box.height * scale), round(box.width * scale)
+
+
+def limited(box: Box, max_size: int | None) -> tuple[int, int]:
+    """The size of a box, scaled down if its longer side exceeds ``max_size``."""
+    longer = max(box.height, box.width)
+    if max_size is None or longer <= max_size:
+        return box.height, box.width
+    scale = max_size / longer
+    return max(1, round(box.height * scale)), max(1, round(box.width * scale))
+
+
+def _leaves(held: Box, clicks: Sequence[Click]) -> bool:
+    # The last row and column count as outside: RITM compares its inclusive upper bounds with >=.
+    inner = Box(held.top, held.left, held.bottom - 1, held.right - 1)
+    return any(c.positive and not inner.contains(c.y, c.x) for c in clicks)

@@ -1,0 +1,12 @@
+"""Shared by all tests: one thread per process, and tests/ on the path for the helpers beside this file."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import torch
+
+torch.set_num_threads(1)
