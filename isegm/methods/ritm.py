@@ -6,6 +6,7 @@ classifies every pixel. ``prev_mask=False`` is the paper's non-iterative baselin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,16 +14,17 @@ from torch import Tensor, nn
 
 from isegm.core.boxes import resize
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, spec
+from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.hrnet import HRNet
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
 from isegm.nn.encoders.maps import disk_maps, distance_maps
 from isegm.nn.heads.ocr import OCRHead
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.weights import KeyMap, Published
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLICK_MAPS = {"disk": disk_maps, "distance": distance_maps}
@@ -138,3 +140,109 @@ def tiny() -> RITM:
 def _check_fit(name: str, given: int, needed: int, reason: str) -> None:
     if given != needed:
         raise IsegmError(f"{name} is {given}, but {reason} {needed} channels; set {name}={needed}")
+
+
+# --- checkpoints of the original code base ------------------------------------------------------------------------------
+
+_HEAD_KEYS = (
+    ("head.aux.", "feature_extractor.aux_head."),
+    ("head.reduce.", "feature_extractor.conv3x3_ocr."),
+    ("head.attention.", "feature_extractor.ocr_distri_head.object_context_block."),
+    ("head.merge.", "feature_extractor.ocr_distri_head.conv_bn_dropout."),
+    ("head.classify.", "feature_extractor.cls_head."),
+    ("backbone.", "feature_extractor."),
+)
+_FUSION_KEYS = {
+    Conv1S: ("fusion.", "maps_transform."),
+    ConvExtend: ("fusion.conv.", "maps_transform."),
+    RGBConv: ("fusion.", "rgb_conv."),
+}
+_OTHER_METHODS = ("refiner.", "feature_extractor.FDM.", "latent_head.", "PDM.", "rgb_conv.2.running_mean")
+_UNSUPPORTED = {"binary_prev_mask": False, "clicks_groups": None}
+
+
+def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
+    """Recognise a checkpoint of RITM's code base (HRNet with OCR; with or without previous mask) by its keys and shapes.
+
+    Args:
+        shapes: every key of the state dict and the shape of its tensor.
+        config: the constructor arguments stored beside it. Shapes cannot tell the click maps, so these come from here
+            (published models: disks of radius 5); what shapes do tell must agree with it.
+
+    Returns:
+        None for anything else, FocalClick, CDNet and f-BRS included, though their files name the same classes.
+
+    Raises:
+        IsegmError: the stored configuration contradicts the tensors, or asks for what only RITM's code has.
+    """
+    config = config or {}
+    finest = shapes.get("feature_extractor.stage2.0.branches.0.0.conv1.weight")
+    ocr = shapes.get("feature_extractor.ocr_distri_head.object_context_block.f_down.1.0.bias")
+    fusion, channels = _fusion_of(shapes, config)
+    if finest is None or ocr is None or fusion is None or "pipeline_version" in config:
+        return None
+    if any(key.startswith(_OTHER_METHODS) for key in shapes):
+        return None
+    small = not any(key.startswith(("feature_extractor.layer1.3.", "feature_extractor.stage3.3.")) for key in shapes)
+    told = {"width": finest[0], "ocr_width": ocr[0], "small": small, "with_prev_mask": channels == 3}
+    for name, value in (_UNSUPPORTED | told).items():
+        if config.get(name, value) != value:
+            where = "this package supports" if name in _UNSUPPORTED else "its tensors say"
+            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but {where} {value!r}")
+    return publish(
+        ritm_hrnet(
+            width=finest[0],
+            depth="small" if small else "full",
+            ocr_width=ocr[0],
+            fusion=fusion,
+            prev_mask=channels == 3,
+            click_map="disk" if config.get("use_disks", True) else "distance",
+            click_radius=config.get("norm_radius", 5),
+            backbone_lr=config.get("backbone_lr_mult", 0.1),
+        )
+    )
+
+
+def publish(described: Spec) -> Published | None:
+    """How RITM's code base would store the model of a spec; None if it cannot express it."""
+    args = described["args"]
+    if resolve(described["target"]) is not RITM:
+        return None
+    backbone, head, fusion = (args[part] for part in ("backbone", "head", "fusion"))
+    fusion_class = resolve(fusion["target"])
+    depth = backbone["args"].get("depth", "full")
+    if resolve(backbone["target"]) is not HRNet or resolve(head["target"]) is not OCRHead or depth not in ("full", "small"):
+        return None
+    if fusion_class is RGBConv and not fusion["args"].get("norm_first", False):
+        return None  # f-BRS' order
+    values = {
+        "width": backbone["args"].get("width", 18),
+        "ocr_width": head["args"]["width"],
+        "small": depth == "small",
+        "backbone_lr_mult": args.get("backbone_lr", 0.1),
+        "with_aux_output": True,
+        "with_prev_mask": args.get("prev_mask", True),
+        "use_leaky_relu": fusion["args"].get("leaky", True),
+        "use_rgb_conv": fusion_class is RGBConv,
+        "conv_extend": fusion_class is ConvExtend,
+        "use_disks": args.get("click_map", "disk") == "disk",
+        "norm_radius": args.get("click_radius", 5),
+    }
+    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
+    config = {"class": "isegm.model.is_hrnet_model.HRNetModel", "params": params}
+    return Published(described, KeyMap((_FUSION_KEYS[fusion_class], *_HEAD_KEYS)), "RITM (published)", config)
+
+
+def _fusion_of(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> tuple[Spec | None, int]:
+    """The fusion that a state dict holds, and how many coordinate features it takes."""
+    leaky = bool(config.get("use_leaky_relu", True))
+    if "rgb_conv.1.running_mean" in shapes and "rgb_conv.0.weight" in shapes:
+        channels = shapes["rgb_conv.0.weight"][1] - 3
+        return spec(RGBConv, in_channels=channels, norm_first=True, leaky=leaky), channels
+    if "maps_transform.0.weight" in shapes:
+        channels = shapes["maps_transform.0.weight"][1]
+        return spec(Conv1S, in_channels=channels, leaky=leaky), channels
+    if "maps_transform.weight" in shapes:
+        channels = shapes["maps_transform.weight"][1]
+        return spec(ConvExtend, in_channels=channels), channels
+    return None, 0

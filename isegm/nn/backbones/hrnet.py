@@ -6,6 +6,7 @@ Parameter names follow the original grammar, so that ImageNet weights and publis
 from __future__ import annotations
 
 import logging
+from functools import reduce
 from pathlib import Path
 
 import torch
@@ -160,10 +161,10 @@ class Exchange(nn.Module):
         fused = []
         for own, routes in zip(branches, self.fuse_layers, strict=True):
             # Branch 0 first, in order: float sums depend on it.
-            total = 0
-            for x, route in zip(branches, routes, strict=True):
-                total = total + (x if route is None else resize(route(x), own.shape[-2:]))
-            fused.append(self.relu(total))
+            arriving = (
+                x if route is None else resize(route(x), own.shape[-2:]) for x, route in zip(branches, routes, strict=True)
+            )
+            fused.append(self.relu(reduce(torch.add, arriving)))
         return fused
 
 
