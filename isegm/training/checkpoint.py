@@ -1,0 +1,158 @@
+"""The whole state of a training: what to write so that the next step after a resume is the step that would have come."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, leaves
+from isegm.methods.base import ClickModel
+from isegm.nn.adaptive_iou import AdaptiveIoU
+from isegm.training.config import FREE, TrainConfig
+from isegm.training.distributed import Process
+from isegm.training.optim import AverageModel, adam, multistep
+from isegm.training.rollout import ClickPolicy
+from isegm.utils.files import replacing
+
+LAST = "last_checkpoint.pth"
+HEADER = {"kind": "training", "schema": 1}
+
+
+@dataclass
+class Progress:
+    """How far a training is: the next batch is number ``batch`` of epoch ``epoch``; ``step`` optimiser steps are done."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+
+
+class TrainState:
+    """Everything that changes while training, and that a checkpoint therefore holds."""
+
+    def __init__(self, model: ClickModel, config: TrainConfig, device: torch.device) -> None:
+        self.model = model
+        self.optimizer = adam(model, config.lr, config.betas)
+        self.scheduler = multistep(self.optimizer, config.milestones, config.gamma)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.amp == "fp16")
+        self.ema = AverageModel(model, config.ema) if config.ema else None
+        self.iou = AdaptiveIoU().to(device)
+        self.progress = Progress()
+
+    @property
+    def best_model(self) -> ClickModel:
+        """The weights to validate and to share: the averaged ones if there are any."""
+        return self.model if self.ema is None else self.ema.model
+
+    def state_dict(self, process: Process) -> dict[str, Any]:
+        """Plain values and tensors only; every process must call it, for each adds its random state."""
+        return {
+            "model": self.model.state_dict(),
+            "ema": None if self.ema is None else self.ema.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": dict(self.scheduler.state_dict()),
+            "scaler": self.scaler.state_dict(),
+            "iou": self.iou.state_dict(),
+            "progress": dataclasses.asdict(self.progress),
+            "random": process.gather(random_state(process.device)),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any], process: Process) -> None:
+        self.model.load_state_dict(saved["model"])
+        if self.ema is not None:
+            self.ema.model.load_state_dict(saved["ema"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scheduler.load_state_dict(saved["scheduler"])
+        self.scaler.load_state_dict(saved["scaler"])
+        self.iou.load_state_dict(saved["iou"])
+        self.progress = Progress(**saved["progress"])
+        if len(saved["random"]) == process.count:
+            set_random_state(saved["random"][process.rank], process.device)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor | None]:
+    """The state of torch's generators, which dropout uses. Nothing else draws from a generator that outlives a step."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
+
+
+def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def describe(spec: Spec, config: TrainConfig, policy: ClickPolicy, epoch_length: int) -> dict[str, Any]:
+    """What belongs to a training but does not change during it; ``check_same`` compares it on resume."""
+    return {
+        "isegm": dict(HEADER),
+        "spec": spec,
+        "config": _plain(dataclasses.asdict(config)),
+        "policy": _plain(dataclasses.asdict(policy)),
+        "epoch_length": epoch_length,
+    }
+
+
+def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    """Refuse to continue another experiment than the one that wrote the checkpoint.
+
+    Raises:
+        IsegmError: naming what differs.
+    """
+    pairs = {"data.epoch_len": (saved["epoch_length"], now["epoch_length"])}
+    for prefix, part in (("train", "config"), ("clicks", "policy")):
+        for name, value in now[part].items():
+            if part == "policy" or name not in FREE:
+                pairs[f"{prefix}.{name}"] = (saved[part].get(name, value), value)
+    before, after = dict(leaves(saved["spec"])), dict(leaves(now["spec"]))
+    pairs |= {f"model.{name}": (before.get(name), after.get(name)) for name in before.keys() | after.keys()}
+    pairs["model"] = (_targets(saved["spec"]), _targets(now["spec"]))
+    differing = [f"{name} ({old!r} there, {new!r} now)" for name, (old, new) in sorted(pairs.items()) if old != new]
+    if differing:
+        raise IsegmError(
+            f"{path} belongs to another experiment, a resume would not continue it exactly: {'; '.join(differing)}."
+            " Use the same settings, or start a new run from its weights with --weights"
+        )
+
+
+def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
+    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new one, complete."""
+    with replacing(path) as partial:
+        torch.save(contents, partial)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that ``write_checkpoint`` wrote, without running any code in it.
+
+    Raises:
+        IsegmError: no such file, damaged, or not the checkpoint of a training.
+    """
+    if not path.exists():
+        raise IsegmError(f"there is no checkpoint {path}; give a run folder or a checkpoint file, or use --resume auto")
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen types for a damaged file
+        raise IsegmError(f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})") from error
+    if not isinstance(contents, dict) or contents.get("isegm") != HEADER:
+        raise IsegmError(f"{path} holds no training to resume; to start from its weights use --weights")
+    return contents
+
+
+def finite(model: nn.Module) -> bool:
+    """Whether every parameter is finite; one wait for the device."""
+    norms = torch._foreach_norm([p.detach() for p in model.parameters()], float("inf"))
+    return bool(torch.stack(norms).isfinite().all())
+
+
+def _targets(spec: Spec) -> list[str]:
+    inner = [value for value in spec["args"].values() if isinstance(value, dict) and "target" in value]
+    return [spec["target"], *(name for value in inner for name in _targets(value))]
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

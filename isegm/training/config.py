@@ -1,0 +1,112 @@
+"""What an experiment may choose about training, and what the command line says about one run of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from isegm.core.errors import IsegmError, unknown
+
+AMP = ("off", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The training settings of one experiment; ``--set train.<field>=<value>`` changes any of them.
+
+    Attributes:
+        epochs, batch_size: the batch is the global one, over all processes.
+        lr, betas, milestones, gamma: Adam, and the epochs at whose start the rate is multiplied by gamma.
+        max_steps: stop after so many steps in all (0: only ``epochs`` counts).
+        amp: "off", "bf16" or "fp16" autocast.
+        clip: the largest norm of all gradients together (0: no clipping).
+        ema: decay of the averaged weights (0: no averaging); they are what is validated and shared.
+        compile, channels_last: speed switches.
+        sync_bn: normalise over the batch of all processes (GPU only).
+        workers: data processes per training process (-1: min(4, cores), 0: load in the training process).
+        pretrained: backbone weights to start from, a name under PRETRAINED in config.yml or a path (None: random).
+        log_every: steps between two looks at the losses, each of which waits for the device.
+        image_every: steps between two pictures.
+        checkpoint_interval: epochs between two checkpoints that are kept (0: only the last one).
+        checkpoint_minutes: minutes between two writes of the last checkpoint inside an epoch.
+        validate_every: epochs between two validations (0: never).
+    """
+
+    epochs: int = 230
+    batch_size: int = 32
+    lr: float = 5e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    max_steps: int = 0
+    amp: str = "off"
+    clip: float = 0.0
+    ema: float = 0.0
+    compile: bool = False
+    channels_last: bool = False
+    sync_bn: bool = False
+    workers: int = -1
+    seed: int = 0
+    pretrained: str | None = None
+    log_every: int = 20
+    image_every: int = 500
+    checkpoint_interval: int = 10
+    checkpoint_minutes: float = 10.0
+    validate_every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.amp not in AMP:
+            raise unknown("value of train.amp", self.amp, AMP)
+        for name, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("log_every", 1),
+            ("image_every", 1),
+            ("workers", -1),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < least:
+                raise IsegmError(f"train.{name}={getattr(self, name)}: expected at least {least}")
+        if not 0 <= self.ema < 1:
+            raise IsegmError(f"train.ema={self.ema}: expected a decay from 0 (off) to below 1, e.g. 0.999")
+        if self.lr <= 0:
+            raise IsegmError(f"train.lr={self.lr}: expected a positive learning rate")
+
+
+# What may differ between the run that wrote a checkpoint and the one that continues it without changing what is learnt.
+FREE = {
+    "epochs",
+    "max_steps",
+    "workers",
+    "compile",
+    "channels_last",
+    "pretrained",
+    "log_every",
+    "image_every",
+    "checkpoint_interval",
+    "checkpoint_minutes",
+    "validate_every",
+}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """One call of train.py; ``cfg.run`` holds it.
+
+    Attributes:
+        script: the experiment file; its folder and name give the run folder's place.
+        exp_name: appended to the number of the run folder.
+        resume: None, "auto" (the newest run of this experiment that can be resumed, else a new one), a checkpoint file, a run
+            folder, or how the name of a run folder of this experiment begins ("005").
+        resume_prefix: how the name of the checkpoint in that run folder begins.
+        weights: a checkpoint to take the weights from, nothing else.
+        cpu, gpus: the devices of this machine to use, one process each; no gpus given means the first, if there is one.
+    """
+
+    script: Path | None = None
+    exp_name: str = ""
+    resume: str | None = None
+    resume_prefix: str = "last_checkpoint"
+    weights: str | None = None
+    cpu: bool = False
+    gpus: tuple[int, ...] = ()

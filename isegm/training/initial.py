@@ -1,0 +1,61 @@
+"""The weights a training starts from."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from easydict import EasyDict
+
+from isegm.core.errors import IsegmError, unknown
+from isegm.methods.base import ClickModel
+from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.training.config import RunOptions, TrainConfig
+from isegm.utils.config import absolute
+
+log = logging.getLogger("isegm")
+
+
+def load(model: ClickModel, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> None:
+    """Load what ``--weights`` names, else the backbone weights of the experiment, else nothing. A resume comes later."""
+    if options.resume and options.resume != "auto":
+        return
+    if options.weights:
+        load_weights(model, find_checkpoint(cfg, options.weights))
+    elif config.pretrained:
+        model.load_pretrained(str(pretrained_path(config.pretrained, cfg)))
+
+
+def load_weights(model: ClickModel, path: Path) -> None:
+    """Copy the weights of a checkpoint; it may lack some of the model's, as RITM's ``--weights`` allows, but have no others.
+
+    Raises:
+        IsegmError: naming the weights that do not fit.
+    """
+    own, given = model.state_dict(), load_model(path).model.state_dict()
+    foreign = [name for name, value in given.items() if name not in own or own[name].shape != value.shape]
+    if foreign:
+        raise IsegmError(
+            f"--weights {path}: {len(foreign)} of its {len(given)} weights do not fit this experiment's network, e.g."
+            f" {', '.join(foreign[:5])}; choose an experiment script of the same network"
+        )
+    model.load_state_dict(own | given)
+    log.info("%s: %d of %d weights loaded", path, len(given), len(own))
+
+
+def pretrained_path(name: str, cfg: EasyDict) -> Path:
+    """The file of a name under PRETRAINED in config.yml, or the path itself.
+
+    Raises:
+        IsegmError: an unknown name, or no such file.
+    """
+    known = cfg.get("PRETRAINED", {})
+    if name not in known and not Path(name).suffix:
+        raise unknown(f"name under PRETRAINED in {cfg.get('config_path', 'config.yml')}", name, known)
+    path = absolute(cfg, known[name]) if name in known else Path(name).expanduser()
+    if not path.exists():
+        raise IsegmError(
+            f"pretrained weights {name}: {path} does not exist; put the file there, change PRETRAINED in"
+            f" {cfg.get('config_path', 'config.yml')}, or train from scratch with --set train.pretrained=null"
+        )
+    return path

@@ -1,0 +1,150 @@
+"""Training is a conversation: play a few clicks without gradients, then learn from the next answer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Clicks
+from isegm.core.rounds import Round
+from isegm.methods.base import ClickModel
+
+MISSED, EXTRA = 1, 2  # what can be wrong with a pixel: object not found, background taken for object
+
+
+@dataclass(frozen=True)
+class ClickPolicy:
+    """How the simulated user behaves during training (RITM: three rounds at most, everything else off).
+
+    Attributes:
+        max_rounds: the number of simulated corrections is drawn uniformly from 0 .. max_rounds, once per global batch.
+        only_first_click: keep only the first sampled click of each sample, as methods do that start from one click.
+        prev_drop: probability of showing a sample no previous mask in the round that is learnt from.
+        threshold: a pixel counts as object above this probability and as background below it.
+    """
+
+    max_rounds: int = 3
+    only_first_click: bool = False
+    prev_drop: float = 0.0
+    threshold: float = 0.49
+
+
+def draw_rounds(policy: ClickPolicy, seed: int, step: int) -> int:
+    """The number of rounds of one global batch; the same on every process, so that all have equal work."""
+    return int(np.random.default_rng([seed, step]).integers(policy.max_rounds + 1))
+
+
+@torch.no_grad()
+def rollout(
+    model: ClickModel,
+    image: Tensor,
+    target: Tensor,
+    clicks: Clicks,
+    policy: ClickPolicy,
+    seeds: Sequence[int],
+    rounds: int,
+    pool: Executor | None = None,
+) -> Round:
+    """Play ``rounds`` corrections with the network in eval mode and return the round to learn from.
+
+    Args:
+        image: ``B 3 H W`` float in [0, 1].
+        target: ``B 1 H W``, 1 = object, 0 = background, -1 = ignored.
+        clicks: the sampled clicks, in pixels of the crop.
+        seeds: one non-negative number per sample; all that is random about a sample follows from it.
+        rounds: see ``draw_rounds``.
+        pool: threads for the distance transforms.
+
+    Source: RITM (arXiv 2102.06583), section 4. The simulated clicks come after the sampled ones.
+    # differs from the original: it has a fixed number of slots and writes a simulated click over a sampled one once they are
+    # full; here nothing is overwritten.
+    """
+    if policy.only_first_click:
+        clicks = clicks.first()
+    round_ = Round(image, clicks, image.new_zeros(target.shape, dtype=torch.float32))
+    if not rounds:
+        return round_
+    with evaluating(model):
+        for index in range(rounds):
+            pred = model(round_)
+            prob = pred.logits.float().sigmoid()
+            rngs = [np.random.default_rng([seed, index]) for seed in seeds]
+            yx, label = next_clicks(prob, target, rngs, policy.threshold, pool)
+            round_ = Round(image, round_.clicks.append(yx, label), prob, pred.state, fresh_view=False)
+    if policy.prev_drop:
+        keep = [np.random.default_rng([seed, rounds]).random() >= policy.prev_drop for seed in seeds]
+        prev_prob = round_.prev_prob * torch.tensor(keep, device=image.device).view(-1, 1, 1, 1)
+        round_ = Round(image, round_.clicks, prev_prob, round_.state, fresh_view=False)
+    return round_
+
+
+def next_clicks(
+    prob: Tensor, target: Tensor, rngs: Sequence[np.random.Generator], threshold: float = 0.49, pool: Executor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Where the simulated user clicks next.
+
+    The larger of the two kinds of error is corrected, larger meaning the greater distance to its border (a tie: background);
+    the click falls at random on a pixel more than half as deep as the deepest. Ignored pixels count as background.
+
+    Args:
+        prob: ``B 1 H W`` in [0, 1], of any floating type.
+        target: ``B 1 H W``, object above 0.5.
+        rngs: one generator per sample.
+
+    Returns:
+        ``yx`` (``B 2`` float64) and ``label`` (``B`` int64; padding where nothing is wrong), both on the CPU.
+    """
+    wanted, prob = target > 0.5, prob.float()
+    error = MISSED * (wanted & (prob < threshold)) + EXTRA * (~wanted & (prob > threshold))
+    errors = error[:, 0].to(torch.uint8).cpu().numpy()  # the only copy from the device
+    found = list((pool.map if pool else map)(_click_on, errors, rngs))
+    return (
+        torch.tensor([(y, x) for y, x, _ in found], dtype=torch.float64).view(-1, 2),
+        torch.tensor([label for *_, label in found], dtype=torch.int64),
+    )
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode for a while; afterwards every module has its own mode back, frozen normalisation layers included."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _click_on(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
+    missed, missed_corner = _depth(error == MISSED)
+    extra, extra_corner = _depth(error == EXTRA)
+    positive = missed.max() > extra.max()
+    depth, (top, left) = (missed, missed_corner) if positive else (extra, extra_corner)
+    candidates = np.flatnonzero(depth > depth.max() / 2)
+    if not len(candidates):
+        return 0, 0, PADDING
+    y, x = divmod(int(candidates[rng.integers(len(candidates))]), depth.shape[1])
+    return top + y, left + x, POSITIVE if positive else NEGATIVE
+
+
+def _depth(wrong: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Distance of the wrong pixels to the border of their region, in their bounding box, and the box's top left corner.
+
+    The image border counts as a region border. Cutting to the box is exact: a path to a right pixel outside never is shorter
+    than one to the frame of right pixels around the box.
+    """
+    rows, cols = np.flatnonzero(wrong.any(1)), np.flatnonzero(wrong.any(0))
+    if not len(rows):
+        return np.zeros((1, 1), np.float32), (0, 0)
+    top, left = int(rows[0]), int(cols[0])
+    box = wrong[top : rows[-1] + 1, left : cols[-1] + 1].view(np.uint8)
+    framed = np.pad(box, 1)
+    return cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], (top, left)

@@ -1,0 +1,124 @@
+"""Where a run writes: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/, script and settings."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from isegm.core.errors import IsegmError, unknown
+from isegm.training.checkpoint import LAST
+from isegm.training.config import RunOptions
+
+log = logging.getLogger("isegm")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def vis(self) -> Path:
+        return self.path / "vis"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.checkpoints / LAST
+
+
+def experiment_folder(experiments: Path, run: RunOptions) -> Path:
+    """The folder of all runs of one experiment script: ``<experiments>/<folder of the script>/<name of the script>``."""
+    if run.script is None:
+        return experiments / "runs"
+    script = run.script.resolve()
+    return experiments / script.parent.name / script.stem
+
+
+def create(experiment: Path, exp_name: str, script: Path | None, settings: dict[str, Any]) -> RunFolder:
+    """A new run folder with the next free number; it holds a copy of the script and the settings after all overrides."""
+    number = max((_number(folder) for folder in _runs(experiment)), default=-1) + 1
+    while True:
+        path = experiment / (f"{number:03d}_{exp_name}" if exp_name else f"{number:03d}")
+        try:
+            path.mkdir(parents=True)
+            break
+        except FileExistsError:  # another run started at the same moment
+            number += 1
+    run = RunFolder(path)
+    for folder in (run.checkpoints, run.logs, run.vis):
+        folder.mkdir()
+    if script is not None:
+        shutil.copy2(script, path / script.name)
+    (path / "config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return run
+
+
+def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
+    """The checkpoint that ``--resume`` means, or None to start anew.
+
+    Raises:
+        IsegmError: a named run or checkpoint does not exist.
+    """
+    if run.resume is None:
+        return None
+    if run.resume == "auto":
+        resumable = [folder for folder in _runs(experiment) if (folder / "checkpoints" / LAST).exists()]
+        if not resumable:
+            log.info("nothing to resume under %s, starting a new run", experiment)
+            return None
+        return _checkpoint_in(resumable[-1], run.resume_prefix)
+    path = Path(run.resume).expanduser()
+    if path.is_dir():
+        return _checkpoint_in(path, run.resume_prefix)
+    if path.suffix == ".pth":
+        return path
+    named = [folder for folder in _runs(experiment) if folder.name.startswith(run.resume)]
+    if not named:
+        raise unknown(f"run in {experiment}", run.resume, [folder.name for folder in _runs(experiment)])
+    if len(named) > 1:
+        raise IsegmError(f"--resume {run.resume} could be any of {', '.join(f.name for f in named)}; give more of the name")
+    return _checkpoint_in(named[0], run.resume_prefix)
+
+
+def of_checkpoint(checkpoint: Path) -> RunFolder:
+    """The run folder that a checkpoint lies in, completed where parts of it are missing."""
+    run = RunFolder(checkpoint.resolve().parent.parent)
+    for folder in (run.checkpoints, run.logs, run.vis):
+        folder.mkdir(exist_ok=True)
+    return run
+
+
+def _checkpoint_in(folder: Path, prefix: str) -> Path:
+    found = sorted(folder.glob(f"checkpoints/{prefix}*.pth"))
+    if len(found) != 1:
+        names = sorted(path.name for path in folder.glob("checkpoints/*.pth"))
+        raise IsegmError(
+            f"{folder} has {len(found)} checkpoints that begin with {prefix!r}, expected one;"
+            f" it has {', '.join(names) or 'none'}"
+        )
+    return found[0]
+
+
+def _runs(experiment: Path) -> list[Path]:
+    """The run folders in the order of their numbers."""
+    if not experiment.is_dir():
+        return []
+    return sorted((p for p in experiment.iterdir() if p.is_dir() and _number(p) >= 0), key=_number)
+
+
+def _number(folder: Path) -> int:
+    match = re.match(r"(\d{3,})(_|$)", folder.name)
+    return int(match.group(1)) if match else -1

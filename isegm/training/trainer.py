@@ -1,0 +1,344 @@
+"""The one trainer: every method, one process or many, stopped and continued at any step.
+
+What is random follows from the seed and the position alone: samples from (seed, epoch, position), the number of rounds from
+(seed, step), simulated clicks from the sample. Only dropout uses a running generator, whose state is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from easydict import EasyDict
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import default_collate
+
+from isegm.core.clicks import Clicks
+from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, build
+from isegm.core.rounds import Round
+from isegm.data.dataset import TrainingData
+from isegm.methods.base import ClickModel
+from isegm.methods.checkpoints import save_model
+from isegm.training import checkpoint, initial, run_folder
+from isegm.training.batches import EpochLoader, GlobalBatches, held_out
+from isegm.training.checkpoint import TrainState
+from isegm.training.config import RunOptions, TrainConfig
+from isegm.training.distributed import Process, joined
+from isegm.training.logging import RunLog
+from isegm.training.meters import LossWindow, means, not_finite, sample_ious
+from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating, rollout
+from isegm.training.step import TrainStep
+from isegm.training.stopping import Stopped, StopRequest, stop_requests
+from isegm.utils.config import absolute
+from isegm.utils.overrides import override_config, override_spec
+
+log = logging.getLogger("isegm")
+Validate = Callable[[ClickModel, int], dict[str, float]]
+CONTINUE, SAVE, STOP, LOOK = range(4)  # what one process wants all of them to do after a step; the largest wins
+
+
+class NonFiniteLoss(IsegmError):
+    """A loss or a weight is infinite or not a number."""
+
+
+class Trainer:
+    """Trains one experiment.
+
+    Args:
+        spec: describes the ``ClickModel``.
+        data: training data and, optionally, held-out data.
+        policy: how the user is simulated.
+        config: the training settings.
+        cfg: config.yml, with ``cfg.run`` (``RunOptions``) and ``cfg.overrides`` from the command line where there are any.
+        validate: called as ``validate(model, epoch)`` on process 0 with the model in eval mode; returns named values to log.
+
+    Raises:
+        IsegmError: an override names something unknown.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        data: TrainingData,
+        policy: ClickPolicy,
+        config: TrainConfig,
+        cfg: EasyDict,
+        validate: Validate | None = None,
+    ) -> None:
+        overrides = cfg.get("overrides") or {}
+        self.spec = override_spec(spec, overrides.get("model", {}))
+        self.policy = override_config(policy, overrides.get("clicks", {}), "clicks")
+        self.config = override_config(config, overrides.get("train", {}), "train")
+        self.data, self.cfg, self.validate = data, cfg, validate
+        self.options: RunOptions = cfg.get("run") or RunOptions()
+
+    def fit(self) -> Path:
+        """Train to the end and return the run folder, which then holds ``model.safetensors``.
+
+        Raises:
+            Stopped: SIGTERM or Ctrl-C came; the state is saved.
+            NonFiniteLoss: naming the terms; the last checkpoint is from before. On a CPU it is noticed in the same step, on a
+                GPU within ``log_every`` steps.
+            IsegmError: whatever else the user can mend.
+        """
+        with joined(self.options.cpu, self.options.gpus) as process, stop_requests() as request:
+            training = _Training(self, process, request)
+            with contextlib.closing(training):
+                training.run()
+            return training.folder.path
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that was chosen, after all overrides, as plain values."""
+        policy, config = dataclasses.asdict(self.policy), dataclasses.asdict(self.config)
+        plain = {"command": " ".join(sys.argv), "model": self.spec, "clicks": policy, "train": config}
+        plain["train"] |= {name: list(value) for name, value in config.items() if isinstance(value, tuple)}
+        plain["data"] = dict((self.cfg.get("overrides") or {}).get("data", {}))
+        return plain
+
+
+class _Training:
+    """One run of a trainer in one process."""
+
+    def __init__(self, trainer: Trainer, process: Process, request: StopRequest) -> None:
+        self.trainer, self.process, self.request = trainer, process, request
+        self.config, self.policy = trainer.config, trainer.policy
+        config, data = self.config, trainer.data
+        torch.manual_seed(config.seed)
+        model: ClickModel = build(trainer.spec)
+        initial.load(model, config, trainer.options, trainer.cfg)
+        model.to(process.device)
+        if config.channels_last:
+            model.to(memory_format=torch.channels_last)
+        self.state = TrainState(model, config, process.device)
+        batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
+        self.loader = EpochLoader(data.train, batches, config.workers, pin=process.device.type == "cuda")
+        self.identity = checkpoint.describe(trainer.spec, config, self.policy, len(data.train))
+        self._seed_generators()
+        self.folder = self._open_folder()
+        self.step = self._wrapped(TrainStep(model))
+        self.log = RunLog(self.folder if process.first else None, self.state.progress.step)
+        self.pool = ThreadPoolExecutor(min(batches.share, os.cpu_count() or 1))
+        self.window, self.last_save, self.broken = LossWindow(), time.monotonic(), False
+
+    def close(self) -> None:
+        self.pool.shutdown()
+        self.log.close()
+
+    def run(self) -> None:
+        progress, config = self.state.progress, self.config
+        self.log.info("run folder %s, %d process(es) on %s", self.folder.path, self.process.count, self.process.device.type)
+        while progress.epoch < config.epochs and not self._enough_steps():
+            self._train_epoch()
+            if self._enough_steps() and progress.batch:
+                self._save()
+                break
+            self._end_epoch()
+        if self.process.first:
+            path = self.folder.path / "model.safetensors"
+            save_model(
+                path, self.state.best_model, self.trainer.spec, {"epoch": str(progress.epoch), "step": str(progress.step)}
+            )
+            log.info("finished after %d epochs, %d steps: %s", progress.epoch, progress.step, path)
+
+    def _train_epoch(self) -> None:
+        progress, batches = self.state.progress, self.loader.batches.batches
+        self.state.model.train()
+        self.log.start_epoch(f"epoch {progress.epoch + 1}/{self.config.epochs}", progress.batch, batches)
+        started, first = time.monotonic(), progress.step
+        for batch in self.loader.epoch(progress.epoch, progress.batch):
+            self._train_batch(batch)
+            self._consult()
+            if self._enough_steps():
+                break
+        self._look()
+        self.log.end_epoch()
+        self.log.info(
+            "epoch %d: %.2f s per step", progress.epoch + 1, (time.monotonic() - started) / max(1, progress.step - first)
+        )
+
+    def _train_batch(self, batch: dict[str, Tensor]) -> None:
+        state, config, step = self.state, self.config, self.state.progress.step
+        round_, target = self._round(batch, draw_rounds(self.policy, config.seed, step))
+        with self._autocast():
+            losses, logits = self.step(round_, target)
+            total = torch.stack(list(losses.values())).sum()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(total).backward()
+        if config.clip:
+            state.scaler.unscale_(state.optimizer)
+            nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        if state.ema is not None:
+            state.ema.update(step)
+        state.iou.update(logits, target)
+        self.window.add(step, {"loss": total, **losses, "IoU": state.iou.smoothed.clone()})
+        if step % config.image_every == 0:
+            self.log.picture(round_, target, logits, step)
+        state.progress.step += 1
+        state.progress.batch += 1
+        self.log.advance()
+        # On a CPU nothing has to be waited for, so a broken step is noticed at once.
+        self.broken = self.process.device.type == "cpu" and not bool(total.isfinite())
+
+    def _round(self, batch: dict[str, Tensor], rounds: int) -> tuple[Round, Tensor]:
+        """Bring a batch to the device and play ``rounds`` corrections on it."""
+        device = self.process.device
+        image = batch["image"].to(device, non_blocking=True).float().div_(255)
+        if self.config.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        target = batch["target"].to(device, non_blocking=True)
+        clicks = Clicks(batch["yx"], batch["label"]).to(device)
+        # Autocast of its own: inside one that lasts, the weights cast here without gradients would be used again with them.
+        with self._autocast():
+            round_ = rollout(self.state.model, image, target, clicks, self.policy, batch["seed"].tolist(), rounds, self.pool)
+        return round_, target
+
+    def _consult(self) -> None:
+        """Agree with the other processes whether to look at the losses, to save, or to stop."""
+        wish = CONTINUE
+        if self.process.first and time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
+            wish = SAVE
+        wish = max(wish, STOP * self.request.made, LOOK * self.broken)
+        agreed = self.process.most(wish)
+        if agreed == LOOK or self.state.progress.step % self.config.log_every == 0:
+            self._look()
+        if agreed in (SAVE, STOP):
+            self._save()
+        if agreed == STOP:
+            self.log.info("stopped and saved; continue with the same command and --resume %s", self.folder.path)
+            raise Stopped
+
+    def _look(self) -> None:
+        """Fetch the losses since the last look, stop if one is not finite, and log their means."""
+        rows = self.window.read()
+        bad = next(((step, found) for step, values in rows if (found := not_finite(values))), None)
+        if found := [entry for entry in self.process.gather(bad) if entry]:
+            step, values = min(found, key=lambda entry: entry[0])
+            raise NonFiniteLoss(
+                f"step {step} (epoch {self.state.progress.epoch + 1}): {', '.join(f'{k} = {v}' for k, v in values.items())}."
+                f" {self._last_good()} Lower train.lr, clip gradients (train.clip=1), or use bf16 instead of fp16"
+            )
+        own = means([values for _, values in rows])
+        if not own:
+            return
+        shared = dict(zip(own, (v / self.process.count for v in self.process.total(list(own.values()))), strict=True))
+        rates = {f"lr/group{i}": group["lr"] for i, group in enumerate(self.state.optimizer.param_groups)}
+        self.log.scalars("train", shared | rates, self.state.progress.step)
+
+    def _end_epoch(self) -> None:
+        progress, config = self.state.progress, self.config
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        self.state.scheduler.step()
+        keep = config.checkpoint_interval and progress.epoch % config.checkpoint_interval == 0
+        self._save(f"{progress.epoch:03d}.pth" if keep else None)
+        last = progress.epoch == config.epochs
+        if config.validate_every and (last or progress.epoch % config.validate_every == 0):
+            # Validation has random numbers of its own, or it would change what is trained afterwards.
+            with torch.random.fork_rng([self.process.device] if self.process.device.type == "cuda" else []):
+                self._validate()
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        model, epoch = self.state.best_model, self.state.progress.epoch
+        entry: dict[str, Any] = {"epoch": epoch, "step": self.state.progress.step}
+        with evaluating(model):
+            if self.trainer.data.val is not None:
+                entry |= self._held_out_losses(model)
+            if self.trainer.validate is not None:
+                entry |= self.process.of_first(lambda: dict(self.trainer.validate(model, epoch)))
+        self.log.scalars("val", {k: v for k, v in entry.items() if k not in ("epoch", "step")}, self.state.progress.step)
+        self.log.record(entry)
+
+    def _held_out_losses(self, model: ClickModel) -> dict[str, float]:
+        """Mean losses and IoU over the held-out data, played like the training data and the same at every validation."""
+        data, process = self.trainer.data.val, self.process
+        sums: dict[str, float] = {}
+        for number, keys in held_out(len(data), self.config.batch_size, process.rank, process.count):
+            batch = default_collate([data[key] for key in keys])
+            round_, target = self._round(batch, draw_rounds(self.policy, self.config.seed, number))
+            with self._autocast():
+                pred = model(round_)
+                losses = model.losses(pred, target, round_)
+            values = {"loss": sum(losses.values()), **losses, "IoU": sample_ious(pred.logits, target).mean(), "samples": 1.0}
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
+        names = sorted({name for found in process.gather(list(sums)) for name in found})
+        totals = dict(zip(names, process.total([sums.get(name, 0.0) for name in names]), strict=True))
+        samples = totals.pop("samples", 1.0)
+        return {name: value / samples for name, value in totals.items()}
+
+    def _save(self, copy_as: str | None = None) -> None:
+        """Write the last checkpoint, and a copy to keep; never over a good one with broken weights."""
+        self._look()
+        if not checkpoint.finite(self.state.model):
+            raise NonFiniteLoss(f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}")
+        contents = self.identity | self.state.state_dict(self.process)
+        if self.process.first:
+            checkpoint.write_checkpoint(self.folder.last_checkpoint, contents)
+            if copy_as:
+                checkpoint.write_checkpoint(self.folder.checkpoints / copy_as, contents)
+        self.last_save = time.monotonic()
+
+    def _last_good(self) -> str:
+        path = self.folder.last_checkpoint
+        return f"The last checkpoint is good: {path}." if path.exists() else "There is no checkpoint yet."
+
+    def _enough_steps(self) -> bool:
+        return bool(self.config.max_steps) and self.state.progress.step >= self.config.max_steps
+
+    def _autocast(self) -> torch.autocast:
+        dtype = torch.float16 if self.config.amp == "fp16" else torch.bfloat16
+        return torch.autocast(self.process.device.type, dtype, enabled=self.config.amp != "off")
+
+    def _seed_generators(self) -> None:
+        """Seed torch's generators differently on every process."""
+        words = np.random.SeedSequence([self.config.seed, self.process.rank, self.state.progress.step]).generate_state(
+            1, np.uint64
+        )
+        torch.manual_seed(int(words[0]))
+
+    def _open_folder(self) -> run_folder.RunFolder:
+        """Continue in the run folder of the checkpoint to resume, or make a new one."""
+        options, cfg = self.trainer.options, self.trainer.cfg
+        experiment = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
+        path = self.process.of_first(lambda: run_folder.find_checkpoint(experiment, options))
+        if path is None:
+            make = lambda: run_folder.create(experiment, options.exp_name, options.script, self.trainer.settings())  # noqa: E731
+            return self.process.of_first(make)
+        saved = checkpoint.read_checkpoint(path)
+        checkpoint.check_same(saved, self.identity, path)
+        self.state.load_state_dict(saved, self.process)
+        if len(saved["random"]) != self.process.count:
+            self._seed_generators()
+            log.info("%s was written by %d processes: dropout draws anew", path, len(saved["random"]))
+        if self.process.first:
+            log.info("resuming %s at epoch %d, step %d", path, self.state.progress.epoch + 1, self.state.progress.step)
+        return run_folder.of_checkpoint(path)
+
+    def _wrapped(self, step: TrainStep) -> nn.Module:
+        """The training step, compiled and distributed as the settings say."""
+        device = self.process.device
+        if self.config.sync_bn and self.process.count > 1:
+            if device.type != "cuda":
+                raise IsegmError("train.sync_bn needs GPUs; leave it off on a CPU")
+            step = nn.SyncBatchNorm.convert_sync_batchnorm(step)
+        if self.config.compile:
+            step.model.compile()
+        if self.process.count == 1:
+            return step
+        return DistributedDataParallel(
+            step, device_ids=[device.index] if device.type == "cuda" else None, gradient_as_bucket_view=True
+        )

@@ -1,0 +1,94 @@
+"""Train an experiment.
+
+python train.py models/ritm/hrnet18s_cocolvis.py --gpus 0,1          one process per GPU
+python train.py models/ritm/tiny_synthetic.py --cpu                  no GPU needed
+torchrun --nproc-per-node 4 train.py models/ritm/hrnet32_cocolvis.py joins the processes that torchrun started
+python train.py models/ritm/hrnet18s_cocolvis.py --resume auto       continues the newest run where it stopped
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from isegm.core.errors import IsegmError
+from isegm.training.config import RunOptions
+from isegm.training.distributed import launch, launched
+from isegm.utils import cli
+from isegm.utils.config import load_config
+from isegm.utils.overrides import parse_overrides
+
+SHORTCUTS = ("batch_size", "workers", "epochs", "lr", "amp", "seed")  # --batch-size 8 is --set train.batch_size=8
+
+
+def parse_arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("script", type=Path, help="experiment script, e.g. models/ritm/hrnet18s_cocolvis.py")
+    add("--exp-name", default="", help="added to the number of the run folder")
+    add("--batch-size", type=int, help="samples per step over all processes")
+    add("--workers", type=int, help="data processes per training process; 0 loads in the training process")
+    add("--epochs", type=int)
+    add("--lr", type=float, help="base learning rate")
+    add("--amp", choices=("off", "bf16", "fp16"), help="automatic mixed precision")
+    add("--seed", type=int)
+    add("--weights", help="start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)")
+    add("--resume", help="auto, a run folder, a checkpoint, or how the name of a run folder begins; continues exactly")
+    add("--resume-exp", dest="resume", help="the same as --resume, RITM's name of it")
+    add("--resume-prefix", default="last_checkpoint", help="how the name of the checkpoint in that run folder begins")
+    add("--ngpus", type=int, default=0, help="use this many devices (with --cpu: processes)")
+    add("--gpus", default="", help="use these GPUs, e.g. 0,1")
+    add("--cpu", action="store_true", help="use no GPU")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. train.clip=1 data.crop=[320,480]; repeatable")
+    add("--config-path", help="another config.yml")
+    add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # old launchers pass it; the environment says it too
+    return parser.parse_args(argv)
+
+
+def load_experiment(path: Path) -> ModuleType:
+    if path.suffix != ".py" or not path.exists():
+        raise IsegmError(f"there is no experiment script {path}; expected e.g. models/ritm/tiny_synthetic.py")
+    described = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
+    experiment = importlib.util.module_from_spec(described)
+    sys.modules[described.name] = experiment  # data workers look classes up by module
+    described.loader.exec_module(experiment)
+    if not hasattr(experiment, "main"):
+        raise IsegmError(f"{path} has no function main(cfg)")
+    return experiment
+
+
+def devices(args: argparse.Namespace) -> tuple[int, ...]:
+    try:
+        gpus = tuple(int(number) for number in args.gpus.split(",") if number.strip())
+    except ValueError:
+        raise IsegmError(f"--gpus {args.gpus}: expected numbers like 0,1") from None
+    if len(set(gpus)) != len(gpus) or (args.ngpus and gpus and args.ngpus != len(gpus)):
+        raise IsegmError(f"--gpus {args.gpus} --ngpus {args.ngpus}: the two disagree or a GPU is named twice")
+    return gpus or tuple(range(args.ngpus))
+
+
+def train(args: argparse.Namespace) -> None:
+    cfg = load_config(args.config_path)
+    cfg.overrides = parse_overrides(args.set)
+    given = {name: getattr(args, name) for name in SHORTCUTS if getattr(args, name) is not None}
+    cfg.overrides["train"] = {**cfg.overrides.get("train", {}), **given}
+    gpus = () if args.cpu else devices(args)
+    cfg.run = RunOptions(args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus)
+    load_experiment(args.script).main(cfg)
+
+
+def work(args: argparse.Namespace) -> int:
+    if os.environ.get("RANK", "0") != "0":
+        logging.getLogger("isegm").setLevel(logging.ERROR)
+    return cli.run(lambda: train(args))
+
+
+if __name__ == "__main__":
+    arguments = parse_arguments(sys.argv[1:])
+    count = 1 if launched() else len(devices(arguments))
+    sys.exit(launch(work, [arguments], count) if count > 1 else work(arguments))
