@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,3 +25,102 @@ class Sample:
     gt: np.ndarray
     id: str
     init_mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """Where an object is drawn, its pixels being ``layers[:, :, layer] == label``, and its place among parts and wholes."""
+
+    layer: int
+    label: int
+    parent: int | None = None
+    children: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class InstanceSample:
+    """One image and all its objects, for training.
+
+    Attributes:
+        image: ``H W 3`` uint8, RGB.
+        layers: ``H W L`` uint8 or uint16; objects that overlap are drawn in different layers; 0 = no object.
+        objects: the objects by key.
+        ignored: ``(layer, label)`` of every region where the truth is unknown.
+        id: for messages, e.g. the path of the image.
+    """
+
+    image: np.ndarray
+    layers: np.ndarray
+    objects: dict[int, ObjectInfo]
+    ignored: tuple[tuple[int, int], ...] = field(default=())
+    id: str = ""
+
+    @property
+    def roots(self) -> list[int]:
+        """The keys of the objects that are part of no other object."""
+        return [key for key, info in self.objects.items() if info.parent is None]
+
+    def object_mask(self, key: int) -> np.ndarray:
+        """``H W`` bool: the pixels of an object."""
+        info = self.objects[key]
+        return self.layers[:, :, info.layer] == info.label
+
+    def ignore_mask(self) -> np.ndarray:
+        """``H W`` bool: the pixels where the truth is unknown."""
+        mask = np.zeros(self.layers.shape[:2], bool)
+        for layer, label in self.ignored:
+            mask |= self.layers[:, :, layer] == label
+        return mask
+
+    def gt_mask(self, key: int) -> np.ndarray:
+        """``H W`` int8: 1 = the object, 0 = everything else, -1 = ignored (also where the object lies under it)."""
+        gt = self.object_mask(key).astype(np.int8)
+        if self.ignored:
+            gt[self.ignore_mask()] = IGNORE
+        return gt
+
+    def areas(self) -> dict[int, int]:
+        """The number of pixels of every object."""
+        counts = [np.bincount(self.layers[:, :, i].ravel(), minlength=1) for i in range(self.layers.shape[2])]
+        return {
+            key: int(counts[info.layer][info.label]) if info.label < len(counts[info.layer]) else 0
+            for key, info in self.objects.items()
+        }
+
+    def without(self, keys: Collection[int]) -> InstanceSample:
+        """Drop objects from the mapping, leaving their pixels; the parts of a dropped object become parts of its parent."""
+        keys = set(keys)
+        if not keys:
+            return self
+
+        def surviving(key: int | None) -> int | None:
+            while key is not None and key in keys:
+                key = self.objects[key].parent
+            return key
+
+        parents = {key: surviving(info.parent) for key, info in self.objects.items() if key not in keys}
+        children: dict[int, list[int]] = {key: [] for key in parents}
+        for key, parent in parents.items():
+            if parent is not None:
+                children[parent].append(key)
+        objects = {
+            key: replace(self.objects[key], parent=parent, children=tuple(children[key])) for key, parent in parents.items()
+        }
+        return replace(self, objects=objects)
+
+    def cleaned(self) -> InstanceSample:
+        """Drop objects without pixels and erase labels that belong to no object and to no ignored region."""
+        kept = self.without([key for key, area in self.areas().items() if area < 1])
+        named = [{0} for _ in range(self.layers.shape[2])]
+        for layer, label in [*kept.ignored, *((o.layer, o.label) for o in kept.objects.values())]:
+            named[layer].add(label)
+        layers = self.layers
+        for index, labels in enumerate(named):
+            table = np.zeros(int(np.iinfo(layers.dtype).max) + 1, layers.dtype)
+            table[list(labels)] = list(labels)
+            layer = layers[:, :, index]
+            erased = table[layer]
+            if not np.array_equal(erased, layer):
+                layers = layers.copy() if layers is self.layers else layers
+                layers[:, :, index] = erased
+        return replace(kept, layers=layers)

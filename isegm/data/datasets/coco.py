@@ -1,0 +1,84 @@
+"""COCO instances (``annotations/instances_{train,val}2017.json``) as training data.
+
+Layout: ``<root>/{train,val}2017/*.jpg`` beside ``annotations``. Crowd annotations are left out and their pixels count as
+background, as in RITM's COCO loader: for the one object a user clicks on, the crowd beside it is background indeed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pycocotools import mask as coco_mask
+
+from isegm.core.errors import IsegmError
+from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.reading import CorruptSample, read_image
+from isegm.data.tables import Texts, paint_layers
+
+
+class CocoInstances:
+    """The images of a split that have at least one object, in the order of their ids.
+
+    Args:
+        root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
+        split: ``"train2017"``, ``"val2017"`` or any name that has a folder and an ``annotations/instances_<split>.json``.
+
+    Raises:
+        IsegmError: files are missing, or the JSON is not what COCO calls instances.
+    """
+
+    def __init__(self, root: Path, split: str) -> None:
+        self._folder = root / split
+        path = root / "annotations" / f"instances_{split}.json"
+        for needed in (self._folder, path):
+            if not needed.exists():
+                raise IsegmError(f"COCO: {needed} does not exist; expected {split}/ and annotations/instances_{split}.json")
+        images, outlines = _parse(path)
+        self._names = Texts(image["file_name"] for image in images)
+        self._sizes = torch.tensor([[image["height"], image["width"]] for image in images])
+        # Outlines stay JSON text until they are needed: as Python objects those of COCO take 20 GB.
+        self._outlines = Texts(json.dumps(outlines[image["id"]]) for image in images)
+        self.object_count = sum(len(outlines[image["id"]]) for image in images)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
+        path = self._folder / self._names[index]
+        height, width = self._sizes[index].tolist()
+        image = read_image(path)
+        if image.shape[:2] != (height, width):
+            raise CorruptSample(f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for {height}x{width}")
+        codes = [_encoded(outline, height, width) for outline in json.loads(self._outlines[index])]
+        masks = coco_mask.decode(codes)  # H W N
+        layers, places = paint_layers(list(masks.transpose(2, 0, 1)), height, width)
+        objects = {key: ObjectInfo(*place) for key, place in enumerate(places)}
+        return InstanceSample(image, layers, objects, id=str(path))
+
+
+def _encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
+    """The compressed run-length code of polygons, of an uncompressed code, or of a compressed one."""
+    if isinstance(outline, list):
+        return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
+    return coco_mask.frPyObjects(outline, height, width) if isinstance(outline["counts"], list) else outline
+
+
+def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
+    """The images that have objects, sorted by id, and the outlines of the objects by image id."""
+    try:
+        content = json.loads(path.read_bytes())
+        outlines = defaultdict(list)
+        for annotation in content["annotations"]:
+            if not annotation.get("iscrowd") and annotation["segmentation"]:
+                outlines[annotation["image_id"]].append(annotation["segmentation"])
+        images = sorted((image for image in content["images"] if image["id"] in outlines), key=lambda image: image["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise IsegmError(f"{path} is not a COCO instances file ({type(error).__name__}: {error})") from None
+    if not images:
+        raise IsegmError(f"{path} lists no object; expected the keys 'images' and 'annotations' with segmentations")
+    return images, outlines

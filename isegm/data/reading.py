@@ -1,0 +1,123 @@
+"""Reading image and mask files: always the same arrays for the same picture, and one clear error for a bad file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from isegm.core.errors import IsegmError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+
+class CorruptSample(IsegmError):
+    """One sample that cannot be used: an unreadable file, a mask of another size, an empty mask. The others are fine."""
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read a picture as ``H W 3`` uint8, RGB.
+
+    The pixels are those of ``cv2.imread``: EXIF orientation applied, gray repeated in three channels, palettes resolved,
+    alpha dropped, and 16 bit turned into 8 by keeping the high byte (``value // 256``).
+
+    Raises:
+        CorruptSample: the file is missing, empty, cut off or no image.
+    """
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Read the first channel that ``cv2.imread`` gives for a mask: ``H W`` uint8 (blue, for a mask in colour).
+
+    Raises:
+        CorruptSample: as ``read_image``.
+    """
+    return _decode(path, cv2.IMREAD_COLOR)[:, :, 0].copy()
+
+
+def read_labels(path: Path) -> tuple[np.ndarray, bool]:
+    """Read a mask by its stored numbers: ``H W`` uint8 or uint16, or ``H W 3`` uint8 RGB; and whether it has a palette.
+
+    A palette image gives its indices, gray images (8 or 16 bit) their values; alpha is dropped, and a colour image with
+    three equal channels is gray.
+
+    Raises:
+        CorruptSample: as ``read_image``, or a floating point image.
+    """
+    data = _bytes(path)
+    if data.startswith(PNG_SIGNATURE) and data[25:26] == b"\x03":  # the colour type in the PNG header: palette
+        try:
+            return np.array(Image.open(io.BytesIO(data))), True
+        except (OSError, SyntaxError, ValueError) as error:
+            raise CorruptSample(f"{path} is not a readable image: {error}") from None
+    pixels = _decode(path, cv2.IMREAD_UNCHANGED)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise CorruptSample(f"{path} holds {pixels.dtype} values; a mask must be an 8 or 16 bit image")
+    if pixels.ndim == 2:
+        return pixels, False
+    if pixels.shape[2] in (1, 2):
+        return pixels[:, :, 0].copy(), False
+    pixels = pixels[:, :, 2::-1]
+    if (pixels == pixels[:, :, :1]).all():
+        return pixels[:, :, 0].copy(), False
+    if pixels.dtype != np.uint8:
+        raise CorruptSample(f"{path} is a 16 bit colour image; a mask must be gray, indexed or 8 bit colour")
+    return pixels.copy(), False
+
+
+def check_size(image: np.ndarray, mask: np.ndarray, image_path: Path | str, mask_path: Path | str) -> None:
+    """Raise CorruptSample unless a mask has the rows and columns of its image."""
+    if image.shape[:2] != mask.shape[:2]:
+        raise CorruptSample(
+            f"{mask_path} is {mask.shape[0]}x{mask.shape[1]} (rows x columns), but its image {image_path} is"
+            f" {image.shape[0]}x{image.shape[1]}; save the mask at the size of the image"
+        )
+
+
+def list_images(folder: Path, what: str) -> list[Path]:
+    """The image files in a folder, sorted by name.
+
+    Raises:
+        IsegmError: the folder is missing or holds no image.
+    """
+    if not folder.is_dir():
+        raise IsegmError(f"{what}: there is no folder {folder}; put the data there or correct the path")
+    found = sorted((p for p in folder.iterdir() if is_image(p)), key=lambda p: p.name)
+    if not found:
+        raise IsegmError(f"{what}: {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return found
+
+
+def is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise CorruptSample(f"{path} cannot be read: {error.strerror or error}") from None
+    if not data:
+        raise CorruptSample(f"{path} is an empty file")
+    return data
+
+
+def _decode(path: Path, flags: int) -> np.ndarray:
+    data = _bytes(path)
+    # Older OpenCV fills the missing part of a cut-off JPEG with gray instead of refusing it.
+    if data.startswith(JPEG_START) and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
+        raise CorruptSample(f"{path} is cut off: the JPEG data have no end")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise CorruptSample(f"{path} cannot be decoded: {error}") from None
+    if pixels is None:
+        raise CorruptSample(f"{path} is not a readable image (damaged, cut off, or of an unknown format)")
+    return pixels

@@ -1,0 +1,95 @@
+"""Training data as published recipes put it together: one function per recipe, all answering with ``TrainingData``.
+
+Every recipe takes the fields of ``DataConfig`` as keywords, and ``--set data.<field>=<value>`` changes them once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from easydict import EasyDict
+
+from isegm.data.augment import pipeline
+from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
+from isegm.data.datasets.coco import CocoInstances
+from isegm.data.datasets.synthetic import SyntheticSource
+from isegm.data.point_sampler import SamplerConfig
+from isegm.utils.config import require_path
+from isegm.utils.overrides import override_config
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What recipes let one choose; the defaults are RITM's on COCO+LVIS (published script hrnet18_cocolvis_itermask_3p).
+
+    Attributes:
+        crop: rows and columns of a training image.
+        augmentation, val_augmentation: see ``isegm.data.augment.pipeline``; "none" leaves images as they are.
+        max_clicks, gamma, merge_objects, max_merged, first_click_center, soft_targets: see ``SamplerConfig``.
+        min_object_area, keep_background, epoch_len: see ``ItemSettings``.
+        val_epoch_len: images per validation.
+        stuff_prob: COCO+LVIS only: probability that the stuff regions of an image are objects too.
+        seed: of everything random in the data; validation uses the next one.
+    """
+
+    crop: tuple[int, int] = (320, 480)
+    augmentation: str = "coco"
+    val_augmentation: str = "val"
+    max_clicks: int = 24
+    gamma: float = 0.8
+    merge_objects: float = 0.15
+    max_merged: int = 2
+    first_click_center: bool = False
+    soft_targets: bool = False
+    min_object_area: int = 1000
+    keep_background: float = 0.05
+    epoch_len: int = 30_000
+    val_epoch_len: int = 2000
+    stuff_prob: float = 0.30
+    seed: int = 0
+
+
+def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """COCO instances, train2017 and val2017 under ``cfg.COCO_PATH``."""
+    config = _config(cfg, settings)
+    root = require_path(cfg, "COCO_PATH", "COCO")
+    return _training_data(CocoInstances(root, "train2017"), CocoInstances(root, "val2017"), config)
+
+
+def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """Synthetic scenes of the size of the crop, painted on demand and never twice the same; no file is needed."""
+    defaults = {"crop": (128, 128), "augmentation": "none", "val_augmentation": "none", "min_object_area": 0}
+    defaults |= {"keep_background": 0.0, "epoch_len": 2000, "val_epoch_len": 200}
+    config = _config(cfg, {**defaults, **settings})
+    source = SyntheticSource(config.crop, max(config.epoch_len, config.val_epoch_len, 1))
+    return _training_data(source, source, config)
+
+
+def _config(cfg: EasyDict, settings: dict[str, Any]) -> DataConfig:
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    config = override_config(DataConfig(), settings, "data")
+    return override_config(config, cfg.get("overrides", {}).get("data", {}), "data")
+
+
+def _training_data(train: Source, val: Source | None, config: DataConfig) -> TrainingData:
+    def made(source: Source, augmentation: str, epoch_len: int, seed: int) -> ClickDataset:
+        augment = None if augmentation == "none" else pipeline(augmentation, config.crop)
+        items = ItemSettings(epoch_len, config.min_object_area, config.keep_background)
+        return ClickDataset(source, _sampler(config), augment, items, seed)
+
+    return TrainingData(
+        made(train, config.augmentation, config.epoch_len, config.seed),
+        None if val is None else made(val, config.val_augmentation, config.val_epoch_len, config.seed + 1),
+    )
+
+
+def _sampler(config: DataConfig) -> SamplerConfig:
+    return SamplerConfig(
+        max_clicks=config.max_clicks,
+        gamma=config.gamma,
+        merge_prob=config.merge_objects,
+        max_merged=config.max_merged,
+        first_click_center=config.first_click_center,
+        soft_targets=config.soft_targets,
+    )
