@@ -105,6 +105,19 @@ def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> A
     return _rebuild(state, lambda key: split_state(_get(state, key), index, count, mirrored))
 
 
+def state_shape(state: Any) -> Any:
+    """A hashable description of a state; only states of equal shape can be joined."""
+    if state is None:
+        return None
+    if isinstance(state, Tensor):
+        return tuple(state.shape)
+    if isinstance(state, dict):
+        return tuple((key, state_shape(value)) for key, value in state.items())
+    if dataclasses.is_dataclass(state):
+        return tuple(state_shape(getattr(state, f.name)) for f in dataclasses.fields(state))
+    return tuple(state_shape(value) for value in state)
+
+
 def _get(state: Any, key: Any) -> Any:
     return getattr(state, key) if dataclasses.is_dataclass(state) else state[key]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from isegm.core import boxes
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
+from isegm.core.rounds import Prediction, Round, Session, join_states, split_state, state_shape
 from isegm.inference.mirror import averaged, with_mirror
 from isegm.inference.zoom import View, WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
@@ -33,7 +33,7 @@ class Request:
     @property
     def group(self) -> tuple:
         """Requests of the same group can share a forward pass."""
-        return self.view.size, self.fresh, self.session.state is None
+        return self.view.size, self.fresh, state_shape(self.session.state)
 
 
 class Predictor:

@@ -1,0 +1,33 @@
+# make quickstart   set up, train a small network on the embedded data, evaluate it before and after, draw the curve
+# make test         set up and run the tests
+# make lint         formatting and static checks
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUT := experiments/quickstart
+# Idle OpenMP threads that spin slow everything else on a shared machine.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: quickstart test lint clean
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e '.[dev]'
+	@touch $@
+
+quickstart: $(READY)
+	$(BIN)/python scripts/quickstart.py --out $(OUT)
+
+# One thread per process and one process per core is the fastest way through many small networks.
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) build *.egg-info

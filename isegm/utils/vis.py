@@ -1,0 +1,82 @@
+"""Pictures: a mask blended over its image, the clicks as dots, a probability map in colour. All are ``H W 3`` uint8 RGB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+
+POSITIVE_COLOUR, NEGATIVE_COLOUR, MASK_COLOUR = (40, 200, 60), (230, 50, 50), (40, 120, 255)
+
+
+def overlay(image: np.ndarray, mask: np.ndarray, alpha: float = 0.5) -> np.ndarray:
+    """The image with the bool ``H W`` mask tinted and outlined."""
+    out = image.copy()
+    tint = np.array(MASK_COLOUR, np.float32)
+    out[mask] = ((1 - alpha) * out[mask] + alpha * tint).astype(np.uint8)
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(out, contours, -1, MASK_COLOUR, thickness_for(image))
+
+
+def draw_clicks(image: np.ndarray, clicks: Sequence[Click], radius: int | None = None) -> np.ndarray:
+    """The image with a numbered dot per click, green on the object and red off it; the newest has a yellow rim."""
+    out = np.ascontiguousarray(image).copy()
+    radius = radius or max(3, min(image.shape[:2]) // 90)
+    for i, click in enumerate(clicks):
+        centre = (round(click.x), round(click.y))
+        rim = (255, 220, 0) if i == len(clicks) - 1 else (255, 255, 255)
+        cv2.circle(out, centre, radius + 2, rim, -1, cv2.LINE_AA)
+        cv2.circle(out, centre, radius, POSITIVE_COLOUR if click.positive else NEGATIVE_COLOUR, -1, cv2.LINE_AA)
+    return out
+
+
+def heat(prob: np.ndarray) -> np.ndarray:
+    """A ``H W`` map in [0, 1] in colour."""
+    scaled = np.clip(np.rint(255 * prob), 0, 255).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+
+
+def titled(image: np.ndarray, text: str) -> np.ndarray:
+    """The image below a white strip that carries a line of text."""
+    height = max(18, image.shape[0] // 18)
+    strip = np.full((height, image.shape[1], 3), 255, np.uint8)
+    scale = height / 34
+    cv2.putText(strip, text, (4, height - height // 4), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([strip, image])
+
+
+def side_by_side(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
+    """Pictures of equal height in a row."""
+    space = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
+    row = [part for picture in pictures for part in (picture, space)]
+    return np.concatenate(row[:-1], 1)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write RGB or single-channel uint8 as PNG or JPEG, whole or not at all.
+
+    Raises:
+        IsegmError: the file cannot be written, or its name ends in no known image type.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    try:
+        done, data = cv2.imencode(path.suffix, bgr)
+    except cv2.error:
+        done = False
+    if not done:
+        raise IsegmError(f"cannot write {path}: its name must end in .png or .jpg")
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data.tobytes())
+    os.replace(partial, path)
+
+
+def thickness_for(image: np.ndarray) -> int:
+    return max(1, min(image.shape[:2]) // 250)

@@ -1,0 +1,151 @@
+"""Benchmark a checkpoint: NoC tables on interactive segmentation data sets.
+
+    python scripts/evaluate_model.py NoBRS --checkpoint model.safetensors --datasets GrabCut,Berkeley --save-json out.json
+
+Without --protocol the method's own published protocol is used; which one is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+from easydict import EasyDict
+
+from isegm.core.errors import IsegmError, unknown
+from isegm.data.evaluation_sets import evaluation_set
+from isegm.evaluation.evaluate import default_settings, evaluate
+from isegm.evaluation.pictures import ClickPictures
+from isegm.evaluation.protocol import Protocol, fixed_size, load_protocol
+from isegm.evaluation.report import curve_picture, table
+from isegm.evaluation.results import DatasetResult, RunResult
+from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
+from isegm.utils.cli import formatter, run
+from isegm.utils.config import absolute, load_config
+from isegm.utils.device import pick_device
+
+log = logging.getLogger("isegm")
+MODES = ("NoBRS",)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser.add_argument("mode", help=f"how clicks are answered: {', '.join(MODES)}")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--checkpoint", help="a file, or a name under WEIGHTS_PATH of config.yml")
+    which.add_argument("--exp-path", help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint")
+    parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
+    parser.add_argument("--image-dir", help="for --datasets folder: the images")
+    parser.add_argument("--mask-dir", help="for --datasets folder: their masks")
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpus", help="number of the GPU to use")
+    device.add_argument("--cpu", action="store_true")
+    parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
+    parser.add_argument("--eval-mode", default="cvpr", help="cvpr (the protocol's zoom-in), fixedN or fixedH,W")
+    parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
+    parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--target-iou", type=float, help="stop an object at this IoU")
+    target.add_argument("--iou-analysis", action="store_true", help="never stop early; draws mean IoU against clicks")
+    parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
+    parser.add_argument("--clicks-limit", type=int, help="the network sees only the first so many clicks; -1: --n-clicks")
+    parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
+    parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
+    parser.add_argument("--print-ious", action="store_true", help="print the mean IoU after every click")
+    parser.add_argument("--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder")
+    parser.add_argument("--save-json", help="write the result file here (always also written to the logs folder)")
+    parser.add_argument("--vis-preds", action="store_true", help="write a picture per click into the logs folder")
+    parser.add_argument("--vis-points", action="store_true", help="draw the clicks into these pictures")
+    parser.add_argument("--model-name", default="", help="row title in tables")
+    parser.add_argument("--config-path", help="another config.yml")
+    parser.add_argument("--logs-path", help="folder for results (default: EXPS_PATH/evaluation_logs)")
+    return parser.parse_args()
+
+
+def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
+    protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
+    changes = {
+        "max_clicks": args.n_clicks,
+        "min_clicks": args.min_n_clicks,
+        "mask_threshold": args.thresh,
+        "mirror": False if args.no_flip else None,
+        # RITM's scripts never stop below 80 %; above 100 % nothing stops early.
+        "stop_iou": 1.01 if args.iou_analysis else args.target_iou and max(0.8, args.target_iou),
+    }
+    if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
+        changes["stop_iou"] = 1.01
+    return protocol.changed(**{k: v for k, v in changes.items() if v is not None})
+
+
+def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
+    if args.checkpoint:
+        return find_checkpoint(cfg, args.checkpoint)
+    folder, _, name = args.exp_path.partition(":")
+    return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
+
+
+def evaluate_one(args: argparse.Namespace, cfg: EasyDict, loaded: LoadedModel, protocol: Protocol, name: str) -> DatasetResult:
+    dataset = evaluation_set(name, cfg)
+    protocol = protocol.for_dataset(dataset.name)
+    limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
+    predictor = protocol.predictor(loaded.model, clicks_limit=limit)
+    pictures = None
+    if args.vis_preds or args.vis_points:
+        folder = logs_folder(args, cfg) / "predictions" / dataset.name
+        pictures = ClickPictures(folder, protocol.mask_threshold, points=args.vis_points)
+        log.info("%s: a picture per click goes to %s", dataset.name, folder)
+    settings = default_settings(predictor.device)
+    result = evaluate(predictor, dataset, protocol, limit=args.limit, settings=settings, observer=pictures, progress=True)
+    if result.skipped:
+        log.warning("%s: %d of %d objects were skipped", name, len(result.skipped), len(result.skipped) + len(result.objects))
+    if args.print_ious:
+        means = [np.mean([c[min(k, len(c) - 1)] for c in result.curves]) for k in range(protocol.max_clicks)]
+        print(f"{name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
+    if args.save_ious:
+        path = logs_folder(args, cfg) / "ious" / f"{dataset.name}_{args.model_name or loaded.path.stem}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{o.id: np.asarray(o.ious, np.float32) for o in result.objects})
+        log.info("IoU curves: %s", path)
+    return result
+
+
+def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
+    return Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
+
+
+def main() -> None:
+    args = parse_args()
+    if args.mode not in MODES:
+        raise unknown("mode", args.mode, MODES)
+    cfg = load_config(args.config_path)
+    cfg.IMAGE_DIR, cfg.MASK_DIR = args.image_dir, args.mask_dir
+    names = [n.strip() for n in args.datasets.split(",") if n.strip()]
+    if not names:
+        raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
+    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
+    protocol = chosen_protocol(args, loaded.model.protocol)
+    log.info("checkpoint %s (%s), protocol %s", loaded.path, loaded.source, protocol.label)
+
+    checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256}
+    results: list[DatasetResult] = []
+    for name in names:
+        results.append(evaluate_one(args, cfg, loaded, protocol, name))
+        outcome = RunResult.of(protocol, checkpoint, results, args.model_name)
+        # Written after every data set: an interrupted run keeps what is finished.
+        for path in filter(None, (args.save_json, logs_folder(args, cfg) / f"{args.model_name or loaded.path.stem}.json")):
+            outcome.save(path)
+    print(table([outcome]))
+    for result in results:
+        clicks = sum(len(c) for c in result.curves)
+        spent = ", ".join(f"{stage} {1000 * result.seconds[stage] / clicks:.0f}" for stage in ("model", "simulation", "io"))
+        print(f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all")
+    if args.iou_analysis:
+        picture = logs_folder(args, cfg) / f"{args.model_name or loaded.path.stem}_iou.png"
+        curve_picture([outcome], picture)
+        print(f"mean IoU against clicks: {picture}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

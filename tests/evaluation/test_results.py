@@ -1,0 +1,116 @@
+"""Result files, tables and protocols."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from isegm.core.errors import IsegmError
+from isegm.evaluation.protocol import FOLDER, fixed_size, load_protocol
+from isegm.evaluation.report import curve_picture, table
+from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
+from isegm.inference.zoom import ZoomIn
+
+
+def result(name: str = "GrabCut", fingerprint: str = "ab" * 32, ious: tuple[float, ...] = (0.5, 0.92)) -> DatasetResult:
+    clicks = tuple((i, i + 1, 1) for i in range(len(ious)))
+    record = ObjectRecord("one", clicks, ious, (0.1,) * len(ious))
+    seconds = {"model": 1.0, "simulation": 0.1, "io": 0.2, "wall": 1.2}
+    return DatasetResult(name, fingerprint, (record, record), (0.8, 0.85, 0.9), 20, seconds, (("bad", "unreadable"),))
+
+
+def run(model: str, *datasets: DatasetResult) -> RunResult:
+    return RunResult.of(load_protocol("ritm"), {"path": "model.pth", "sha256": "12" * 32}, datasets, model)
+
+
+def test_a_result_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    written = run("mine", result())
+    written.save(tmp_path / "sub" / "a.json")
+    assert RunResult.load(tmp_path / "sub" / "a.json") == written
+    data = json.loads((tmp_path / "sub" / "a.json").read_text())
+    assert data["schema"] == 1
+    assert data["protocol"]["name"] == "ritm"
+    assert data["protocol"]["version"] == 1
+    assert set(data["datasets"][0]) >= {"name", "fingerprint", "size", "metrics", "seconds", "objects"}
+    assert set(data["datasets"][0]["objects"][0]) == {"id", "clicks", "ious", "seconds"}
+    assert data["datasets"][0]["metrics"]["NoC@90"] == 2
+    assert not list(tmp_path.glob("**/*.partial"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 99}', '{"schema": 1, "datasets": 3}'])
+def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(IsegmError, match=r"a\.json"):
+        RunResult.load(tmp_path / "a.json")
+    with pytest.raises(IsegmError, match="no result file"):
+        RunResult.load(tmp_path / "missing.json")
+
+
+def test_tables_in_every_format(tmp_path: Path) -> None:
+    runs = [run("first", result(), result("Berkeley")), run("second", result(ious=(0.95,)))]
+    text = table(runs)
+    lines = text.splitlines()
+    assert lines[0].split("|")[3].strip() == "GrabCut NoC@85"
+    assert [c.strip() for c in lines[2].split("|")[1:6]] == ["first", "ritm v1", "2.00", "2.00", "0"]
+    assert lines[3].split("|")[6].strip() == "-"
+    assert "data abababab, 1 skipped" in text
+    assert table(runs, ["mIoU@1"], "csv").splitlines()[1] == "first,ritm v1,50.0,50.0"
+    latex = table(runs, [">=20@90"], "latex")
+    assert r"GrabCut $\geq$20@90" in latex
+    assert latex.count(r"\hline") == 3
+    with pytest.raises(IsegmError, match="did you mean latex"):
+        table(runs, style="latx")
+
+
+def test_other_data_of_the_same_name_stands_in_its_own_column() -> None:
+    header = table([run("a", result()), run("b", result(fingerprint="cd" * 32))], ["NoC@90"]).splitlines()[0]
+    assert "GrabCut (2 objects, ababab) NoC@90" in header
+    assert "GrabCut (2 objects, cdcdcd) NoC@90" in header
+
+
+def test_the_curve_is_drawn(tmp_path: Path) -> None:
+    curve_picture([run("a", result(), result("Berkeley"))], tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda p: p.stem)
+def test_every_protocol_file_loads_and_names_itself(path: Path) -> None:
+    protocol = load_protocol(path.stem)
+    assert protocol.name == path.stem
+    assert protocol.source
+    for dataset in ("GrabCut", *protocol.datasets):
+        narrowed = protocol.for_dataset(dataset)
+        if narrowed.zoom is not None:
+            ZoomIn(**narrowed.zoom)
+
+
+def test_ritm_zooms_larger_on_davis() -> None:
+    protocol = load_protocol("ritm")
+    assert protocol.for_dataset("DAVIS").zoom["size"] == 600
+    assert protocol.for_dataset("GrabCut").zoom["size"] == 400
+    assert protocol.for_dataset("DAVIS").zoom["min_crop"] == 200
+
+
+def test_changes_stand_in_the_label() -> None:
+    protocol = load_protocol("ritm")
+    assert protocol.label == "ritm v1"
+    assert protocol.changed(stop_iou=0.9).label == "ritm v1"
+    assert protocol.changed(stop_iou=0.95, mirror=False).label == "ritm v1 (stop_iou=0.95, mirror=False)"
+    fixed = fixed_size(protocol, "fixed448")
+    assert fixed.for_dataset("DAVIS").zoom["size"] == [448, 448]
+    assert fixed.label != protocol.label
+    assert fixed_size(protocol, "fixed320,480").zoom["size"] == [320, 480]
+
+
+def test_bad_protocols_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(IsegmError, match="did you mean ritm"):
+        load_protocol("ritmm")
+    for mode in ("fixed", "fixedx", "fixed0", "cvprr", "fixed1,2,3"):
+        with pytest.raises(IsegmError, match="expected cvpr, fixedN"):
+            fixed_size(load_protocol("ritm"), mode)
+    (tmp_path / "p.yml").write_text("name: p\nversion: 1\nstop_iuo: 0.9\n")
+    with pytest.raises(IsegmError, match="did you mean stop_iou"):
+        load_protocol(str(tmp_path / "p.yml"))
+    (tmp_path / "p.yml").write_text("name: p\nversion: 1\nzoom: {sise: 400}\n")
+    with pytest.raises(IsegmError, match="did you mean size"):
+        load_protocol(str(tmp_path / "p.yml"))
