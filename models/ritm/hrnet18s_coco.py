@@ -1,0 +1,28 @@
+"""RITM with HRNet-18-small-v2 + OCR on COCO instances, from scratch: what a CPU affords, on real photographs.
+
+Paper:  arXiv 2102.06583 (the method; the paper starts from ImageNet weights and trains 230 epochs of 30,000 crops of 320x480)
+Run:    python train.py models/ritm/hrnet18s_coco.py --cpu
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.ritm import ritm_hrnet
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+# Nothing is pretrained, so the backbone learns at the full rate.
+MODEL = ritm_hrnet(width=18, depth="small", ocr_width=48, backbone_lr=1.0)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.coco(cfg, crop=(256, 256), min_object_area=500, epoch_len=1600, val_epoch_len=80)
+    train = TrainConfig(
+        epochs=30, batch_size=16, lr=1e-3, milestones=(24, 28), clip=5.0, ema=0.998, amp="bf16", channels_last=True
+    )
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
