@@ -34,11 +34,11 @@ def scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray
     palette = _palette(rng)
     image = _textured(rng, height, width, palette)
     for _ in range(rng.integers(1, 4)):
-        _paint(image, _blob(rng, height, width), _textured(rng, height, width, palette))
+        _paint(image, _blob(rng, height, width), lambda part: _textured(rng, *part.shape, palette))
     labels = np.zeros((height, width), np.uint8)
     for label in range(1, rng.integers(3, 6) + 1):
         mask = _object_mask(rng, height, width)
-        _paint(image, mask, _object_texture(rng, mask, palette))
+        _paint(image, mask, lambda part: _object_texture(rng, part, palette))
         labels[mask] = label
     image = _photographed(rng, image)
     return image, _relabelled(labels, minimum=height * width // 100)
@@ -250,22 +250,28 @@ def _inside(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
 # --- painting -----------------------------------------------------------------------------------------------------------------
 
 
+def _paint(image: np.ndarray, mask: np.ndarray, texture: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Paint a mask onto an image, asking for the texture of its bounding box only."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width and height:
+        window = np.s_[top : top + height, left : left + width]
+        part = np.ascontiguousarray(mask[window])
+        np.copyto(image[window], texture(part), where=part[:, :, None])
+
+
 def _object_texture(rng: np.random.Generator, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """A texture with its own light; a third of the objects have a part with another texture, and many a darker rim."""
     height, width = mask.shape
     texture = _textured(rng, height, width, palette)
     if rng.random() < 0.35:
-        _paint(texture, _blob(rng, height, width, _inside(rng, mask), size=0.8), _textured(rng, height, width, palette))
-    texture *= _light(rng, height, width, 0.35)
+        spot = _blob(rng, height, width, _inside(rng, mask), size=1.3)
+        _paint(texture, spot, lambda part: _textured(rng, *part.shape, palette))
+    texture *= _light(rng, height, width, 0.2)
     if rng.random() < 0.6:
         depth = cv2.distanceTransform(np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         rim = rng.uniform(0.15, 0.5) * np.exp(-depth / rng.uniform(1.0, 4.0))
         texture *= 1 - rim[:, :, None]
     return texture
-
-
-def _paint(image: np.ndarray, mask: np.ndarray, texture: np.ndarray) -> None:
-    np.copyto(image, texture, where=mask[:, :, None])
 
 
 def _light(rng: np.random.Generator, height: int, width: int, strength: float) -> np.ndarray:
