@@ -13,6 +13,8 @@ from easydict import EasyDict
 from isegm.data.augment import pipeline
 from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
 from isegm.data.datasets.coco import CocoInstances
+from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.datasets.folder import Folder, folder_path
 from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.point_sampler import SamplerConfig
 from isegm.utils.config import require_path
@@ -30,6 +32,8 @@ class DataConfig:
         min_object_area, keep_background, epoch_len: see ``ItemSettings``.
         val_epoch_len: images per validation.
         stuff_prob: COCO+LVIS only: probability that the stuff regions of an image are objects too.
+        allow_list: COCO+LVIS only: a JSON list of the training images to use, a file beside hannotation.pickle.
+        image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
         seed: of everything random in the data; validation uses the next one.
     """
 
@@ -47,7 +51,22 @@ class DataConfig:
     epoch_len: int = 30_000
     val_epoch_len: int = 2000
     stuff_prob: float = 0.30
+    allow_list: str = ""
+    image_dir: str = ""
+    mask_dir: str = ""
+    val_image_dir: str = ""
+    val_mask_dir: str = ""
+    mask_kind: str = "auto"
     seed: int = 0
+
+
+def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """COCO+LVIS in its published layout under ``cfg.COCO_LVIS_PATH``; the recipe of RITM's published models."""
+    config = _config(cfg, settings)
+    root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
+    allowed = root / "train" / config.allow_list if config.allow_list else None
+    train, val = CocoLvis(root, "train", config.stuff_prob, allowed), CocoLvis(root, "val", config.stuff_prob)
+    return _training_data(train, val, config)
 
 
 def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -55,6 +74,24 @@ def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
     config = _config(cfg, settings)
     root = require_path(cfg, "COCO_PATH", "COCO")
     return _training_data(CocoInstances(root, "train2017"), CocoInstances(root, "val2017"), config)
+
+
+def folder(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """Images and masks of your own, ``image_dir`` and ``mask_dir`` (or ``IMAGE_DIR`` and ``MASK_DIR`` in config.yml).
+
+    Every image is used once per epoch. There is a validation set if ``val_image_dir`` and ``val_mask_dir`` are given.
+    """
+    defaults = {"epoch_len": 0, "val_epoch_len": 0, "min_object_area": 80, "keep_background": 0.0}
+    config = _config(cfg, {**defaults, **settings})
+    image_dir, mask_dir = folder_path(cfg, "IMAGE_DIR", config.image_dir), folder_path(cfg, "MASK_DIR", config.mask_dir)
+    val = None
+    if config.val_image_dir or config.val_mask_dir:
+        val_dirs = (
+            folder_path(cfg, "VAL_IMAGE_DIR", config.val_image_dir),
+            folder_path(cfg, "VAL_MASK_DIR", config.val_mask_dir),
+        )
+        val = Folder(*val_dirs, config.mask_kind)
+    return _training_data(Folder(image_dir, mask_dir, config.mask_kind), val, config)
 
 
 def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:

@@ -1,0 +1,115 @@
+"""COCO+LVIS, the training set of RITM and most of its successors, in its published layout.
+
+Layout: ``<root>/{train,val}/images/<name>.jpg``, ``masks/<name>.pickle`` and ``hannotation.pickle``. Objects may be parts of
+others; samplers choose among those that are not, unless asked to descend.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from isegm.core.errors import IsegmError
+from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.pickles import read_pickle
+from isegm.data.reading import CorruptSample, check_size, read_image
+from isegm.data.tables import Ragged, Texts
+
+NO_PARENT, NO_OBJECT = -1, -2
+
+
+class CocoLvis:
+    """The images of a split, sorted by name.
+
+    Args:
+        root: the folder that holds ``train`` and ``val``.
+        split: ``"train"`` or ``"val"``.
+        stuff_prob: probability that the stuff regions of an image (sky, grass ...) are objects too, drawn at each reading.
+        allow_list: a JSON list of image names; the others are left out.
+
+    Raises:
+        IsegmError: files are missing or not in this layout.
+    """
+
+    def __init__(self, root: Path, split: str, stuff_prob: float = 0.0, allow_list: Path | None = None) -> None:
+        self._folder = root / split
+        self._stuff_prob = stuff_prob
+        path = self._folder / "hannotation.pickle"
+        for needed in (self._folder / "images", self._folder / "masks", path):
+            if not needed.exists():
+                raise IsegmError(f"COCO+LVIS: {needed} does not exist; expected images/, masks/ and hannotation.pickle there")
+        annotations = read_pickle(path)
+        try:
+            names = sorted(annotations)
+            if allow_list is not None:
+                allowed = _allowed_names(allow_list)
+                names = [name for name in names if name in allowed]
+            self._names = Texts(names)
+            self._instance_counts = torch.tensor([int(annotations[name]["num_instance_masks"]) for name in names])
+            self._parents = Ragged((_parents(annotations[name]["hierarchy"]) for name in names), np.int32)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise IsegmError(f"{path} is not an annotation file of COCO+LVIS ({type(error).__name__}: {error})") from None
+        if not names:
+            raise IsegmError(f"{path} lists no image" + (f" that {allow_list} allows" if allow_list else ""))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
+        """Read an image. Stuff that was not drawn keeps its labels in the layers, which ``cleaned`` erases."""
+        name = self._names[index]
+        image_path, mask_path = self._folder / "images" / f"{name}.jpg", self._folder / "masks" / f"{name}.pickle"
+        image = read_image(image_path)
+        layers, places = _read_masks(mask_path)
+        check_size(image, layers, image_path, mask_path)
+        parents = {key: int(p) for key, p in enumerate(self._parents[index]) if p != NO_OBJECT}
+        if self._stuff_prob > 0 and rng.random() < self._stuff_prob:
+            parents.update(dict.fromkeys(range(int(self._instance_counts[index]), len(places)), NO_PARENT))
+        if max(parents, default=-1) >= len(places):
+            raise CorruptSample(
+                f"{mask_path} holds {len(places)} masks, but hannotation.pickle speaks of number {max(parents)}"
+            )
+        return InstanceSample(image, layers, _objects(parents, places), id=str(image_path))
+
+
+def _objects(parents: dict[int, int], places: list[tuple[int, int]]) -> dict[int, ObjectInfo]:
+    children: dict[int, list[int]] = {key: [] for key in parents}
+    for key, parent in parents.items():
+        if parent in children:
+            children[parent].append(key)
+    return {
+        key: ObjectInfo(*places[key], parent if parent in parents else None, tuple(children[key]))
+        for key, parent in parents.items()
+    }
+
+
+def _parents(hierarchy: dict[int, dict[str, Any] | None]) -> list[int]:
+    """The parent of every object 0, 1, ... of an image."""
+    parents = [NO_OBJECT] * (max(hierarchy, default=-1) + 1)
+    for key, node in hierarchy.items():
+        parent = None if node is None else node["parent"]
+        parents[key] = NO_PARENT if parent is None else int(parent)
+    return parents
+
+
+def _read_masks(path: Path) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """``H W L`` uint8 label layers, and the (layer, label) of every mask."""
+    content = read_pickle(path)
+    try:
+        encoded, places = content
+        layers = [cv2.imdecode(np.asarray(layer, np.uint8), cv2.IMREAD_UNCHANGED) for layer in encoded]
+        return np.stack(layers, 2), [(int(layer), int(label)) for layer, label in places]
+    except (TypeError, ValueError, cv2.error) as error:
+        raise CorruptSample(f"{path} does not hold encoded label layers ({type(error).__name__}: {error})") from None
+
+
+def _allowed_names(path: Path) -> set[str]:
+    try:
+        return {str(name) for name in json.loads(path.read_text())}
+    except (OSError, ValueError, TypeError) as error:
+        raise IsegmError(f"{path} is not a JSON list of image names: {error}") from None
