@@ -168,7 +168,7 @@ def _built(described: Spec) -> ClickModel:
     _check_parts(described)
     try:
         model = build(described)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise IsegmError(f"the spec in the checkpoint does not make a model in this version of isegm: {error}") from error
     if not isinstance(model, ClickModel):
         raise IsegmError(f"the spec in the checkpoint makes a {type(model).__name__}; expected a method of isegm.methods")
@@ -182,6 +182,8 @@ def _check_parts(described: Any) -> None:
             _check_parts(item)
     if not is_spec(described):
         return
+    if not (isinstance(described["target"], str) and isinstance(described["args"], Mapping)):
+        raise IsegmError(f"the spec in the checkpoint is damaged: {described!r:.200}")
     part = resolve(described["target"])
     if not (isinstance(part, type) and issubclass(part, nn.Module)):
         raise IsegmError(

@@ -178,10 +178,10 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
     config = config or {}
     finest = shapes.get("feature_extractor.stage2.0.branches.0.0.conv1.weight")
     ocr = shapes.get("feature_extractor.ocr_distri_head.object_context_block.f_down.1.0.bias")
-    fusion, channels = _fusion_of(shapes, config)
-    if finest is None or ocr is None or fusion is None or "pipeline_version" in config:
+    if finest is None or ocr is None or "pipeline_version" in config or any(key.startswith(_OTHER_METHODS) for key in shapes):
         return None
-    if any(key.startswith(_OTHER_METHODS) for key in shapes):
+    fusion, channels = _fusion_of(shapes, config)
+    if fusion is None:
         return None
     small = not any(key.startswith(("feature_extractor.layer1.3.", "feature_extractor.stage3.3.")) for key in shapes)
     told = {"width": finest[0], "ocr_width": ocr[0], "small": small, "with_prev_mask": channels == 3}

@@ -54,7 +54,8 @@ def read_weights(path: str | Path) -> dict[str, Any]:
 def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
     """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry ``state_dict``."""
     tensors = contents.get("state_dict", contents)
-    if not isinstance(tensors, Mapping) or not tensors or not all(isinstance(v, Tensor) for v in tensors.values()):
+    named = isinstance(tensors, Mapping) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items())
+    if not (named and tensors):
         raise IsegmError(f"{path} holds no state dict; its entries are {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}")
     return dict(tensors)
 
