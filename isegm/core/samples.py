@@ -81,11 +81,8 @@ class InstanceSample:
 
     def areas(self) -> dict[int, int]:
         """The number of pixels of every object."""
-        counts = [np.bincount(self.layers[:, :, i].ravel(), minlength=1) for i in range(self.layers.shape[2])]
-        return {
-            key: int(counts[info.layer][info.label]) if info.label < len(counts[info.layer]) else 0
-            for key, info in self.objects.items()
-        }
+        counts = self._counts()
+        return {key: int(counts[info.layer][info.label]) for key, info in self.objects.items()}
 
     def without(self, keys: Collection[int]) -> InstanceSample:
         """Drop objects from the mapping, leaving their pixels; the parts of a dropped object become parts of its parent."""
@@ -110,17 +107,19 @@ class InstanceSample:
 
     def cleaned(self) -> InstanceSample:
         """Drop objects without pixels and erase labels that belong to no object and to no ignored region."""
-        kept = self.without([key for key, area in self.areas().items() if area < 1])
-        named = [{0} for _ in range(self.layers.shape[2])]
-        for layer, label in [*kept.ignored, *((o.layer, o.label) for o in kept.objects.values())]:
-            named[layer].add(label)
+        counts = self._counts()
+        kept = self.without([key for key, info in self.objects.items() if not counts[info.layer][info.label]])
+        known = [np.zeros_like(count, bool) for count in counts]
+        for layer, label in [*kept.ignored, *((info.layer, info.label) for info in kept.objects.values())]:
+            known[layer][label] = True
         layers = self.layers
-        for index, labels in enumerate(named):
-            table = np.zeros(int(np.iinfo(layers.dtype).max) + 1, layers.dtype)
-            table[list(labels)] = list(labels)
-            layer = layers[:, :, index]
-            erased = table[layer]
-            if not np.array_equal(erased, layer):
+        for index, (count, is_known) in enumerate(zip(counts, known, strict=True)):
+            if count[1:][~is_known[1:]].any():
                 layers = layers.copy() if layers is self.layers else layers
-                layers[:, :, index] = erased
+                layers[:, :, index] *= is_known[layers[:, :, index]]
         return replace(kept, layers=layers)
+
+    def _counts(self) -> list[np.ndarray]:
+        """For every layer the number of pixels of every label its type can hold."""
+        length = int(np.iinfo(self.layers.dtype).max) + 1
+        return [np.bincount(self.layers[:, :, i].ravel(), minlength=length) for i in range(self.layers.shape[2])]

@@ -6,16 +6,19 @@ Everything random comes from the generator that is passed in: an item is the sam
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import albumentations as A
 import cv2
 import numpy as np
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import InstanceSample
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version at every import
+import albumentations as A  # noqa: E402
 
 Augmentation = Callable[[InstanceSample, np.random.Generator], InstanceSample]
 

@@ -207,7 +207,8 @@ def _negative_mixture(sample: InstanceSample, target: _Target, ignored: np.ndarr
     def other() -> np.ndarray:
         if len(sample.objects) <= len(target.positives):
             return background()
-        return sample.layers.any(2) & background()
+        # Layer by layer: any() along so short an axis takes ten times as long.
+        return functools.reduce(np.logical_or, np.moveaxis(sample.layers, 2, 0), False) & background()
 
     @functools.cache
     def border() -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import cv2
 import numpy as np
 import torch
 
@@ -40,27 +41,29 @@ class Texts:
         return self._bytes[index].tobytes().decode()
 
 
-def paint_layers(masks: Sequence[np.ndarray], height: int, width: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def paint_layers(masks: Sequence[np.ndarray], height: int, width: int) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
     """Draw objects that may overlap into as few label layers as a greedy search finds, large objects first.
 
     Args:
-        masks: ``H W`` arrays, nonzero = object.
+        masks: ``H W`` uint8 arrays, nonzero = object.
 
     Returns:
-        ``H W L`` uint8 layers (L >= 1) and the (layer, label) of every mask, in the order given.
+        At least one ``H W`` uint8 layer, and the (layer, label) of every mask in the order given.
     """
     layers, counts = [np.zeros((height, width), np.uint8)], [0]
     places: list[tuple[int, int]] = [(0, 0)] * len(masks)
-    flat = [np.flatnonzero(mask) for mask in masks]
-    for index in sorted(range(len(masks)), key=lambda i: -len(flat[i])):
-        pixels = flat[index]
-        free = (i for i, layer in enumerate(layers) if counts[i] < 255 and not layer.ravel()[pixels].any())
+    areas = [cv2.countNonZero(mask) for mask in masks]
+    for index in sorted(range(len(masks)), key=lambda i: -areas[i]):
+        x, y, w, h = cv2.boundingRect(masks[index])
+        window = np.s_[y : y + h, x : x + w]
+        part = masks[index][window].astype(bool)
+        free = (i for i, layer in enumerate(layers) if counts[i] < 255 and not layer[window][part].any())
         chosen = next(free, None)
         if chosen is None:
             layers.append(np.zeros((height, width), np.uint8))
             counts.append(0)
             chosen = len(layers) - 1
         counts[chosen] += 1
-        layers[chosen].ravel()[pixels] = counts[chosen]
+        layers[chosen][window][part] = counts[chosen]
         places[index] = (chosen, counts[chosen])
-    return np.stack(layers, 2), places
+    return layers, places
