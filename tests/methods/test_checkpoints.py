@@ -92,7 +92,7 @@ class TestPublished:
 
     def test_unexpected_keys_are_named(self, tmp_path: Path) -> None:
         torch.save(golden_state(VARIANTS["itermask_small"]) | {"something.else": torch.rand(1)}, tmp_path / "more.pth")
-        with pytest.raises(IsegmError, match="1 unexpected: something.else"):
+        with pytest.raises(IsegmError, match=r"1 unexpected: something\.else"):
             load_model(tmp_path / "more.pth")
 
     @pytest.mark.parametrize(

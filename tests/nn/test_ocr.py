@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isegm.core.errors import IsegmError
-from isegm.nn.heads.ocr import OCRHead, ObjectAttention
+from isegm.nn.heads.ocr import ObjectAttention, OCRHead
 
 
 def literal_attention(block: ObjectAttention, pixels: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
