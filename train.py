@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from isegm.core.errors import IsegmError
-from isegm.training.config import RunOptions
+from isegm.training.config import AMP, RunOptions
 from isegm.training.distributed import launch, launched
 from isegm.utils import cli
 from isegm.utils.config import load_config
@@ -35,7 +35,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--workers", type=int, help="data processes per training process; 0 loads in the training process")
     add("--epochs", type=int)
     add("--lr", type=float, help="base learning rate")
-    add("--amp", choices=("off", "bf16", "fp16"), help="automatic mixed precision")
+    add("--amp", choices=AMP, help="automatic mixed precision")
     add("--seed", type=int)
     add("--weights", help="start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)")
     add("--resume", help="auto, a run folder, a checkpoint, or how the name of a run folder begins; continues exactly")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isegm.core.errors import IsegmError, unknown
 
-AMP = ("off", "bf16", "fp16")
+AMP = ("off", "auto", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TrainConfig:
         epochs, batch_size: the batch is the global one, over all processes.
         lr, betas, milestones, gamma: Adam, and the epochs at whose start the rate is multiplied by gamma.
         max_steps: stop after so many steps in all (0: only ``epochs`` counts).
-        amp: "off", "bf16" or "fp16" autocast.
+        amp: "off", "bf16" or "fp16" autocast; "auto" is bf16 where the hardware computes it.
         clip: the largest norm of all gradients together (0: no clipping).
         ema: decay of the averaged weights (0: no averaging); they are what is validated and shared.
         compile, channels_last: speed switches.

@@ -130,6 +130,8 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
     """
     port = _free_port()
     context = multiprocessing.get_context("spawn")
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep the others from the cores
     processes = [context.Process(target=_work, args=(work, arguments, rank, count, port)) for rank in range(count)]
 
     def pass_on(number: int, frame: Any) -> None:

@@ -42,6 +42,7 @@ from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating, rollout
 from isegm.training.step import TrainStep
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
 from isegm.utils.config import absolute
+from isegm.utils.device import native_bf16
 from isegm.utils.overrides import override_config, override_spec
 
 log = logging.getLogger("isegm")
@@ -300,8 +301,9 @@ class _Training:
         return bool(self.config.max_steps) and self.state.progress.step >= self.config.max_steps
 
     def _autocast(self) -> torch.autocast:
-        dtype = torch.float16 if self.config.amp == "fp16" else torch.bfloat16
-        return torch.autocast(self.process.device.type, dtype, enabled=self.config.amp != "off")
+        amp, device = self.config.amp, self.process.device
+        enabled = native_bf16(device) if amp == "auto" else amp != "off"
+        return torch.autocast(device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled)
 
     def _seed_generators(self) -> None:
         """Seed torch's generators differently on every process."""

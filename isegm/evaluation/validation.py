@@ -1,0 +1,36 @@
+"""A short NoC evaluation for the trainer to run between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from easydict import EasyDict
+
+from isegm.data.evaluation_sets import evaluation_set
+from isegm.evaluation.evaluate import default_settings, evaluate
+from isegm.evaluation.protocol import load_protocol
+from isegm.methods.base import ClickModel
+
+
+def noc_validation(
+    cfg: EasyDict, names: Sequence[str], limit: int | None = None, protocol: str | None = None
+) -> Callable[[ClickModel, int], dict[str, float]]:
+    """The ``validate`` argument of ``Trainer``: the metrics of some evaluation sets, each under ``<set>/<metric>``.
+
+    Args:
+        names: evaluation sets; they are looked up now, so that a missing one is noticed before training.
+        limit: only the first so many objects of each.
+        protocol: by default the method's own.
+    """
+    sets = [evaluation_set(name, cfg) for name in names]
+
+    def validate(model: ClickModel, epoch: int) -> dict[str, float]:
+        found = {}
+        for dataset in sets:
+            rules = load_protocol(protocol or model.protocol).for_dataset(dataset.name)
+            settings = default_settings(next(model.parameters()).device)
+            result = evaluate(rules.predictor(model), dataset, rules, limit=limit, settings=settings)
+            found |= {f"{dataset.name}/{name}": value for name, value in result.metrics.items()}
+        return found
+
+    return validate
