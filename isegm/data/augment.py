@@ -18,14 +18,14 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import InstanceSample
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version at every import
-import albumentations as A  # noqa: E402
+import albumentations as A
 
 Augmentation = Callable[[InstanceSample, np.random.Generator], InstanceSample]
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Resize by a uniform random scale, then a list of albumentations transforms.
+    """Resize by a uniform random scale, then a list of albumentations transforms. Not for several threads at once.
 
     Attributes:
         transforms: applied to the image and its label layers.

@@ -137,9 +137,9 @@ def count_probs(config: SamplerConfig, at_least_one: bool) -> np.ndarray:
 def _draw_target(sample: InstanceSample, config: SamplerConfig, rng: np.random.Generator) -> _Target:
     roots = sample.roots
     keys = [roots[rng.integers(len(roots))]]
-    if len(roots) > 1 and rng.random() < config.merge_prob:
-        limit = config.max_clicks if config.max_merged == -1 else config.max_merged
-        count = rng.integers(2, max(2, min(len(roots), limit)) + 1)
+    most = min(len(roots), config.max_clicks if config.max_merged == -1 else config.max_merged)
+    if most > 1 and rng.random() < config.merge_prob:
+        count = rng.integers(2, most + 1)
         keys = [roots[i] for i in rng.choice(len(roots), count, replace=False)]
     targets = [_draw_part(sample, key, rng) if config.hierarchy else _whole(sample, key) for key in keys]
     gt = functools.reduce(np.maximum, (t.gt for t in targets))

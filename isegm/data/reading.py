@@ -25,7 +25,7 @@ def read_image(path: Path) -> np.ndarray:
     """Read a picture as ``H W 3`` uint8, RGB.
 
     The pixels are those of ``cv2.imread``: EXIF orientation applied, gray repeated in three channels, palettes resolved,
-    alpha dropped, and 16 bit turned into 8 by keeping the high byte (``value // 256``).
+    alpha dropped, and 16 bit scaled to 8 by keeping the high byte, ``value // 256`` (rounded by at most 1 in some TIFF files).
 
     Raises:
         CorruptSample: the file is missing, empty, cut off or no image.

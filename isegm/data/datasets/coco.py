@@ -67,7 +67,15 @@ def _encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
     """The compressed run-length code of polygons, of an uncompressed code, or of a compressed one."""
     if isinstance(outline, list):
         return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
+    if outline["size"] != [height, width]:
+        raise CorruptSample(f"an outline is for {outline['size']} rows and columns, its image has {[height, width]}")
     return coco_mask.frPyObjects(outline, height, width) if isinstance(outline["counts"], list) else outline
+
+
+def _drawable(annotation: dict[str, Any]) -> Any:
+    """The outline of an annotation without polygons of fewer than three corners; empty if nothing is left."""
+    outline = annotation["segmentation"]
+    return [polygon for polygon in outline if len(polygon) >= 6] if isinstance(outline, list) else outline
 
 
 def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
@@ -76,8 +84,8 @@ def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
         content = json.loads(path.read_bytes())
         outlines = defaultdict(list)
         for annotation in content["annotations"]:
-            if not annotation.get("iscrowd") and annotation["segmentation"]:
-                outlines[annotation["image_id"]].append(annotation["segmentation"])
+            if not annotation.get("iscrowd") and (outline := _drawable(annotation)):
+                outlines[annotation["image_id"]].append(outline)
         images = sorted((image for image in content["images"] if image["id"] in outlines), key=lambda image: image["id"])
     except (ValueError, KeyError, TypeError) as error:
         raise IsegmError(f"{path} is not a COCO instances file ({type(error).__name__}: {error})") from None
