@@ -15,15 +15,15 @@ PLAIN = SamplerConfig(max_clicks=8, erode_prob=0.0)
 
 
 def scene(*boxes: tuple[int, int, int, int], ignored: tuple[int, int, int, int] | None = None) -> InstanceSample:
-    """Boxes (top, left, bottom, right) with the labels 2, 4, 6 ... in one layer."""
-    layers = np.zeros((HEIGHT, WIDTH, 1), np.uint8)
+    """Boxes (top, left, bottom, right) with the labels 2, 4, 6 ... in one layer, an ignored box across them in another."""
+    layers = np.zeros((HEIGHT, WIDTH, 2), np.uint8)
     for i, (top, left, bottom, right) in enumerate(boxes):
         layers[top:bottom, left:right, 0] = 2 * i + 2
     if ignored:
         top, left, bottom, right = ignored
-        layers[top:bottom, left:right, 0] = 99
+        layers[top:bottom, left:right, 1] = 99
     objects = {i: ObjectInfo(0, 2 * i + 2) for i in range(len(boxes))}
-    return InstanceSample(np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects, ((0, 99),) if ignored else ())
+    return InstanceSample(np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects, ((1, 99),) if ignored else ())
 
 
 def draws(sample: InstanceSample, config: SamplerConfig, count: int = 300) -> list[Draw]:
@@ -146,6 +146,18 @@ def test_merging() -> None:
         assert labels == set(merged(drawn))
     one = draws(sample, dataclasses.replace(PLAIN, merge_prob=1.0, max_merged=-1, only_one_first_click=True, gamma=0.01), 50)
     assert {len(positives(d)) for d in one} == {1}
+
+
+def test_merged_objects_share_the_other_clicks_evenly() -> None:
+    sample = scene((5, 5, 15, 15), (30, 30, 50, 50))
+    config = dataclasses.replace(PLAIN, merge_prob=1.0, gamma=1.0)
+    made = draws(sample, config)
+    extra = np.concatenate([positives(d)[2:] for d in made])
+    both = [len(set(positives(d)[2:, 0] < 20)) == 2 for d in made if len(positives(d)) == 8]
+    assert np.mean(both) > 0.9
+    assert np.mean(extra[:, 0] < 20) == pytest.approx(0.5, abs=0.05)
+    # The two sure clicks come first; the number of others follows the law of the negatives, cut off at the limit.
+    assert len(extra) / len(made) == pytest.approx(np.minimum(np.arange(9), 6).mean(), abs=0.4)
 
 
 def test_merged_clicks_never_exceed_the_limit() -> None:

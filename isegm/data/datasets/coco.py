@@ -55,7 +55,10 @@ class CocoInstances:
         image = read_image(path)
         if image.shape[:2] != (height, width):
             raise CorruptSample(f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for {height}x{width}")
-        codes = [_encoded(outline, height, width) for outline in json.loads(self._outlines[index])]
+        outlines = json.loads(self._outlines[index])
+        if any(o["size"] != [height, width] for o in outlines if isinstance(o, dict)):
+            raise CorruptSample(f"{path} is {height}x{width}, but the run-length code of one of its objects has another size")
+        codes = [_encoded(outline, height, width) for outline in outlines]
         # Decoded masks lie in memory column by column, so painting their transposes is faster.
         layers, places = paint_layers(list(coco_mask.decode(codes).T), width, height)
         objects = {key: ObjectInfo(*place) for key, place in enumerate(places)}
@@ -67,8 +70,6 @@ def _encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
     """The compressed run-length code of polygons, of an uncompressed code, or of a compressed one."""
     if isinstance(outline, list):
         return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-    if outline["size"] != [height, width]:
-        raise CorruptSample(f"an outline is for {outline['size']} rows and columns, its image has {[height, width]}")
     return coco_mask.frPyObjects(outline, height, width) if isinstance(outline["counts"], list) else outline
 
 
