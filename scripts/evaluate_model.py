@@ -18,9 +18,9 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.evaluate import default_settings, evaluate
 from isegm.evaluation.pictures import ClickPictures
-from isegm.evaluation.protocol import Protocol, fixed_size, load_protocol
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
+from isegm.inference.protocol import Protocol, fixed_size, load_protocol
 from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config

@@ -17,7 +17,7 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
-from isegm.evaluation.protocol import fixed_size, load_protocol
+from isegm.inference.protocol import fixed_size, load_protocol
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config

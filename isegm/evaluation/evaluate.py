@@ -25,10 +25,10 @@ from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.metrics import mask_iou
-from isegm.evaluation.protocol import Protocol
 from isegm.evaluation.results import DatasetResult, ObjectRecord
 from isegm.evaluation.user import next_click
 from isegm.inference.predictor import Predictor
+from isegm.inference.protocol import Protocol
 
 log = logging.getLogger("isegm")
 

@@ -17,7 +17,7 @@ import torch
 import isegm
 from isegm.core.errors import IsegmError
 from isegm.evaluation.metrics import summarise
-from isegm.evaluation.protocol import Protocol
+from isegm.inference.protocol import Protocol
 
 SCHEMA = 1
 

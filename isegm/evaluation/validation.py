@@ -8,7 +8,7 @@ from easydict import EasyDict
 
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.evaluate import default_settings, evaluate
-from isegm.evaluation.protocol import load_protocol
+from isegm.inference.protocol import load_protocol
 from isegm.methods.base import ClickModel
 
 

@@ -12,8 +12,8 @@ from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import CorruptSample, EvalDataset
 from isegm.evaluation.evaluate import EngineSettings, evaluate
 from isegm.evaluation.metrics import clicks_to_reach, mask_iou, noc, summarise
-from isegm.evaluation.protocol import Protocol, load_protocol
 from isegm.inference.predictor import Predictor
+from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.zoom import WholeImage
 from isegm.methods.base import ClickModel
 

@@ -9,7 +9,7 @@ from probe import ProbeNet, probe_gt, probe_image
 
 from isegm.core.samples import Sample
 from isegm.evaluation.evaluate import Clock, EngineSettings, play
-from isegm.evaluation.protocol import fixed_size, load_protocol
+from isegm.inference.protocol import fixed_size, load_protocol
 
 # (ignore ring, previous mask, zoom): sign(row,col)IoU
 SEQUENCES = {

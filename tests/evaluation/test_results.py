@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from isegm.core.errors import IsegmError
-from isegm.evaluation.protocol import FOLDER, fixed_size, load_protocol
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
+from isegm.inference.protocol import FOLDER, fixed_size, load_protocol
 from isegm.inference.zoom import ZoomIn
 
 
