@@ -21,8 +21,8 @@ MODEL = ritm_hrnet(width=18, depth="small", ocr_width=48, backbone_lr=1.0)
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.coco(cfg, crop=(256, 256), min_object_area=500, epoch_len=1600, val_epoch_len=80)
+    data = recipes.coco(cfg, crop=(256, 256), min_object_area=500, epoch_len=640, val_epoch_len=80)
     train = TrainConfig(
-        epochs=30, batch_size=16, lr=1e-3, milestones=(24, 28), clip=5.0, ema=0.998, amp="bf16", channels_last=True
+        epochs=24, batch_size=8, lr=1e-3, milestones=(19, 22), clip=5.0, ema=0.998, amp="bf16", channels_last=True, workers=1
     )
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

@@ -31,16 +31,17 @@ class Conv1S(nn.Sequential):
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
         leaky: LeakyReLU(0.2), as all published models, instead of ReLU.
+        scale: initial strength. Published: 0.05, not to upset pretrained weights; without these a larger one learns sooner.
     """
 
     lr_multiplier = 1.0
 
-    def __init__(self, in_channels: int = 3, leaky: bool = True):
+    def __init__(self, in_channels: int = 3, leaky: bool = True, scale: float = 0.05):
         super().__init__(
             nn.Conv2d(in_channels, 16, 1),
             nn.LeakyReLU(0.2) if leaky else nn.ReLU(),
             nn.Conv2d(16, STEM_CHANNELS, 3, stride=2, padding=1),
-            Scale(),
+            Scale(scale),
         )
         self.in_channels = in_channels
 
