@@ -52,7 +52,7 @@ def save_untrained(path: Path) -> None:
 
 
 def newest_model(folder: Path, since: float) -> Path:
-    found = [p for p in folder.glob("*/checkpoints/model.safetensors") if p.stat().st_mtime >= since]
+    found = [p for p in folder.glob("*/model.safetensors") if p.stat().st_mtime >= since]
     if not found:
         raise IsegmError(f"training wrote no model.safetensors under {folder}")
     return max(found, key=lambda p: p.stat().st_mtime)
@@ -96,9 +96,8 @@ def main() -> None:
     command("scripts/compare_results.py", out / "untrained.json", out / "trained.json", "--plot", out / "curve.png")
 
     before, after = (RunResult.load(out / f"{n}.json").datasets[0].metrics["NoC@85"] for n in ("untrained", "trained"))
-    print(
-        f"\nNoC@85 on held-out synthetic objects: {before:.2f} untrained, {after:.2f} trained; {time.time() - started:.0f} s in all."
-    )
+    spent = time.time() - started
+    print(f"\nNoC@85 on held-out synthetic objects: {before:.2f} untrained, {after:.2f} trained; {spent:.0f} s in all.")
     print(f"Look at {out / 'curve.png'} and {out / 'overlays'}.")
     if after > before / 2:
         log.warning(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import isegm
 from isegm.core.errors import IsegmError
 from isegm.evaluation.metrics import summarise
 from isegm.inference.protocol import Protocol
+from isegm.utils.files import replacing
 
 SCHEMA = 1
 
@@ -121,8 +121,6 @@ class RunResult:
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         data = {
             "schema": SCHEMA,
             "model_name": self.model_name,
@@ -131,9 +129,8 @@ class RunResult:
             "environment": self.environment,
             "datasets": [d.as_json() for d in self.datasets],
         }
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(data, indent=1))
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(data, indent=1))
 
     @classmethod
     def load(cls, path: str | Path) -> RunResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +31,7 @@ class Request:
         return self.session.view != self.view.source
 
     @property
-    def group(self) -> tuple:
+    def group(self) -> Hashable:
         """Requests of the same group can share a forward pass."""
         return self.view.size, self.fresh, state_shape(self.session.state)
 
@@ -44,7 +44,8 @@ class Predictor:
         zoom: where it looks, ``ZoomIn()`` or ``WholeImage()``.
         mirror: average over the view and its mirror image.
         clicks_limit: the network sees only the first so many clicks of a session; None for all.
-        max_batch: the most views in one forward pass.
+        max_pixels: the most pixels in one forward pass, mirror images counted; a single view may exceed it.
+        amp: run the network under bfloat16 autocast. Faster, and no longer exact.
     """
 
     def __init__(
@@ -54,12 +55,15 @@ class Predictor:
         *,
         mirror: bool = False,
         clicks_limit: int | None = None,
-        max_batch: int = 32,
+        max_pixels: int | None = None,
+        amp: bool = False,
     ) -> None:
         self.model = model.eval()
         self.zoom = ZoomIn() if zoom is None else zoom
-        self.mirror, self.clicks_limit, self.max_batch = mirror, clicks_limit, max_batch
+        self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        # A CPU gains nothing from batches; a GPU is kept waiting by anything small.
+        self.max_pixels = max_pixels or (1 if self.device.type == "cpu" else 64 * 400 * 600)
 
     def start(self, image: np.ndarray | Tensor, prob: np.ndarray | Tensor | None = None) -> Session:
         """Open a session.
@@ -87,25 +91,20 @@ class Predictor:
         """Answer one more click. The old session stays as it is."""
         return self.click_many([session], [click])[0]
 
-    @torch.no_grad()
     def click_many(self, sessions: Sequence[Session], clicks: Sequence[Click]) -> list[Session]:
-        """Answer one click in each of several sessions; views of equal size share forward passes.
+        """Answer one click in each of several sessions.
 
         Raises:
             IsegmError: a click lies outside its image.
         """
-        requests = [self._request(s, c) for s, c in zip(sessions, clicks, strict=True)]
-        answers = self._answer(requests)
-        again = [i for i, session in enumerate(answers) if self.zoom.looks_again(session)]
-        if again:
-            # RITM's second pass: the crop is chosen by the new answer while the network is shown the old one.
-            seen = [replace(answers[i], prev_prob=requests[i].session.feedback) for i in again]
-            second = [Request(s, s.clicks, self.zoom.view(s, s.clicks)) for s in seen]
-            for i, session in zip(again, self._answer(second), strict=True):
-                answers[i] = session
-        return answers
+        return self.answer([self.request(s, c) for s, c in zip(sessions, clicks, strict=True)])
 
-    def _request(self, session: Session, click: Click) -> Request:
+    def request(self, session: Session, click: Click) -> Request:
+        """A click that waits for its answer: decides what the network will be shown.
+
+        Raises:
+            IsegmError: the click lies outside the image.
+        """
         height, width = session.image.shape[-2:]
         if not boxes.whole(height, width).contains(click.y, click.x):
             raise IsegmError(
@@ -114,23 +113,55 @@ class Predictor:
         clicks = (*session.clicks, click)
         return Request(session, clicks, self.zoom.view(session, clicks))
 
+    def answer(self, requests: Sequence[Request]) -> list[Session]:
+        """The sessions after their requests, in order; views of equal size share forward passes."""
+        with torch.inference_mode() if not self.model.infer_with_grad else torch.no_grad():
+            answers = self._answer(requests)
+            again = [i for i, session in enumerate(answers) if self.zoom.looks_again(session)]
+            if again:
+                # RITM's second pass: the crop is chosen by the new answer while the network is shown the old one.
+                seen = [replace(answers[i], prev_prob=requests[i].session.feedback) for i in again]
+                second = [Request(s, s.clicks, self.zoom.view(s, s.clicks)) for s in seen]
+                for i, session in zip(again, self._answer(second), strict=True):
+                    answers[i] = session
+        return answers
+
+    def views_per_pass(self, size: tuple[int, int]) -> int:
+        """How many views of a size (rows, columns) go into one forward pass."""
+        return max(1, self.max_pixels // (size[0] * size[1] * (2 if self.mirror else 1)))
+
     def _answer(self, requests: Sequence[Request]) -> list[Session]:
-        groups: dict[tuple, list[int]] = {}
+        groups: dict[Hashable, list[int]] = {}
         for i, request in enumerate(requests):
             groups.setdefault(request.group, []).append(i)
         answers: list[Session | None] = [None] * len(requests)
-        per_pass = max(1, self.max_batch // (2 if self.mirror else 1))
         for indices in groups.values():
-            for start in range(0, len(indices), per_pass):
-                part = indices[start : start + per_pass]
-                for i, session in zip(part, self._forward([requests[i] for i in part]), strict=True):
+            part = self.views_per_pass(requests[indices[0]].view.size)
+            for start in range(0, len(indices), part):
+                chosen = indices[start : start + part]
+                for i, session in zip(chosen, self._forward([requests[i] for i in chosen]), strict=True):
                     answers[i] = session
         return answers
 
     def _forward(self, requests: Sequence[Request]) -> list[Session]:
+        try:
+            return self._pass(requests)
+        except torch.OutOfMemoryError:
+            if len(requests) == 1:
+                raise IsegmError(
+                    f"the GPU has no memory for a single view of {requests[0].view.size}; use a smaller zoom-in size or --cpu"
+                ) from None
+        # Outside the handler, which would keep the failed pass alive.
+        torch.cuda.empty_cache()
+        self.max_pixels = max(1, self.max_pixels // 2)
+        half = len(requests) // 2
+        return self._forward(requests[:half]) + self._forward(requests[half:])
+
+    def _pass(self, requests: Sequence[Request]) -> list[Session]:
         round_ = self._round(requests)
-        pred = averaged(self.model.infer(with_mirror(round_))) if self.mirror else self.model.infer(round_)
-        probs = pred.logits.sigmoid()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+            pred = averaged(self.model.infer(with_mirror(round_))) if self.mirror else self.model.infer(round_)
+        probs = pred.logits.float().sigmoid()
         return [self._after(request, pred, probs[i : i + 1], i, len(requests)) for i, request in enumerate(requests)]
 
     def _round(self, requests: Sequence[Request]) -> Round:

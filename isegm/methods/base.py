@@ -16,9 +16,11 @@ class ClickModel(nn.Module):
 
     Attributes:
         protocol: the name of the method's own published evaluation protocol, a file in ``configs/eval``.
+        infer_with_grad: infer needs autograd, so the predictor must not use inference mode.
     """
 
     protocol: str = "ritm"
+    infer_with_grad: bool = False
 
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""

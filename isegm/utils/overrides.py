@@ -72,6 +72,8 @@ def override_spec(described: Spec, changes: dict[str, Any]) -> Spec:
 
 
 def _value(text: str) -> Any:
+    if text.strip().lower() in ("on", "off", "yes", "no", "y", "n"):  # words here, truth values in YAML 1.1
+        return text.strip()
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.utils.files import replacing
 
 POSITIVE_COLOUR, NEGATIVE_COLOUR, MASK_COLOUR = (40, 200, 60), (230, 50, 50), (40, 120, 255)
 
@@ -65,7 +65,6 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         IsegmError: the file cannot be written, or its name ends in no known image type.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     try:
         done, data = cv2.imencode(path.suffix, bgr)
@@ -73,9 +72,8 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         done = False
     if not done:
         raise IsegmError(f"cannot write {path}: its name must end in .png or .jpg")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data.tobytes())
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_bytes(data.tobytes())
 
 
 def thickness_for(image: np.ndarray) -> int:
