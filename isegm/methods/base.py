@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round, Session
 
 
@@ -45,3 +46,7 @@ class ClickModel(nn.Module):
     def lr_multiplier(self, name: str) -> float:
         """The factor on the base learning rate for the parameter called ``name``."""
         return 1.0
+
+    def load_pretrained(self, path: str) -> None:
+        """Load backbone weights of another task, e.g. ImageNet classification, to start training from."""
+        raise IsegmError(f"{type(self).__name__} has no pretrained weights to load ({path}); set train.pretrained to null")

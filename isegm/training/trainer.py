@@ -142,7 +142,7 @@ class _Training:
         self.log.info("run folder %s, %d process(es) on %s", self.folder.path, self.process.count, self.process.device.type)
         while progress.epoch < config.epochs and not self._enough_steps():
             self._train_epoch()
-            if self._enough_steps() and progress.batch:
+            if progress.batch < self.loader.batches.batches:  # max_steps came first
                 self._save()
                 break
             self._end_epoch()
