@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from easydict import EasyDict
 from PIL import Image
+from scipy.io import savemat
 
 
 def config(**paths: Path | str) -> EasyDict:
@@ -80,3 +81,22 @@ def coco_lvis(root: Path, split: str = "train", images: int = 2) -> Path:
     annotation = {f"{i:04d}": {"num_instance_masks": 3, "hierarchy": hierarchy} for i in reversed(range(images))}
     (root / split / "hannotation.pickle").write_bytes(pickle.dumps(annotation, protocol=pickle.HIGHEST_PROTOCOL))
     return root
+
+
+def sbd(root: Path, split: str = "train", images: int = 2) -> Path:
+    """Objects 1, 3 and 4 in every image; 4 is faulty, two far corners of its bounding box. The list is in falling order."""
+    names = [f"2008_{index:06d}" for index in reversed(range(images))]
+    for name in names:
+        labels = rectangle(2, 2, 14, 14) + rectangle(16, 20, 22, 28, value=3)
+        labels[0, 0] = labels[23, 31] = 4
+        write(root / "img" / f"{name}.jpg", picture(seed=int(name[-6:])))
+        write_sbd_labels(root / "inst" / f"{name}.mat", labels)
+    (root / f"{split}.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def write_sbd_labels(path: Path, labels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    struct = {"Segmentation": labels, "Boundaries": np.zeros(3), "Categories": np.array([[1], [1]], np.uint8)}
+    savemat(path, {"GTinst": struct}, do_compression=True)
+    return path

@@ -6,8 +6,10 @@ Every recipe takes the fields of ``DataConfig`` as keywords, and ``--set data.<f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from easydict import EasyDict
 
 from isegm.data.augment import pipeline
@@ -15,8 +17,10 @@ from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.datasets.folder import Folder, folder_path
+from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.point_sampler import SamplerConfig
+from isegm.data.sample_scores import read_scores
 from isegm.utils.config import require_path
 from isegm.utils.overrides import override_config
 
@@ -31,8 +35,11 @@ class DataConfig:
         max_clicks, gamma, merge_objects, max_merged, first_click_center, soft_targets: see ``SamplerConfig``.
         min_object_area, keep_background, epoch_len: see ``ItemSettings``.
         val_epoch_len: images per validation.
+        val_min_object_area: ``min_object_area`` of the validation; None: the same.
         stuff_prob: COCO+LVIS only: probability that the stuff regions of an image are objects too.
         allow_list: COCO+LVIS only: a JSON list of the training images to use, a file beside hannotation.pickle.
+        sample_scores: SBD only: a file of sample scores, in SBD_PATH or a whole path; None: all images alike.
+        score_gamma: SBD only: images are drawn with probability ~ (1 - score)^score_gamma.
         image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
         seed: of everything random in the data; validation uses the next one.
     """
@@ -50,8 +57,11 @@ class DataConfig:
     keep_background: float = 0.05
     epoch_len: int = 30_000
     val_epoch_len: int = 2000
+    val_min_object_area: int | None = None
     stuff_prob: float = 0.30
     allow_list: str = ""
+    sample_scores: str | None = None
+    score_gamma: float = 1.25
     image_dir: str = ""
     mask_dir: str = ""
     val_image_dir: str = ""
@@ -74,6 +84,21 @@ def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
     config = _config(cfg, settings)
     root = require_path(cfg, "COCO_PATH", "COCO")
     return _training_data(CocoInstances(root, "train2017"), CocoInstances(root, "val2017"), config)
+
+
+def sbd(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """SBD under ``cfg.SBD_PATH``, augmented as in the published SBD scripts of RITM; an epoch is every image once.
+
+    With ``sample_scores`` an epoch is as many draws instead, easy images rarely; validation never uses scores.
+    """
+    defaults = {"augmentation": "sbd", "min_object_area": 80, "keep_background": 0.0, "epoch_len": 0, "val_epoch_len": 0}
+    config = _config(cfg, {**defaults, **settings})
+    root = require_path(cfg, "SBD_PATH", "SBD")
+    train = SbdObjects(root, "train")
+    scores = None
+    if config.sample_scores:
+        scores = read_scores(root / Path(config.sample_scores).expanduser(), (train.names[i] for i in range(len(train))))
+    return _training_data(train, SbdObjects(root, "val"), config, scores)
 
 
 def folder(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -109,15 +134,19 @@ def _config(cfg: EasyDict, settings: dict[str, Any]) -> DataConfig:
     return override_config(config, cfg.get("overrides", {}).get("data", {}), "data")
 
 
-def _training_data(train: Source, val: Source | None, config: DataConfig) -> TrainingData:
-    def made(source: Source, augmentation: str, epoch_len: int, seed: int) -> ClickDataset:
+def _training_data(train: Source, val: Source | None, config: DataConfig, scores: np.ndarray | None = None) -> TrainingData:
+    def made(
+        source: Source, augmentation: str, items: ItemSettings, seed: int, scores: np.ndarray | None = None
+    ) -> ClickDataset:
         augment = None if augmentation == "none" else pipeline(augmentation, config.crop)
-        items = ItemSettings(epoch_len, config.min_object_area, config.keep_background)
-        return ClickDataset(source, _sampler(config), augment, items, seed)
+        return ClickDataset(source, _sampler(config), augment, items, seed, scores)
 
+    items = ItemSettings(config.epoch_len, config.min_object_area, config.keep_background, config.score_gamma)
+    val_area = config.min_object_area if config.val_min_object_area is None else config.val_min_object_area
+    val_items = ItemSettings(config.val_epoch_len, val_area, config.keep_background)
     return TrainingData(
-        made(train, config.augmentation, config.epoch_len, config.seed),
-        None if val is None else made(val, config.val_augmentation, config.val_epoch_len, config.seed + 1),
+        made(train, config.augmentation, items, config.seed, scores),
+        None if val is None else made(val, config.val_augmentation, val_items, config.seed + 1),
     )
 
 
