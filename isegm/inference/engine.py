@@ -1,0 +1,230 @@
+"""Prediction in three lines, for programs that use a trained model and know nothing else of this package.
+
+engine = Engine("model.safetensors")
+image = cv2.imread("photo.jpg")
+mask = engine.predict([120, 30], [80, 200], [True, False], image)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError, unknown
+from isegm.core.rounds import Session
+from isegm.inference.protocol import Protocol, load_protocol
+from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.utils.config import load_config
+from isegm.utils.device import pick_device
+
+MODES = ("NoBRS",)
+CHANNELS = ("BGR", "RGB")
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class EngineSession:
+    """One image, one object, and the clicks on it so far; made by ``Engine.start`` and ``Engine.click``, never changed.
+
+    Attributes:
+        state: what the predictor knows of it.
+        previous: the session before the last click, None before the first.
+    """
+
+    state: Session
+    previous: EngineSession | None = None
+
+    @property
+    def prob(self) -> np.ndarray:
+        """``H W`` float32 in [0, 1], read-only; zeros before the first click."""
+        prob = self.state.prob[0, 0].float().cpu().numpy().view()
+        prob.flags.writeable = False
+        return prob
+
+    @property
+    def mask(self) -> np.ndarray:
+        """``H W`` bool: where the probability is above 0.5. Each call makes an array of its own."""
+        return self.prob > THRESHOLD
+
+    @property
+    def clicks(self) -> tuple[Click, ...]:
+        return self.state.clicks
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return tuple(self.state.prob.shape[-2:])
+
+    def undo(self) -> EngineSession:
+        """The session before the last click.
+
+        Raises:
+            IsegmError: there was no click.
+        """
+        if self.previous is None:
+            raise IsegmError("there is no click to undo in this session")
+        return self.previous
+
+
+class Engine:
+    """Answers clicks with the model of a checkpoint. Holds no session: one engine serves any number of them and of threads.
+
+    Args:
+        checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of config.yml.
+        mode: how clicks are answered, one of ``MODES``; "NoBRS" is one pass of the network.
+        device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
+        protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in configs/eval, or a ``Protocol``.
+            By default the method's own published one.
+
+    Attributes:
+        model, protocol, device: what the arguments came to.
+
+    Raises:
+        IsegmError: an unknown checkpoint, mode, device or protocol; names list the nearest.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        mode: str = "NoBRS",
+        device: torch.device | str | None = None,
+        protocol: str | Protocol | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise unknown("mode", mode, MODES)
+        self.device = _device(device)
+        self.model = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
+        protocol = protocol or self.model.protocol
+        self.protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+        self._predictor = self.protocol.predictor(self.model)
+
+    def predict(
+        self,
+        x_coord: Iterable[float],
+        y_coord: Iterable[float],
+        is_pos: Iterable[bool],
+        image: np.ndarray,
+        threshold: float = THRESHOLD,
+        channels: str = "BGR",
+    ) -> np.ndarray:
+        """Answer a list of clicks, in order, and return the mask: ``H W`` uint8, 255 = object, 0 = background.
+
+        All clicks are answered again at every call; ``start`` and ``click`` answer one at a time.
+
+        Args:
+            x_coord, y_coord: columns and rows of the clicks, in image pixels; the centre of the first pixel is (0, 0).
+            is_pos: for each click whether it is on the object (True, 1) or off it (False, 0).
+            image: ``H W 3`` uint8.
+            threshold: a pixel belongs to the object if its probability is above this.
+            channels: the order of the image's channels, ``"BGR"`` as OpenCV reads them, or ``"RGB"``.
+
+        Raises:
+            IsegmError: lists of unequal length, a click outside the image or with a label other than these, an image of another
+                shape or type, a threshold outside [0, 1].
+
+        # differs from the original: the f-BRS engine of this signature takes RGB while its example passes what OpenCV reads,
+        # and answers an empty list with a mask of W x H.
+        """
+        if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+            raise IsegmError(f"threshold={threshold!r}: expected a probability from 0 to 1")
+        xs, ys, labels = (_listed(n, v) for n, v in (("x_coord", x_coord), ("y_coord", y_coord), ("is_pos", is_pos)))
+        if not len(xs) == len(ys) == len(labels):
+            raise IsegmError(
+                f"x_coord, y_coord and is_pos must be equally long, got {len(xs)}, {len(ys)} and {len(labels)} entries"
+            )
+        session = self.start(image, channels)
+        for click in [_click(y, x, label, session.size) for x, y, label in zip(xs, ys, labels, strict=True)]:
+            session = self._answer(session, click)
+        return 255 * (session.prob > threshold).astype(np.uint8)
+
+    def start(self, image: np.ndarray, channels: str = "BGR", prob: np.ndarray | None = None) -> EngineSession:
+        """Open a session.
+
+        Args:
+            image: ``H W 3`` uint8; it is copied.
+            channels: as in ``predict``.
+            prob: ``H W``, a mask (bool) or probability map in [0, 1] to start from; not every method makes use of it.
+
+        Raises:
+            IsegmError: the image or the map has another shape or type.
+        """
+        return EngineSession(self._predictor.start(_rgb(image, channels), None if prob is None else _prob(prob)))
+
+    def click(self, session: EngineSession, y: float, x: float, positive: bool) -> EngineSession:
+        """Answer one more click, at row ``y`` and column ``x``. The session that is passed in stays as it is.
+
+        Raises:
+            IsegmError: the click lies outside the image, or ``positive`` is none of True, False, 1 and 0.
+        """
+        if not isinstance(session, EngineSession):
+            raise IsegmError(f"expected a session made by Engine.start, got {type(session).__name__}")
+        return self._answer(session, _click(y, x, positive, session.size))
+
+    def _answer(self, session: EngineSession, click: Click) -> EngineSession:
+        return EngineSession(self._predictor.click(session.state, click), session)
+
+
+def _located(checkpoint: str | Path) -> Path:
+    if Path(checkpoint).expanduser().is_file():
+        return Path(checkpoint).expanduser()
+    try:
+        cfg = load_config()
+    except IsegmError as error:
+        raise IsegmError(f"there is no checkpoint file {checkpoint}, and names cannot be looked up: {error}") from None
+    return find_checkpoint(cfg, checkpoint)
+
+
+def _device(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        return pick_device()
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise IsegmError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return pick_device(cpu=True) if chosen.type == "cpu" else chosen
+
+
+def _rgb(image: np.ndarray, channels: str) -> np.ndarray:
+    if channels not in CHANNELS:
+        raise unknown("order of channels", channels, CHANNELS)
+    if not isinstance(image, np.ndarray):
+        hint = "; cv2.imread returns None for a file it cannot read" if image is None else ""
+        raise IsegmError(f"expected an image array of shape (H, W, 3) and type uint8, got {type(image).__name__}{hint}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise IsegmError(f"expected an image of shape (H, W, 3) and type uint8, got {image.shape} of {image.dtype}")
+    return (image[:, :, ::-1] if channels == "BGR" else image).copy()
+
+
+def _prob(prob: np.ndarray) -> np.ndarray:
+    prob = np.array(prob, np.float32)
+    if prob.ndim != 2 or not ((prob >= 0) & (prob <= 1)).all():
+        raise IsegmError(f"a mask to start from must be H x W with values from 0 to 1, got the shape {prob.shape}")
+    return prob
+
+
+def _listed(name: str, values: Iterable[Any]) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError:
+        raise IsegmError(f"{name} must be a list, with one entry per click, got {type(values).__name__}") from None
+
+
+def _click(y: Any, x: Any, label: Any, size: tuple[int, int]) -> Click:
+    if not all(isinstance(value, Real) and math.isfinite(value) for value in (y, x)):
+        raise IsegmError(f"click (x={x!r}, y={y!r}): expected two numbers, a column and a row in image pixels")
+    if not (isinstance(label, (Real, np.bool_)) and label in (0, 1)):
+        raise IsegmError(
+            f"click (x={x}, y={y}): the label must be True or 1 (object), or False or 0 (background), got {label!r}"
+        )
+    if not (0 <= y < size[0] and 0 <= x < size[1]):
+        raise IsegmError(f"click (x={x}, y={y}) lies outside the image of {size[0]} rows (y) and {size[1]} columns (x)")
+    return Click(float(y), float(x), bool(label))
