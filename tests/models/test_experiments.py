@@ -1,0 +1,93 @@
+"""Every experiment script runs: its network is built, and one step is trained on miniature data with a narrow network."""
+
+import ast
+import copy
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from easydict import EasyDict
+from layouts import coco, coco_lvis, config, sbd
+
+from isegm.core.registry import Spec, build, is_spec, leaves
+from isegm.methods.base import ClickModel
+from isegm.training.config import RunOptions
+from isegm.utils.config import REPOSITORY, load_config
+
+SCRIPTS = sorted((REPOSITORY / "models").rglob("*.py"))
+NAMES = [str(path.relative_to(REPOSITORY / "models")) for path in SCRIPTS]
+
+
+def loaded(path: Path) -> ModuleType:
+    described = importlib.util.spec_from_file_location(f"experiment_{path.parent.name}_{path.stem}", path)
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
+    return module
+
+
+def narrow(described: Spec) -> dict[str, object]:
+    """Overrides that turn the HRNet of a spec, if it has one, into a tiny one; published weights never fit these."""
+    known = dict(leaves(described))
+    if "backbone.width" not in known:
+        return {}
+    changes = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
+    return {name: value for name, value in changes.items() if name in known}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
+    """A config.yml of miniature data sets in their layouts, and settings that make a script take one small step."""
+    root = tmp_path_factory.mktemp("data")
+    for split in ("train", "val"):
+        sbd(root / "SBD", split)
+        coco(root / "COCO", f"{split}2017")
+        coco_lvis(root / "COCO_LVIS", split)
+    return config(
+        SBD_PATH=root / "SBD", COCO_PATH=root / "COCO", COCO_LVIS_PATH=root / "COCO_LVIS", EXPS_PATH=root / "experiments"
+    )
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
+def test_network(path: Path) -> None:
+    with torch.device("meta"):  # shapes without memory
+        model = build(loaded(path).MODEL)
+    assert isinstance(model, ClickModel)
+    assert sum(p.numel() for p in model.parameters()) > 1000
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
+def test_notebook(path: Path) -> None:
+    """The docstring says what it is, how it is run, what it costs and what came out; pretrained weights have a place."""
+    tree = ast.parse(path.read_text())
+    notes = ast.get_docstring(tree)
+    for entry in ("Paper:", "Run:", "Cost:", "Result:", f"train.py {path.relative_to(REPOSITORY)}"):
+        assert entry in notes
+    pretrained = [k.value.value for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "pretrained"]
+    assert set(pretrained) <= set(load_config(REPOSITORY / "config.yml").PRETRAINED)
+    assert len(path.read_text().splitlines()) <= 50
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
+def test_one_step(path: Path, data: EasyDict) -> None:
+    experiment, cfg = loaded(path), copy.deepcopy(data)
+    assert is_spec(experiment.MODEL)
+    cfg.run = RunOptions(script=path, cpu=True)
+    cfg.overrides = {
+        "model": narrow(experiment.MODEL),
+        "data": {"crop": [32, 48], "epoch_len": 2, "val_epoch_len": 2, "min_object_area": 4},
+        "train": {
+            "batch_size": 2,
+            "max_steps": 1,
+            "epochs": 1,
+            "workers": 0,
+            "pretrained": None,
+            "validate_every": 0,
+            "amp": "off",
+        },
+    }
+    if "sample_scores" in path.read_text():
+        cfg.overrides["data"]["sample_scores"] = None
+    experiment.main(cfg)
+    assert list(Path(cfg.EXPS_PATH).rglob(f"{path.stem}/*/model.safetensors"))
