@@ -1,33 +1,59 @@
 """Benchmark a checkpoint: NoC tables on interactive segmentation data sets.
 
     python scripts/evaluate_model.py NoBRS --checkpoint model.safetensors --datasets GrabCut,Berkeley --save-json out.json
+    torchrun --nproc-per-node 2 scripts/evaluate_model.py ...     the same table, the objects shared out over processes
 
-Without --protocol the method's own published protocol is used; which one is printed.
+Without --protocol the method's own published protocol is used; which one is printed. An interrupted run continues where it
+stopped when the same command is given again.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.evaluate import default_settings, evaluate
+from isegm.evaluation.evaluate import evaluate
+from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.pictures import ClickPictures
+from isegm.evaluation.records import RecordFile
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
+from isegm.evaluation.sequential import play_sequentially
+from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.protocol import Protocol, fixed_size, load_protocol
-from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
+from isegm.inference.speed import for_evaluation
+from isegm.methods.base import ClickModel
+from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
 
 log = logging.getLogger("isegm")
 MODES = ("NoBRS",)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What does not change from data set to data set."""
+
+    model: ClickModel
+    protocol: Protocol
+    shard: Shard
+    identity: dict[str, Any]
+    output: Path
+
+    def records(self, dataset: str) -> RecordFile:
+        return RecordFile(self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.shard.rank)
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,7 +66,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--image-dir", help="for --datasets folder: the images")
     parser.add_argument("--mask-dir", help="for --datasets folder: their masks")
     device = parser.add_mutually_exclusive_group()
-    device.add_argument("--gpus", help="number of the GPU to use")
+    device.add_argument("--gpus", help="number of the GPU to use; with torchrun one for each process, e.g. 0,1")
     device.add_argument("--cpu", action="store_true")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--eval-mode", default="cvpr", help="cvpr (the protocol's zoom-in), fixedN or fixedH,W")
@@ -53,9 +79,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--clicks-limit", type=int, help="the network sees only the first so many clicks; -1: --n-clicks")
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
+    parser.add_argument("--sequential", action="store_true", help="the slow reference loop, to check the default against")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
+    parser.add_argument("--compile", action="store_true", help="torch.compile: slow at first, then faster")
+    parser.add_argument("--fresh", action="store_true", help="begin anew instead of continuing an interrupted run")
     parser.add_argument("--print-ious", action="store_true", help="print the mean IoU after every click")
     parser.add_argument("--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder")
-    parser.add_argument("--save-json", help="write the result file here (always also written to the logs folder)")
+    parser.add_argument("--save-json", help="the result file (default: in the logs folder)")
     parser.add_argument("--vis-preds", action="store_true", help="write a picture per click into the logs folder")
     parser.add_argument("--vis-points", action="store_true", help="draw the clicks into these pictures")
     parser.add_argument("--model-name", default="", help="row title in tables")
@@ -86,37 +116,65 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
     return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
 
 
-def evaluate_one(args: argparse.Namespace, cfg: EasyDict, loaded: LoadedModel, protocol: Protocol, name: str) -> DatasetResult:
+def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
+    if args.sequential:
+        return model.reference()
+    return for_evaluation(model, compiled=args.compile)
+
+
+def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:
     dataset = evaluation_set(name, cfg)
-    protocol = protocol.for_dataset(dataset.name)
+    protocol = task.protocol.for_dataset(dataset.name)
     limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
-    predictor = protocol.predictor(loaded.model, clicks_limit=limit)
+    predictor = protocol.predictor(task.model, clicks_limit=limit, amp=args.bf16)
     pictures = None
     if args.vis_preds or args.vis_points:
         folder = logs_folder(args, cfg) / "predictions" / dataset.name
         pictures = ClickPictures(folder, protocol.mask_threshold, points=args.vis_points)
         log.info("%s: a picture per click goes to %s", dataset.name, folder)
-    settings = default_settings(predictor.device)
-    result = evaluate(predictor, dataset, protocol, limit=args.limit, settings=settings, observer=pictures, progress=True)
+    result = evaluate(
+        predictor,
+        dataset,
+        protocol,
+        limit=args.limit,
+        observer=pictures,
+        records=task.records(dataset.name),
+        shard=task.shard,
+        progress=task.shard.first,
+        player=partial(play_sequentially, predictor, dataset, protocol) if args.sequential else None,
+    )
     if result.skipped:
         log.warning("%s: %d of %d objects were skipped", name, len(result.skipped), len(result.skipped) + len(result.objects))
-    if args.print_ious:
-        means = [np.mean([c[min(k, len(c) - 1)] for c in result.curves]) for k in range(protocol.max_clicks)]
-        print(f"{name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
-    if args.save_ious:
-        path = logs_folder(args, cfg) / "ious" / f"{dataset.name}_{args.model_name or loaded.path.stem}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{o.id: np.asarray(o.ious, np.float32) for o in result.objects})
-        log.info("IoU curves: %s", path)
     return result
+
+
+def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
+    """Print and write what was asked for besides the result file."""
+    print(table([outcome]))
+    name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
+    for result in outcome.datasets:
+        clicks = sum(len(c) for c in result.curves)
+        spent = ", ".join(f"{stage} {1000 * result.seconds[stage] / clicks:.1f}" for stage in ("model", "simulation", "io"))
+        print(f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all")
+        if args.print_ious:
+            means = [mean_iou_at(result.curves, click) for click in range(1, result.max_clicks + 1)]
+            print(f"{result.name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
+        if args.save_ious:
+            path = logs_folder(args, cfg) / "ious" / f"{result.name}_{name}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, **{o.id: np.asarray(o.ious, np.float32) for o in result.objects})
+            print(f"{result.name} IoU curves: {path}")
+    if args.iou_analysis:
+        picture = logs_folder(args, cfg) / f"{name}_iou.png"
+        curve_picture([outcome], picture)
+        print(f"mean IoU against clicks: {picture}")
 
 
 def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
     return Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
 
 
-def main() -> None:
-    args = parse_args()
+def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
     if args.mode not in MODES:
         raise unknown("mode", args.mode, MODES)
     cfg = load_config(args.config_path)
@@ -124,27 +182,35 @@ def main() -> None:
     names = [n.strip() for n in args.datasets.split(",") if n.strip()]
     if not names:
         raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
-    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
+    gpus = args.gpus.split(",") if args.gpus else None
+    gpu = gpus[local_rank() % len(gpus)] if gpus else local_rank() if shard.count > 1 and torch.cuda.is_available() else None
+    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu))
     protocol = chosen_protocol(args, loaded.model.protocol)
-    log.info("checkpoint %s (%s), protocol %s", loaded.path, loaded.source, protocol.label)
-
     checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256}
-    results: list[DatasetResult] = []
-    for name in names:
-        results.append(evaluate_one(args, cfg, loaded, protocol, name))
-        outcome = RunResult.of(protocol, checkpoint, results, args.model_name)
-        # Written after every data set: an interrupted run keeps what is finished.
-        for path in filter(None, (args.save_json, logs_folder(args, cfg) / f"{args.model_name or loaded.path.stem}.json")):
-            outcome.save(path)
-    print(table([outcome]))
-    for result in results:
-        clicks = sum(len(c) for c in result.curves)
-        spent = ", ".join(f"{stage} {1000 * result.seconds[stage] / clicks:.0f}" for stage in ("model", "simulation", "io"))
-        print(f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all")
-    if args.iou_analysis:
-        picture = logs_folder(args, cfg) / f"{args.model_name or loaded.path.stem}_iou.png"
-        curve_picture([outcome], picture)
-        print(f"mean IoU against clicks: {picture}")
+    output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{args.model_name or loaded.path.stem}.json"
+    identity = {"protocol": protocol.label, "checkpoint": loaded.sha256, "mode": args.mode, "clicks_limit": args.clicks_limit}
+    task = Task(prepared(args, loaded.model), protocol, shard, identity, output)
+    if shard.first:
+        log.info("checkpoint %s (%s), protocol %s", loaded.path, loaded.source, protocol.label)
+        if args.fresh:
+            for name in names:
+                task.records(name).remove()
+    shard.wait()
+
+    results = [evaluate_one(args, cfg, task, name) for name in names]
+    outcome = RunResult.of(protocol, checkpoint, results, args.model_name)
+    if shard.first:
+        outcome.save(output)
+        for name in names:
+            task.records(name).remove()
+        report(args, cfg, outcome)
+        print(f"result file: {output}")
+
+
+def main() -> None:
+    args = parse_args()
+    with joined_shard() as shard:
+        evaluate_all(args, shard)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) 
 
 
 def deepest(error: np.ndarray, clicked: Sequence[Click]) -> tuple[int, int, int]:
-    """The pixel of ``error`` (``H W`` bool) farthest from its complement: (squared distance, row, column); zeros if there is none.
+    """The pixel of ``error`` (``H W`` bool) deepest inside it: (squared distance, row, column); zeros if there is none.
 
     The distance transform runs on the bounding box of the error with a rim of one pixel. That is exact: the rim holds no
     error, and any way from an error pixel to a pixel beyond the rim crosses it.

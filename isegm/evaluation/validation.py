@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from easydict import EasyDict
 
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.evaluate import default_settings, evaluate
+from isegm.evaluation.evaluate import evaluate
 from isegm.inference.protocol import load_protocol
 from isegm.methods.base import ClickModel
 
@@ -28,8 +28,7 @@ def noc_validation(
         found = {}
         for dataset in sets:
             rules = load_protocol(protocol or model.protocol).for_dataset(dataset.name)
-            settings = default_settings(next(model.parameters()).device)
-            result = evaluate(rules.predictor(model), dataset, rules, limit=limit, settings=settings)
+            result = evaluate(rules.predictor(model), dataset, rules, limit=limit)
             found |= {f"{dataset.name}/{name}": value for name, value in result.metrics.items()}
         return found
 

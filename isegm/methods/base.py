@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
@@ -18,10 +20,13 @@ class ClickModel(nn.Module):
     Attributes:
         protocol: the name of the method's own published evaluation protocol, a file in ``configs/eval``.
         infer_with_grad: infer needs autograd, so the predictor must not use inference mode.
+        insertion_points: where f-BRS can modify features; empty if the method cannot be taken apart. A method that names any
+            has, as RITM does, ``inputs``, ``features`` and ``decode``, which make up ``forward``.
     """
 
     protocol: str = "ritm"
     infer_with_grad: bool = False
+    insertion_points: tuple[str, ...] = ()
 
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""
@@ -42,6 +47,10 @@ class ClickModel(nn.Module):
     def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
         """A second look at the full image. ``after`` holds the plain answer; return it or a changed copy."""
         return after
+
+    def reference(self) -> ClickModel:
+        """A copy that computes the slow and obviously right way wherever a quicker one of the same result is the default."""
+        return copy.deepcopy(self)
 
     def lr_multiplier(self, name: str) -> float:
         """The factor on the base learning rate for the parameter called ``name``."""

@@ -1,0 +1,227 @@
+"""The lock-step engine: many objects are played at once, and those whose views have the same size share forward passes.
+
+Objects wait in groups by view size. The engine always answers the fullest group, while threads look at the answers before
+(IoU, next click, next view) and decode the objects that come next. Which objects share a pass depends only on their order,
+so a run can be repeated exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.core.rounds import Session
+from isegm.core.samples import Sample
+from isegm.data.evaluation_sets import EvalDataset
+from isegm.evaluation.metrics import mask_iou
+from isegm.evaluation.results import ObjectRecord
+from isegm.evaluation.user import next_click
+from isegm.inference.predictor import Predictor, Request
+from isegm.inference.protocol import Protocol
+
+log = logging.getLogger("isegm")
+
+Observer = Callable[[Sample, Session, list[float]], None]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An object that could not be evaluated."""
+
+    id: str
+    reason: str
+
+
+class Clock:
+    """Seconds spent in ``model``, ``simulation`` and ``io``, summed over threads."""
+
+    def __init__(self) -> None:
+        self.seconds = {"model": 0.0, "simulation": 0.0, "io": 0.0}
+        self._lock = threading.Lock()
+
+    def add(self, stage: str, since: float) -> float:
+        """Book the time from ``since`` (``time.perf_counter()``) until now, and return it."""
+        spent = time.perf_counter() - since
+        with self._lock:
+            self.seconds[stage] += spent
+        return spent
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How the work is laid out; no result depends on it beyond float rounding.
+
+    Attributes:
+        window: objects in play at once. Their images are kept as bytes and their answers as floats: 7 bytes per pixel.
+        threads: for decoding and for the simulated user.
+        ahead: objects decoded in advance.
+    """
+
+    window: int = 16
+    threads: int = 2
+    ahead: int = 8
+
+    @classmethod
+    def suited_to(cls, device: torch.device) -> EngineSettings:
+        """A window that fills the passes of a GPU; a CPU gains nothing from batches, and a small one keeps memory low."""
+        return cls(window=1024, threads=8, ahead=64) if device.type == "cuda" else cls(window=8, threads=2, ahead=8)
+
+
+@dataclass
+class Seat:
+    """One object in play. Only the engine changes it, one stage at a time."""
+
+    index: int
+    sample: Sample
+    click: Click
+    session: Session | None = None
+    request: Request | None = None
+    ious: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    finished: bool = False
+
+    def record(self) -> ObjectRecord:
+        clicks = tuple((c.y, c.x, int(c.positive)) for c in self.session.clicks)
+        return ObjectRecord(self.sample.id, clicks, tuple(self.ious), tuple(self.seconds))
+
+
+class Engine:
+    """Plays objects of one data set under one protocol; ``run`` may be used once.
+
+    Args:
+        observer: called from a thread with the sample, the session after a click and the IoUs so far.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        dataset: EvalDataset,
+        protocol: Protocol,
+        clock: Clock,
+        settings: EngineSettings | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.predictor, self.dataset, self.protocol, self.clock = predictor, dataset, protocol, clock
+        self.settings = settings or EngineSettings.suited_to(predictor.device)
+        self.observer = observer
+
+    def run(self, indices: Sequence[int]) -> Iterator[tuple[int, ObjectRecord | Skipped]]:
+        """Yield (index, outcome) for each of ``indices``, as objects finish."""
+        with ThreadPoolExecutor(max(1, self.settings.threads)) as pool:
+            arrivals = self._arrivals(pool, indices)
+            waiting: dict[Hashable, list[Seat]] = {}
+            looking: deque[list[Future[Seat]]] = deque()
+            playing, exhausted = 0, False
+            while True:
+                while not exhausted and playing < max(1, self.settings.window):
+                    arrived = next(arrivals, None)
+                    if arrived is None:
+                        exhausted = True
+                    elif isinstance(arrived, Seat):
+                        self._open(arrived)
+                        waiting.setdefault(arrived.request.group, []).append(arrived)
+                        playing += 1
+                    else:
+                        yield arrived
+                # The looks of the newest pass go on while the next one runs; those before it are waited for.
+                while looking and (len(looking) > 1 or not waiting):
+                    for seat in (future.result() for future in looking.popleft()):
+                        if seat.finished:
+                            playing -= 1
+                            yield seat.index, seat.record()
+                        else:
+                            waiting.setdefault(seat.request.group, []).append(seat)
+                if waiting:
+                    seats = self._fullest(waiting)
+                    masks = self._answer(seats)
+                    looking.append([pool.submit(self._look, *pair) for pair in zip(seats, masks, strict=True)])
+                elif exhausted and not looking:
+                    return
+
+    def _arrivals(self, pool: ThreadPoolExecutor, indices: Sequence[int]) -> Iterator[Seat | tuple[int, Skipped]]:
+        """Decoded objects with their first click, in order, read ahead in threads."""
+        queue: deque[Future[Seat | tuple[int, Skipped]]] = deque()
+        for index in indices:
+            queue.append(pool.submit(self._arrive, index))
+            if len(queue) > self.settings.ahead:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
+
+    def _arrive(self, index: int) -> Seat | tuple[int, Skipped]:
+        started = time.perf_counter()
+        try:
+            sample = self.dataset[index]
+        except IsegmError as error:
+            name = self.dataset.ids()[index]
+            log.warning("%s: skipping %s: %s", self.dataset.name, name, error)
+            return index, Skipped(name, str(error))
+        self.clock.add("io", started)
+        if not (sample.gt == 1).any():
+            log.warning("%s: skipping %s: its ground truth has no object pixel", self.dataset.name, sample.id)
+            return index, Skipped(sample.id, "the ground truth has no object pixel")
+        started = time.perf_counter()
+        seat = Seat(index, sample, first_click(sample, self.protocol))
+        self.clock.add("simulation", started)
+        return seat
+
+    def _open(self, seat: Seat) -> None:
+        seat.session = self.predictor.start(seat.sample.image, seat.sample.init_mask)
+        seat.request = self.predictor.request(seat.session, seat.click)
+
+    def _fullest(self, waiting: dict[Hashable, list[Seat]]) -> list[Seat]:
+        """Take the seats of one forward pass out of the group that fills it best; the oldest group wins a tie."""
+        group = max(waiting, key=lambda key: min(len(waiting[key]), self._room(waiting[key])))
+        seats, room = waiting[group], self._room(waiting[group])
+        if len(seats) <= room:
+            return waiting.pop(group)
+        waiting[group] = seats[room:]
+        return seats[:room]
+
+    def _room(self, seats: list[Seat]) -> int:
+        return self.predictor.views_per_pass(seats[0].request.view.size)
+
+    def _answer(self, seats: list[Seat]) -> list[np.ndarray]:
+        started = time.perf_counter()
+        sessions = self.predictor.answer([seat.request for seat in seats])
+        masks = [(session.prob[0, 0] > self.protocol.mask_threshold).cpu().numpy() for session in sessions]
+        spent = self.clock.add("model", started)
+        for seat, session in zip(seats, sessions, strict=True):
+            seat.session = session
+            seat.seconds.append(spent / len(seats))
+        return masks
+
+    def _look(self, seat: Seat, mask: np.ndarray) -> Seat:
+        """What the simulated user does after an answer: judge it, and click again unless it is good enough."""
+        started = time.perf_counter()
+        seat.ious.append(mask_iou(mask, seat.sample.gt))
+        seat.finished = is_finished(seat.ious, self.protocol)
+        if not seat.finished:
+            seat.click = next_click(mask, seat.sample.gt, seat.session.clicks)
+            seat.request = self.predictor.request(seat.session, seat.click)
+        self.clock.add("simulation", started)
+        if self.observer is not None:
+            self.observer(seat.sample, seat.session, list(seat.ious))
+        return seat
+
+
+def first_click(sample: Sample, protocol: Protocol) -> Click:
+    """The click on a sample nothing has been answered for, or on the mask it starts from."""
+    if sample.init_mask is None:
+        return next_click(np.zeros(sample.gt.shape, bool), sample.gt)
+    return next_click(sample.init_mask > protocol.mask_threshold, sample.gt)
+
+
+def is_finished(ious: Sequence[float], protocol: Protocol) -> bool:
+    made = len(ious)
+    return made >= protocol.max_clicks or (ious[-1] >= protocol.stop_iou and made >= protocol.min_clicks)

@@ -1,0 +1,74 @@
+"""The yardstick: the evaluation loop as the reference code bases run it. Slow and obviously right.
+
+One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous float32 tensors; click maps
+and distance transforms over whole images. Exactness and speed of the lock-step engine are measured against this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.data.evaluation_sets import EvalDataset
+from isegm.evaluation.engine import Clock, Skipped, is_finished
+from isegm.evaluation.metrics import mask_iou
+from isegm.evaluation.results import ObjectRecord
+from isegm.inference.predictor import Predictor
+from isegm.inference.protocol import Protocol
+
+
+def play_sequentially(
+    predictor: Predictor, dataset: EvalDataset, protocol: Protocol, indices: Sequence[int], clock: Clock
+) -> Iterator[tuple[int, ObjectRecord | Skipped]]:
+    """Yield (index, outcome) for each of ``indices``, in order. The predictor's model should be a ``reference()`` copy."""
+    for index in indices:
+        started = time.perf_counter()
+        try:
+            sample = dataset[index]
+        except IsegmError as error:
+            yield index, Skipped(dataset.ids()[index], str(error))
+            continue
+        clock.add("io", started)
+        if not (sample.gt == 1).any():
+            yield index, Skipped(sample.id, "the ground truth has no object pixel")
+            continue
+        image = torch.from_numpy(sample.image).permute(2, 0, 1)[None].float().div(255).contiguous()
+        session = predictor.start(image, sample.init_mask)
+        mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
+        ious: list[float] = []
+        seconds: list[float] = []
+        while not ious or not is_finished(ious, protocol):
+            started = time.perf_counter()
+            click = whole_image_click(mask, sample.gt, session.clicks)
+            clock.add("simulation", started)
+            started = time.perf_counter()
+            session = predictor.click(session, click)
+            mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
+            seconds.append(clock.add("model", started))
+            started = time.perf_counter()
+            ious.append(mask_iou(mask, sample.gt))
+            clock.add("simulation", started)
+        clicks = tuple((c.y, c.x, int(c.positive)) for c in session.clicks)
+        yield index, ObjectRecord(sample.id, clicks, tuple(ious), tuple(seconds))
+
+
+def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click]) -> Click:
+    """``user.next_click`` word for word: two distance transforms of the whole image, padded by one pixel."""
+    depths = []
+    for error in ((gt == 1) & ~mask, (gt == 0) & mask):
+        padded = np.pad(error.astype(np.uint8), 1)
+        depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        squared = np.rint(depth * depth)  # whole numbers: see user.squared_distance_inside
+        for click in clicked:
+            squared[int(click.y), int(click.x)] = 0
+        depths.append(squared)
+    positive = bool(depths[0].max() > depths[1].max())
+    depth = depths[0] if positive else depths[1]
+    y, x = (int(v) for v in np.argwhere(depth == depth.max())[0])
+    return Click(y, x, positive)

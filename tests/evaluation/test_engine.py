@@ -1,0 +1,200 @@
+"""The lock-step engine against the sequential yardstick, records that survive a kill, and shards that merge."""
+
+import json
+import os
+import socket
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing
+from painted import Listed, Painted, painted
+from probe import ProbeNet, probe_gt, probe_image
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.core.rounds import Prediction, Round
+from isegm.core.samples import Sample
+from isegm.evaluation.engine import EngineSettings, Skipped
+from isegm.evaluation.evaluate import evaluate
+from isegm.evaluation.records import RecordFile
+from isegm.evaluation.results import ObjectRecord
+from isegm.evaluation.sequential import play_sequentially, whole_image_click
+from isegm.evaluation.shards import Shard, joined_shard
+from isegm.evaluation.user import next_click
+from isegm.inference.predictor import Predictor
+from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.speed import for_evaluation
+from isegm.inference.zoom import WholeImage
+from isegm.methods.base import ClickModel
+from isegm.methods.ritm import tiny
+
+PROTOCOL = load_protocol("ritm").changed(max_clicks=5)
+IDENTITY = {"protocol": "ritm v1", "checkpoint": "ab" * 32}
+
+
+def samples(count: int = 6) -> list[Sample]:
+    shapes = [(200, 320), (240, 320), (240, 300)]
+    made = []
+    for i in range(count):
+        part = np.s_[: shapes[i % 3][0], : shapes[i % 3][1]]
+        made.append(Sample(probe_image()[part].copy(), probe_gt(i % 2 == 0)[part].copy(), f"sample{i}"))
+    return made
+
+
+@pytest.mark.parametrize("window", [1, 4, 99])
+def test_lock_step_gives_the_clicks_of_the_sequential_loop(window: int) -> None:
+    torch.manual_seed(0)
+    model, dataset = tiny().eval(), Listed(samples())
+    slow = PROTOCOL.predictor(model.reference())
+    expected = evaluate(slow, dataset, PROTOCOL, player=partial(play_sequentially, slow, dataset, PROTOCOL)).objects
+    fast = PROTOCOL.predictor(for_evaluation(model), max_pixels=4 * 400 * 400)
+    found = evaluate(fast, dataset, PROTOCOL, settings=EngineSettings(window=window)).objects
+    for a, b in zip(expected, found, strict=True):
+        assert a.clicks == b.clicks
+        assert a.ious == pytest.approx(b.ious, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_yardsticks_user_is_the_same_user(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    gt = rng.integers(-1, 2, (30, 40)).astype(np.int8)
+    gt[5:20, 5:25] = 1
+    mask = np.zeros_like(gt, bool)
+    mask[10:25, 15:35] = True
+    clicked: list[Click] = []
+    for _ in range(5):
+        click = whole_image_click(mask, gt, clicked)
+        assert click == next_click(mask, gt, clicked)
+        clicked.append(click)
+
+
+class Counting(ClickModel):
+    """Remembers how many views each pass had."""
+
+    def __init__(self, room: int | None = None) -> None:
+        super().__init__()
+        self.probe, self.room = ProbeNet(True), room
+        self.passes: list[int] = []
+
+    def forward(self, round_: Round) -> Prediction:
+        if self.room is not None and len(round_.image) > self.room:
+            raise torch.OutOfMemoryError("no memory left")
+        self.passes.append(len(round_.image))
+        return self.probe(round_)
+
+
+def test_views_of_equal_size_share_passes() -> None:
+    model = Counting()
+    predictor = Predictor(model, WholeImage(), max_pixels=10**9)
+    one_click = Protocol("test", 1, zoom=None, max_clicks=1)
+    evaluate(predictor, Listed(samples(9)), one_click, settings=EngineSettings(window=99))
+    assert model.passes == [3, 3, 3]
+
+
+def test_without_memory_a_pass_is_split() -> None:
+    model = Counting(room=2)
+    predictor = Predictor(model, WholeImage(), max_pixels=10**9)
+    one_click = Protocol("test", 1, zoom=None, max_clicks=1)
+    result = evaluate(predictor, Listed(samples(9)), one_click, settings=EngineSettings(window=99))
+    assert len(result.objects) == 9
+    assert sum(model.passes) == 9
+    with pytest.raises(IsegmError, match="no memory for a single view"):
+        evaluate(Predictor(Counting(room=0), WholeImage()), Listed(samples(1)), one_click)
+
+
+class Interrupting(Listed):
+    """Ends the run at a certain sample, as Ctrl-C would."""
+
+    def __init__(self, made: list[Sample], at: int) -> None:
+        super().__init__(made)
+        self.at = at
+
+    def __getitem__(self, index: int) -> Sample:
+        if index == self.at:
+            raise KeyboardInterrupt
+        return super().__getitem__(index)
+
+
+def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
+    made = [painted(i) for i in range(6)]
+    protocol = Protocol("test", 1, zoom=None, max_clicks=3)
+    predictor = Predictor(Painted(wait=1), WholeImage())
+    settings = EngineSettings(window=1, threads=1, ahead=0)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(predictor, Interrupting(made, 4), protocol, settings=settings, records=RecordFile(tmp_path / "r", IDENTITY))
+    lines = (tmp_path / "r.0.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines[1:]] == [0, 1, 2, 3]
+    with (tmp_path / "r.0.jsonl").open("a") as file:
+        file.write('{"index": 4, "id": "sam')  # torn by a kill
+
+    class Rest(Listed):
+        def __getitem__(self, index: int) -> Sample:
+            assert index >= 4, "this object was already played"
+            return super().__getitem__(index)
+
+    result = evaluate(predictor, Rest(made), protocol, settings=settings, records=RecordFile(tmp_path / "r", IDENTITY))
+    whole = evaluate(predictor, Listed(made), protocol)
+    assert [(o.id, o.clicks, o.ious) for o in result.objects] == [(o.id, o.clicks, o.ious) for o in whole.objects]
+    again = RecordFile(tmp_path / "r", IDENTITY)
+    assert len(again.open("f" * 64)) == 6
+    again.remove()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change", [{"protocol": "ritm v2"}, {"checkpoint": "cd" * 32}])
+def test_records_of_another_run_are_refused(tmp_path: Path, change: dict[str, str]) -> None:
+    records = RecordFile(tmp_path / "r", IDENTITY)
+    records.open("f" * 64)
+    records.add(0, Skipped("a", "unreadable"))
+    records.add(1, ObjectRecord("b", ((1, 2, 1),), (0.5,), (0.1,)))
+    records.close()
+    assert RecordFile(tmp_path / "r", IDENTITY).open("f" * 64)[1].ious == (0.5,)
+    with pytest.raises(IsegmError, match=f"differs in {next(iter(change))} "):
+        RecordFile(tmp_path / "r", IDENTITY | change).open("f" * 64)
+    with pytest.raises(IsegmError, match="differs in data "):
+        RecordFile(tmp_path / "r", IDENTITY).open("0" * 64)
+
+
+def _part(rank: int, port: int, folder: str) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    with joined_shard() as shard:
+        protocol = Protocol("test", 1, zoom=None, max_clicks=4)
+        predictor = Predictor(Painted(wait=2), WholeImage())
+        made = Listed([painted(i) for i in range(5)])
+        records = RecordFile(Path(folder) / "r", IDENTITY, shard.rank)
+        result = evaluate(predictor, made, protocol, shard=shard, records=records)
+        Path(folder, f"out{rank}.json").write_text(json.dumps([o.as_json()["clicks"] for o in result.objects]))
+
+
+def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    torch.multiprocessing.spawn(_part, (port, str(tmp_path)), nprocs=2)
+    protocol = Protocol("test", 1, zoom=None, max_clicks=4)
+    alone = evaluate(Predictor(Painted(wait=2), WholeImage()), Listed([painted(i) for i in range(5)]), protocol)
+    expected = [o.as_json()["clicks"] for o in alone.objects]
+    assert [json.loads((tmp_path / f"out{rank}.json").read_text()) for rank in (0, 1)] == [expected, expected]
+    assert len(list(tmp_path.glob("r.*.jsonl"))) == 2
+    assert Shard(1, 2).part([0, 1, 2, 3, 4]) == [1, 3]
+
+
+def test_folding_changes_nothing_but_rounding() -> None:
+    torch.manual_seed(0)
+    model = tiny().eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    folded = for_evaluation(model)
+    norms = [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    before = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert len(norms) < 0.1 * len(before)
+    session = Predictor(model, WholeImage()).start(probe_image())
+    click = Click(133, 186, True)
+    plain = Predictor(model, WholeImage()).click(session, click).prob
+    torch.testing.assert_close(Predictor(folded, WholeImage()).click(session, click).prob, plain, atol=1e-5, rtol=1e-4)
