@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,12 @@ from torch import Tensor, nn
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec
 
+log = logging.getLogger("isegm")
+
 SHOWN = 10  # keys of each kind that an error names
+HUB = "hub:"
+# How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack it (f-BRS' ResNets).
+COUNTER = "num_batches_tracked"
 
 
 def read_weights(path: str | Path) -> dict[str, Any]:
@@ -58,6 +64,59 @@ def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Te
     if not (named and tensors):
         raise IsegmError(f"{path} holds no state dict; its entries are {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}")
     return dict(tensors)
+
+
+def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
+    """The tensors of a weight file, or with ``"hub:NAME"`` those of the model that timm calls NAME, from its hub.
+
+    Raises:
+        IsegmError: the file cannot be read; timm is missing, does not know the name, or the hub cannot be reached.
+    """
+    if not str(source).startswith(HUB):
+        return state_dict_of(read_weights(source), source)
+    name = str(source)[len(HUB) :]
+    advice = "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
+    try:
+        import timm
+    except (ImportError, RuntimeError) as error:  # a torchvision that does not match torch raises RuntimeError
+        raise IsegmError(f"{source} needs timm, which cannot be imported ({error}); pip install timm, or {advice}") from None
+    if not timm.is_model(name):
+        raise IsegmError(f"{source}: timm {timm.__version__} knows no model {name!r}; use another name, or {advice}")
+    try:
+        return dict(timm.create_model(name, pretrained=True).state_dict())
+    except Exception as error:  # whatever the hub, its client or the network between can raise
+        reason = str(error).strip().partition("\n")[0]
+        raise IsegmError(
+            f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a connection, {advice}"
+        ) from error
+
+
+def load_backbone(backbone: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """Load what a classification network shares with a backbone, by name; its classifier is left aside.
+
+    Args:
+        tensors: of the classification network, under the backbone's names.
+        source: where they come from, for messages.
+
+    Raises:
+        IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then left as it was.
+    """
+    kind, own = type(backbone).__name__, backbone.state_dict()
+    shared = {key: value for key, value in tensors.items() if key in own}
+    if not shared:
+        raise IsegmError(
+            f"{source} holds no {kind} weights: none of its {len(tensors)} keys is known, e.g. {list(tensors)[:3]}"
+        )
+    if wrong := [key for key, value in shared.items() if value.shape != own[key].shape]:
+        key = wrong[0]
+        raise IsegmError(
+            f"{source} is a {kind} of another size: {len(wrong)} shapes differ, first {key}: {_shape(shared[key])} there,"
+            f" {_shape(own[key])} in the model; use the weights made for this one"
+        )
+    backbone.load_state_dict(shared, strict=False)
+    if missing := [key for key in own if key not in shared and not key.endswith(COUNTER)]:
+        log.warning("%s lacks %d tensors of the backbone, e.g. %s", source, len(missing), ", ".join(missing[:3]))
+    log.info("loaded %d tensors of %s, ignored %d of its classifier", len(shared), source, len(tensors) - len(shared))
 
 
 def sha256_of(path: str | Path) -> str:
@@ -131,7 +190,7 @@ class Published:
 
 
 def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None) -> KeyReport:
-    """Load every tensor of a file into a model that has exactly these.
+    """Load every tensor of a file into a model that has exactly these; only counters of batch norms may be missing.
 
     Args:
         what: the file, for the error message.
@@ -147,12 +206,13 @@ def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, ke
         for key in own
         if key in tensors and tensors[key].shape != own[key].shape
     )
-    missing = tuple(key for key in own if key not in tensors)
+    counters = {key: value for key, value in own.items() if key.endswith(COUNTER) and key not in tensors}
+    missing = tuple(key for key in own if key not in tensors and key not in counters)
     unexpected = tuple(key for key in tensors if key not in own)
-    report = KeyReport(len(own) - len(missing) - len(misshaped), missing, unexpected, misshaped)
+    report = KeyReport(len(own) - len(counters) - len(missing) - len(misshaped), missing, unexpected, misshaped)
     if not report.complete:
         raise IsegmError(f"{what} does not fit the model: {report}; is it complete, and made for this model?")
-    model.load_state_dict(keys.to_ours(tensors))
+    model.load_state_dict(keys.to_ours(counters | dict(tensors)))
     return report
 
 

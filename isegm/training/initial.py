@@ -10,6 +10,7 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError, unknown
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.nn.weights import HUB
 from isegm.training.config import RunOptions, TrainConfig
 from isegm.utils.config import absolute
 
@@ -23,7 +24,7 @@ def load(model: ClickModel, config: TrainConfig, options: RunOptions, cfg: EasyD
     if options.weights:
         load_weights(model, find_checkpoint(cfg, options.weights))
     elif config.pretrained:
-        model.load_pretrained(str(pretrained_path(config.pretrained, cfg)))
+        model.load_pretrained(pretrained_source(config.pretrained, cfg))
 
 
 def load_weights(model: ClickModel, path: Path) -> None:
@@ -43,13 +44,15 @@ def load_weights(model: ClickModel, path: Path) -> None:
     log.info("%s: %d of %d weights loaded", path, len(given), len(own))
 
 
-def pretrained_path(name: str, cfg: EasyDict) -> Path:
-    """The file of a name under PRETRAINED in config.yml, or the path itself.
+def pretrained_source(name: str, cfg: EasyDict) -> str:
+    """The file of a name under PRETRAINED in config.yml, or the path itself; ``hub:NAME`` stays as it is.
 
     Raises:
         IsegmError: an unknown name, or no such file.
     """
     known = cfg.get("PRETRAINED", {})
+    if str(known.get(name, name)).startswith(HUB):
+        return known.get(name, name)
     if name not in known and not Path(name).suffix:
         raise unknown(f"name under PRETRAINED in {cfg.get('config_path', 'config.yml')}", name, known)
     path = absolute(cfg, known[name]) if name in known else Path(name).expanduser()
@@ -58,4 +61,4 @@ def pretrained_path(name: str, cfg: EasyDict) -> Path:
             f"pretrained weights {name}: {path} does not exist; put the file there, change PRETRAINED in"
             f" {cfg.get('config_path', 'config.yml')}, or train from scratch with --set train.pretrained=null"
         )
-    return path
+    return str(path)

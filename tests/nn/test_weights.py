@@ -109,6 +109,16 @@ class TestStrictLoading:
         for part in ("some.pth", "1 missing: net.bias", "1 unexpected: net.scale", "net.weight (3x4 in the file, 3x2"):
             assert part in str(caught.value)
 
+    def test_only_counters_of_batch_norms_may_be_missing(self) -> None:
+        donor, model = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+        model.num_batches_tracked += 7
+        tensors = {key: value for key, value in donor.state_dict().items() if key != "num_batches_tracked"}
+        assert load_strictly(model, tensors | {"weight": torch.rand(3)}, "file").matched == 4
+        assert model.num_batches_tracked == 7
+        del tensors["running_mean"]
+        with pytest.raises(IsegmError, match="1 missing: running_mean"):
+            load_strictly(model, tensors, "file")
+
     def test_long_lists_are_cut_but_counted(self) -> None:
         with pytest.raises(IsegmError, match=r"25 unexpected.*and 15 more"):
             load_strictly(nn.Sequential(), {f"key{i}": torch.rand(1) for i in range(25)}, "file")

@@ -5,7 +5,6 @@ Parameter names follow the original grammar, so that ImageNet weights and publis
 
 from __future__ import annotations
 
-import logging
 from functools import reduce
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
-from isegm.core.errors import IsegmError, unknown
-from isegm.nn.weights import read_weights, state_dict_of
-
-log = logging.getLogger("isegm")
+from isegm.core.errors import unknown
+from isegm.nn.weights import load_backbone, pretrained_tensors
 
 STEM = 64
 DEPTHS = {  # blocks per branch; modules of stage 2, 3, 4
@@ -86,21 +83,8 @@ class HRNet(nn.Module):
         Raises:
             IsegmError: the file cannot be read, holds no HRNet, or an HRNet of another width.
         """
-        found = {key.replace("model.", "", 1): value for key, value in state_dict_of(read_weights(path), path).items()}
-        own = self.state_dict()
-        shared = {key: value for key, value in found.items() if key in own}
-        if not shared:
-            raise IsegmError(f"{path} holds no HRNet weights: none of its {len(found)} keys is known, e.g. {list(found)[:3]}")
-        if wrong := [key for key, value in shared.items() if value.shape != own[key].shape]:
-            key = wrong[0]
-            raise IsegmError(
-                f"{path} is an HRNet of another size: {len(wrong)} shapes differ, first {key}: {tuple(shared[key].shape)} in"
-                f" the file, {tuple(own[key].shape)} in the model; use the file made for this width"
-            )
-        self.load_state_dict(shared, strict=False)
-        if missing := [key for key in own if key not in shared and not key.endswith("num_batches_tracked")]:
-            log.warning("%s lacks %d tensors of the backbone, e.g. %s", path, len(missing), ", ".join(missing[:3]))
-        log.info("loaded %d tensors of %s, ignored %d of its classifier", len(shared), path, len(found) - len(shared))
+        tensors = pretrained_tensors(path)
+        load_backbone(self, {key.replace("model.", "", 1): value for key, value in tensors.items()}, path)
 
 
 class Basic(nn.Module):

@@ -14,17 +14,21 @@ class OCRHead(nn.Module):
     Args:
         in_channels: channels of the features, 15 * width for HRNet.
         width: channels of keys and values; published: 48 (HRNet-18s), 64 (HRNet-18), 128 (HRNet-32 and 48).
+        slow_classifiers: the two classifiers train at the backbone's rate (RITM: ``is_hrnet_model.py``) instead of the full
+            one (f-BRS).
 
     Attributes:
         in_channels, out_channels: of the features taken and of the context features given.
-        slow_parts: the parts that train at the backbone's rate (RITM: ``is_hrnet_model.py``).
+        slow_parts: the parts that train at the backbone's rate.
+        insertion_points: where f-BRS can modify features: A and B before the first guess, C before the last classifier.
     """
 
-    slow_parts = ("aux.", "classify.")
+    insertion_points = ("A", "B", "C")
 
-    def __init__(self, in_channels: int, width: int):
+    def __init__(self, in_channels: int, width: int, slow_classifiers: bool = True):
         super().__init__()
         self.in_channels, self.out_channels = in_channels, 2 * width
+        self.slow_parts = ("aux.", "classify.") if slow_classifiers else ()
         self.aux = nn.Sequential(
             nn.Conv2d(in_channels, in_channels, 1),
             nn.BatchNorm2d(in_channels),
@@ -50,6 +54,19 @@ class OCRHead(nn.Module):
         Raises:
             IsegmError: a single sample in training mode; batch norm over one pooled vector has no variance.
         """
+        return self.after(self.before(features, "A"), "A")
+
+    def before(self, features: Tensor, point: str) -> tuple[Tensor, ...]:
+        """All that comes before an insertion point: first the tensor that is modified there, then what else is needed."""
+        return self._context(features) if point == "C" else (features,)
+
+    def after(self, parts: tuple[Tensor, ...], point: str) -> tuple[Tensor, Tensor, Tensor]:
+        """All that comes after an insertion point; returns what ``forward`` does."""
+        context, aux = parts if point == "C" else self._context(parts[0])
+        return self.classify(context), aux, context
+
+    def _context(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Context features and the first guess."""
         if self.training and len(features) < 2:
             raise IsegmError("training with the OCR head needs at least 2 samples per process: raise the batch size")
         aux = self.aux(features)
@@ -57,8 +74,7 @@ class OCRHead(nn.Module):
         attention = aux.flatten(2).softmax(-1)  # B 1 hw: over pixels, not over classes
         pooled = attention @ pixels.flatten(2).transpose(1, 2)  # B 1 C
         context = self.attention(pooled.transpose(1, 2)[..., None], pixels.shape[-2:])
-        features = self.merge(torch.cat([context, pixels], 1))
-        return self.classify(features), aux, features
+        return self.merge(torch.cat([context, pixels], 1)), aux
 
 
 class ObjectAttention(nn.Module):
