@@ -42,12 +42,23 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--resume-exp", dest="resume", help="the same as --resume, RITM's name of it")
     add("--resume-prefix", default="last_checkpoint", help="how the name of the checkpoint in that run folder begins")
     add("--ngpus", type=int, default=0, help="use this many devices (with --cpu: processes)")
-    add("--gpus", default="", help="use these GPUs, e.g. 0,1")
+    add("--gpus", type=gpu_numbers, default=(), help="use these GPUs, e.g. 0,1")
     add("--cpu", action="store_true", help="use no GPU")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. train.clip=1 data.crop=[320,480]; repeatable")
     add("--config-path", help="another config.yml")
     add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # old launchers pass it; the environment says it too
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.ngpus and args.gpus and args.ngpus != len(args.gpus):
+        parser.error(f"--ngpus {args.ngpus} and --gpus with {len(args.gpus)} numbers disagree")
+    args.gpus = args.gpus or tuple(range(args.ngpus))
+    return args
+
+
+def gpu_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(number) for number in text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers like 0,1") from None
 
 
 def load_experiment(path: Path) -> ModuleType:
@@ -62,33 +73,30 @@ def load_experiment(path: Path) -> ModuleType:
     return experiment
 
 
-def devices(args: argparse.Namespace) -> tuple[int, ...]:
-    try:
-        gpus = tuple(int(number) for number in args.gpus.split(",") if number.strip())
-    except ValueError:
-        raise IsegmError(f"--gpus {args.gpus}: expected numbers like 0,1") from None
-    if len(set(gpus)) != len(gpus) or (args.ngpus and gpus and args.ngpus != len(gpus)):
-        raise IsegmError(f"--gpus {args.gpus} --ngpus {args.ngpus}: the two disagree or a GPU is named twice")
-    return gpus or tuple(range(args.ngpus))
-
-
 def train(args: argparse.Namespace) -> None:
     cfg = load_config(args.config_path)
     cfg.overrides = parse_overrides(args.set)
     given = {name: getattr(args, name) for name in SHORTCUTS if getattr(args, name) is not None}
     cfg.overrides["train"] = {**cfg.overrides.get("train", {}), **given}
-    gpus = () if args.cpu else devices(args)
+    gpus = () if args.cpu else args.gpus
     cfg.run = RunOptions(args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus)
     load_experiment(args.script).main(cfg)
 
 
 def work(args: argparse.Namespace) -> int:
-    if os.environ.get("RANK", "0") != "0":
-        logging.getLogger("isegm").setLevel(logging.ERROR)
-    return cli.run(lambda: train(args))
+    def trained() -> None:
+        if os.environ.get("RANK", "0") != "0":
+            logging.getLogger("isegm").setLevel(logging.ERROR)
+        train(args)
+
+    return cli.run(trained)
+
+
+def main(argv: list[str]) -> int:
+    args = parse_arguments(argv)
+    count = 1 if launched() else len(args.gpus)
+    return launch(work, [args], count) if count > 1 else work(args)
 
 
 if __name__ == "__main__":
-    arguments = parse_arguments(sys.argv[1:])
-    count = 1 if launched() else len(devices(arguments))
-    sys.exit(launch(work, [arguments], count) if count > 1 else work(arguments))
+    sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 
 import cv2
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from isegm.core.errors import IsegmError
 
 Key = tuple[int, int]
+Batch = dict[str, torch.Tensor]
 
 
 class GlobalBatches:
@@ -46,11 +48,17 @@ class GlobalBatches:
             yield [(self.epoch, position) for position in range(first, first + self.share)]
 
 
-class EpochLoader:
-    """Batches of a data set, from any point of any epoch."""
+class Loader:
+    """Loads batches of a data set in worker processes, again each time it is iterated over.
 
-    def __init__(self, dataset: Dataset, batches: GlobalBatches, workers: int, pin: bool) -> None:
-        self.batches = batches
+    Args:
+        batches: yields the keys of one batch after another.
+        workers: -1 for min(4, cores); 0 loads in this process.
+        pin: page-locked memory, for copies to a GPU.
+    """
+
+    def __init__(self, dataset: Dataset, batches: Iterable[list[Key]], workers: int, pin: bool) -> None:
+        self._running: Iterator[Batch] | None = None
         workers = min(4, os.cpu_count() or 1) if workers < 0 else workers
         self._loader = DataLoader(
             dataset,
@@ -58,15 +66,25 @@ class EpochLoader:
             num_workers=workers,
             pin_memory=pin,
             worker_init_fn=_start_worker,
+            # Processes that were spawned would spawn their workers too, which is slow and cannot see what a script defines.
+            multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             persistent_workers=workers > 0,
             # Its own generator: the loader draws from it whenever it starts, and must not disturb the training's.
             generator=torch.Generator(),
         )
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[dict[str, torch.Tensor]]:
-        """The batches of an epoch of this process, beginning with number ``start``."""
-        self.batches.epoch, self.batches.start = epoch, start
-        return iter(self._loader)
+    def __iter__(self) -> Iterator[Batch]:
+        self._running = iter(self._loader)
+        try:
+            yield from self._running
+        except IsegmError as error:
+            # An error from a worker arrives with the worker's traceback inside its message.
+            raise IsegmError(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from error
+
+    def close(self) -> None:
+        """End the workers. They ignore SIGTERM, by which Python would end them at exit, so it would wait for them forever."""
+        # torch has no public way; a loader without workers has nothing to shut down
+        getattr(self._running, "_shutdown_workers", lambda: None)()
 
 
 def held_out(length: int, batch_size: int, rank: int, count: int) -> Iterator[tuple[int, list[Key]]]:

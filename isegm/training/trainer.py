@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import torch
 from easydict import EasyDict
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import default_collate
+from torch.utils.data import Dataset
 
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
@@ -32,7 +32,7 @@ from isegm.data.dataset import TrainingData
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.training import checkpoint, initial, run_folder
-from isegm.training.batches import EpochLoader, GlobalBatches, held_out
+from isegm.training.batches import GlobalBatches, Key, Loader, held_out
 from isegm.training.checkpoint import TrainState
 from isegm.training.config import RunOptions, TrainConfig
 from isegm.training.distributed import Process, joined
@@ -123,17 +123,18 @@ class _Training:
         if config.channels_last:
             model.to(memory_format=torch.channels_last)
         self.state = TrainState(model, config, process.device)
-        batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
-        self.loader = EpochLoader(data.train, batches, config.workers, pin=process.device.type == "cuda")
+        self.batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
+        self.loader = self._loader(data.train, self.batches)
         self.identity = checkpoint.describe(trainer.spec, config, self.policy, len(data.train))
         self._seed_generators()
         self.folder = self._open_folder()
         self.step = self._wrapped(TrainStep(model))
         self.log = RunLog(self.folder if process.first else None, self.state.progress.step)
-        self.pool = ThreadPoolExecutor(min(batches.share, os.cpu_count() or 1))
+        self.pool = ThreadPoolExecutor(min(self.batches.share, os.cpu_count() or 1))
         self.window, self.last_save, self.broken = LossWindow(), time.monotonic(), False
 
     def close(self) -> None:
+        self.loader.close()
         self.pool.shutdown()
         self.log.close()
 
@@ -142,7 +143,7 @@ class _Training:
         self.log.info("run folder %s, %d process(es) on %s", self.folder.path, self.process.count, self.process.device.type)
         while progress.epoch < config.epochs and not self._enough_steps():
             self._train_epoch()
-            if progress.batch < self.loader.batches.batches:  # max_steps came first
+            if progress.batch < self.batches.batches:  # max_steps came first
                 self._save()
                 break
             self._end_epoch()
@@ -154,11 +155,12 @@ class _Training:
             log.info("finished after %d epochs, %d steps: %s", progress.epoch, progress.step, path)
 
     def _train_epoch(self) -> None:
-        progress, batches = self.state.progress, self.loader.batches.batches
+        progress, batches = self.state.progress, self.batches.batches
         self.state.model.train()
         self.log.start_epoch(f"epoch {progress.epoch + 1}/{self.config.epochs}", progress.batch, batches)
         started, first = time.monotonic(), progress.step
-        for batch in self.loader.epoch(progress.epoch, progress.batch):
+        self.batches.epoch, self.batches.start = progress.epoch, progress.batch
+        for batch in self.loader:
             self._train_batch(batch)
             self._consult()
             if self._enough_steps():
@@ -267,19 +269,26 @@ class _Training:
         """Mean losses and IoU over the held-out data, played like the training data and the same at every validation."""
         data, process = self.trainer.data.val, self.process
         sums: dict[str, float] = {}
-        for number, keys in held_out(len(data), self.config.batch_size, process.rank, process.count):
-            batch = default_collate([data[key] for key in keys])
-            round_, target = self._round(batch, draw_rounds(self.policy, self.config.seed, number))
-            with self._autocast():
-                pred = model(round_)
-                losses = model.losses(pred, target, round_)
-            values = {"loss": sum(losses.values()), **losses, "IoU": sample_ious(pred.logits, target).mean(), "samples": 1.0}
-            for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
+        held = list(held_out(len(data), self.config.batch_size, process.rank, process.count))
+        with contextlib.closing(self._loader(data, [keys for _, keys in held])) as loader:
+            for (number, keys), batch in zip(held, loader, strict=True):
+                values = self._held_out_values(model, batch, number)
+                for name, value in values.items():
+                    sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
         names = sorted({name for found in process.gather(list(sums)) for name in found})
         totals = dict(zip(names, process.total([sums.get(name, 0.0) for name in names]), strict=True))
         samples = totals.pop("samples", 1.0)
         return {name: value / samples for name, value in totals.items()}
+
+    def _held_out_values(self, model: ClickModel, batch: dict[str, Tensor], number: int) -> dict[str, Tensor | float]:
+        round_, target = self._round(batch, draw_rounds(self.policy, self.config.seed, number))
+        with self._autocast():
+            pred = model(round_)
+            losses = model.losses(pred, target, round_)
+        return {"loss": sum(losses.values()), **losses, "IoU": sample_ious(pred.logits, target).mean(), "samples": 1.0}
+
+    def _loader(self, dataset: Dataset, batches: Iterable[list[Key]]) -> Loader:
+        return Loader(dataset, batches, self.config.workers, pin=self.process.device.type == "cuda")
 
     def _save(self, copy_as: str | None = None) -> None:
         """Write the last checkpoint, and a copy to keep; never over a good one with broken weights."""

@@ -1,4 +1,4 @@
-"""An experiment script on toy discs, for the tests of train.py. TOY_KILL=N sends SIGTERM to this process after item N."""
+"""An experiment on toy discs, for the tests of train.py; TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails."""
 
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ described = importlib.util.spec_from_file_location("isegm.methods.toy", Path(__f
 toy = sys.modules.setdefault("isegm.methods.toy", importlib.util.module_from_spec(described))
 described.loader.exec_module(toy)
 
+from isegm.core.errors import IsegmError  # noqa: E402
 from isegm.core.registry import spec  # noqa: E402
 from isegm.data.dataset import TrainingData  # noqa: E402
 from isegm.training.config import TrainConfig  # noqa: E402
 from isegm.training.rollout import ClickPolicy  # noqa: E402
 from isegm.training.trainer import Trainer  # noqa: E402
 
-MODEL = spec(toy.Toy, dropout=0.2)
+MODEL = spec(toy.Toy)
+
+
+class Noted(toy.Discs):
+    """Discs that write down which process asked for which."""
+
+    def __getitem__(self, key):
+        with open(Path(os.environ["TOY_EXPERIMENTS"]) / f"asked_{os.environ.get('RANK', '0')}.txt", "a") as file:
+            file.write(f"{key[0]} {key[1]}\n")
+        if os.environ.get("TOY_FAIL", "none") == os.environ.get("RANK") and key[0] == 2:
+            raise IsegmError("disc 0 of epoch 2 is broken")
+        return super().__getitem__(key)
 
 
 def main(cfg):
     cfg.EXPS_PATH = os.environ["TOY_EXPERIMENTS"]
-    data = TrainingData(toy.Discs(int(os.environ.get("TOY_LENGTH", "16"))), toy.Discs(6, seed=1))
+    data = TrainingData(Noted(16), toy.Discs(6, seed=1))
     train = TrainConfig(epochs=2, batch_size=4, lr=1e-2, workers=0, log_every=2)
     Trainer(MODEL, data, ClickPolicy(), train, cfg, validate=lambda model, epoch: {"NoC": 20.0}).fit()

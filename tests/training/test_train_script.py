@@ -1,0 +1,217 @@
+"""train.py as a user calls it: one process, many, torchrun, signals, mistakes."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from isegm.core.errors import IsegmError
+from isegm.training.batches import GlobalBatches, held_out
+from isegm.training.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("toy_experiment.py")
+
+
+def command(*words, torchrun=0):
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun)] if torchrun else []
+    return [sys.executable, *start, str(ROOT / "train.py"), *map(str, words)]
+
+
+def environment(folder, **more):
+    clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
+    return clean | {"TOY_EXPERIMENTS": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
+
+
+def train(folder, *words, torchrun=0, status=0, **more):
+    done = subprocess.run(
+        command(*words, torchrun=torchrun),
+        env=environment(folder, **more),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stderr
+
+
+def result(folder, run="000"):
+    path = folder / "training" / "toy_experiment" / run
+    entries = [json.loads(line) for line in (path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    return read_checkpoint(path / "checkpoints" / "last_checkpoint.pth"), entries
+
+
+def asked(folder, rank):
+    return [tuple(map(int, line.split())) for line in (folder / f"asked_{rank}.txt").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("single")
+    train(folder, SCRIPT, "--cpu")
+    return folder
+
+
+def test_two_processes_equal_one_at_the_same_global_batch(single, tmp_path):
+    said = train(tmp_path, SCRIPT, "--cpu", "--ngpus", 2, "--workers", 1)
+    assert said.count("run folder") == 1
+    assert "2 process(es) on cpu" in said
+    (expected, one), (found, two) = result(single), result(tmp_path)
+    assert_close(expected, found)
+    for a, b in zip(one, two, strict=True):
+        assert a == pytest.approx(b, abs=1e-4)
+    # Each process loads its own half of every batch, together exactly what one process loads.
+    halves = [asked(tmp_path, rank) for rank in (0, 1)]
+    assert sorted(halves[0] + halves[1]) == sorted(asked(single, 0))
+    assert not set(halves[0]) & set(halves[1])
+    assert len(found["random"]) == 2
+    assert not torch.equal(found["random"][0]["cpu"], found["random"][1]["cpu"])
+
+
+def test_torchrun_joins_and_one_process_goes_on(single, tmp_path):
+    train(tmp_path, SCRIPT, "--cpu", "--set", "train.max_steps=6", torchrun=2)
+    assert result(tmp_path)[0]["progress"] == {"epoch": 1, "batch": 2, "step": 6}
+    train(tmp_path, SCRIPT, "--cpu", "--resume", "auto")
+    assert result(tmp_path)[0]["progress"] == {"epoch": 2, "batch": 0, "step": 8}
+    assert_close(result(single)[0], result(tmp_path)[0])
+
+
+def assert_close(expected, found):
+    for name, value in expected["model"].items():
+        assert torch.allclose(found["model"][name], value, atol=1e-5), name
+
+
+@pytest.mark.parametrize(("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
+def test_a_signal_saves_and_the_message_says_how_to_go_on(tmp_path, number, processes):
+    words = [SCRIPT, "--cpu", "--epochs", 10_000, "--workers", 1, *(["--ngpus", processes] if processes > 1 else [])]
+    running = subprocess.Popen(
+        command(*words), env=environment(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    checkpoint = tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
+    try:
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        before = read_checkpoint(checkpoint)["progress"]["step"]
+        os.killpg(running.pid, number)  # as a terminal or a batch system does: every process of the group
+        said = running.communicate(timeout=60)[1]
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == 130, said
+    assert f"--resume {checkpoint.parents[1]}" in said
+    assert "Traceback" not in said
+    assert read_checkpoint(checkpoint)["progress"]["step"] >= before
+
+
+def test_when_one_process_fails_all_end(tmp_path):
+    words = [SCRIPT, "--cpu", "--epochs", 10_000, "--workers", 1, "--ngpus", 2]
+    said = train(tmp_path, *words, status=2, TOY_FAIL="1")
+    assert "error: disc 0 of epoch 2 is broken" in said
+
+
+def test_a_mistake_gets_one_readable_line(tmp_path):
+    said = train(tmp_path, SCRIPT, "--cpu", "--set", "train.batchsize=1", status=2)
+    assert said == "error: unknown key in section train 'batchsize'; did you mean batch_size?\n"
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path):
+    """train.py as a module, so that a mistake costs no new process."""
+    monkeypatch.setenv("TOY_EXPERIMENTS", str(tmp_path))
+    described = importlib.util.spec_from_file_location("train_script", ROOT / "train.py")
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([SCRIPT, "--set", "trian.lr=1"], "did you mean train"),
+        ([SCRIPT, "--set", "train.epochs=soon"], "expected int"),
+        (["models/nowhere.py"], "there is no experiment script models/nowhere.py"),
+        ([SCRIPT, "--config-path", "nowhere.yml"], "there is no configuration file nowhere.yml"),
+        ([SCRIPT, "--resume", "017"], "unknown run"),
+        ([SCRIPT, "--weights", "nowhere.pth"], "nowhere.pth"),
+        ([SCRIPT, "--batch-size", "32"], "an epoch has 16 samples"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_mistakes_say_what_to_do(script, words, message):
+    with pytest.raises(IsegmError, match=message):
+        script.train(script.parse_arguments([*map(str, words), "--cpu"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["--gpus", "a,b"], "expected numbers like 0,1"), (["--gpus", "0,1", "--ngpus", "3"], "disagree")],
+)
+def test_wrong_devices_are_refused(script, words, message, capsys):
+    with pytest.raises(SystemExit):
+        script.parse_arguments(["models/x.py", *words])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.device_count() > 7, reason="this machine has the GPU")
+def test_a_gpu_that_is_not_there(script):
+    with pytest.raises(IsegmError, match="--gpus names GPU 7"):
+        script.train(script.parse_arguments([str(SCRIPT), "--gpus", "7"]))
+
+
+def test_short_flags_are_overrides(script, monkeypatch):
+    seen = []
+    monkeypatch.setattr(script, "load_experiment", lambda path: SimpleNamespace(main=seen.append))
+    words = [
+        "x.py",
+        "--batch-size",
+        "8",
+        "--lr",
+        "0.1",
+        "--set",
+        "train.clip=1",
+        "--set",
+        "data.crop=[64,64]",
+        "--local_rank",
+        "1",
+    ]
+    script.train(script.parse_arguments([*words, "--resume-exp", "004", "--resume-prefix", "010", "--ngpus", "2"]))
+    cfg = seen[0]
+    assert cfg.overrides == {"train": {"batch_size": 8, "lr": 0.1, "clip": 1}, "data": {"crop": [64, 64]}}
+    assert (cfg.run.resume, cfg.run.resume_prefix, cfg.run.gpus) == ("004", "010", (0, 1))
+
+
+def test_a_batch_must_be_shared_out_equally():
+    with pytest.raises(IsegmError, match="a batch of 3 cannot be shared out equally over 2 processes"):
+        GlobalBatches(16, 3, 0, 2)
+
+
+def test_global_batches_do_not_depend_on_the_number_of_processes():
+    whole = list(GlobalBatches(19, 6))
+    assert [len(batch) for batch in whole] == [6, 6, 6]
+    for count in (2, 3, 6):
+        parts = [list(GlobalBatches(19, 6, rank, count)) for rank in range(count)]
+        joined = [[key for part in batch for key in part] for batch in zip(*parts, strict=True)]
+        assert joined == whole
+
+
+def test_batches_start_anywhere():
+    batches = GlobalBatches(20, 4)
+    batches.epoch, batches.start = 3, 2
+    assert list(batches) == [[(3, p) for p in range(start, start + 4)] for start in (8, 12, 16)]
+    assert len(batches) == 3
+
+
+def test_validation_leaves_nothing_out():
+    for count in (1, 2, 5):
+        keys = [key for rank in range(count) for _, batch in held_out(11, 4, rank, count) for key in batch]
+        assert sorted(keys) == [(0, position) for position in range(11)]
