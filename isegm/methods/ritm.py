@@ -1,11 +1,12 @@
 """RITM: the previous mask as an input, and training on simulated corrections (arXiv 2102.06583).
 
 One pass: previous mask and click disks go through two convolutions, enter an HRNet after its first layer, and the OCR head
-classifies every pixel. ``prev_mask=False`` is the paper's non-iterative baseline.
+classifies every pixel. ``prev_mask=False`` is the paper's non-iterative baseline. Its other network is DeepLabV3+ on a ResNet.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,16 +19,17 @@ from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.hrnet import HRNet
+from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
-from isegm.nn.encoders.maps import disk_maps, distance_maps
-from isegm.nn.heads.ocr import OCRHead
+from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps
 from isegm.nn.init import xavier_gluon_
+from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.weights import KeyMap, Published
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLICK_MAPS = {"disk": disk_maps, "distance": distance_maps}
+CLICK_MAPS = {"disk": disk_maps, "disk everywhere": disk_maps_everywhere, "distance": distance_maps}
 
 
 class RITM(ClickModel):
@@ -35,7 +37,8 @@ class RITM(ClickModel):
 
     Args:
         backbone: ``forward(image, extra) -> features``, with ``out_channels``.
-        head: ``forward(features) -> (logits, aux logits or None, context features)``, with ``in_channels``, ``slow_parts``.
+        head: ``forward(features) -> (logits, aux logits or None, context features)``, which is ``after(before(features, point),
+            point)`` for each of its ``insertion_points``, with ``in_channels`` and ``slow_parts``.
         fusion: how the coordinate features (previous mask, object clicks, background clicks) reach the backbone.
         click_map: ``"disk"`` or ``"distance"``.
         click_radius: in pixels of the view. Published: 5 (disks).
@@ -66,6 +69,7 @@ class RITM(ClickModel):
         _check_fit("fusion.in_channels", fusion.in_channels, 2 + prev_mask, f"prev_mask={prev_mask} makes")
         _check_fit("head.in_channels", head.in_channels, backbone.out_channels, "the backbone makes")
         self.backbone, self.head, self.fusion = backbone, head, fusion
+        self.insertion_points = head.insertion_points
         self.click_map, self.click_radius, self.prev_mask = click_map, click_radius, prev_mask
         self.aux_loss, self.backbone_lr = aux_loss, backbone_lr
         self.focal, self.bce = NormalizedFocalLoss(alpha=0.5, gamma=2), SigmoidBCE()
@@ -77,17 +81,25 @@ class RITM(ClickModel):
         """One round; ``aux["first_guess"]`` holds the logits of the head's auxiliary output, ``B 1 H W``."""
         return self.decode(self.encode(round_), round_.image.shape[-2:])
 
-    def encode(self, round_: Round) -> Tensor:
-        """Image and clicks to features, ``B C h w``."""
+    def encode(self, round_: Round, point: str = "A") -> tuple[Tensor, ...]:
+        """All that comes before an insertion point: first the features modified there, ``B C h w``, then what goes along."""
+        return self.features(*self.inputs(round_), point)
+
+    def inputs(self, round_: Round) -> tuple[Tensor, Tensor]:
+        """The normalised image, ``B 3 H W``, and the coordinate features; the click maps are the last two of these."""
         size = round_.image.shape[-2:]
         coords = CLICK_MAPS[self.click_map](round_.clicks, size, self.click_radius)  # B 2 H W
         if self.prev_mask:
             coords = torch.cat([round_.prev_prob, coords], 1)
-        return self.backbone(*self.fusion((round_.image - self.mean) / self.std, coords))
+        return (round_.image - self.mean) / self.std, coords
 
-    def decode(self, features: Tensor, size: tuple[int, int]) -> Prediction:
-        """Features to logits at ``size`` (rows, columns): all that test-time optimisation has to repeat."""
-        logits, aux, _ = self.head(features)
+    def features(self, image: Tensor, coords: Tensor, point: str = "A") -> tuple[Tensor, ...]:
+        """From what ``inputs`` returns to what ``encode`` returns."""
+        return self.head.before(self.backbone(*self.fusion(image, coords)), point)
+
+    def decode(self, features: tuple[Tensor, ...], size: tuple[int, int], point: str = "A") -> Prediction:
+        """What ``encode`` returned to logits at ``size`` (rows, columns): all that test-time optimisation has to repeat."""
+        logits, aux, _ = self.head.after(features, point)
         # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
         guesses = {} if aux is None else {"first_guess": resize(aux.float(), size)}
         return Prediction(resize(logits.float(), size), guesses)
@@ -98,8 +110,14 @@ class RITM(ClickModel):
             losses["aux"] = self.aux_loss * self.bce(pred.aux["first_guess"], target).mean()
         return losses
 
+    def reference(self) -> RITM:
+        copied = copy.deepcopy(self)
+        if copied.click_map == "disk":
+            copied.click_map = "disk everywhere"
+        return copied
+
     def lr_multiplier(self, name: str) -> float:
-        """As RITM's ``HRNetModel``: the classifiers of the head keep the backbone's rate."""
+        """As RITM's ``HRNetModel`` and ``DeeplabModel``: a part of the head may keep the backbone's rate."""
         part, _, rest = name.partition(".")
         if part == "fusion":
             return self.fusion.lr_multiplier
@@ -125,7 +143,30 @@ def ritm_hrnet(
     return spec(
         RITM,
         backbone=spec(HRNet, width=width, depth=depth),
-        head=spec(OCRHead, in_channels=15 * width, width=ocr_width),
+        head=ocr_head(width, ocr_width),
+        fusion=fusion or spec(Conv1S, in_channels=2 + prev_mask),
+        prev_mask=prev_mask,
+        **options,
+    )
+
+
+def ritm_deeplab(
+    layers: int = 34,
+    width: int = 128,
+    dropout: float | None = None,
+    fusion: Spec | None = None,
+    prev_mask: bool = False,
+    resnet_width: int = 64,
+    **options: Any,
+) -> Spec:
+    """The spec of RITM on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments of ``RITM``.
+
+    Published recipes: ``(34, 128)`` without previous mask. ``dropout`` is the published one of the width unless given.
+    """
+    return spec(
+        RITM,
+        backbone=spec(ResNet, layers=layers, width=resnet_width),
+        head=deeplab_head(layers, width, dropout, resnet_width),
         fusion=fusion or spec(Conv1S, in_channels=2 + prev_mask),
         prev_mask=prev_mask,
         **options,
@@ -144,25 +185,20 @@ def _check_fit(name: str, given: int, needed: int, reason: str) -> None:
 
 # --- checkpoints of the original code base ------------------------------------------------------------------------------
 
-_HEAD_KEYS = (
-    ("head.aux.", "feature_extractor.aux_head."),
-    ("head.reduce.", "feature_extractor.conv3x3_ocr."),
-    ("head.attention.", "feature_extractor.ocr_distri_head.object_context_block."),
-    ("head.merge.", "feature_extractor.ocr_distri_head.conv_bn_dropout."),
-    ("head.classify.", "feature_extractor.cls_head."),
-    ("backbone.", "feature_extractor."),
-)
 _FUSION_KEYS = {
     Conv1S: ("fusion.", "maps_transform."),
     ConvExtend: ("fusion.conv.", "maps_transform."),
     RGBConv: ("fusion.", "rgb_conv."),
 }
-_OTHER_METHODS = ("refiner.", "feature_extractor.FDM.", "latent_head.", "PDM.", "rgb_conv.2.running_mean")
+_OTHER_METHODS = (
+    *("refiner.", "latent_head.", "PDM.", "rgb_conv.2.running_mean"),
+    *(f"feature_extractor.{part}." for part in ("FDM", "correction_module", "fusion_module", "feedback_fusion")),
+)
 _UNSUPPORTED = {"binary_prev_mask": False, "clicks_groups": None}
 
 
 def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of RITM's code base (HRNet with OCR; with or without previous mask) by its keys and shapes.
+    """Recognise a checkpoint of RITM's code base by its keys and shapes.
 
     Args:
         shapes: every key of the state dict and the shape of its tensor.
@@ -170,30 +206,29 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
             (published models: disks of radius 5); what shapes do tell must agree with it.
 
     Returns:
-        None for anything else, FocalClick, CDNet and f-BRS included, though their files name the same classes.
+        None for anything else, FocalClick, CDNet, FCFI and f-BRS included, though their files name the same classes.
 
     Raises:
         IsegmError: the stored configuration contradicts the tensors, or asks for what only RITM's code has.
     """
     config = config or {}
-    finest = shapes.get("feature_extractor.stage2.0.branches.0.0.conv1.weight")
-    ocr = shapes.get("feature_extractor.ocr_distri_head.object_context_block.f_down.1.0.bias")
-    if finest is None or ocr is None or "pipeline_version" in config or any(key.startswith(_OTHER_METHODS) for key in shapes):
+    parts = recognise(shapes, config)
+    if parts is None or "pipeline_version" in config or any(key.startswith(_OTHER_METHODS) for key in shapes):
         return None
     fusion, channels = _fusion_of(shapes, config)
     if fusion is None:
         return None
-    small = not any(key.startswith(("feature_extractor.layer1.3.", "feature_extractor.stage3.3.")) for key in shapes)
-    told = {"width": finest[0], "ocr_width": ocr[0], "small": small, "with_prev_mask": channels == 3}
+    layout = layout_of(*parts)
+    told = {name: layout.values[name] for name in layout.inferred} | {"with_prev_mask": channels == 3}
     for name, value in (_UNSUPPORTED | told).items():
         if config.get(name, value) != value:
             where = "this package supports" if name in _UNSUPPORTED else "its tensors say"
             raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but {where} {value!r}")
     return publish(
-        ritm_hrnet(
-            width=finest[0],
-            depth="small" if small else "full",
-            ocr_width=ocr[0],
+        spec(
+            RITM,
+            backbone=parts[0],
+            head=parts[1],
             fusion=fusion,
             prev_mask=channels == 3,
             click_map="disk" if config.get("use_disks", True) else "distance",
@@ -208,19 +243,15 @@ def publish(described: Spec) -> Published | None:
     args = described["args"]
     if resolve(described["target"]) is not RITM:
         return None
-    backbone, head, fusion = (args[part] for part in ("backbone", "head", "fusion"))
+    layout, fusion = layout_of(args["backbone"], args["head"]), args["fusion"]
     fusion_class = resolve(fusion["target"])
-    depth = backbone["args"].get("depth", "full")
-    if resolve(backbone["target"]) is not HRNet or resolve(head["target"]) is not OCRHead or depth not in ("full", "small"):
+    if layout is None or fusion_class not in _FUSION_KEYS:
         return None
     if fusion_class is RGBConv and not fusion["args"].get("norm_first", False):
         return None  # f-BRS' order
     values = {
-        "width": backbone["args"].get("width", 18),
-        "ocr_width": head["args"]["width"],
-        "small": depth == "small",
+        **layout.values,
         "backbone_lr_mult": args.get("backbone_lr", 0.1),
-        "with_aux_output": True,
         "with_prev_mask": args.get("prev_mask", True),
         "use_leaky_relu": fusion["args"].get("leaky", True),
         "use_rgb_conv": fusion_class is RGBConv,
@@ -229,8 +260,8 @@ def publish(described: Spec) -> Published | None:
         "norm_radius": args.get("click_radius", 5),
     }
     params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    config = {"class": "isegm.model.is_hrnet_model.HRNetModel", "params": params}
-    return Published(described, KeyMap((_FUSION_KEYS[fusion_class], *_HEAD_KEYS)), "RITM (published)", config)
+    config = {"class": layout.class_path, "params": params}
+    return Published(described, KeyMap((_FUSION_KEYS[fusion_class], *layout.keys)), "RITM (published)", config)
 
 
 def _fusion_of(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> tuple[Spec | None, int]:

@@ -8,7 +8,7 @@ from golden import golden_round
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
-from isegm.methods.ritm import RITM, ritm_hrnet, tiny
+from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet, tiny
 from isegm.nn.encoders.fusion import Conv1S, ConvExtend
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
@@ -61,12 +61,36 @@ def test_the_previous_mask_is_seen_only_by_the_iterative_model(prev_mask: bool) 
     assert torch.allclose(seen["image"][0, 2], channel)
 
 
-def test_decoding_can_be_repeated_without_the_backbone() -> None:
-    model, round_ = tiny().eval(), golden_round(48, 64)
+@pytest.mark.parametrize("point", ["A", "B", "C"])
+@pytest.mark.parametrize("described", [ritm_hrnet(**SMALL), ritm_deeplab(10, 16)], ids=["hrnet", "deeplab"])
+def test_decoding_can_be_repeated_from_every_insertion_point(described: dict, point: str) -> None:
+    model, round_ = build(described).eval(), golden_round(48, 64)
     with torch.no_grad():
-        features = model.encode(round_)
-        assert features.shape == (1, model.backbone.out_channels, 12, 16)
-        assert torch.equal(model.decode(features, (48, 64)).logits, model(round_).logits)
+        features = model.encode(round_, point)
+        assert torch.equal(model.decode(features, (48, 64), point).logits, model(round_).logits)
+
+
+@pytest.mark.parametrize(
+    ("described", "channels"),
+    [(ritm_hrnet(**SMALL), {"A": 120, "B": 120, "C": 32}), (ritm_deeplab(10, 16), {"A": 512, "B": 48, "C": 16})],
+    ids=["hrnet", "deeplab"],
+)
+def test_insertion_points_are_those_of_f_brs(described: dict, channels: dict[str, int]) -> None:
+    model, round_ = build(described).eval(), golden_round(48, 64)
+    assert model.insertion_points == tuple(channels)
+    with torch.no_grad():
+        assert {point: model.encode(round_, point)[0].shape[1] for point in channels} == channels
+
+
+def test_deeplab_trains_everything_but_its_backbone_at_the_full_rate() -> None:
+    model = build(ritm_deeplab(10, 16))
+    assert {name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()} == {
+        "backbone": 0.1,
+        "head": 1.0,
+        "fusion": 1.0,
+    }
+    round_ = golden_round(48, 64)
+    assert set(model.losses(model.eval()(round_), torch.zeros(1, 1, 48, 64), round_)) == {"instance"}
 
 
 def test_gradients_reach_the_previous_mask_and_the_image() -> None:

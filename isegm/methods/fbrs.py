@@ -1,0 +1,429 @@
+"""f-BRS (arXiv 2001.10331) and BRS (Jang and Kim, CVPR 2019): at test time, make the network agree with the clicks.
+
+A network that has seen every click may still contradict some. BRS therefore minimises, by L-BFGS and anew after every click,
+how far the answer is off at the clicked pixels: over an offset to the image (``RGB-BRS``) or to the click maps
+(``DistMap-BRS``) or, much faster, over a scale and a bias per channel of intermediate features (``f-BRS-A``, ``-B``, ``-C``,
+ever closer to the end).
+It wraps a trained network of any method that has insertion points; nothing of the network itself changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from scipy.optimize import fmin_l_bfgs_b
+from torch import Tensor
+
+from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Clicks
+from isegm.core.errors import IsegmError, unknown
+from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
+from isegm.methods.base import ClickModel
+from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet
+from isegm.nn.encoders.fusion import RGBConv
+from isegm.nn.layouts import layout_of, ocr_head, recognise
+from isegm.nn.weights import KeyMap, Published
+
+INPUTS = {"RGB-BRS": "image", "DistMap-BRS": "maps"}
+FEATURES = {"f-BRS-A": "A", "f-BRS-B": "B", "f-BRS-C": "C"}
+
+
+@dataclass(frozen=True)
+class BRSSettings:
+    """The optimisation. Published config: ``get_predictor`` of f-BRS with the defaults of its evaluation script.
+
+    Attributes:
+        threshold: the answer is good, and the search ends, when object clicks lie above and background clicks below it.
+        reach: a click stands for the square of this many pixels around it, so by default 3x3.
+        scale_weight, bias_weight: of the squared changes to features, in the objective.
+        input_weight: of the squared changes to the image or the click maps; with mirroring these count twice.
+        min_change: the search ends when the IoU of successive masks exceeds one minus this; 0 to go on.
+        corrections, factr, pgtol: of ``scipy.optimize.fmin_l_bfgs_b`` (``m``, ``factr``, ``pgtol``).
+        evaluations: of the objective, at most; scipy finishes a line search it has begun.
+        iterations: of L-BFGS, at most.
+    """
+
+    threshold: float = 0.49
+    reach: int = 1
+    scale_weight: float = 1e-3
+    bias_weight: float = 1e-2
+    input_weight: float = 1e-3
+    min_change: float = 0.01
+    corrections: int = 20
+    factr: float = 0.0
+    pgtol: float = 1e-8
+    evaluations: int = 20
+    iterations: int = 40
+
+
+@dataclass(frozen=True)
+class BRSState:
+    """What the next click starts from; one row per row of the image, equal for a view and its mirror image.
+
+    Attributes:
+        variables: ``B n`` float64, where L-BFGS ended.
+        features: what comes before the insertion point, as the network first saw it; empty for the modes on inputs.
+        evaluations: ``B 1`` int64, how often the objective was evaluated for the last click.
+    """
+
+    variables: Tensor
+    features: tuple[Tensor, ...]
+    evaluations: Tensor
+
+
+class FBRS(ClickModel):
+    """Test-time optimisation around a network; trains exactly as that network does.
+
+    Args:
+        base: the network, with insertion points.
+        mode: ``"RGB-BRS"``, ``"DistMap-BRS"``, ``"f-BRS-A"``, ``"f-BRS-B"`` or ``"f-BRS-C"``.
+        clicks_limit: the network sees only the first so many clicks, of both signs together; the optimisation sees all.
+            Published: 8 for features, 5 for inputs (the default).
+        settings: the published ones by default.
+
+    Raises:
+        IsegmError: an unknown mode, a network that cannot be taken apart, or a limit below 1.
+    """
+
+    infer_with_grad = True
+
+    def __init__(
+        self,
+        base: ClickModel,
+        mode: str = "f-BRS-B",
+        clicks_limit: int | None = None,
+        settings: BRSSettings | None = None,
+    ):
+        super().__init__()
+        if mode not in INPUTS | FEATURES:
+            raise unknown("BRS mode", mode, INPUTS | FEATURES)
+        if not base.insertion_points:
+            raise IsegmError(f"{mode} optimises the parts of a network, and {type(base).__name__} has none it could; use NoBRS")
+        if clicks_limit is not None and clicks_limit < 1:
+            raise IsegmError(f"clicks_limit is {clicks_limit}; the network must see at least 1 click")
+        self.base, self.mode = base, mode
+        self.clicks_limit = clicks_limit or (8 if mode in FEATURES else 5)
+        self.settings = settings or BRSSettings()
+        self.protocol = base.protocol
+
+    def forward(self, round_: Round) -> Prediction:
+        return self.base(round_)
+
+    def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
+        return self.base.losses(pred, target, round_)
+
+    def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
+        return self.base.refine(before, after, pred)
+
+    def reference(self) -> FBRS:
+        copied = super().reference()
+        copied.base = self.base.reference()
+        return copied
+
+    def lr_multiplier(self, name: str) -> float:
+        return self.base.lr_multiplier(name.removeprefix("base."))
+
+    def load_pretrained(self, path: str) -> None:
+        """Load ImageNet weights into the backbone of the network."""
+        self.base.load_pretrained(path)
+
+    @torch.no_grad()
+    def infer(self, round_: Round) -> Prediction:
+        """Answer each session by itself, so that a batch gives exactly what single sessions give.
+
+        ``Round.clicks`` must hold all clicks. ``aux["evaluations"]`` and ``state.evaluations``, ``B 1``, count evaluations of
+        the objective; 0 for a first click, which is answered as the network alone would.
+        """
+        count = len(round_.image) // (2 if round_.mirrored else 1)
+        answers = [self._answer(_session_of(round_, i, count)) for i in range(count)]
+        state = join_states([a.state for a in answers], round_.mirrored)
+        logits = join_states([a.logits for a in answers], round_.mirrored)
+        return Prediction(logits, {"evaluations": state.evaluations}, state)
+
+    def search(self, round_: Round) -> tuple[Variables, Tensor]:
+        """What is optimised for one session (a row, or a view and its mirror image), and ``n`` float64 to start from."""
+        return self._feature_search(round_) if self.mode in FEATURES else self._input_search(round_)
+
+    def _answer(self, round_: Round) -> Prediction:
+        """One session. Scipy is given what float32 can tell, whatever precision the network is run in otherwise."""
+        variables, start = self.search(round_)
+        evaluations, end = 0, start
+        with torch.autocast(round_.image.device.type, enabled=False):
+            if round_.clicks.label.shape[1] > 1:
+                objective = Objective(variables, *click_masks(round_, self.settings.reach), self.settings)
+                end = torch.from_numpy(minimise(objective, start.cpu().numpy(), self.settings)).to(start)
+                logits, evaluations = objective.best, objective.evaluations
+            else:
+                logits = variables.logits(start.float())
+        rows = len(round_.image)
+        counted = torch.full((rows, 1), evaluations, device=round_.image.device)
+        return Prediction(logits, state=BRSState(end.expand(rows, -1), variables.kept, counted))
+
+    def _feature_search(self, round_: Round) -> tuple[Variables, Tensor]:
+        """Scale and bias at the insertion point, and where to start. They outlast a change of view, the features do not."""
+        point, state = FEATURES[self.mode], round_.state
+        made = round_.clicks.label.shape[1]
+        if state is None or round_.fresh_view or made <= self.clicks_limit:
+            features = tuple(x.float() for x in self.base.encode(self._shown(round_), point))
+        else:
+            features = state.features
+        variables = ScaleAndBias(self.base, features, round_.image.shape[-2:], point, self.settings)
+        if state is None:
+            return variables, round_.clicks.yx.new_zeros(2 * features[0].shape[1])
+        return variables, state.variables[0]
+
+    def _input_search(self, round_: Round) -> tuple[Variables, Tensor]:
+        """The offset to the input, and where to start: an offset belongs to the pixels of one view."""
+        image, coords = self.base.inputs(self._shown(round_))
+        variables = Offset(self.base, image, coords, INPUTS[self.mode], self.settings)
+        if round_.state is None or round_.fresh_view:
+            return variables, round_.clicks.yx.new_zeros(variables.shape.numel())
+        return variables, round_.state.variables[0]
+
+    def _shown(self, round_: Round) -> Round:
+        return replace(round_, clicks=round_.clicks.first(self.clicks_limit))
+
+
+# --- what is optimised --------------------------------------------------------------------------------------------------
+
+
+class Variables(Protocol):
+    """What a vector of n numbers means to a network.
+
+    Attributes:
+        kept: the features that the next click may reuse, if any.
+    """
+
+    kept: tuple[Tensor, ...]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The answer, ``B 1 H W``, given the variables, ``n``."""
+
+    def penalty(self, x: Tensor) -> Tensor:
+        """What the variables themselves add to the objective."""
+
+
+@dataclass(frozen=True)
+class ScaleAndBias:
+    """Features times (1 + scale) plus bias, a scale and a bias per channel; the first half of the variables are scales.
+
+    Attributes:
+        features: what comes before the insertion point, ``rows C h w`` first.
+        size: of the answer, (rows, columns).
+    """
+
+    base: ClickModel
+    features: tuple[Tensor, ...]
+    size: tuple[int, int]
+    point: str
+    settings: BRSSettings
+
+    @property
+    def kept(self) -> tuple[Tensor, ...]:
+        return self.features
+
+    def logits(self, x: Tensor) -> Tensor:
+        scale, bias = x.view(2, 1, -1, 1, 1)
+        changed, *rest = self.features
+        return self.base.decode((changed * (1 + scale) + bias, *rest), self.size, self.point).logits
+
+    def penalty(self, x: Tensor) -> Tensor:
+        scale, bias = x.view(2, -1)
+        return self.settings.scale_weight * (scale**2).sum() + self.settings.bias_weight * (bias**2).sum()
+
+
+@dataclass(frozen=True)
+class Offset:
+    """Something added to the normalised image or to the two click maps; the mirror image gets it mirrored.
+
+    Attributes:
+        image, coords: the inputs of the network, ``rows 3 H W`` and ``rows K H W``.
+        target: ``"image"`` or ``"maps"``.
+    """
+
+    base: ClickModel
+    image: Tensor
+    coords: Tensor
+    target: str
+    settings: BRSSettings
+    kept: tuple[Tensor, ...] = ()
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the offset, ``1 3 H W`` or ``1 2 H W``."""
+        return torch.Size((1, 3 if self.target == "image" else 2, *self.image.shape[-2:]))
+
+    def logits(self, x: Tensor) -> Tensor:
+        offset, image, coords = self._both(x), self.image, self.coords
+        if self.target == "image":
+            image = image + offset
+        else:
+            previous = coords.shape[1] - 2
+            coords = torch.cat([coords[:, :previous], coords[:, previous:] + offset], 1)
+        return self.base.decode(self.base.features(image, coords), self.image.shape[-2:]).logits
+
+    def penalty(self, x: Tensor) -> Tensor:
+        return self.settings.input_weight * (self._both(x) ** 2).sum()
+
+    def _both(self, x: Tensor) -> Tensor:
+        offset = x.view(self.shape)
+        return offset if len(self.image) == 1 else torch.cat([offset, offset.flip(-1)])
+
+
+# --- how ----------------------------------------------------------------------------------------------------------------
+
+
+class Objective:
+    """The function that L-BFGS minimises for one click of one session: value and gradient.
+
+    Args:
+        wanted, unwanted: ``rows 1 H W`` float in {0, 1}, the squares of the object clicks and of the background clicks.
+
+    Attributes:
+        best: ``rows 1 H W`` logits of the lowest value seen, and the answer.
+        evaluations: calls so far.
+    """
+
+    def __init__(self, variables: Variables, wanted: Tensor, unwanted: Tensor, settings: BRSSettings) -> None:
+        self.variables, self.wanted, self.unwanted, self.settings = variables, wanted, unwanted, settings
+        self.best: Tensor | None = None
+        self.lowest = float("inf")
+        self.evaluations = 0
+        self._last_mask: Tensor | None = None
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """``n`` float64 to the value and the gradient there; a zero gradient, which ends the search, once it is good enough."""
+        self.evaluations += 1
+        with torch.enable_grad():
+            variables = torch.from_numpy(x).to(self.wanted).requires_grad_()
+            logits = self.variables.logits(variables)
+            prob = logits.sigmoid()
+            missed, extra = (1 - prob) * self.wanted, prob * self.unwanted
+            loss = (missed**2).sum() / (self.wanted.sum() + 1e-5) + (extra**2).sum() / (self.unwanted.sum() + 1e-5)
+            total = loss + self.variables.penalty(variables)
+        value = float(total.detach())
+        if self.best is None or value < self.lowest:
+            self.best, self.lowest = logits.detach(), value
+        if self._good_enough(prob.detach(), missed.detach(), extra.detach()):
+            return value, np.zeros_like(x)
+        (gradient,) = torch.autograd.grad(total, variables)
+        return value, gradient.double().cpu().numpy()
+
+    def _good_enough(self, prob: Tensor, missed: Tensor, extra: Tensor) -> bool:
+        threshold = self.settings.threshold
+        if missed.max() < 1 - threshold and extra.max() < threshold:
+            return True
+        mask, last = prob > threshold, self._last_mask
+        if last is not None and self.settings.min_change > 0:
+            union = (mask | last).sum((1, 2, 3))
+            ious = ((mask & last).sum((1, 2, 3)) / union)[union > 0]
+            if len(ious) and ious.mean() > 1 - self.settings.min_change:
+                return True
+        self._last_mask = mask
+        return False
+
+
+def minimise(objective: Objective, start: np.ndarray, settings: BRSSettings) -> np.ndarray:
+    """Where L-BFGS ends; ``objective.best`` is the best answer on the way there."""
+    end, _, _ = fmin_l_bfgs_b(
+        objective,
+        start,
+        m=settings.corrections,
+        factr=settings.factr,
+        pgtol=settings.pgtol,
+        maxfun=settings.evaluations,
+        maxiter=settings.iterations,
+    )
+    return end
+
+
+def click_masks(round_: Round, reach: int = 1) -> tuple[Tensor, Tensor]:
+    """The squares around object clicks and around background clicks, ``B 1 H W`` float each.
+
+    They are cut out by plain slices as in the original: a click in row or column 0 leaves nothing, since its slice would begin
+    at -1, and one about three pixels or more outside marks pixels at the opposite border.
+    """
+    masks = round_.image.new_zeros(2, len(round_.image), 1, *round_.image.shape[-2:])
+    rounded = round_.clicks.yx.round().long().tolist()
+    for row, (centres, labels) in enumerate(zip(rounded, round_.clicks.label.tolist(), strict=True)):
+        for (y, x), label in zip(centres, labels, strict=True):
+            if label != PADDING:
+                sign = {POSITIVE: 0, NEGATIVE: 1}[label]
+                masks[sign, row, 0, y - reach : y + reach + 1, x - reach : x + reach + 1] = 1
+    return masks[0], masks[1]
+
+
+def _session_of(round_: Round, index: int, count: int) -> Round:
+    """Session ``index`` of a batch, its clicks without padding."""
+    rows = [index, count + index] if round_.mirrored else [index]
+    real = round_.clicks.label[index] != PADDING
+    return replace(
+        round_,
+        image=round_.image[rows],
+        clicks=Clicks(round_.clicks.yx[rows][:, real], round_.clicks.label[rows][:, real]),
+        prev_prob=round_.prev_prob[rows],
+        state=split_state(round_.state, index, count, round_.mirrored),
+    )
+
+
+# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+
+_NETWORK = {"prev_mask": False, "click_map": "distance", "click_radius": 260}
+_FUSION_KEYS = ("fusion.", "rgb_conv.")
+
+
+def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **options: Any) -> Spec:
+    """The spec of f-BRS' HRNet with OCR: distance maps, no previous mask; the head's classifiers train at the full rate.
+
+    Published: ``(18, "full", 64)`` and ``(32, "full", 128)``.
+    """
+    described = ritm_hrnet(width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **_NETWORK, **options)
+    described["args"]["head"] = ocr_head(width, ocr_width, slow_classifiers=False)
+    return described
+
+
+def fbrs_deeplab(layers: int = 34, width: int = 128, **options: Any) -> Spec:
+    """The spec of f-BRS' DeepLabV3+: distance maps, no previous mask. Published: ``(34, 128)``, ``(50, 128)``, ``(101, 256)``.
+
+    ``dropout`` and further options are those of ``ritm_deeplab``.
+    """
+    return ritm_deeplab(layers, width, fusion=spec(RGBConv, in_channels=2), **_NETWORK, **options)
+
+
+def tiny() -> FBRS:
+    """An f-BRS-B that runs in milliseconds on a CPU, for tests."""
+    return FBRS(build(fbrs_hrnet(width=8, depth="tiny", ocr_width=16)))
+
+
+def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
+    """Recognise a network of f-BRS' code base by its keys and shapes; such files store no configuration.
+
+    Args:
+        shapes: every key of the state dict and the shape of its tensor.
+        config: not used; None or empty in files of f-BRS.
+    """
+    parts = recognise(shapes, {})
+    if parts is None or "rgb_conv.2.running_mean" not in shapes:
+        return None
+    backbone, head = parts
+    if "ocr_width" in layout_of(backbone, head).values:
+        head["args"]["slow_classifiers"] = False
+    fusion = spec(RGBConv, in_channels=shapes["rgb_conv.0.weight"][1] - 3)
+    return publish(spec(RITM, backbone=backbone, head=head, fusion=fusion, **_NETWORK))
+
+
+def publish(described: Spec) -> Published | None:
+    """How f-BRS' code base would store the network of a spec; None if it cannot express it."""
+    args = described["args"]
+    if resolve(described["target"]) is not RITM or resolve(args["fusion"]["target"]) is not RGBConv:
+        return None
+    layout = layout_of(args["backbone"], args["head"])
+    fusion = args["fusion"]["args"]
+    same = all(args.get(name) == value for name, value in _NETWORK.items())
+    if layout is None or not same or fusion.get("norm_first", False) or not fusion.get("leaky", True):
+        return None
+    return Published(described, KeyMap((_FUSION_KEYS, *layout.keys)), "f-BRS (published)")
