@@ -184,10 +184,12 @@ def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
         raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
     gpus = args.gpus.split(",") if args.gpus else None
     gpu = gpus[local_rank() % len(gpus)] if gpus else local_rank() if shard.count > 1 and torch.cuda.is_available() else None
-    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu))
+    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu, keep_memory=not args.sequential))
     protocol = chosen_protocol(args, loaded.model.protocol)
     checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256}
-    output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{args.model_name or Path(loaded.path).stem}.json"
+    output = (
+        Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{args.model_name or Path(loaded.path).stem}.json"
+    )
     identity = {"protocol": protocol.label, "checkpoint": loaded.sha256, "mode": args.mode, "clicks_limit": args.clicks_limit}
     task = Task(prepared(args, loaded.model), protocol, shard, identity, output)
     if shard.first:

@@ -12,14 +12,18 @@ from isegm.core.errors import IsegmError
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def pick_device(cpu: bool = False, gpu: int | str | None = None) -> torch.device:
-    """The CPU if asked for, else the CUDA device ``gpu`` (default 0) if there is one, else the CPU, made ready for networks.
+def pick_device(cpu: bool = False, gpu: int | str | None = None, keep_memory: bool = True) -> torch.device:
+    """The CPU if asked for, else the CUDA device ``gpu`` (default 0) if there is one, else the CPU.
+
+    Args:
+        keep_memory: on a CPU, also ``keep_freed_memory``.
 
     Raises:
         IsegmError: a GPU was named that this machine does not have.
     """
     if cpu or (gpu is None and not torch.cuda.is_available()):
-        keep_freed_memory()
+        if keep_memory:
+            keep_freed_memory()
         return torch.device("cpu")
     try:
         index = 0 if gpu is None else int(gpu)

@@ -1,0 +1,121 @@
+"""What a model costs: operations, milliseconds per click, memory. Every figure says how it is taken."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from isegm.core.clicks import Click
+from isegm.core.rounds import Session
+from isegm.data.datasets.synthetic import scene
+from isegm.data.evaluation_sets import EvalDataset
+from isegm.evaluation.engine import Clock, Engine, EngineSettings
+from isegm.evaluation.user import next_click
+from isegm.inference.predictor import Predictor
+from isegm.inference.protocol import Protocol
+from isegm.methods.base import ClickModel
+
+HOW = {
+    "parameters": "all parameters of the network",
+    "gflops": "floating-point operations of one click by torch's counter (a multiply-add counts twice), mirror image included",
+    "ms": "time of one click in the predictor, view preparation included, on an idle device; p50 and p95 over the repeats",
+    "first_click": "on a whole image of the given size",
+    "later_click": "on the crop that the protocol makes around a known object in that image",
+    "evaluations": "passes of a test-time optimisation per click, where there is one",
+    "simulation_ms": "the simulated user's next click and the IoU on that image, one thread",
+    "objects_per_second": "whole evaluation on synthetic objects: decoding, simulation and network",
+    "peak_memory_mb": "CPU: largest resident size of this process; GPU: largest memory allocated by torch",
+}
+
+
+def measure(
+    model: ClickModel,
+    protocol: Protocol,
+    dataset: EvalDataset,
+    *,
+    size: tuple[int, int],
+    repeats: int,
+    clicks_limit: int | None = None,
+) -> dict[str, Any]:
+    """Measure one model under one protocol.
+
+    Args:
+        model: as it is evaluated (``for_evaluation`` applied or not).
+        dataset: for the whole evaluation.
+        size: (rows, columns) of the image that single clicks are timed on.
+        repeats: timed clicks of each kind; one untimed click of each comes first.
+    """
+    predictor = protocol.predictor(model, clicks_limit=clicks_limit)
+    image, gt = _image_with_object(size)
+    first = next_click(np.zeros(gt.shape, bool), gt)
+    start = predictor.start(image)
+    known = replace(predictor.click(start, first), prob=_as_prob(gt, predictor.device))
+    # A negative click leaves the object, and with it the crop, where they are.
+    second = Click(*np.argwhere(gt == 0)[0].tolist(), False)
+    figures: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters())}
+    figures["first_click"] = _clicks(predictor, [start] * repeats, first)
+    # Every later click goes into a session that has held its view for one click, as most have.
+    held = replace(predictor.click(known, second), prob=known.prob)
+    figures["later_click"] = _clicks(predictor, [held] * repeats, Click(second.y, second.x + 1, False))
+    figures["simulation_ms"] = _milliseconds(lambda: next_click(np.zeros(gt.shape, bool), gt), 5 * repeats)["ms_p50"]
+    clock = Clock()
+    started = time.perf_counter()
+    engine = Engine(predictor, dataset, protocol, clock, EngineSettings.suited_to(predictor.device))
+    outcomes = list(engine.run(range(len(dataset))))
+    figures["objects_per_second"] = len(outcomes) / (time.perf_counter() - started)
+    figures["peak_memory_mb"] = _peak_memory(predictor.device)
+    return figures
+
+
+def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> dict[str, float]:
+    with FlopCounterMode(display=False) as counter:
+        predictor.click(sessions[0], click)
+    turn = iter(sessions)
+    counted: list[float] = []
+    infer = predictor.model.infer
+
+    def counting(round_: Any) -> Any:
+        pred = infer(round_)
+        if "evaluations" in pred.aux:
+            counted.append(float(pred.aux["evaluations"].float().mean()))
+        return pred
+
+    predictor.model.infer = counting
+    try:
+        timed = _milliseconds(lambda: predictor.click(next(turn), click).prob.sum().item(), len(sessions))
+    finally:
+        del predictor.model.infer
+    figures = {"gflops": counter.get_total_flops() / 1e9, **timed}
+    return figures | ({"evaluations": float(np.mean(counted))} if counted else {})
+
+
+def _milliseconds(run: Callable[[], object], repeats: int) -> dict[str, float]:
+    spent = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run()
+        spent.append(1000 * (time.perf_counter() - started))
+    return {"ms_p50": float(np.percentile(spent, 50)), "ms_p95": float(np.percentile(spent, 95))}
+
+
+def _image_with_object(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A synthetic scene and one of its objects, the same at every call."""
+    image, labels = scene(np.random.default_rng(1), *size)
+    return image, (labels == np.bincount(labels.ravel())[1:].argmax() + 1).astype(np.int8)
+
+
+def _as_prob(gt: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(gt == 1).float()[None, None].to(device)
+
+
+def _peak_memory(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,124 @@
+"""How much each ingredient of the evaluator brings, against the sequential loop of the reference code bases, in one run.
+
+    python scripts/benchmark_evaluator.py --checkpoint model.safetensors --datasets GrabCut,Berkeley --objects 8 --clicks 5 --cpu
+
+Every variant plays the same objects with the same number of clicks in a process of its own; the variants take turns, and medians
+over the turns are compared, so that other work on the machine hits all of them alike. It also says whether all variants made
+the same clicks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.data.evaluation_sets import evaluation_set
+from isegm.evaluation.engine import Clock, Engine
+from isegm.evaluation.sequential import play_sequentially
+from isegm.inference.protocol import load_protocol
+from isegm.inference.speed import for_evaluation
+from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.utils.cli import formatter, run
+from isegm.utils.config import load_config
+from isegm.utils.device import pick_device
+
+# Each variant adds to the one before it; the last two leave exactness behind.
+VARIANTS: dict[str, dict[str, bool]] = {
+    "sequential": {},
+    "+ memory kept": {"memory": True},
+    "+ windowed click maps": {"memory": True, "maps": True},
+    "+ channels last": {"memory": True, "maps": True, "channels_last": True},
+    "+ folded batch norm": {"memory": True, "maps": True, "channels_last": True, "fold": True},
+    "+ lock-step (the default)": {"memory": True, "maps": True, "channels_last": True, "fold": True, "engine": True},
+    "+ bf16": {"memory": True, "maps": True, "channels_last": True, "fold": True, "engine": True, "bf16": True},
+}
+
+
+def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """One turn of one variant; runs in a process of its own."""
+    has = VARIANTS[name].get
+    cfg = load_config(args.config_path)
+    device = pick_device(args.cpu, args.gpus, keep_memory=bool(has("memory")))
+    loaded = load_model(find_checkpoint(cfg, args.checkpoint), device)
+    model = loaded.model if has("maps") else loaded.model.reference()
+    model = for_evaluation(model, fold=bool(has("fold")), channels_last=bool(has("channels_last")))
+    spent, clicks = Clock(), []
+    wall = 0.0
+    for dataset_name in args.datasets.split(","):
+        dataset = evaluation_set(dataset_name, cfg)
+        protocol = load_protocol(args.protocol or model.protocol).for_dataset(dataset.name)
+        protocol = protocol.changed(max_clicks=args.clicks, stop_iou=1.01)
+        predictor = protocol.predictor(model, amp=bool(has("bf16")))
+        predictor.click(predictor.start(np.zeros((400, 600, 3), np.uint8)), Click(200, 300, True))  # warm up
+        engine = Engine(predictor, dataset, protocol, spent)
+        objects = range(min(args.objects, len(dataset)))
+        started = time.perf_counter()
+        if has("engine"):
+            outcomes = dict(engine.run(objects))
+        else:
+            outcomes = dict(play_sequentially(predictor, dataset, protocol, objects, spent))
+        wall += time.perf_counter() - started
+        clicks += [outcomes[i].clicks for i in sorted(outcomes)]
+    return {"wall": wall, "clicks": clicks, **spent.seconds}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
+    parser.add_argument("--datasets", default="GrabCut,Berkeley")
+    parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
+    parser.add_argument("--objects", type=int, default=8, help="per data set")
+    parser.add_argument("--clicks", type=int, default=5, help="per object")
+    parser.add_argument("--turns", type=int, default=3)
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpus", help="number of the GPU to use")
+    device.add_argument("--cpu", action="store_true")
+    parser.add_argument("--config-path", help="another config.yml")
+    parser.add_argument("--only", choices=VARIANTS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.only:
+        print(json.dumps(play(args, args.only)))
+        return
+
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
+    for turn in range(args.turns):
+        for name in VARIANTS:
+            words = [sys.executable, __file__, *sys.argv[1:], "--only", name]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise IsegmError(f"{name} failed: {done.stderr.strip() or done.stdout.strip()}")
+            found[name].append(json.loads(done.stdout.splitlines()[-1]))
+            print(f"turn {turn + 1}, {name}: {found[name][-1]['wall']:.1f} s", file=sys.stderr)
+    show(found)
+
+
+def show(found: dict[str, list[dict[str, Any]]]) -> None:
+    print(f"{torch.get_num_threads()} threads; medians over {len(found['sequential'])} turns\n")
+    print("| variant | ms per click | of it network | faster than sequential | than the line above | same clicks |")
+    print("|---|---:|---:|---:|---:|---:|")
+    base = before = None
+    expected = found["sequential"][0]["clicks"]
+    made = sum(len(c) for c in expected)
+    for name, turns in found.items():
+        wall = float(np.median([t["wall"] for t in turns]))
+        network = float(np.median([t["model"] for t in turns]))
+        base, before = base or wall, before or wall
+        same = sum(a == b for a, b in zip(turns[0]["clicks"], expected, strict=True))
+        print(
+            f"| {name} | {1000 * wall / made:.0f} | {1000 * network / made:.0f} | {base / wall:.2f}x | {before / wall:.2f}x |"
+            f" {same} of {len(expected)} objects |"
+        )
+        before = wall
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
