@@ -1,0 +1,35 @@
+"""f-BRS: ResNet-101 + DeepLabV3+ (256 channels) on SBD.
+
+Paper:  arXiv 2001.10331; published as resnet101_dh256_sbd, which was trained in MXNet with binary cross-entropy
+        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects and negatives differently.
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.sample_scores=null
+Run:    python train.py models/fbrs/r101_dh256_sbd.py --gpus 0,1
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.fbrs import fbrs_deeplab
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = fbrs_deeplab(layers=101, width=256)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.sbd(
+        cfg,
+        crop=(320, 480),
+        max_clicks=10,
+        gamma=0.7,
+        merge_objects=0.15,
+        sample_scores="sbd_samples_weights.pkl",
+        val_augmentation="val_sbd",
+    )
+    train = TrainConfig(epochs=120, batch_size=28, lr=5e-4, milestones=(100,), pretrained="RESNET101_V1S")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
