@@ -20,12 +20,12 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
+from isegm.inference.modes import with_mode
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
-MODES = ("NoBRS",)
 CHANNELS = ("BGR", "RGB")
 THRESHOLD = 0.5
 
@@ -79,7 +79,8 @@ class Engine:
 
     Args:
         checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of config.yml.
-        mode: how clicks are answered, one of ``MODES``; "NoBRS" is one pass of the network.
+        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of the network; the others,
+            e.g. "f-BRS-B", optimise the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
         protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in configs/eval, or a ``Protocol``.
             By default the method's own published one.
@@ -98,13 +99,12 @@ class Engine:
         device: torch.device | str | None = None,
         protocol: str | Protocol | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise unknown("mode", mode, MODES)
         self.device = _device(device)
-        self.model = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
+        network = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
+        self.model, clicks_limit = with_mode(network, mode)
         protocol = protocol or self.model.protocol
         self.protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
-        self._predictor = self.protocol.predictor(self.model)
+        self._predictor = self.protocol.predictor(self.model, clicks_limit=clicks_limit)
 
     def predict(
         self,

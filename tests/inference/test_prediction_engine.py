@@ -29,6 +29,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def optimising(checkpoint: Path) -> Engine:
+    protocol = load_protocol("ritm").changed(zoom={"size": 64, "min_crop": 40})
+    return Engine(checkpoint, "f-BRS-B", device="cpu", protocol=protocol)
+
+
+@pytest.fixture(scope="module")
 def engine(checkpoint: Path) -> Engine:
     return Engine(checkpoint, device="cpu")
 
@@ -95,8 +101,10 @@ def test_sessions_do_not_change(engine: Engine) -> None:
         first.undo().undo()
 
 
-def test_many_threads_share_an_engine(engine: Engine) -> None:
-    images = [np.roll(IMAGE, 7 * i, axis=1)[: 90 - 3 * i] for i in range(8)]
+@pytest.mark.parametrize("mode", ["engine", "optimising"])
+def test_many_threads_share_an_engine(mode: str, request: pytest.FixtureRequest) -> None:
+    engine: Engine = request.getfixturevalue(mode)
+    images = [np.roll(IMAGE, 7 * i, axis=1)[: 90 - 3 * i] for i in range(6)]
 
     def play(image: np.ndarray) -> np.ndarray:
         session = engine.start(image)
@@ -105,10 +113,21 @@ def test_many_threads_share_an_engine(engine: Engine) -> None:
         return session.prob
 
     alone = [play(image) for image in images]
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(3):
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(2):
             for expected, found in zip(alone, pool.map(play, images), strict=True):
                 np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_optimisation_leaves_the_first_answer_and_the_network_alone(checkpoint: Path, optimising: Engine) -> None:
+    engine = Engine(checkpoint, device="cpu", protocol=optimising.protocol)
+    plain, better = engine.start(IMAGE), optimising.start(IMAGE)
+    for step, (y, x, positive) in enumerate(CLICKS):
+        plain, better = engine.click(plain, y, x, positive), optimising.click(better, y, x, positive)
+        assert np.allclose(plain.prob, better.prob, atol=1e-6) == (step == 0)
+    assert not any(p.requires_grad or p.grad is not None for p in optimising.model.parameters())
+    again = optimising.click(better.undo(), *CLICKS[-1])
+    assert np.array_equal(again.prob, better.prob)
 
 
 def test_sessions_of_two_images_can_take_turns(engine: Engine) -> None:
