@@ -66,7 +66,7 @@ class BRSState:
 
     Attributes:
         variables: ``B n`` float64, where L-BFGS ended.
-        features: what comes before the insertion point, as the network first saw it; empty for the modes on inputs.
+        features: what comes before the insertion point, if the next click can reuse it; empty otherwise.
         evaluations: ``B 1`` int64, how often the objective was evaluated for the last click.
     """
 
@@ -167,11 +167,13 @@ class FBRS(ClickModel):
         """Scale and bias at the insertion point, and where to start. They outlast a change of view, the features do not."""
         point, state = FEATURES[self.mode], round_.state
         made = round_.clicks.label.shape[1]
-        if state is None or round_.fresh_view or made <= self.clicks_limit:
-            features = tuple(x.float() for x in self.base.encode(self._shown(round_), point))
-        else:
+        if state is not None and state.features and not round_.fresh_view and made > self.clicks_limit:
             features = state.features
-        variables = ScaleAndBias(self.base, features, round_.image.shape[-2:], point, self.settings)
+        else:
+            features = tuple(x.float() for x in self.base.encode(self._shown(round_), point))
+        # The network will be shown nothing new once the limit is reached; until then they would be kept for nothing.
+        kept = features if made >= self.clicks_limit else ()
+        variables = ScaleAndBias(self.base, features, round_.image.shape[-2:], point, self.settings, kept)
         if state is None:
             return variables, round_.clicks.yx.new_zeros(2 * features[0].shape[1])
         return variables, state.variables[0]
@@ -195,7 +197,7 @@ class Variables(Protocol):
     """What a vector of n numbers means to a network.
 
     Attributes:
-        kept: the features that the next click may reuse, if any.
+        kept: the features that the next click can reuse, if any.
     """
 
     kept: tuple[Tensor, ...]
@@ -221,10 +223,7 @@ class ScaleAndBias:
     size: tuple[int, int]
     point: str
     settings: BRSSettings
-
-    @property
-    def kept(self) -> tuple[Tensor, ...]:
-        return self.features
+    kept: tuple[Tensor, ...]
 
     def logits(self, x: Tensor) -> Tensor:
         scale, bias = x.view(2, 1, -1, 1, 1)

@@ -1,0 +1,522 @@
+"""What f-BRS optimises and how, on networks small enough to see it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from golden import golden_round, golden_tensor
+from probe import ProbeNet, probe_image
+from torch import Tensor
+
+import isegm.methods.fbrs as fbrs
+from isegm.core.boxes import Box
+from isegm.core.clicks import Click, Clicks
+from isegm.core.errors import IsegmError
+from isegm.core.registry import build, spec
+from isegm.core.rounds import Prediction, Round, Session
+from isegm.inference.mirror import with_mirror
+from isegm.inference.modes import MODES, with_mode
+from isegm.inference.predictor import Predictor
+from isegm.inference.zoom import View, WholeImage
+from isegm.methods.checkpoints import load_model, save_model, save_published
+from isegm.methods.fbrs import FBRS, BRSSettings, Objective, Offset, ScaleAndBias, click_masks, fbrs_deeplab, fbrs_hrnet
+from isegm.methods.ritm import RITM, ritm_hrnet
+
+BRS_MODES = [mode for mode in MODES if mode != "NoBRS"]
+FEATURE_MODES = [mode for mode in BRS_MODES if mode.startswith("f-BRS")]
+INPUT_MODES = [mode for mode in BRS_MODES if not mode.startswith("f-BRS")]
+NINE = [Click(8 + 4 * i, 60 - 5 * i, i % 3 != 2) for i in range(9)]
+
+
+@pytest.fixture(scope="module")
+def network() -> RITM:
+    """A network with golden weights: its answers are soft, so that there is something to optimise."""
+    described = fbrs_hrnet(width=8, depth="tiny", ocr_width=16)
+    model = build(described)
+    model.load_state_dict({k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()})
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def iterative() -> RITM:
+    """The same with the previous mask as an input."""
+    model = build(ritm_hrnet(width=8, depth="tiny", ocr_width=16))
+    model.load_state_dict({k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()})
+    return model.eval()
+
+
+def round_of(clicks: list[Click], mirrored: bool = False, **changes) -> Round:
+    round_ = dataclasses.replace(golden_round(48, 64), clicks=Clicks.of(clicks))
+    return dataclasses.replace(with_mirror(round_) if mirrored else round_, **changes)
+
+
+class TestClickMasks:
+    def masks(self, *clicks: Click) -> tuple[Tensor, Tensor]:
+        wanted, unwanted = click_masks(round_of(list(clicks)))
+        return wanted[0, 0], unwanted[0, 0]
+
+    def test_every_click_is_a_square_of_three_pixels(self) -> None:
+        wanted, unwanted = self.masks(Click(10, 20, True), Click(30, 40, False))
+        assert wanted.sum() == unwanted.sum() == 9
+        assert wanted[9:12, 19:22].all()
+        assert unwanted[29:32, 39:42].all()
+
+    @pytest.mark.parametrize(("y", "row"), [(10.4, 10), (10.5, 10), (11.5, 12), (10.6, 11)])
+    def test_coordinates_are_rounded_half_to_even(self, y: float, row: int) -> None:
+        assert self.masks(Click(y, 20, True))[0][row - 1 : row + 2, 19:22].sum() == 9
+
+    @pytest.mark.parametrize(("y", "x"), [(0, 20), (10, 0), (0.5, 20), (-1, 20), (10, -2)])
+    def test_a_click_in_the_first_row_or_column_is_lost(self, y: float, x: float) -> None:
+        assert not self.masks(Click(y, x, True))[0].any()
+
+    @pytest.mark.parametrize(("y", "x", "left"), [(47, 20, 6), (10, 63, 6), (47, 63, 4), (1, 1, 9), (60, 20, 0)])
+    def test_the_far_border_cuts_it(self, y: float, x: float, left: int) -> None:
+        assert self.masks(Click(y, x, True))[0].sum() == left
+
+    def test_far_outside_it_wraps_to_the_opposite_border(self) -> None:
+        assert self.masks(Click(10, -4, True))[0][9:12, 59:62].all()
+
+    def test_the_mirror_image_has_its_own(self) -> None:
+        wanted, _ = click_masks(round_of([Click(10, 20, True)], mirrored=True))
+        assert torch.equal(wanted[1], wanted[0].flip(-1))
+
+    def test_reach(self) -> None:
+        assert click_masks(round_of([Click(10, 20, True)]), reach=2)[0].sum() == 25
+
+
+class Line:
+    """The logits are a plane of x[0] + x[1] * column; no penalty."""
+
+    kept = ()
+
+    def logits(self, x: Tensor) -> Tensor:
+        return (x[0] + x[1] * torch.arange(8.0)).expand(1, 1, 8, 8)
+
+    def penalty(self, x: Tensor) -> Tensor:
+        return 0 * x.sum()
+
+
+def squares(*clicks: Click) -> tuple[Tensor, Tensor]:
+    image = torch.zeros(1, 3, 8, 8)
+    return click_masks(Round(image, Clicks.of(clicks), image[:, :1]))
+
+
+def logit(p: float) -> float:
+    return float(np.log(p / (1 - p)))
+
+
+class TestObjective:
+    def objective(self, *clicks: Click, **settings) -> Objective:
+        return Objective(Line(), *squares(*clicks), BRSSettings(**settings))
+
+    def test_value_is_the_mean_square_error_at_each_kind_of_click(self) -> None:
+        value, gradient = self.objective(Click(2, 2, True), Click(5, 5, True), Click(2, 6, False))(np.array([logit(0.3), 0.0]))
+        assert value == pytest.approx(0.7**2 + 0.3**2, rel=1e-5)
+        slope = 0.3 * 0.7 * (2 * 0.3 - 2 * 0.7)
+        assert gradient[0] == pytest.approx(slope, rel=1e-4)
+        assert gradient.dtype == np.float64
+
+    def test_a_kind_without_clicks_adds_nothing(self) -> None:
+        assert self.objective(Click(2, 2, False))(np.array([logit(0.6), 0.0]))[0] == pytest.approx(0.36, rel=1e-5)
+
+    def test_the_mirror_image_counts_too(self) -> None:
+        image = torch.zeros(2, 3, 8, 8)
+        round_ = Round(image, Clicks.cat([Clicks.of([Click(2, 2, True)]), Clicks.of([Click(2, 5, True)])]), image[:, :1])
+
+        class Two(Line):
+            def logits(self, x: Tensor) -> Tensor:
+                return torch.cat([super().logits(x), -super().logits(x)])
+
+        value, _ = Objective(Two(), *click_masks(round_), BRSSettings())(np.array([logit(0.3), 0.0]))
+        assert value == pytest.approx((0.7**2 + 0.3**2) / 2, rel=1e-5)
+
+    def test_the_best_answer_is_kept_not_the_last(self) -> None:
+        objective = self.objective(Click(2, 2, True))
+        values = [objective(np.array([x, 0.0]))[0] for x in (-1.0, 0.0, -2.0)]
+        assert objective.lowest == values[1] == min(values)
+        assert objective.best.abs().max() == 0
+        assert objective.evaluations == 3
+
+    @pytest.mark.parametrize(
+        ("wanted", "unwanted", "done"), [(0.5, 0.48, True), (0.5, 0.5, False), (0.48, 0.1, False), (0.9, 0.1, True)]
+    )
+    def test_the_search_ends_when_every_click_is_right(self, wanted: float, unwanted: float, done: bool) -> None:
+        class Halves(Line):
+            def logits(self, x: Tensor) -> Tensor:
+                return torch.cat([x[:1].expand(1, 1, 8, 4), x[1:].expand(1, 1, 8, 4)], -1)
+
+        objective = Objective(Halves(), *squares(Click(4, 2, True), Click(4, 6, False)), BRSSettings())
+        _, gradient = objective(np.array([logit(wanted), logit(unwanted)]))
+        assert (not gradient.any()) == done
+
+    def test_the_search_ends_when_the_mask_stands_still(self) -> None:
+        half = np.array([-3.5, 1.0])  # columns 4 and on
+        objective = self.objective(Click(4, 2, True))
+        assert objective(half)[1].any()
+        assert not objective(half + 0.01)[1].any()
+        assert objective(np.array([-2.5, 1.0]))[1].any()  # columns 3 and on: IoU 0.8
+        patient = self.objective(Click(4, 2, True), min_change=0.3)
+        patient(half)
+        assert not patient(np.array([-2.5, 1.0]))[1].any()
+
+    def test_empty_masks_do_not_end_the_search(self) -> None:
+        objective = self.objective(Click(4, 2, True))
+        assert objective(np.array([-1.0, 0.0]))[1].any()
+        assert objective(np.array([-1.1, 0.0]))[1].any()
+
+    def test_zero_minimal_change_never_ends_it(self) -> None:
+        objective = self.objective(Click(4, 2, True), min_change=0.0)
+        assert objective(np.array([-3.5, 1.0]))[1].any()
+        assert objective(np.array([-3.5, 1.0]))[1].any()
+
+
+class TestVariables:
+    def test_features_are_scaled_and_shifted_alike_in_both_halves(self, network: RITM) -> None:
+        round_ = round_of(NINE[:2], mirrored=True)
+        seen = []
+
+        class Spy:
+            def decode(self, features, size, point):
+                seen.append(features[0])
+                return Prediction(features[0][:, :1])
+
+        with torch.no_grad():
+            features = network.encode(round_)
+        channels = features[0].shape[1]
+        x = torch.rand(2 * channels)
+        ScaleAndBias(Spy(), features, (48, 64), "A", BRSSettings(), ()).logits(x)
+        scale, bias = x[:channels].view(1, -1, 1, 1), x[channels:].view(1, -1, 1, 1)
+        assert torch.equal(seen[0], features[0] * (1 + scale) + bias)
+
+    def test_penalties(self, network: RITM) -> None:
+        with torch.no_grad():
+            both, coords = network.inputs(round_of(NINE[:2], mirrored=True))
+        settings = BRSSettings()
+        x = torch.tensor([1.0, 2.0, 3.0, 1.0])
+        features = ScaleAndBias(network, (torch.rand(2, 2, 4, 4),), (8, 8), "A", settings, ())
+        assert float(features.penalty(x)) == pytest.approx(1e-3 * (1 + 4) + 1e-2 * (9 + 1))
+        offset = torch.full((3 * 48 * 64,), 0.1)
+        assert float(Offset(network, both, coords, "image", settings).penalty(offset)) == pytest.approx(
+            2 * 1e-3 * 0.01 * offset.numel(), rel=1e-4
+        )
+        assert float(Offset(network, both[:1], coords[:1], "image", settings).penalty(offset)) == pytest.approx(
+            1e-3 * 0.01 * offset.numel(), rel=1e-4
+        )
+
+    @pytest.mark.parametrize("target", ["image", "maps"])
+    def test_an_offset_is_mirrored_and_leaves_the_previous_mask_alone(self, iterative: RITM, target: str) -> None:
+        seen = []
+
+        class Spy:
+            def features(self, image, coords):
+                seen.append((image, coords))
+
+            def decode(self, features, size):
+                return Prediction(torch.zeros(2, 1, *size))
+
+        with torch.no_grad():
+            image, coords = iterative.inputs(round_of(NINE[:2], mirrored=True))
+        offset = Offset(Spy(), image, coords, target, BRSSettings())
+        x = torch.rand(offset.shape)
+        offset.logits(x.flatten())
+        both = torch.cat([x, x.flip(-1)])
+        changed_image, changed_coords = seen[0]
+        assert torch.equal(changed_image, image + both if target == "image" else image)
+        assert torch.equal(changed_coords[:, :1], coords[:, :1])
+        assert torch.equal(changed_coords[:, 1:], coords[:, 1:] + both if target == "maps" else coords[:, 1:])
+
+
+class TestSearch:
+    def test_scipy_is_given_the_published_parameters(self, network: RITM, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls = []
+
+        def fmin(objective, start, **parameters):
+            calls.append((start, parameters))
+            objective(start)
+            return start + 1, 0.0, {}
+
+        monkeypatch.setattr(fbrs, "fmin_l_bfgs_b", fmin)
+        FBRS(network).infer(round_of(NINE[:2]))
+        assert calls[0][1] == {"m": 20, "factr": 0, "pgtol": 1e-8, "maxfun": 20, "maxiter": 40}
+        assert calls[0][0].shape == (240,)
+        assert not calls[0][0].any()
+        FBRS(network, settings=BRSSettings(evaluations=3, corrections=5)).infer(round_of(NINE[:2]))
+        assert (calls[1][1]["maxfun"], calls[1][1]["m"]) == (3, 5)
+
+    @pytest.mark.parametrize("mode", BRS_MODES)
+    @pytest.mark.parametrize("mirrored", [False, True])
+    def test_a_first_click_is_answered_by_the_network_alone(self, network: RITM, mode: str, mirrored: bool) -> None:
+        round_ = round_of(NINE[:1], mirrored)
+        pred = FBRS(network, mode).infer(round_)
+        with torch.no_grad():
+            assert torch.equal(pred.logits, network(round_).logits)
+        assert pred.aux["evaluations"].tolist() == [[0]] * (1 + mirrored)
+        assert not pred.state.variables.any()
+
+    @pytest.mark.parametrize("mode", BRS_MODES)
+    def test_the_answer_agrees_better_with_the_clicks(self, network: RITM, mode: str) -> None:
+        round_ = round_of(NINE[:4], mirrored=True)
+        wanted, unwanted = click_masks(round_)
+
+        def error(logits: Tensor) -> float:
+            prob = logits.sigmoid()
+            return float((((1 - prob) * wanted) ** 2).sum() / wanted.sum() + ((prob * unwanted) ** 2).sum() / unwanted.sum())
+
+        pred = FBRS(network, mode).infer(round_)
+        with torch.no_grad():
+            assert error(pred.logits) < error(network(round_).logits)
+        assert (pred.aux["evaluations"] > 1).all()
+
+    def test_the_end_of_a_search_is_the_start_of_the_next(self, network: RITM, monkeypatch: pytest.MonkeyPatch) -> None:
+        starts = []
+
+        def fmin(objective, start, **parameters):
+            starts.append(start)
+            objective(start + 5)  # the answer is the best one seen, the start of the next search is where this one ended
+            return start + 1, 0.0, {}
+
+        monkeypatch.setattr(fbrs, "fmin_l_bfgs_b", fmin)
+        for mode in ("f-BRS-C", "RGB-BRS"):
+            model, state = FBRS(network, mode), None
+            starts.clear()
+            for made, fresh in ((1, True), (2, False), (3, False), (4, True), (5, False)):
+                state = model.infer(round_of(NINE[:made], mirrored=True, state=state, fresh_view=fresh)).state
+            # A scale per channel makes sense in any view, an offset to pixels only in its own.
+            assert [float(s.max()) for s in starts] == ([0, 1, 2, 3] if mode == "f-BRS-C" else [0, 1, 0, 1])
+            assert torch.equal(state.variables[0], state.variables[1])
+
+    @pytest.mark.parametrize(("mode", "limit"), [("f-BRS-B", 8), ("RGB-BRS", 5), ("DistMap-BRS", 5)])
+    def test_the_network_sees_the_first_clicks_and_the_search_all(
+        self, network: RITM, mode: str, limit: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        round_ = round_of(NINE)
+        shown, judged = [], []
+        inputs = network.inputs
+        monkeypatch.setattr(network, "inputs", lambda round_: (shown.append(round_.clicks), inputs(round_))[1])
+        masks = fbrs.click_masks
+        monkeypatch.setattr(fbrs, "click_masks", lambda round_, reach: (judged.append(round_.clicks), masks(round_, reach))[1])
+        FBRS(network, mode).infer(round_)
+        assert torch.equal(shown[0].yx, round_.clicks.yx[:, :limit])
+        assert torch.equal(judged[0].yx, round_.clicks.yx)
+        FBRS(network, mode, clicks_limit=3).infer(round_)
+        assert shown[1].yx.shape[1] == 3
+
+    @pytest.mark.parametrize("mode", FEATURE_MODES)
+    def test_what_precedes_the_insertion_point_runs_once_per_click_and_not_at_all_past_the_limit(
+        self, network: RITM, mode: str
+    ) -> None:
+        model, state, passes, counts, evaluations = FBRS(network, mode, clicks_limit=3), None, [], [], []
+        hook = network.backbone.register_forward_hook(lambda *_: passes.append(1))
+        for made, fresh in ((1, True), (2, True), (3, False), (4, False), (5, False), (6, True), (7, False)):
+            passes.clear()
+            pred = model.infer(round_of(NINE[:made], mirrored=True, state=state, fresh_view=fresh))
+            state = pred.state
+            counts.append(len(passes))
+            evaluations.append(int(pred.aux["evaluations"][0]))
+            assert int(state.evaluations[0]) == evaluations[-1]
+        hook.remove()
+        assert counts == [1, 1, 1, 0, 0, 1, 0]
+        assert min(evaluations[1:]) >= 1
+        assert max(evaluations) > 1
+        assert bool(state.features)
+
+    def test_features_are_not_kept_while_the_network_still_sees_new_clicks(self, network: RITM) -> None:
+        model = FBRS(network, clicks_limit=3)
+        assert model.infer(round_of(NINE[:2])).state.features == ()
+        assert len(model.infer(round_of(NINE[:3])).state.features) == 1
+
+    @pytest.mark.parametrize("mode", BRS_MODES)
+    @pytest.mark.parametrize("mirrored", [False, True])
+    def test_a_batch_is_exactly_its_sessions(self, network: RITM, mode: str, mirrored: bool) -> None:
+        model = FBRS(network, mode)
+        lists = [NINE[:4], NINE[3:5], NINE[:1]]
+        alone = [round_of(clicks) for clicks in lists]
+        flips = [torch.flip(r.image, [-2]) for r in alone[:1]] + [r.image for r in alone[1:]]
+        alone = [dataclasses.replace(r, image=image) for r, image in zip(alone, flips, strict=True)]
+        batch = Round(
+            torch.cat([r.image for r in alone]), Clicks.cat([r.clicks for r in alone]), torch.cat([r.prev_prob for r in alone])
+        )
+        together = model.infer(with_mirror(batch) if mirrored else batch)
+        for i, round_ in enumerate(alone):
+            single = model.infer(with_mirror(round_) if mirrored else round_)
+            rows = [i, i + len(alone)] if mirrored else [i]
+            assert torch.equal(together.logits[rows], single.logits)
+            assert torch.equal(together.state.variables[rows], single.state.variables)
+            assert torch.equal(together.aux["evaluations"][rows], single.aux["evaluations"])
+
+    def test_the_weights_get_no_gradient(self, network: RITM) -> None:
+        FBRS(network).infer(round_of(NINE[:3]))
+        assert all(p.grad is None for p in network.parameters())
+
+
+def play(predictor: Predictor, image: np.ndarray, clicks: list[Click]) -> Session:
+    session = predictor.start(image)
+    for click in clicks:
+        session = predictor.click(session, click)
+    return session
+
+
+@dataclasses.dataclass(frozen=True)
+class Roaming:
+    """Looks at another part of the image after every second click."""
+
+    def view(self, session: Session, clicks: Sequence[Click]) -> View:
+        shift = 20 * (len(clicks) // 2)
+        box = Box(shift, shift, 180 + shift, 240 + shift)
+        return View(box, (48, 64), box, box)
+
+    def looks_again(self, session: Session) -> bool:
+        return False
+
+
+VIEWS = {"fixed": WholeImage(max_size=64), "moving": Roaming()}
+QUICK = BRSSettings(evaluations=6)
+SPREAD = [Click(133, 186, True), Click(59, 59, False), Click(150, 122, True), Click(20, 300, False), Click(60, 60, True)]
+
+
+class TestSessions:
+    @pytest.mark.parametrize("view", VIEWS)
+    @pytest.mark.parametrize("mode", ["f-BRS-B", "RGB-BRS"])
+    @pytest.mark.parametrize("mirror", [False, True])
+    def test_undo_and_branches_are_exact(self, network: RITM, mode: str, view: str, mirror: bool) -> None:
+        predictor = Predictor(FBRS(network, mode, 2, QUICK), VIEWS[view], mirror=mirror)
+        image = probe_image()
+        two = play(predictor, image, SPREAD[:2])
+        variables = two.state.variables.clone()
+        three = predictor.click(two, SPREAD[2])
+        predictor.click(two, SPREAD[3])  # another branch
+        predictor.click(predictor.click(three, SPREAD[3]), SPREAD[4])  # further on
+        assert torch.equal(two.state.variables, variables)
+        assert torch.equal(predictor.click(two, SPREAD[2]).prob, three.prob)
+        assert torch.equal(play(predictor, image, SPREAD[:3]).prob, three.prob)
+        assert three.state.evaluations[0] > 0
+        assert (play(predictor, image, SPREAD[:1]).view == three.view) == (view == "fixed")
+
+    @pytest.mark.parametrize("view", VIEWS)
+    def test_many_sessions_answer_as_single_ones(self, network: RITM, view: str) -> None:
+        predictor = Predictor(FBRS(network, "f-BRS-B", 2, QUICK), VIEWS[view], mirror=True)
+        images = [probe_image(), probe_image()[:, ::-1].copy()]
+        together = [predictor.start(i) for i in images]
+        alone = list(together)
+        for click in SPREAD[:4]:
+            together = predictor.click_many(together, [click] * 2)
+            alone = [predictor.click(session, click) for session in alone]
+            for a, b in zip(together, alone, strict=True):
+                assert torch.equal(a.prob, b.prob)
+
+    def test_bfloat16_reaches_the_network_but_not_the_search(self, network: RITM) -> None:
+        predictor = Predictor(FBRS(network, clicks_limit=2), VIEWS["fixed"], amp=True)
+        session = play(predictor, probe_image(), SPREAD[:3])
+        assert session.state.features[0].dtype == torch.float32
+        assert session.state.evaluations[0] >= 1
+        assert session.prob.isfinite().all()
+
+
+class TestModes:
+    def test_no_brs_is_the_network_itself(self, network: RITM) -> None:
+        assert with_mode(network, "NoBRS", 4) == (network, 4)
+
+    @pytest.mark.parametrize("mode", BRS_MODES)
+    def test_a_mode_limits_clicks_by_itself(self, iterative: RITM, mode: str) -> None:
+        model, limit = with_mode(iterative, mode, settings=BRSSettings(threshold=0.5))
+        assert limit is None
+        assert (model.mode, model.clicks_limit, model.settings.threshold) == (mode, 8 if mode in FEATURE_MODES else 5, 0.5)
+        assert with_mode(iterative, mode, 3)[0].clicks_limit == 3
+        assert model.infer(round_of(NINE[:3])).logits.isfinite().all()
+
+    def test_errors_say_what_to_do(self, network: RITM) -> None:
+        with pytest.raises(IsegmError, match="did you mean f-BRS-B"):
+            with_mode(network, "fBRS-B")
+        with pytest.raises(IsegmError, match="ProbeNet has none it could; use NoBRS"):
+            with_mode(ProbeNet(prev_mask=False), "f-BRS-B")
+        with pytest.raises(IsegmError, match="at least 1 click"):
+            with_mode(network, "f-BRS-B", 0)
+        with pytest.raises(IsegmError, match="unknown BRS mode"):
+            FBRS(network, "NoBRS")
+
+
+class TestTraining:
+    def test_it_trains_as_its_network_does(self, network: RITM) -> None:
+        model, round_ = FBRS(network), round_of(NINE[:2])
+        target = (torch.rand(1, 1, 48, 64) > 0.5).float()
+        pred, plain = model(round_), network(round_)
+        assert torch.equal(pred.logits, plain.logits)
+        losses, expected = model.losses(pred, target, round_), network.losses(plain, target, round_)
+        assert set(losses) == set(expected) == {"instance", "aux"}
+        assert all(torch.equal(losses[name], expected[name]) for name in losses)
+
+    def test_learning_rates_are_those_of_the_original(self) -> None:
+        def rates(described: dict) -> dict[str, float]:
+            model = FBRS(build(described))
+            return {name.removeprefix("base.").split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()}
+
+        expected = {"backbone": 0.1, "head": 1.0, "fusion": 1.0}
+        assert rates(fbrs_hrnet(width=8, depth="tiny", ocr_width=16)) == expected
+        assert rates(fbrs_deeplab(10, 16, resnet_width=8)) == expected
+        head = build(fbrs_hrnet(width=8, depth="tiny", ocr_width=16))
+        assert {head.lr_multiplier(n) for n, _ in head.named_parameters() if n.startswith("head.")} == {1.0}
+
+    def test_a_wrapped_network_is_saved_with_its_mode(self, network: RITM, tmp_path: Path) -> None:
+        described = spec(FBRS, base=fbrs_hrnet(width=8, depth="tiny", ocr_width=16), mode="f-BRS-C", clicks_limit=6)
+        model = build(described)
+        model.base.load_state_dict(network.state_dict())
+        save_model(tmp_path / "model.safetensors", model, described)
+        loaded = load_model(tmp_path / "model.safetensors").model
+        assert (loaded.mode, loaded.clicks_limit) == ("f-BRS-C", 6)
+        round_ = round_of(NINE[:3])
+        assert torch.equal(loaded.infer(round_).logits, FBRS(network, "f-BRS-C").infer(round_).logits)
+
+
+# The published networks, as narrow as their layout allows.
+PUBLISHED = {
+    "resnet34_dh128_sbd": fbrs_deeplab(34, 16, resnet_width=8),
+    "resnet50_dh128_sbd": fbrs_deeplab(50, 16, resnet_width=4),
+    "resnet101_dh256_sbd": fbrs_deeplab(101, 256, resnet_width=2),
+    "hrnet18_ocr64_sbd": fbrs_hrnet(4, "full", 8),
+    "hrnet32_ocr128_sbd": fbrs_hrnet(6, "full", 12),
+    "resnet50_dh128_lvis": fbrs_deeplab(50, 16, resnet_width=4),
+    "hrnet32_ocr128_lvis": fbrs_hrnet(6, "full", 12),
+}
+
+
+class TestPublished:
+    @pytest.mark.parametrize("name", PUBLISHED)
+    def test_files_are_recognised_loaded_strictly_and_written_back(self, tmp_path: Path, name: str) -> None:
+        described = PUBLISHED[name]
+        keys = fbrs.publish(described).keys
+        shapes = {key: tuple(value.shape) for key, value in keys.to_published(build(described).state_dict()).items()}
+        converted_from_mxnet = name.startswith("resnet")
+        tensors = {
+            key: golden_tensor(key, shape)
+            for key, shape in shapes.items()
+            if not (converted_from_mxnet and key.endswith("num_batches_tracked"))
+        }
+        torch.save(tensors, tmp_path / f"{name}.pth", _use_new_zipfile_serialization=False)
+        loaded = load_model(tmp_path / f"{name}.pth")
+        assert loaded.source == "f-BRS (published)"
+        assert loaded.spec == described
+        assert loaded.report.matched == len(tensors)
+        save_published(tmp_path / "back.pth", loaded)
+        back = torch.load(tmp_path / "back.pth", weights_only=True)
+        assert back.keys() == shapes.keys()
+        assert all(torch.equal(back[key], value) for key, value in tensors.items())
+
+    def test_missing_and_unexpected_tensors_are_named(self, tmp_path: Path) -> None:
+        described = PUBLISHED["hrnet18_ocr64_sbd"]
+        tensors = fbrs.publish(described).keys.to_published(build(described).state_dict())
+        del tensors["rgb_conv.3.bias"]
+        torch.save(tensors | {"something.else": torch.rand(1)}, tmp_path / "cut.pth")
+        with pytest.raises(IsegmError, match=r"1 missing: rgb_conv\.3\.bias; 1 unexpected: something\.else"):
+            load_model(tmp_path / "cut.pth")
+
+    def test_networks_that_f_brs_does_not_have_are_not_written(self) -> None:
+        assert fbrs.publish(fbrs_hrnet(8, "tiny", 16)) is None
+        assert fbrs.publish(ritm_hrnet(4, "full", 8)) is None
+        changed = fbrs_hrnet(4, "full", 8)
+        changed["args"]["click_radius"] = 100
+        assert fbrs.publish(changed) is None
