@@ -9,18 +9,17 @@ python train.py models/ritm/hrnet18s_cocolvis.py --resume auto       continues t
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 
-from isegm.core.errors import IsegmError
 from isegm.training.config import AMP, RunOptions
 from isegm.training.distributed import launch, launched
 from isegm.utils import cli
 from isegm.utils.config import load_config
+from isegm.utils.device import pick_device
+from isegm.utils.experiment import load_experiment
 from isegm.utils.overrides import parse_overrides
 
 SHORTCUTS = ("batch_size", "workers", "epochs", "lr", "amp", "seed")  # --batch-size 8 is --set train.batch_size=8
@@ -36,7 +35,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--epochs", type=int)
     add("--lr", type=float, help="base learning rate")
     add("--amp", choices=AMP, help="automatic mixed precision")
-    add("--seed", type=int)
+    add("--seed", type=int, help="of everything random: train.seed and data.seed")
     add("--weights", help="start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)")
     add("--resume", help="auto, a run folder, a checkpoint, or how the name of a run folder begins; continues exactly")
     add("--resume-exp", dest="resume", help="the same as --resume, RITM's name of it")
@@ -61,23 +60,13 @@ def gpu_numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers like 0,1") from None
 
 
-def load_experiment(path: Path) -> ModuleType:
-    if path.suffix != ".py" or not path.exists():
-        raise IsegmError(f"there is no experiment script {path}; expected e.g. models/ritm/tiny_synthetic.py")
-    described = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
-    experiment = importlib.util.module_from_spec(described)
-    sys.modules[described.name] = experiment  # data workers look classes up by module
-    described.loader.exec_module(experiment)
-    if not hasattr(experiment, "main"):
-        raise IsegmError(f"{path} has no function main(cfg)")
-    return experiment
-
-
 def train(args: argparse.Namespace) -> None:
     cfg = load_config(args.config_path)
     cfg.overrides = parse_overrides(args.set)
     given = {name: getattr(args, name) for name in SHORTCUTS if getattr(args, name) is not None}
     cfg.overrides["train"] = {**cfg.overrides.get("train", {}), **given}
+    if args.seed is not None:
+        cfg.overrides["data"] = {**cfg.overrides.get("data", {}), "seed": args.seed}
     gpus = () if args.cpu else args.gpus
     cfg.run = RunOptions(args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus)
     load_experiment(args.script).main(cfg)
@@ -92,10 +81,19 @@ def work(args: argparse.Namespace) -> int:
     return cli.run(trained)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Notice what is wrong with the command line once, not once per process."""
+    load_config(args.config_path)
+    parse_overrides(args.set)
+    for gpu in () if args.cpu else args.gpus:
+        pick_device(gpu=gpu)
+
+
 def main(argv: list[str]) -> int:
     args = parse_arguments(argv)
-    count = 1 if launched() else len(args.gpus)
-    return launch(work, [args], count) if count > 1 else work(args)
+    if launched() or len(args.gpus) < 2:
+        return work(args)
+    return cli.run(lambda: check(args)) or launch(work, [args], len(args.gpus))
 
 
 if __name__ == "__main__":

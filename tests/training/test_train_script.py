@@ -171,22 +171,12 @@ def test_a_gpu_that_is_not_there(script):
 def test_short_flags_are_overrides(script, monkeypatch):
     seen = []
     monkeypatch.setattr(script, "load_experiment", lambda path: SimpleNamespace(main=seen.append))
-    words = [
-        "x.py",
-        "--batch-size",
-        "8",
-        "--lr",
-        "0.1",
-        "--set",
-        "train.clip=1",
-        "--set",
-        "data.crop=[64,64]",
-        "--local_rank",
-        "1",
-    ]
-    script.train(script.parse_arguments([*words, "--resume-exp", "004", "--resume-prefix", "010", "--ngpus", "2"]))
+    words = "x.py --batch-size 8 --lr 0.1 --seed 3 --set train.clip=1 --set data.crop=[64,64] --local_rank 1"
+    words += " --resume-exp 004 --resume-prefix 010 --ngpus 2"
+    script.train(script.parse_arguments(words.split()))
     cfg = seen[0]
-    assert cfg.overrides == {"train": {"batch_size": 8, "lr": 0.1, "clip": 1}, "data": {"crop": [64, 64]}}
+    assert cfg.overrides.train == {"batch_size": 8, "lr": 0.1, "seed": 3, "clip": 1}
+    assert cfg.overrides.data == {"crop": [64, 64], "seed": 3}
     assert (cfg.run.resume, cfg.run.resume_prefix, cfg.run.gpus) == ("004", "010", (0, 1))
 
 
