@@ -1,10 +1,10 @@
 """How much each ingredient of the evaluator brings, against the sequential loop of the reference code bases, in one run.
 
-    python scripts/benchmark_evaluator.py --checkpoint model.safetensors --datasets GrabCut,Berkeley --objects 8 --clicks 5 --cpu
+    python scripts/benchmark_evaluator.py --checkpoint model.safetensors --objects 8 --clicks 5 --cpu
 
-Every variant plays the same objects with the same number of clicks in a process of its own; the variants take turns, and medians
-over the turns are compared, so that other work on the machine hits all of them alike. It also says whether all variants made
-the same clicks.
+Every variant plays the same objects with the same number of clicks in a process of its own. The variants take turns, and
+medians over the turns are compared, so that other work on the machine hits all of them alike. It also says whether all
+variants made the same clicks.
 """
 
 from __future__ import annotations
