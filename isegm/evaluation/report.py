@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from isegm.core.errors import unknown
+from isegm.evaluation.ledger import PublishedRow
 from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.results import DatasetResult, RunResult
 
@@ -20,7 +21,12 @@ matplotlib.use("Agg")
 FORMATS = ("markdown", "csv", "latex")
 
 
-def table(runs: Sequence[RunResult], metrics: Sequence[str] | None = None, style: str = "markdown") -> str:
+def table(
+    runs: Sequence[RunResult],
+    metrics: Sequence[str] | None = None,
+    style: str = "markdown",
+    published: Sequence[PublishedRow] = (),
+) -> str:
     """One row per run, one column per data set and metric.
 
     Data sets that share a name but not their fingerprint, count or number of clicks stand in columns of their own, and every
@@ -29,6 +35,8 @@ def table(runs: Sequence[RunResult], metrics: Sequence[str] | None = None, style
     Args:
         metrics: e.g. ``["NoC@85", "NoC@90"]``; by default NoC at 85 and 90 and the failures at 90, where a run has them.
         style: one of ``FORMATS``.
+        published: rows to add below for the data sets and metrics that the runs have, with their source in place of a
+            protocol; those with none of them are left out.
     """
     if style not in FORMATS:
         raise unknown("table format", style, FORMATS)
@@ -46,6 +54,11 @@ def table(runs: Sequence[RunResult], metrics: Sequence[str] | None = None, style
             result = columns[column].get(i)
             cells.append(_cell(result, metric))
         rows.append(cells)
+    keys = [(next(iter(columns[column].values())).name, metric) for column, metric in picks]
+    shown = [row for row in published if any(key in row.values for key in keys)]
+    for row in shown:
+        values = [row.values.get(key) for key in keys]
+        rows.append([row.name, row.source, *("-" if value is None else f"{value:.2f}" for value in values)])
     if style == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([header, *rows])
@@ -54,7 +67,7 @@ def table(runs: Sequence[RunResult], metrics: Sequence[str] | None = None, style
         lines = [r"\begin{tabular}{ll" + "r" * len(picks) + "}", r"\hline"]
         lines += [" & ".join(_latex(c) for c in cells) + r" \\" for cells in (header, *rows)]
         return "\n".join([*lines[:3], r"\hline", *lines[3:], r"\hline", r"\end{tabular}"])
-    return "\n".join([*_markdown(header, rows), "", *notes(runs)])
+    return "\n".join([*_markdown(header, rows), "", *notes(runs), *published_notes(shown)])
 
 
 def notes(runs: Sequence[RunResult]) -> list[str]:
@@ -69,6 +82,14 @@ def notes(runs: Sequence[RunResult]) -> list[str]:
         checkpoint = run.checkpoint.get("sha256", "")[:12] or "none"
         lines.append(f"- {name_of(run)}: protocol {run.protocol_label}, checkpoint {checkpoint}; {sets}")
     return lines
+
+
+def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
+    """What to know about published rows; nothing without any."""
+    if not rows:
+        return []
+    general = "- (published): as printed in the source named beside it and judged by its authors; not run here"
+    return [general, *(f"- {row.name}: {row.note}" for row in rows if row.note)]
 
 
 def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
