@@ -1,6 +1,7 @@
 """Benchmark a checkpoint: NoC tables on interactive segmentation data sets.
 
     python scripts/evaluate_model.py NoBRS --checkpoint model.safetensors --datasets GrabCut,Berkeley --save-json out.json
+    python scripts/evaluate_model.py f-BRS-B --checkpoint model.safetensors --datasets GrabCut
     torchrun --nproc-per-node 2 scripts/evaluate_model.py ...     the same table, the objects shared out over processes
 
 Without --protocol the method's own published protocol is used; which one is printed. An interrupted run continues where it
@@ -30,16 +31,17 @@ from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
+from isegm.inference.modes import MODES, with_mode
 from isegm.inference.protocol import Protocol, fixed_size, load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
+from isegm.methods.fbrs import BRSSettings
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
 
 log = logging.getLogger("isegm")
-MODES = ("NoBRS",)
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,12 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
     return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
 
 
+def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
+    """What the run is called in tables and file names."""
+    stem = Path(loaded.path).stem
+    return args.model_name or (stem if args.mode == "NoBRS" else f"{stem}_{args.mode}")
+
+
 def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
     if args.sequential:
         return model.reference()
@@ -126,7 +134,8 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     dataset = evaluation_set(name, cfg)
     protocol = task.protocol.for_dataset(dataset.name)
     limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
-    predictor = protocol.predictor(task.model, clicks_limit=limit, amp=args.bf16)
+    model, limit = with_mode(task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold))
+    predictor = protocol.predictor(model, clicks_limit=limit, amp=args.bf16)
     pictures = None
     if args.vis_preds or args.vis_points:
         folder = logs_folder(args, cfg) / "predictions" / dataset.name
@@ -186,25 +195,24 @@ def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
     gpu = gpus[local_rank() % len(gpus)] if gpus else local_rank() if shard.count > 1 and torch.cuda.is_available() else None
     loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu, keep_memory=not args.sequential))
     protocol = chosen_protocol(args, loaded.model.protocol)
-    checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256}
-    output = (
-        Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{args.model_name or Path(loaded.path).stem}.json"
-    )
+    checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
+    name = run_name(args, loaded)
+    output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
     identity = {"protocol": protocol.label, "checkpoint": loaded.sha256, "mode": args.mode, "clicks_limit": args.clicks_limit}
     task = Task(prepared(args, loaded.model), protocol, shard, identity, output)
     if shard.first:
-        log.info("checkpoint %s (%s), protocol %s", loaded.path, loaded.source, protocol.label)
+        log.info("checkpoint %s (%s), protocol %s, %s", loaded.path, loaded.source, protocol.label, args.mode)
         if args.fresh:
-            for name in names:
-                task.records(name).remove()
+            for dataset in names:
+                task.records(dataset).remove()
     shard.wait()
 
-    results = [evaluate_one(args, cfg, task, name) for name in names]
-    outcome = RunResult.of(protocol, checkpoint, results, args.model_name)
+    results = [evaluate_one(args, cfg, task, dataset) for dataset in names]
+    outcome = RunResult.of(protocol, checkpoint, results, name)
     if shard.first:
         outcome.save(output)
-        for name in names:
-            task.records(name).remove()
+        for dataset in names:
+            task.records(dataset).remove()
         report(args, cfg, outcome)
         print(f"result file: {output}")
 

@@ -17,14 +17,14 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
+from isegm.inference.modes import MODES, with_mode
 from isegm.inference.protocol import fixed_size, load_protocol
 from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.fbrs import BRSSettings
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.vis import draw_clicks, overlay, write_image
-
-MODES = ("NoBRS",)
 
 
 def parse_clicks(text: str) -> list[Click]:
@@ -69,8 +69,9 @@ def main() -> None:
     loaded = load_model(find_checkpoint(load_config(args.config_path), args.checkpoint), pick_device(args.cpu, args.gpus))
     protocol = fixed_size(load_protocol(args.protocol or loaded.model.protocol), args.eval_mode)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
-    predictor = protocol.predictor(loaded.model)
-    print(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}")
+    model, limit = with_mode(loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold))
+    predictor = protocol.predictor(model, clicks_limit=limit)
+    print(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}, {args.mode}")
 
     start = None if args.init_mask is None else (read_mask(args.init_mask) > 128).astype(np.float32)
     session, probs = predictor.start(image, start), []
