@@ -1,4 +1,4 @@
-"""Every method under the predictor: undo, branches and batches of sessions, with a view that stands still and one that moves."""
+"""Every method under the predictor: undo, branches and batches of sessions, with a still view and a moving one."""
 
 import importlib
 import pkgutil
