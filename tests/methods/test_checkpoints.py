@@ -132,7 +132,8 @@ class TestOurs:
     def test_channels_last_weights_can_be_saved(self, tmp_path: Path) -> None:
         model = build(TINY).to(memory_format=torch.channels_last).eval()
         save_model(tmp_path / "model.safetensors", model, TINY)
-        assert torch.allclose(answer(model), answer(load_model(tmp_path / "model.safetensors").model), atol=1e-5)
+        loaded = load_model(tmp_path / "model.safetensors").model.state_dict()
+        assert all(torch.equal(value, loaded[key]) for key, value in model.state_dict().items())
 
     @pytest.mark.parametrize("with_ema", [True, False])
     def test_training_checkpoints_prefer_ema_weights(self, tmp_path: Path, with_ema: bool) -> None:
