@@ -91,12 +91,15 @@ def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_backbone(backbone: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+def load_backbone(
+    backbone: nn.Module, tensors: Mapping[str, Tensor], source: str | Path, without: tuple[str, ...] = ()
+) -> None:
     """Load what a classification network shares with a backbone, by name; its classifier is left aside.
 
     Args:
         tensors: of the classification network, under the backbone's names.
         source: where they come from, for messages.
+        without: how the names of parts begin that no classification network has.
 
     Raises:
         IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then left as it was.
@@ -114,7 +117,8 @@ def load_backbone(backbone: nn.Module, tensors: Mapping[str, Tensor], source: st
             f" {_shape(own[key])} in the model; use the weights made for this one"
         )
     backbone.load_state_dict(shared, strict=False)
-    if missing := [key for key in own if key not in shared and not key.endswith(COUNTER)]:
+    expected = [key for key in own if not key.endswith(COUNTER) and not key.startswith(without)]
+    if missing := [key for key in expected if key not in shared]:
         log.warning("%s lacks %d tensors of the backbone, e.g. %s", source, len(missing), ", ".join(missing[:3]))
     log.info("loaded %d tensors of %s, ignored %d of its classifier", len(shared), source, len(tensors) - len(shared))
 
