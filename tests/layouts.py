@@ -100,3 +100,56 @@ def write_sbd_labels(path: Path, labels: np.ndarray) -> Path:
     struct = {"Segmentation": labels, "Boundaries": np.zeros(3), "Categories": np.array([[1], [1]], np.uint8)}
     savemat(path, {"GTinst": struct}, do_compression=True)
     return path
+
+
+def comb(root: Path) -> dict[str, Path]:
+    """One small copy of every set that the comb recipe mixes, and what config.yml calls them."""
+    coco_lvis(root / "COCO_LVIS")
+    coco_lvis(root / "COCO_LVIS", "val")
+    places = {
+        "THINOBJECT_PATH": ("ThinObject5K", "images/t.1.jpg", "masks/t.1.png"),
+        "MSRA10K_PATH": ("MSRA10K", "Imgs/m.jpg", "Imgs/m.png"),
+        "DUTS_TR_PATH": ("DUTS-TR", "DUTS-TR-Image/d.jpg", "DUTS-TR-Mask/d.png"),
+        "DUTS_TE_PATH": ("DUTS-TE", "DUTS-TE-Image/d.jpg", "DUTS-TE-Mask/d.png"),
+        "HFLICKR_PATH": ("HFlickr", "real_images/f_8.jpg", "masks/f_8_1.png"),
+    }
+    for folder, image, mask in places.values():
+        write(root / folder / image, picture())
+        write(root / folder / mask, rectangle(4, 5, 18, 24, value=255))
+    paths = {key: root / folder for key, (folder, *_) in places.items()} | {"COCO_LVIS_PATH": root / "COCO_LVIS"}
+    return paths | {"YOUTUBEVOS_PATH": youtube_vos(root / "YouTube-VOS"), "ADE20K_PATH": ade20k(root / "ADE20K")}
+
+
+def youtube_vos(root: Path) -> Path:
+    """Video b before a in meta.json; object 2 of a lives in frame 00005 only, frame 00010 is not annotated."""
+    for video in "ab":
+        for frame in ("00000", "00005", "00010"):
+            write(root / "train" / "JPEGImages" / video / f"{frame}.jpg", picture(seed=int(frame)))
+        labels = rectangle(2, 2, 12, 12) + (rectangle(14, 14, 22, 30, value=2) if video == "a" else 0)
+        write_indexed(root / "train" / "Annotations" / video / "00000.png", rectangle(2, 2, 12, 12))
+        write_indexed(root / "train" / "Annotations" / video / "00005.png", labels)
+    objects = {"1": {"category": "cat", "frames": ["00000", "00005"]}}
+    videos = {"b": {"objects": objects}, "a": {"objects": {**objects, "2": {"category": "dog", "frames": ["00005"]}}}}
+    (root / "train" / "meta.json").write_text(json.dumps({"videos": videos}))
+    return root
+
+
+def ade20k(root: Path) -> Path:
+    """One scene, two folders deep: objects 1 and 7 in the blue channel; red and green speak of classes."""
+    name = root / "images" / "training" / "a" / "abbey" / "ADE_train_00000001"
+    blue = rectangle(0, 0, 24, 32) + rectangle(5, 5, 15, 15, value=6)
+    write(name.with_name(f"{name.name}.jpg"), picture())
+    write(name.with_name(f"{name.name}_seg.png"), np.stack([blue, blue * 9, blue * 20], 2))
+    write(name.with_name(f"{name.name}_parts_1.png"), np.stack([blue] * 3, 2))
+    return root
+
+
+def davis585(root: Path) -> Path:
+    """Sequences b and a; in a, objects 1 and 2 of frame 00010, the second with one more frame."""
+    for sequence, objects in (("b", ("object1_00000",)), ("a", ("object2_00010", "object1_00010", "object2_00003"))):
+        for name in objects:
+            write(root / sequence / f"{name.partition('_')[2]}.jpg", picture())
+            write(root / sequence / f"{name}.png", rectangle(4, 4, 16, 20, value=255))
+            write(root / sequence / f"init_sp_{name}.png", rectangle(4, 4, 16, 12, value=255))
+            write(root / sequence / f"init_stm_{name}.png", rectangle(8, 4, 16, 20, value=255))
+    return root

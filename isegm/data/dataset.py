@@ -88,7 +88,7 @@ class ClickDataset(Dataset):
         self.augment = augment
         self.settings = settings
         self.seed = seed
-        self._cumulative = None if scores is None else _cumulative(scores, settings.score_gamma, len(source))
+        self._cumulative = None if scores is None else cumulative(scores, settings.score_gamma, len(source))
         self._warned: set[str] = set()
 
     def __len__(self) -> int:
@@ -129,7 +129,7 @@ class ClickDataset(Dataset):
     def _random_index(self, rng: np.random.Generator) -> int:
         if self._cumulative is None:
             return int(rng.integers(len(self.source)))
-        return min(int(np.searchsorted(self._cumulative, rng.random(), side="right")), len(self.source) - 1)
+        return drawn(self._cumulative, rng)
 
     def _augmented(self, sample: InstanceSample, rng: np.random.Generator) -> InstanceSample | None:
         """The sample augmented so that an object is left, or, by chance, none is; None if that does not come about."""
@@ -171,10 +171,16 @@ def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch, 0, 1]).permutation(length)
 
 
-def _cumulative(scores: np.ndarray, gamma: float, length: int) -> np.ndarray:
+def cumulative(scores: np.ndarray, gamma: float, length: int) -> np.ndarray:
+    """Running sums, up to 1, of probabilities ~ (1 - score)^gamma for ``length`` images; ``drawn`` draws from them."""
     if len(scores) != length:
         raise IsegmError(f"there are {len(scores)} sample scores for {length} images; they must belong to the same list")
     weights = np.clip(1 - np.asarray(scores, np.float64), 0, None) ** gamma
     if not weights.sum() > 0:
         raise IsegmError("the sample scores leave no image to draw: at least one must be below 1")
     return np.cumsum(weights) / weights.sum()
+
+
+def drawn(sums: np.ndarray, rng: np.random.Generator) -> int:
+    """An index drawn with the probabilities whose running sums these are."""
+    return min(int(np.searchsorted(sums, rng.random(), side="right")), len(sums) - 1)

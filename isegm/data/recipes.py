@@ -12,13 +12,22 @@ from typing import Any
 import numpy as np
 from easydict import EasyDict
 
+from isegm.core.errors import IsegmError
 from isegm.data.augment import pipeline
 from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
+from isegm.data.datasets.ade20k import ADE20K
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.datasets.duts import duts
 from isegm.data.datasets.folder import Folder, folder_path
+from isegm.data.datasets.hflickr import hflickr
+from isegm.data.datasets.msra10k import msra10k
 from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.synthetic import SyntheticSource
+from isegm.data.datasets.thin_object import thin_object
+from isegm.data.datasets.youtube_vos import YouTubeVOS
+from isegm.data.mix import Part, ProportionalMix
+from isegm.data.pairs import MaskPairs
 from isegm.data.point_sampler import SamplerConfig
 from isegm.data.sample_scores import read_scores
 from isegm.utils.config import require_path
@@ -40,6 +49,8 @@ class DataConfig:
         allow_list: COCO+LVIS only: a JSON list of the training images to use, a file beside hannotation.pickle.
         sample_scores: SBD only: a file of sample scores, in SBD_PATH or a whole path; None: all images alike.
         score_gamma: SBD only: images are drawn with probability ~ (1 - score)^score_gamma.
+        shares: comb only: how often COCO+LVIS, saliency, ThinObject-5K, YouTube-VOS, HFlickr and ADE20K are drawn; a set whose
+            share is 0 need not be there.
         image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
         seed: of everything random in the data; validation uses the next one.
     """
@@ -62,6 +73,7 @@ class DataConfig:
     allow_list: str = ""
     sample_scores: str | None = None
     score_gamma: float = 1.25
+    shares: tuple[float, ...] = (0.35, 0.10, 0.10, 0.20, 0.10, 0.15)
     image_dir: str = ""
     mask_dir: str = ""
     val_image_dir: str = ""
@@ -73,10 +85,22 @@ class DataConfig:
 def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:
     """COCO+LVIS in its published layout under ``cfg.COCO_LVIS_PATH``; the recipe of RITM's published models."""
     config = _config(cfg, settings)
-    root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
-    allowed = root / "train" / config.allow_list if config.allow_list else None
-    train, val = CocoLvis(root, "train", config.stuff_prob, allowed), CocoLvis(root, "val", config.stuff_prob)
-    return _training_data(train, val, config)
+    val = CocoLvis(require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS"), "val", config.stuff_prob)
+    return _training_data(_coco_lvis_train(cfg, config), val, config)
+
+
+def comb(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """COCO+LVIS mixed with sets of finer masks, each drawn by its share: the "comb" data of FocalClick's published scripts.
+
+    Validation is on COCO+LVIS (if its share is above 0).
+    """
+    config = _config(cfg, {"stuff_prob": 0.10, **settings})
+    openers = (_coco_lvis_train, _saliency, _thin_object, _youtube_vos, _hflickr, _ade20k)
+    if len(config.shares) != len(openers):
+        raise IsegmError(f"data.shares has {len(config.shares)} entries; expected {len(openers)}, e.g. {DataConfig.shares}")
+    mix = ProportionalMix([Part(o(cfg, config), s) for o, s in zip(openers, config.shares, strict=True) if s != 0])
+    val = CocoLvis(require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS"), "val", config.stuff_prob) if config.shares[0] else None
+    return _training_data(mix, val, config)
 
 
 def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -126,6 +150,33 @@ def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:
     config = _config(cfg, {**defaults, **settings})
     source = SyntheticSource(config.crop, max(config.epoch_len, config.val_epoch_len, 1))
     return _training_data(source, source, config)
+
+
+def _coco_lvis_train(cfg: EasyDict, config: DataConfig) -> Source:
+    root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
+    allowed = root / "train" / config.allow_list if config.allow_list else None
+    return CocoLvis(root, "train", config.stuff_prob, allowed)
+
+
+def _saliency(cfg: EasyDict, config: DataConfig) -> Source:
+    parts = [duts(require_path(cfg, key, "DUTS")) for key in ("DUTS_TR_PATH", "DUTS_TE_PATH")]
+    return MaskPairs("saliency", [*msra10k(require_path(cfg, "MSRA10K_PATH", "MSRA10K")), *parts[0], *parts[1]])
+
+
+def _thin_object(cfg: EasyDict, config: DataConfig) -> Source:
+    return thin_object(require_path(cfg, "THINOBJECT_PATH", "ThinObject-5K"))
+
+
+def _youtube_vos(cfg: EasyDict, config: DataConfig) -> Source:
+    return YouTubeVOS(require_path(cfg, "YOUTUBEVOS_PATH", "YouTube-VOS"))
+
+
+def _hflickr(cfg: EasyDict, config: DataConfig) -> Source:
+    return hflickr(require_path(cfg, "HFLICKR_PATH", "HFlickr"))
+
+
+def _ade20k(cfg: EasyDict, config: DataConfig) -> Source:
+    return ADE20K(require_path(cfg, "ADE20K_PATH", "ADE20K"))
 
 
 def _config(cfg: EasyDict, settings: dict[str, Any]) -> DataConfig:

@@ -1,0 +1,23 @@
+"""DUTS: photographs with their salient objects in one mask (training); its two parts are DUTS-TR and DUTS-TE.
+
+Layout: ``<root>/<part>-Image/<name>.jpg`` and ``<root>/<part>-Mask/<name>.png``. Read as by FocalClick (above 128).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isegm.core.errors import IsegmError
+from isegm.data.pairs import paired_by_stem
+
+
+def duts(root: Path) -> list[tuple[Path, Path]]:
+    """(image, mask) files of the part that a folder holds, sorted by name.
+
+    Raises:
+        IsegmError: the folder does not hold exactly one folder of images.
+    """
+    found = sorted(root.glob("*-Image"))
+    if len(found) != 1:
+        raise IsegmError(f"DUTS: expected one folder <part>-Image in {root}, e.g. DUTS-TR-Image, found {len(found)}")
+    return paired_by_stem("DUTS", found[0], found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask"))

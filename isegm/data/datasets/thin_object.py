@@ -1,0 +1,15 @@
+"""ThinObject-5K: cut-outs of thin and branching objects pasted on photographs (training).
+
+Layout: ``<root>/images/*`` and ``<root>/masks/*``, the object above 128. Source: arXiv 2106.13933; read as by FocalClick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isegm.data.pairs import MaskPairs, paired_by_stem
+
+
+def thin_object(root: Path) -> MaskPairs:
+    """The images of both folders, sorted by name."""
+    return MaskPairs("ThinObject-5K", paired_by_stem("ThinObject-5K", root / "images", root / "masks"))
