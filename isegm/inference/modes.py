@@ -15,7 +15,8 @@ def with_mode(
     """The model to answer with, and the ``clicks_limit`` of its ``Predictor``.
 
     Args:
-        model: a network; for every mode but NoBRS it needs insertion points, as RITM and f-BRS have them.
+        model: a network; for every mode but NoBRS it needs insertion points, as RITM's and f-BRS' have them. One that already
+            has a BRS mode gets this one instead.
         mode: one of ``MODES``.
         clicks_limit: the network sees only the first so many clicks; None for all with NoBRS, and for the mode's published
             limit otherwise. A BRS mode applies it by itself, since its optimisation must see every click.
@@ -26,6 +27,8 @@ def with_mode(
     """
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
+    if isinstance(model, FBRS):
+        model = model.base
     if mode == "NoBRS":
         return model, clicks_limit
     return FBRS(model, mode, clicks_limit, settings), None

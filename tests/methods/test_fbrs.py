@@ -429,6 +429,11 @@ class TestModes:
         assert with_mode(iterative, mode, 3)[0].clicks_limit == 3
         assert model.infer(round_of(NINE[:3])).logits.isfinite().all()
 
+    def test_one_mode_replaces_another(self, network: RITM) -> None:
+        wrapped = FBRS(network, "RGB-BRS")
+        assert with_mode(wrapped, "NoBRS")[0] is network
+        assert with_mode(wrapped, "f-BRS-C")[0].base is network
+
     def test_errors_say_what_to_do(self, network: RITM) -> None:
         with pytest.raises(IsegmError, match="did you mean f-BRS-B"):
             with_mode(network, "fBRS-B")
