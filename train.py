@@ -12,8 +12,10 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from isegm.evaluation.validation import noc_validation
 from isegm.training.config import AMP, RunOptions
 from isegm.training.distributed import launch, launched
 from isegm.utils import cli
@@ -43,6 +45,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--ngpus", type=int, default=0, help="use this many devices (with --cpu: processes)")
     add("--gpus", type=gpu_numbers, default=(), help="use these GPUs, e.g. 0,1")
     add("--cpu", action="store_true", help="use no GPU")
+    add("--validate", default="", metavar="SETS", help="evaluation sets for NoC after every train.validate_every epochs")
+    add("--validate-objects", type=int, help="only the first so many objects of each")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. train.clip=1 data.crop=[320,480]; repeatable")
     add("--config-path", help="another config.yml")
     add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # old launchers pass it; the environment says it too
@@ -69,6 +73,8 @@ def train(args: argparse.Namespace) -> None:
         cfg.overrides["data"] = {**cfg.overrides.get("data", {}), "seed": args.seed}
     gpus = () if args.cpu else args.gpus
     cfg.run = RunOptions(args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus)
+    if names := [name.strip() for name in args.validate.split(",") if name.strip()]:
+        cfg.run = replace(cfg.run, validate=noc_validation(cfg, names, args.validate_objects))
     load_experiment(args.script).main(cfg)
 
 

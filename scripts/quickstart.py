@@ -8,8 +8,8 @@ Every step is a documented command; it is printed before it runs. Needs no file 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
+import os
 import shlex
 import shutil
 import subprocess
@@ -26,6 +26,7 @@ from isegm.evaluation.results import RunResult
 from isegm.methods.checkpoints import save_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY, absolute, load_config
+from isegm.utils.experiment import load_experiment
 from isegm.utils.vis import write_image
 
 log = logging.getLogger("isegm")
@@ -33,7 +34,7 @@ EXPERIMENT = "models/ritm/tiny_synthetic.py"
 SHOWN = 3
 
 
-def command(*words: str | Path) -> None:
+def command(*words: str | Path | int) -> None:
     """Run one of the project's own commands with this Python, printed as a user would type it."""
     words = tuple(str(w) for w in words)
     print(f"\n$ python {shlex.join(words)}", flush=True)
@@ -44,9 +45,7 @@ def command(*words: str | Path) -> None:
 
 def save_untrained(path: Path) -> None:
     """The network of the experiment with its initial weights, as training would start it."""
-    module_spec = importlib.util.spec_from_file_location("quickstart_experiment", REPOSITORY / EXPERIMENT)
-    experiment = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(experiment)
+    experiment = load_experiment(REPOSITORY / EXPERIMENT)
     torch.manual_seed(0)
     save_model(path, build(experiment.MODEL), experiment.MODEL)
 
@@ -82,7 +81,9 @@ def main() -> None:
 
     save_untrained(out / "untrained.safetensors")
     changes = [word for value in args.set for word in ("--set", value)]
-    command("train.py", EXPERIMENT, "--cpu", "--exp-name", "quickstart", *changes)
+    # Two processes of one thread each are faster than one of two: small layers are not worth sharing.
+    processes = min(2, os.cpu_count() or 1)
+    command("train.py", EXPERIMENT, "--cpu", "--ngpus", processes, "--exp-name", "quickstart", *changes)
     cfg = load_config()
     runs = absolute(cfg, cfg.EXPS_PATH) / "ritm" / Path(EXPERIMENT).stem
     shutil.copyfile(newest_model(runs, started), out / "model.safetensors")

@@ -49,8 +49,9 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
 
     Args:
         name: ``"coco"`` (RITM on COCO+LVIS: scale 0.75-1.40, horizontal flip, crop, colour), ``"sbd"`` (RITM on SBD: scale
-            0.75-1.25, flips, quarter turns, small shifts and rotations, crop, colour), ``"val"`` (pad and crop) or
-            ``"val_sbd"`` (scale 0.75-1.25, pad and crop).
+            0.75-1.25, flips, quarter turns, small shifts and rotations, crop, colour), ``"val"`` (pad and crop),
+            ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 0.80-2.50, flips, crop: the sizes at which
+            zoom-in shows the objects of a small image; not a published one).
         crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
     """
     if len(crop) != 2 or min(crop) < 1:
@@ -60,6 +61,7 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
         "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
         "val": (_cropping(crop), (1.0, 1.0)),
         "val_sbd": (_cropping(crop), (0.75, 1.25)),
+        "zoom": ([*_any_flip(), *_cropping(crop)], (0.80, 2.50)),
     }
     if name not in known:
         raise unknown("augmentation", name, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,7 @@ class RunOptions:
         resume_prefix: how the name of the checkpoint in that run folder begins.
         weights: a checkpoint to take the weights from, nothing else.
         cpu, gpus: the devices of this machine to use, one process each; no gpus given means the first, if there is one.
+        validate: see ``Trainer``; an experiment's own goes first.
     """
 
     script: Path | None = None
@@ -110,3 +112,4 @@ class RunOptions:
     weights: str | None = None
     cpu: bool = False
     gpus: tuple[int, ...] = ()
+    validate: Callable[..., dict[str, float]] | None = None

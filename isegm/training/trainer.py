@@ -82,8 +82,8 @@ class Trainer:
         self.spec = override_spec(spec, overrides.get("model", {}))
         self.policy = override_config(policy, overrides.get("clicks", {}), "clicks")
         self.config = override_config(config, overrides.get("train", {}), "train")
-        self.data, self.cfg, self.validate = data, cfg, validate
         self.options: RunOptions = cfg.get("run") or RunOptions()
+        self.data, self.cfg, self.validate = data, cfg, validate or self.options.validate
 
     def fit(self) -> Path:
         """Train to the end and return the run folder, which then holds ``model.safetensors``.

@@ -33,6 +33,18 @@ MODEL = ritm_hrnet(
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.synthetic(cfg, crop=(128, 128), max_clicks=12, epoch_len=1600, val_epoch_len=64)
-    train = TrainConfig(epochs=6, batch_size=16, lr=2e-3, milestones=(5,), ema=0.99, amp="auto", channels_last=True)
+    # Few sampled clicks, the first in the middle of the object: the rollout adds the corrections, as at test time.
+    data = recipes.synthetic(
+        cfg,
+        crop=(128, 128),
+        augmentation="zoom",
+        val_augmentation="zoom",
+        max_clicks=4,
+        gamma=0.5,
+        first_click_center=True,
+        min_object_area=150,
+        epoch_len=1600,
+        val_epoch_len=64,
+    )
+    train = TrainConfig(epochs=8, batch_size=16, lr=2e-3, milestones=(6, 7), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
