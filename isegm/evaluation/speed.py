@@ -57,8 +57,8 @@ def measure(
     first = next_click(np.zeros(gt.shape, bool), gt)
     start = predictor.start(image)
     known = replace(predictor.click(start, first), prob=_as_prob(gt, predictor.device))
-    # A negative click leaves the object, and with it the crop, where they are.
-    second = Click(*np.argwhere(gt == 0)[0].tolist(), False)
+    # A negative click, away from the border, leaves the object and with it the crop where they are.
+    second = next_click(np.ones(gt.shape, bool), gt)
     figures: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters())}
     figures["first_click"] = _clicks(predictor, [start] * repeats, first)
     # Every later click goes into a session that has held its view for one click, as most have.
