@@ -32,7 +32,7 @@ from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.modes import MODES, with_mode
-from isegm.inference.protocol import Protocol, fixed_size, load_protocol
+from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
@@ -72,6 +72,9 @@ def parse_args() -> argparse.Namespace:
     device.add_argument("--cpu", action="store_true")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--eval-mode", default="cvpr", help="cvpr (the protocol's zoom-in), fixedN or fixedH,W")
+    parser.add_argument("--infer-size", type=int, help="side of the square the network sees every view at")
+    parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
+    parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
     target = parser.add_mutually_exclusive_group()
@@ -98,6 +101,7 @@ def parse_args() -> argparse.Namespace:
 
 def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
     changes = {
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,

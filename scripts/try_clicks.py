@@ -18,7 +18,7 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
 from isegm.inference.modes import MODES, with_mode
-from isegm.inference.protocol import fixed_size, load_protocol
+from isegm.inference.protocol import fixed_size, load_protocol, with_crops
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.methods.fbrs import BRSSettings
 from isegm.utils.cli import formatter, run
@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--dataset", help="use the protocol's settings for this data set")
     parser.add_argument("--eval-mode", default="cvpr", help="cvpr (the protocol's zoom-in), fixedN or fixedH,W")
+    parser.add_argument("--infer-size", type=int, help="side of the square the network sees every view at")
+    parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
+    parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
     parser.add_argument("--init-mask", help="a mask to start from, of the image's size")
     parser.add_argument("--save-probs", help=".npy for the probability maps")
     parser.add_argument("--save-overlay", help=".png or .jpg of the last answer")
@@ -68,6 +71,7 @@ def main() -> None:
     clicks, image = parse_clicks(args.clicks), read_image(args.image)
     loaded = load_model(find_checkpoint(load_config(args.config_path), args.checkpoint), pick_device(args.cpu, args.gpus))
     protocol = fixed_size(load_protocol(args.protocol or loaded.model.protocol), args.eval_mode)
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
     model, limit = with_mode(loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold))
     predictor = protocol.predictor(model, clicks_limit=limit)

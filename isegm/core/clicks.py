@@ -97,6 +97,14 @@ class Clicks:
             size_yx * (self.yx - self.yx.new_tensor([top, left])) / self.yx.new_tensor([bottom - top, right - left]), self.label
         )
 
+    def inner(self, size: tuple[int, int]) -> Clicks:
+        """The same columns with every click on or outside the border of a view turned into padding.
+
+        Only row 0, column 0 and what lies outside are affected: a coordinate may be anything up to the size.
+        """
+        inside = ((self.yx > 0) & (self.yx < self.yx.new_tensor(size))).all(-1)
+        return Clicks(self.yx, torch.where(inside, self.label, torch.full_like(self.label, PADDING)))
+
     def mirror(self, width: int) -> Clicks:
         """The clicks of the horizontally mirrored view: column ``width - 1 - x``."""
         return Clicks(torch.stack([self.yx[..., 0], width - 1 - self.yx[..., 1]], -1), self.label)

@@ -25,6 +25,7 @@ class Round:
         state: what the model returned as ``Prediction.state`` last round (None on the first), one row per row of ``image``.
         fresh_view: the crop moved or this is the first round, so whatever in ``state`` is bound to pixels no longer fits.
         mirrored: the batch is ``[views, mirrored views]``; the second half shows the first half flipped left-right.
+        seeds: in training one non-negative number per row; whatever a method draws at random for a sample follows from it.
     """
 
     image: Tensor
@@ -33,6 +34,7 @@ class Round:
     state: Any = None
     fresh_view: bool = True
     mirrored: bool = False
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Prediction:
     logits: Tensor
     aux: dict[str, Tensor] = field(default_factory=dict)
     state: Any = None
+
+    def row(self, index: int) -> Prediction:
+        """The answer for one sample, without state."""
+        rows = slice(index, index + 1)
+        return Prediction(self.logits[rows], {name: value[rows] for name, value in self.aux.items()})
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class Session:
         state: the method's own state, rows as in ``Round.state``.
         prev_prob: the previous mask for the network where that is not ``prob`` (a merged or post-processed answer).
         view: the box the last answer was given in, None before the first.
+        from_mask: it started from a mask, not from nothing.
+        maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1 C h w`` over ``view``.
     """
 
     image: Tensor
@@ -68,6 +77,8 @@ class Session:
     state: Any = None
     prev_prob: Tensor | None = None
     view: Box | None = None
+    from_mask: bool = False
+    maps: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:

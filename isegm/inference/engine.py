@@ -103,7 +103,10 @@ class Engine:
         network = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
         self.model, clicks_limit = with_mode(network, mode)
         protocol = protocol or self.model.protocol
-        self.protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+        protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+        if protocol.merge == "published":  # a mask that floods is for repeating published numbers, not for users
+            protocol = protocol.changed(merge="guarded")
+        self.protocol = protocol
         self._predictor = self.protocol.predictor(self.model, clicks_limit=clicks_limit)
 
     def predict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from isegm.core import boxes
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state, state_shape
+from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.mirror import averaged, with_mirror
 from isegm.inference.zoom import View, WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
@@ -46,6 +47,8 @@ class Predictor:
         clicks_limit: the network sees only the first so many clicks of a session; None for all.
         max_pixels: the most pixels in one forward pass, mirror images counted; a single view may exceed it.
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
+        merge: how answers are merged into the mask that a session started from, None to replace it.
+        refine: settings of the method's second look, see ``ClickModel.refine_many``.
     """
 
     def __init__(
@@ -57,8 +60,11 @@ class Predictor:
         clicks_limit: int | None = None,
         max_pixels: int | None = None,
         amp: bool = False,
+        merge: ProgressiveMerge | None = None,
+        refine: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model.eval()
+        self.merge, self.refine = merge, dict(refine or {})
         self.zoom = ZoomIn() if zoom is None else zoom
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -85,7 +91,7 @@ class Predictor:
                 raise IsegmError(
                     f"the mask to start from is {tuple(start.shape[-2:])}, the image {(height, width)}: sizes must match"
                 )
-        return Session(pixels.to(self.device), start.to(self.device))
+        return Session(pixels.to(self.device), start.to(self.device), from_mask=prob is not None)
 
     def click(self, session: Session, click: Click) -> Session:
         """Answer one more click. The old session stays as it is."""
@@ -117,6 +123,12 @@ class Predictor:
         """The sessions after their requests, in order; views of equal size share forward passes."""
         with torch.inference_mode() if not self.model.infer_with_grad else torch.no_grad():
             answers = self._answer(requests)
+            for _ in range(1, self.zoom.first_passes):
+                first = [i for i, request in enumerate(requests) if len(request.clicks) == 1]
+                shown = [replace(requests[i].session, prev_prob=answers[i].feedback) for i in first]
+                again = [replace(requests[i], session=session) for i, session in zip(first, shown, strict=True)]
+                for i, session in zip(first, self._answer(again), strict=True):
+                    answers[i] = session
             again = [i for i, session in enumerate(answers) if self.zoom.looks_again(session)]
             if again:
                 # RITM's second pass: the crop is chosen by the new answer while the network is shown the old one.
@@ -161,8 +173,13 @@ class Predictor:
         round_ = self._round(requests)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             pred = averaged(self.model.infer(with_mirror(round_))) if self.mirror else self.model.infer(round_)
-        probs = pred.logits.float().sigmoid()
-        return [self._after(request, pred, probs[i : i + 1], i, len(requests)) for i, request in enumerate(requests)]
+            probs = pred.logits.float().sigmoid()
+            before = [request.session for request in requests]
+            after = [self._after(request, pred, probs[i : i + 1], i, len(requests)) for i, request in enumerate(requests)]
+            refined = self.model.refine_many(before, after, pred, **self.refine)
+        if self.merge is None:
+            return refined
+        return [self.merge(b, a) for b, a in zip(before, refined, strict=True)]
 
     def _round(self, requests: Sequence[Request]) -> Round:
         shown, clicks = [], []
@@ -175,7 +192,8 @@ class Predictor:
             shown.append(boxes.resize(torch.cat([image, boxes.cut(session.feedback, view.source)], 1), view.size))
             limit = self.clicks_limit
             known = Clicks.of(request.clicks if limit is None else request.clicks[:limit])
-            clicks.append(known.crop(view.source, view.size))
+            known = known.crop(view.source, view.size)
+            clicks.append(known.inner(view.size) if self.zoom.inner_clicks else known)
         stacked = torch.cat(shown)
         state = join_states([r.session.state for r in requests], self.mirror)
         return Round(
@@ -188,17 +206,18 @@ class Predictor:
 
     def _after(self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int) -> Session:
         session, view = request.session, request.view
-        after = replace(
+        if view.target != view.source:  # the flaw that ZoomIn keeps: the size of the source comes in between
+            prob = boxes.resize(prob, (view.source.height, view.source.width))
+        return replace(
             session,
             clicks=request.clicks,
             prob=boxes.paste(prob, view.target, *session.image.shape[-2:]),
             prev_prob=None,
             box=view.held,
             view=view.source,
+            maps={name: pred.aux[name][index : index + 1].clone() for name in self.model.shown_maps if name in pred.aux},
             state=split_state(pred.state, index, count, self.mirror),
         )
-        own = Prediction(pred.logits[index : index + 1], {k: v[index : index + 1] for k, v in pred.aux.items()})
-        return self.model.refine(session, after, own)
 
 
 def _image_tensor(image: np.ndarray | Tensor) -> Tensor:

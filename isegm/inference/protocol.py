@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from isegm.core.errors import IsegmError, unknown
+from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.predictor import Predictor
 from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
@@ -30,6 +31,9 @@ class Protocol:
         mask_threshold: a pixel is in the mask where its probability is above this.
         zoom: arguments of ``ZoomIn``, or None for whole images.
         mirror: average with the mirror image.
+        merge: what clicks do to a mask that is given to start from: "replace" it, or merge one change per click into it, see
+            ``ProgressiveMerge`` ("published", "guarded").
+        refine: settings of the method's second look, by name; see the method's ``refine_many``.
         datasets: changes for single data sets, by data set name.
         changes: what was changed on the command line, part of the label.
     """
@@ -43,6 +47,8 @@ class Protocol:
     mask_threshold: float = 0.49
     zoom: dict[str, Any] | None = field(default_factory=dict)
     mirror: bool = False
+    merge: str = "replace"
+    refine: dict[str, float] = field(default_factory=dict)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
 
@@ -73,7 +79,8 @@ class Protocol:
     def predictor(self, model: ClickModel, **options: Any) -> Predictor:
         """The predictor this protocol prescribes."""
         zoom = WholeImage() if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
-        return Predictor(model, zoom, mirror=self.mirror, **options)
+        merge = None if self.merge == "replace" else ProgressiveMerge(self.mask_threshold, self.merge)
+        return Predictor(model, zoom, mirror=self.mirror, merge=merge, refine=self.refine, **options)
 
     def thresholds(self) -> tuple[float, ...]:
         """The IoU thresholds that a run with this ``stop_iou`` can be read at: 0.8, 0.85, 0.9 and perhaps 0.95."""
@@ -113,6 +120,35 @@ def fixed_size(protocol: Protocol, mode: str) -> Protocol:
         raise IsegmError(f"--eval-mode {mode!r}: expected cvpr, fixedN (e.g. fixed448) or fixedH,W")
     size = [int(s) for s in (sizes if len(sizes) == 2 else sizes * 2)]
     return protocol.changed(zoom={**(protocol.zoom or {}), "skip_clicks": -1, "size": size})
+
+
+def with_crops(
+    protocol: Protocol, infer_size: int | None = None, target_crop: float | None = None, focus_crop: float | None = None
+) -> Protocol:
+    """The protocol under ClickSEG's flags; None leaves a setting as it is.
+
+    Args:
+        infer_size: the network sees every view at ``infer_size`` x ``infer_size`` pixels.
+        target_crop: how much larger than the object's bounding box the crop is.
+        focus_crop: how much larger than the box of the newest change the second look of FocalClick is.
+
+    Raises:
+        IsegmError: the protocol has no zoom-in or no second look to change, or a number is too small.
+    """
+    zoom = {"size": infer_size and [infer_size, infer_size], "expansion": target_crop}
+    for section, given in (("zoom", zoom), ("refine", {"expansion": focus_crop})):
+        changes = {name: value for name, value in given.items() if value is not None}
+        if not changes:
+            continue
+        if not getattr(protocol, section):
+            raise IsegmError(f"protocol {protocol.name} has no {section} section, so {', '.join(changes)} cannot be set")
+        protocol = protocol.changed(**{section: {**getattr(protocol, section), **changes}})
+    if infer_size is not None and infer_size < 32:
+        raise IsegmError(f"--infer-size {infer_size}: expected at least 32 pixels")
+    for flag, ratio in (("--target-crop-r", target_crop), ("--focus-crop-r", focus_crop)):
+        if ratio is not None and ratio < 1:
+            raise IsegmError(f"{flag} {ratio}: a crop must not be smaller than what it shows; expected at least 1, e.g. 1.4")
+    return protocol
 
 
 def _with_tuples(zoom: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import copy
 
 import torch
 
-from isegm.core.clicks import Click, Clicks
-from isegm.core.rounds import Round
+from isegm.core.clicks import Click
+from isegm.inference.predictor import Predictor
+from isegm.inference.zoom import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.nn.folding import fold_batch_norms
 
@@ -24,7 +25,7 @@ def for_evaluation(model: ClickModel, *, fold: bool = True, channels_last: bool 
     for parameter in copied.parameters():
         parameter.requires_grad_(False)
     if fold:
-        fold_batch_norms(copied, lambda: copied(_example(copied)))
+        fold_batch_norms(copied, lambda: _click_once(copied))
     if channels_last:
         copied.to(memory_format=torch.channels_last)
     if compiled:
@@ -32,8 +33,7 @@ def for_evaluation(model: ClickModel, *, fold: bool = True, channels_last: bool 
     return copied
 
 
-def _example(model: ClickModel) -> Round:
-    """A round of one small view with a click, for running every layer once."""
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    clicks = Clicks.of([Click(40, 50, True), Click(20, 20, False)], device)
-    return Round(torch.rand(1, 3, 128, 160, device=device), clicks, torch.zeros(1, 1, 128, 160, device=device))
+def _click_once(model: ClickModel) -> None:
+    """One click on a small image, which runs every layer once, those of a second look included."""
+    predictor = Predictor(model, WholeImage())
+    predictor.click(predictor.start(torch.rand(1, 3, 128, 160)), Click(40, 50, True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from isegm.core import boxes
 from isegm.core.boxes import Box
@@ -38,6 +39,8 @@ class WholeImage:
     """No zoom-in: the whole image, its longer side limited to ``max_size`` pixels if that is given."""
 
     max_size: int | None = None
+    inner_clicks: ClassVar[bool] = False
+    first_passes: ClassVar[int] = 1
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
@@ -57,8 +60,12 @@ class ZoomIn:
         expansion: how much larger than the object's bounding box the crop is.
         min_crop: the least height and width of a crop, in image pixels.
         threshold: probability above which a pixel belongs to the object here (0.5 in RITM, while its masks use 0.49).
-        stale_iou: a new crop replaces the held one when their ``boxes.interval_iou`` is below this.
+        stale_iou: a new crop replaces the held one when their ``boxes.interval_iou`` is below this; above 1, always.
         max_size: limit on the longer side of whole-image views; None for no limit (as in every published evaluation).
+        resize_whole: whole-image views are brought to ``size`` as crops are (FocalClick).
+        inner_clicks: the network is not told of clicks on the first row and column of a view (ClickAttention).
+        first_passes: how often the first click is answered, each time with the answer before as previous mask
+            (ClickAttention: 2).
 
     A flaw of the published code is kept because it moves numbers: when the answer becomes empty the network sees the whole
     image again, yet its answer is still squeezed into the crop held before.
@@ -71,11 +78,15 @@ class ZoomIn:
     threshold: float = 0.5
     stale_iou: float = 0.5
     max_size: int | None = None
+    resize_whole: bool = False
+    inner_clicks: bool = False
+    first_passes: int = 1
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         """The view for answering ``clicks``, of which the last is not answered in ``session`` yet."""
         image = boxes.whole(*session.image.shape[-2:])
-        unchanged = View(image, limited(image, self.max_size), session.box or image, session.box)
+        size = self._scaled(image) if self.resize_whole else limited(image, self.max_size)
+        unchanged = View(image, size, session.box or image, session.box)
         if len(clicks) <= self.skip_clicks:
             return unchanged
         wanted = self._wanted(session, clicks)

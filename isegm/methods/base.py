@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -22,11 +23,13 @@ class ClickModel(nn.Module):
         infer_with_grad: infer needs autograd, so the predictor must not use inference mode.
         insertion_points: where f-BRS can modify features; empty if the method cannot be taken apart. A method that names any
             has, as RITM does, ``inputs``, ``features`` and ``decode``, which make up ``forward``.
+        shown_maps: the extras of a prediction that sessions keep for people to see; ``B C h w`` each, in [0, 1].
     """
 
     protocol: str = "ritm"
     infer_with_grad: bool = False
     insertion_points: tuple[str, ...] = ()
+    shown_maps: tuple[str, ...] = ()
 
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""
@@ -47,6 +50,16 @@ class ClickModel(nn.Module):
     def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
         """A second look at the full image. ``after`` holds the plain answer; return it or a changed copy."""
         return after
+
+    def refine_many(
+        self, before: Sequence[Session], after: Sequence[Session], pred: Prediction, **settings: float
+    ) -> list[Session]:
+        """``refine`` for the sessions of one forward pass, whose answers are the rows of ``pred``; override to batch it.
+
+        Args:
+            settings: what the protocol says about the second look; a method without one has no use for them.
+        """
+        return [self.refine(b, a, pred.row(i)) for i, (b, a) in enumerate(zip(before, after, strict=True))]
 
     def reference(self) -> ClickModel:
         """A copy that computes the slow and obviously right way wherever a quicker one of the same result is the default."""

@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isegm.core.errors import unknown
 from isegm.core.registry import Spec, resolve, spec
 from isegm.nn.backbones.hrnet import HRNet
+from isegm.nn.backbones.mix_transformer import VARIANTS, MixTransformer
 from isegm.nn.backbones.resnet import DEPTHS, ResNet
 from isegm.nn.heads.deeplab import DeepLabHead
 from isegm.nn.heads.ocr import OCRHead
+from isegm.nn.heads.segformer import SegFormerHead
 
 Shapes = Mapping[str, tuple[int, ...]]
 Pairs = tuple[tuple[str, str], ...]
+
+SEGFORMERS = ("b0", "b3", "b5")  # the original wrapper builds nothing for others
 
 OCR_KEYS: Pairs = (
     ("head.aux.", "feature_extractor.aux_head."),
@@ -34,6 +39,10 @@ DEEPLAB_KEYS: Pairs = (
     ("head.skip.", "feature_extractor.skip_project.skip_project."),
     ("head.decoder.", "feature_extractor.head.block."),
     ("head.classify.", "head.layers."),
+)
+SEGFORMER_KEYS: Pairs = (
+    ("head.", "feature_extractor.decode_head."),
+    ("backbone.", "feature_extractor.backbone."),
 )
 
 
@@ -69,6 +78,9 @@ def layout_of(backbone: Spec, head: Spec) -> Layout | None:
             "aspp_dropout": top.get("dropout", 0.2),
         }
         return Layout(DEEPLAB_KEYS, "isegm.model.is_deeplab_model.DeeplabModel", values, ("backbone", "deeplab_ch"))
+    if target == (MixTransformer, SegFormerHead) and body.get("variant", "b0") in SEGFORMERS:
+        values = {"model_version": body.get("variant", "b0")}
+        return Layout(SEGFORMER_KEYS, "isegm.model.is_segformer_model.SegFormerModel", values, ("model_version",))
     return None
 
 
@@ -93,6 +105,34 @@ def deeplab_head(layers: int, width: int, dropout: float | None = None, resnet_w
     if dropout is None:
         dropout = 0.5 if width >= 256 else 0.2
     return spec(DeepLabHead, in_channels=8 * skip, skip_channels=skip, width=width, dropout=dropout)
+
+
+def segformer_head(variant: str, width: int | None = None) -> Spec:
+    """The spec of SegFormer's head on a Mix Transformer; without ``width`` the published one: 256 on B0, 512 on larger ones."""
+    if variant not in VARIANTS:
+        raise unknown("Mix Transformer", variant, VARIANTS)
+    return spec(SegFormerHead, in_channels=VARIANTS[variant][0], width=width or (256 if variant == "b0" else 512))
+
+
+def recognise_segformer(shapes: Shapes, side: str = "stage2") -> tuple[Spec, Spec] | None:
+    """The Mix Transformer and the head whose parameters an original code base has named so; None if there are none such.
+
+    Args:
+        shapes: every key of the state dict and the shape of its tensor.
+        side: where clicks enter, which shapes cannot tell; see ``MixTransformer``.
+    """
+    prefix = "feature_extractor.backbone."
+    pred = shapes.get("feature_extractor.decode_head.linear_pred.weight")
+    if pred is None or f"{prefix}patch_embed_side1.proj.weight" not in shapes:
+        return None
+    dims = tuple(shapes.get(f"{prefix}norm{stage}.weight", (0,))[0] for stage in (1, 2, 3, 4))
+    depths = tuple(
+        len({key.split(".")[3] for key in shapes if key.startswith(f"{prefix}block{stage}.")}) for stage in (1, 2, 3, 4)
+    )
+    for variant, (channels, blocks) in VARIANTS.items():
+        if (channels, blocks) == (dims, depths):
+            return spec(MixTransformer, variant=variant, side=side), segformer_head(variant, pred[1])
+    return None
 
 
 def _hrnet_ocr(shapes: Shapes) -> tuple[Spec, Spec] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,17 +28,42 @@ class ClickPolicy:
         only_first_click: keep only the first sampled click of each sample, as methods do that start from one click.
         prev_drop: probability of showing a sample no previous mask in the round that is learnt from.
         threshold: a pixel counts as object above this probability and as background below it.
+        extra_round: the number is drawn from 0 .. max_rounds - 1, and a batch whose every sample has several positive clicks
+            gets one more (ClickAttention).
+        restart: probability that a global batch is learnt from as it begins for a user: with one click per sample, made on
+            an empty answer, instead of the sampled ones (ClickAttention: 0.02).
     """
 
     max_rounds: int = 3
     only_first_click: bool = False
     prev_drop: float = 0.0
     threshold: float = 0.49
+    extra_round: bool = False
+    restart: float = 0.0
 
 
-def draw_rounds(policy: ClickPolicy, seed: int, step: int) -> int:
-    """The number of rounds of one global batch; the same on every process, so that all have equal work."""
-    return int(np.random.default_rng([seed, step]).integers(policy.max_rounds + 1))
+def draw_rounds(policy: ClickPolicy, seed: int, step: int, several: bool = False) -> int:
+    """The number of rounds of one global batch; the same on every process, so that all have equal work.
+
+    Args:
+        several: every sample of the global batch has several positive clicks; only ``extra_round`` asks for it.
+    """
+    extra = policy.extra_round and policy.max_rounds > 0
+    drawn = int(np.random.default_rng([seed, step]).integers(policy.max_rounds + (not extra)))
+    return drawn + (extra and several)
+
+
+def draw_restart(policy: ClickPolicy, seed: int, step: int) -> bool:
+    """Whether a global batch begins anew; see ``ClickPolicy.restart``."""
+    # A trailing 0 in a seed changes nothing, so without the 1 this would be the generator of the rounds at step 0.
+    return policy.restart > 0 and np.random.default_rng([seed, step, 0, 1]).random() < policy.restart
+
+
+def first_clicks(target: Tensor, seeds: Sequence[int], threshold: float = 0.49, pool: Executor | None = None) -> Clicks:
+    """One click per sample, as the simulated user makes it on an empty answer; arguments as in ``rollout``."""
+    rngs = [np.random.default_rng([seed, 0]) for seed in seeds]
+    yx, label = next_clicks(torch.zeros_like(target, dtype=torch.float32), target, rngs, threshold, pool)
+    return Clicks(yx[:, None], label[:, None])
 
 
 @torch.no_grad()
@@ -68,7 +93,7 @@ def rollout(
     """
     if policy.only_first_click:
         clicks = clicks.first()
-    round_ = Round(image, clicks, image.new_zeros(target.shape, dtype=torch.float32))
+    round_ = Round(image, clicks, image.new_zeros(target.shape, dtype=torch.float32), seeds=tuple(seeds))
     if not rounds:
         return round_
     with evaluating(model):
@@ -77,11 +102,12 @@ def rollout(
             prob = pred.logits.float().sigmoid()
             rngs = [np.random.default_rng([seed, index]) for seed in seeds]
             yx, label = next_clicks(prob, target, rngs, policy.threshold, pool)
-            round_ = Round(image, round_.clicks.append(yx, label), prob, pred.state, fresh_view=False)
+            known = round_.clicks.append(yx, label)
+            round_ = replace(round_, clicks=known, prev_prob=prob, state=pred.state, fresh_view=False)
     if policy.prev_drop:
         keep = [np.random.default_rng([seed, rounds]).random() >= policy.prev_drop for seed in seeds]
         prev_prob = round_.prev_prob * torch.tensor(keep, device=image.device).view(-1, 1, 1, 1)
-        round_ = Round(image, round_.clicks, prev_prob, round_.state, fresh_view=False)
+        round_ = replace(round_, prev_prob=prev_prob)
     return round_
 
 

@@ -1,7 +1,8 @@
 """How click maps enter a backbone made for RGB images.
 
 Every fusion is called with the normalised image and the coordinate features and returns what the backbone is given: an image
-of three channels, and 64 channels at half resolution to add after its first convolution (or None).
+of three channels, and 64 channels at half resolution to add after its first convolution (or None, or what its own input for
+coordinate features takes).
 """
 
 from __future__ import annotations
@@ -48,6 +49,32 @@ class Conv1S(nn.Sequential):
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
         """``B 3 H W`` and ``B K H W`` to the untouched image and ``B 64 ceil(H/2) ceil(W/2)``."""
         return image, super().forward(coords)
+
+
+class Separate(nn.Sequential):
+    """The backbone has an input of its own for the coordinate features, which reach it as they are.
+
+    FocalClick's published SegFormers also hold two convolutions that are never called; these are here for their checkpoints.
+
+    Args:
+        in_channels: coordinate features: 2 click maps, 3 with the previous mask.
+    """
+
+    lr_multiplier = 1.0
+
+    def __init__(self, in_channels: int = 3):
+        super().__init__(
+            nn.Conv2d(in_channels, 16, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            Scale(),
+        )
+        self.in_channels = in_channels
+        self.requires_grad_(False)
+
+    def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
+        """``B 3 H W`` and ``B K H W``, both untouched."""
+        return image, coords
 
 
 class ConvExtend(nn.Module):

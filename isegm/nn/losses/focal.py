@@ -26,11 +26,15 @@ class FocalLoss(nn.Module):
         """``B C H W`` logits and targets (1, 0, soft values in between, -1 = ignored) to ``B`` losses."""
         logits, target = logits.float(), target.float()
         valid = (target != IGNORE).float()
+        return self.per_pixel(logits, target).sum((1, 2, 3)) / (valid.sum((1, 2, 3)) + self.eps)
+
+    def per_pixel(self, logits: Tensor, target: Tensor) -> Tensor:
+        """``B C H W`` float32 logits and targets to the loss of every pixel, 0 where ignored."""
+        valid = (target != IGNORE).float()
         alpha = torch.where(target > 0.5, self.alpha, 1 - self.alpha) * valid
         agreement = torch.where(valid.bool(), 1 - (target - logits.sigmoid()).abs(), 1.0)
         weight = self.reweighted((1 - agreement) ** self.gamma, valid)
-        loss = -alpha * weight * (agreement + self.eps).clamp(max=1).log()
-        return loss.sum((1, 2, 3)) / (valid.sum((1, 2, 3)) + self.eps)
+        return -alpha * weight * (agreement + self.eps).clamp(max=1).log()
 
     def reweighted(self, weight: Tensor, valid: Tensor) -> Tensor:
         return weight

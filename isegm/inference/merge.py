@@ -1,0 +1,55 @@
+"""Progressive merge: correcting a mask that was given, one region per click (FocalClick, arXiv 2204.02574, section 3.3).
+
+Someone who starts from a mask wants it changed where they click, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from isegm.core.errors import unknown
+from isegm.core.rounds import Session
+from isegm.utils.regions import changed_region
+
+KINDS = ("published", "guarded")
+
+
+@dataclass(frozen=True)
+class ProgressiveMerge:
+    """Keep only the change that the newest click lies in; sessions that started from nothing are left alone.
+
+    The session then shows the merged mask (``prob``, 0 or 1) while the network goes on seeing its own answer (``prev_prob``).
+
+    Attributes:
+        threshold: probability above which a pixel is in the mask.
+        kind: ``"published"`` repeats the published evaluation: where the answer did not change at the click, the region taken
+            to have changed is all that stayed the same, and a positive click floods the image while a negative one empties the
+            mask. ``"guarded"`` leaves the mask as it is in that case.
+    """
+
+    threshold: float = 0.5
+    kind: str = "published"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise unknown("merge", self.kind, KINDS)
+
+    def __call__(self, before: Session, after: Session) -> Session:
+        if not after.from_mask:
+            return after
+        click = after.clicks[-1]
+        old, new = ((s.prob[0, 0] > self.threshold).cpu().numpy() for s in (before, after))
+        merged = merged_mask(old, new, int(click.y), int(click.x), guarded=self.kind == "guarded")
+        prob = torch.from_numpy(merged).to(after.prob)[None, None]
+        return replace(after, prob=prob, prev_prob=after.feedback)
+
+
+def merged_mask(old: np.ndarray, new: np.ndarray, y: int, x: int, guarded: bool = False) -> np.ndarray:
+    """``old`` with the change at (y, x) taken over from ``new``; all are ``H W`` bool."""
+    region = changed_region(old, new, y, x)
+    if guarded and old[y, x] == new[y, x]:
+        return old
+    return old & ~region if old[y, x] else old | region

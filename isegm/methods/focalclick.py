@@ -1,0 +1,436 @@
+"""FocalClick: a small coarse answer, then a closer look where the last click changed something (arXiv 2204.02574).
+
+The coarse network sees a crop around the object at 256 x 256 (the target crop, which is the protocol's zoom-in). ``refine`` then
+finds the region that changed with the newest click, cuts it out of the image at its own resolution (the focus crop), and a light
+refiner corrects the boundary there. From the eleventh click on nothing outside the focus crop changes any more.
+
+In training, ``losses`` cuts a random focus crop out of every sample and judges the refiner on it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isegm.core import boxes
+from isegm.core.boxes import Box, resize
+from isegm.core.clicks import Click, Clicks
+from isegm.core.errors import IsegmError, unknown
+from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.rounds import Prediction, Round, Session
+from isegm.core.samples import IGNORE
+from isegm.methods.base import ClickModel
+from isegm.methods.ritm import MEAN, STD
+from isegm.nn.backbones.hrnet import HRNet
+from isegm.nn.backbones.mix_transformer import MixTransformer
+from isegm.nn.encoders.fusion import Conv1S, Separate
+from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.heads.refiner import LocalRefiner
+from isegm.nn.init import xavier_gluon_
+from isegm.nn.layouts import layout_of, ocr_head, recognise, recognise_segformer, segformer_head
+from isegm.nn.losses.bce import SigmoidBCE
+from isegm.nn.losses.boundary import BoundaryFocalLoss, boundary_band
+from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.roi import crop_and_resize
+from isegm.nn.weights import KeyMap, Published
+from isegm.utils.regions import changed_region, largest_region
+
+PIPELINES = ("s1", "s2")
+FOCUS_RADIUS = 5  # of the click disks in the focus crop
+THRESHOLD = 0.49  # the published code compares probabilities with it, and logits too
+AUX_LOSS = 0.4
+
+
+class FocalClick(ClickModel):
+    """A coarse network and a local refiner.
+
+    Args:
+        backbone: ``forward(image, what the fusion hands on) -> features``, HRNet or a Mix Transformer.
+        head: ``forward(features) -> (logits, aux logits or None, context features)``, with ``out_channels``.
+        fusion: how the coordinate features (previous mask, object clicks, background clicks) reach the backbone.
+        refiner: see ``LocalRefiner``.
+        pipeline: ``"s1"`` halves image and coordinate features before the coarse network, ``"s2"`` does not.
+        click_radius: of the click disks, before any halving. Published: 5 with s2; with s1 2 (HRNet) or 3 (SegFormer).
+        lr: learning rates of ``backbone`` and ``head`` relative to the rest. Published: both 2 for HRNet, the backbone 0.1
+            for SegFormer.
+        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each as it came.
+
+    Raises:
+        IsegmError: an unknown pipeline or part in ``lr``, or a refiner that does not fit the head.
+    """
+
+    protocol = "focalclick"
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        fusion: nn.Module,
+        refiner: nn.Module,
+        pipeline: str = "s2",
+        click_radius: float = 5,
+        lr: Mapping[str, float] | None = None,
+        xavier: bool = False,
+    ):
+        super().__init__()
+        if pipeline not in PIPELINES:
+            raise unknown("pipeline", pipeline, PIPELINES)
+        for part in lr or {}:
+            if part not in ("backbone", "head"):
+                raise unknown("part in lr", part, ("backbone", "head"))
+        if refiner.in_channels != head.out_channels:
+            raise IsegmError(f"refiner.in_channels is {refiner.in_channels}, but the head makes {head.out_channels} channels")
+        self.backbone, self.head, self.fusion, self.refiner = backbone, head, fusion, refiner
+        self.pipeline, self.click_radius, self.lr = pipeline, click_radius, dict(lr or {})
+        self.disks = disk_maps
+        self.focal, self.bce, self.boundary_focal = NormalizedFocalLoss(), SigmoidBCE(), BoundaryFocalLoss()
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        if xavier:
+            xavier_gluon_(self)
+
+    def forward(self, round_: Round) -> Prediction:
+        """The coarse answer; ``aux["features"]`` is what the refiner needs of it, ``B C h w``."""
+        size = round_.image.shape[-2:]
+        coords = torch.cat([round_.prev_prob, self.disks(round_.clicks, size, self.click_radius)], 1)  # B 3 H W
+        image = (round_.image - self.mean) / self.std
+        if self.pipeline == "s1":
+            half = (size[0] // 2, size[1] // 2)
+            image, coords = resize(image, half), resize(coords, half)
+        logits, first_guess, features = self.head(self.backbone(*self.fusion(image, coords)))
+        aux = {"features": features}
+        if first_guess is not None:
+            aux["first_guess"] = resize(first_guess.float(), size)
+        return Prediction(resize(logits.float(), size), aux)
+
+    def look_closer(self, pred: Prediction, image: Tensor, clicks: Clicks, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The refiner's answer on one crop of every sample.
+
+        Args:
+            pred: the coarse answer.
+            image: ``B 3 h w`` in [0, 1], the crops, at the size of the coarse answer.
+            clicks: in pixels of the crops.
+            places: ``B 4`` float: left, top, right, bottom of every crop in pixels of the coarse view.
+
+        Returns:
+            logits of the crop and of the boundary's band in it, ``B 1 h w`` float32 each.
+        """
+        size, features = tuple(image.shape[-2:]), pred.aux["features"]
+        coarse = crop_and_resize(pred.logits, places, size)
+        scale = features.shape[-1] / pred.logits.shape[-1]
+        context = crop_and_resize(features, places, tuple(features.shape[-2:]), scale)
+        return self.refiner(image, self.disks(clicks, size, FOCUS_RADIUS), coarse, context)
+
+    def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
+        """Of the coarse answer, and of the refiner on a random crop of every sample (see ``training_box``).
+
+        Source: the published trainer and ``ig/data/base.py``.
+        # differs from the original: crops are drawn here instead of in the data set, from ``Round.seeds``; pixels of unknown
+        truth stay unknown in the crop, where the original takes them for background.
+        """
+        losses = {"instance": self.focal(pred.logits, target).mean()}
+        if "first_guess" in pred.aux:
+            losses["aux"] = AUX_LOSS * self.bce(pred.aux["first_guess"], target).mean()
+        mask = target > 0.5
+        seeds = round_.seeds or range(len(target))
+        # [seed, 0, 1]: simulated clicks are drawn from [seed, i].
+        drawn = [
+            training_box(m, np.random.default_rng([seed, 0, 1]))
+            for m, seed in zip(mask[:, 0].cpu().numpy(), seeds, strict=True)
+        ]
+        size = tuple(target.shape[-2:])
+        layers = torch.cat([round_.image, mask, boundary_band(mask), target == IGNORE], 1)  # B 6 H W
+        image, mask, band, ignored = _zoomed(layers, drawn).split([3, 1, 1, 1], 1)
+        focus_target = (mask > 128 / 255).float().masked_fill(ignored > 0, IGNORE)
+        places = torch.tensor([(b.left, b.top, b.right, b.bottom) for b in drawn], dtype=torch.float32, device=target.device)
+        logits, band_logits = self.look_closer(pred, image, _crop_each(round_.clicks, drawn, size), places)
+        band = (band > 128 / 255).float()
+        losses["refined"] = self.boundary_focal(logits, focus_target, band)
+        losses["band"] = F.binary_cross_entropy_with_logits(band_logits, band)
+        return losses
+
+    def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
+        return self.refine_many([before], [after], pred)[0]
+
+    @torch.no_grad()
+    def refine_many(
+        self,
+        before: Sequence[Session],
+        after: Sequence[Session],
+        pred: Prediction,
+        expansion: float = 1.4,
+        progressive_after: int = 10,
+    ) -> list[Session]:
+        """Replace the answer in the focus crop of every session; one pass of the refiner for all.
+
+        Args:
+            expansion: how much larger than the box of the change the focus crop is.
+            progressive_after: from the click after this one on, nothing changes outside the focus crop.
+        """
+        size = tuple(pred.logits.shape[-2:])
+        frames = [a.box or boxes.whole(*a.image.shape[-2:]) for a in after]
+        focused = [focus_box(b, a, frame, expansion) for b, a, frame in zip(before, after, frames, strict=True)]
+        rows = [i for i, box in enumerate(focused) if box is not None]
+        if not rows:
+            return list(after)
+        crops = torch.cat([resize(_pixels(boxes.cut(after[i].image, focused[i])), size) for i in rows])
+        clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows]).to(crops.device)
+        places = torch.tensor([_place(focused[i], frames[i], size) for i in rows], dtype=torch.float32, device=crops.device)
+        coarse = Prediction(pred.logits[rows], {"features": pred.aux["features"][rows]})
+        logits, _ = self.look_closer(coarse, crops, clicks, places)
+        answers = list(after)
+        for row, i in enumerate(rows):
+            progressive = len(after[i].clicks) > progressive_after
+            base = logit(before[i].feedback if progressive else after[i].prob)
+            box = focused[i]
+            boxes.cut(base, box).copy_(resize(logits[row : row + 1], (box.height, box.width)))
+            answers[i] = replace(after[i], prob=base.sigmoid())
+        return answers
+
+    def reference(self) -> FocalClick:
+        copied = copy.deepcopy(self)
+        copied.disks = disk_maps_everywhere
+        return copied
+
+    def lr_multiplier(self, name: str) -> float:
+        """As the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at a tenth."""
+        return self.lr.get(name.partition(".")[0], 1.0)
+
+    def load_pretrained(self, path: str) -> None:
+        """Load ImageNet weights into the backbone."""
+        self.backbone.load_pretrained(path)
+
+
+# --- focus crops --------------------------------------------------------------------------------------------------------
+
+
+def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.4) -> Box | None:
+    """The part of the image worth a closer look: what the newest click changed, and some more.
+
+    If that is less than a third as high or as wide as the object, a square around the click instead. Before there was any
+    answer: the object. Source: ``get_focus_cropv1`` of the published code, flaws included: the new answer is cut off at
+    *logits* of 0.49 (a probability of 0.62), and where nothing changed at the click, all that is unchanged counts as changed.
+
+    Args:
+        frame: the target crop; the box is cut to it.
+
+    Returns:
+        None if nothing is left inside the frame (the published code fails then).
+    """
+    click = after.clicks[-1]
+    new = (logit(after.prob[0, 0]) > THRESHOLD).cpu().numpy()
+    old = (before.feedback[0, 0] > THRESHOLD).cpu().numpy()
+    y, x = int(click.y), int(click.x)
+    top, left, bottom, right = _span(new)
+    if old.any():
+        height, width = bottom - top, right - left
+        reach = 0.2 * max(height, width)
+        top, left, bottom, right = _span(changed_region(old, new, y, x))
+        if bottom - top < height / 3 or right - left < width / 3:
+            top, left, bottom, right = y - reach, x - reach, y + reach, x + reach
+    rows = _expanded(top, bottom, expansion, new.shape[0], frame.top, frame.bottom)
+    columns = _expanded(left, right, expansion, new.shape[1], frame.left, frame.right)
+    box = Box(rows[0], columns[0], rows[1], columns[1])
+    return box if box.height > 0 and box.width > 0 else None
+
+
+def training_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
+    """A random focus crop of a training sample: around the object, or (40 % of those of 3600 pixels and more) on its boundary.
+
+    Args:
+        mask: ``H W`` bool, the object.
+    """
+    if np.count_nonzero(mask) >= 3600 and rng.random() < 0.4:
+        return _boundary_box(mask, rng)
+    return _object_box(mask, rng)
+
+
+def logit(prob: Tensor) -> Tensor:
+    """Probabilities to logits; 0 and 1 become infinite, and ``sigmoid`` brings them back."""
+    return torch.log(prob / (1 - prob))
+
+
+def _span(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """First row, first column, last row and last column of a mask; of fewer than 10 pixels: the whole image and one beyond."""
+    if np.count_nonzero(mask) < 10:
+        return 0, 0, *mask.shape
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
+
+
+def _expanded(first: float, last: float, ratio: float, length: int, start: int, stop: int) -> tuple[int, int]:
+    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published), cut to image and frame."""
+    centre, size = 0.5 * (first + last), ratio * (last - first + 1)
+    low, high = (min(max(int(centre + sign * 0.5 * size), 0), length) for sign in (-1, 1))
+    return max(low, start), min(high, stop)
+
+
+def _place(box: Box, frame: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a box in pixels of a view that shows ``frame`` at ``size``."""
+
+    def mapped(value: int, start: int, extent: int, length: int) -> float:
+        return min(max((value - start) * length / extent, 0), length)
+
+    ys = [mapped(v, frame.top, frame.height, size[0]) for v in (box.top, box.bottom)]
+    xs = [mapped(v, frame.left, frame.width, size[1]) for v in (box.left, box.right)]
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
+    """The largest region of the object, 1.1 to 1.6 times its size and shifted by up to 0.3 of that."""
+    top, left, bottom, right = _span(largest_region(mask))
+    ratio = rng.integers(11, 17) / 10
+    sides = []
+    for first, last, length in ((top, bottom, mask.shape[0]), (left, right, mask.shape[1])):
+        size = max(32, ratio * (last - first + 1))
+        most = int(0.3 * size)
+        centre = 0.5 * (first + last) + rng.integers(-most, most + 1)
+        sides.append((max(0, int(centre - 0.5 * size)), min(length, int(centre + 0.5 * size))))
+    return Box(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+
+
+def _boundary_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
+    """1/1.5 to 1/3.9 of the image on each axis, centred just outside the object, inside the image if that is possible."""
+    height, width = (int(length / (rng.integers(15, 40) / 10)) for length in mask.shape)
+    ring = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~mask
+    if not ring.any():  # the object fills the image
+        return _object_box(mask, rng)
+    fitting = np.zeros_like(ring)
+    top, left = height // 2, width // 2
+    rows, columns = slice(top, mask.shape[0] - (height - top) + 1), slice(left, mask.shape[1] - (width - left) + 1)
+    fitting[rows, columns] = ring[rows, columns]
+    candidates = np.flatnonzero(fitting if fitting.any() else ring)
+    y, x = divmod(int(candidates[rng.integers(len(candidates))]), mask.shape[1])
+    return boxes.clamp(Box(y - top, x - left, y - top + height, x - left + width), *mask.shape)
+
+
+def _zoomed(x: Tensor, cut: Sequence[Box]) -> Tensor:
+    """One box out of every sample of ``B C H W``, resized to H x W as ``cv2.resize`` does linearly."""
+    grids = []
+    for axis, length in ((0, x.shape[-2]), (1, x.shape[-1])):
+        bounds = torch.tensor([(b[axis], b[axis + 2]) for b in cut], dtype=torch.float32, device=x.device)
+        start, stop = bounds[:, :1], bounds[:, 1:]
+        steps = (torch.arange(length, device=x.device) + 0.5) / length
+        positions = torch.clamp(start + steps * (stop - start) - 0.5, min=start, max=stop - 1)
+        grids.append(positions * 2 / max(length - 1, 1) - 1)  # B H, B W in [-1, 1]
+    rows, columns = (g.expand(-1, *x.shape[-2:]) for g in (grids[0][:, :, None], grids[1][:, None, :]))
+    return F.grid_sample(x.float(), torch.stack([columns, rows], -1), mode="bilinear", align_corners=True)
+
+
+def _crop_each(clicks: Clicks, cut: Sequence[Box], size: tuple[int, int]) -> Clicks:
+    """Clicks of every sample in pixels of its own box, shown at ``size``."""
+    corner = clicks.yx.new_tensor([(b.top, b.left) for b in cut])[:, None]
+    scale = clicks.yx.new_tensor([(size[0] / b.height, size[1] / b.width) for b in cut])[:, None]
+    return Clicks((clicks.yx - corner) * scale, clicks.label)
+
+
+def _pixels(image: Tensor) -> Tensor:
+    return image.float() / 255 if image.dtype == torch.uint8 else image
+
+
+# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+
+
+def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48, pipeline: str = "s2", **options: Any) -> Spec:
+    """The spec of FocalClick on an HRNet; ``options`` are further arguments of ``FocalClick``.
+
+    Published: ``(18, "small", 48)`` with s1 and s2, ``(32, "full", 128)`` with s2.
+    """
+    defaults = {"click_radius": 2 if pipeline == "s1" else 5, "lr": {"backbone": 2.0, "head": 2.0}, "xavier": True}
+    return spec(
+        FocalClick,
+        backbone=spec(HRNet, width=width, depth=depth),
+        head=ocr_head(width, ocr_width),
+        fusion=spec(Conv1S, in_channels=3),
+        refiner=spec(LocalRefiner, in_channels=2 * ocr_width),
+        pipeline=pipeline,
+        **{**defaults, **options},
+    )
+
+
+def focalclick_segformer(variant: str = "b0", pipeline: str = "s2", width: int | None = None, **options: Any) -> Spec:
+    """The spec of FocalClick on a SegFormer; ``options`` are further arguments of ``FocalClick``.
+
+    Published: b0 with s1 and s2, b3 with s2. ``width`` is that of the head, the published one unless given.
+    """
+    head = segformer_head(variant, width)
+    defaults = {"click_radius": 3 if pipeline == "s1" else 5, "lr": {"backbone": 0.1}}
+    return spec(
+        FocalClick,
+        backbone=spec(MixTransformer, variant=variant, side="stage2"),
+        head=head,
+        fusion=spec(Separate, in_channels=3),
+        refiner=spec(LocalRefiner, in_channels=head["args"]["width"], gate=True),
+        pipeline=pipeline,
+        **{**defaults, **options},
+    )
+
+
+def tiny() -> FocalClick:
+    """A FocalClick that runs in milliseconds on a CPU, for tests."""
+    return build(focalclick_segformer("tiny", width=32))
+
+
+def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
+    """Recognise a checkpoint of FocalClick's code base by its keys and shapes.
+
+    Args:
+        shapes: every key of the state dict and the shape of its tensor.
+        config: the constructor arguments stored beside it: only ``pipeline_version`` tells s1 from s2 (s2 if it is missing).
+
+    Raises:
+        IsegmError: the stored configuration contradicts the tensors.
+    """
+    config = config or {}
+    if "refiner.refine_trimap.weight" not in shapes or "maps_transform.0.weight" not in shapes:
+        return None
+    pipeline = str(config.get("pipeline_version", "s2"))
+    if parts := recognise_segformer(shapes):
+        backbone, head = parts
+        described = focalclick_segformer(backbone["args"]["variant"], pipeline, head["args"]["width"])
+    elif (parts := recognise(shapes, config)) and resolve(parts[0]["target"]) is HRNet:
+        backbone, head = parts
+        args = backbone["args"]
+        described = focalclick_hrnet(args["width"], args["depth"], head["args"]["width"], pipeline)
+    else:
+        return None
+    layout = layout_of(backbone, head)
+    if layout is None:
+        return None
+    for name in layout.inferred:
+        if config.get(name, layout.values[name]) != layout.values[name]:
+            raise IsegmError(
+                f"the checkpoint's configuration says {name}={config[name]!r}, but its tensors say {layout.values[name]!r}"
+            )
+    return publish(described)
+
+
+def publish(described: Spec) -> Published | None:
+    """How FocalClick's code base would store the model of a spec; None if it cannot express it."""
+    args = described["args"]
+    if resolve(described["target"]) is not FocalClick:
+        return None
+    layout = layout_of(args["backbone"], args["head"])
+    if layout is None:
+        return None
+    values = {
+        **layout.values,
+        "pipeline_version": args.get("pipeline", "s2"),
+        "with_aux_output": True,
+        "with_prev_mask": True,
+        "use_leaky_relu": True,
+        "use_rgb_conv": False,
+        "use_disks": True,
+        "norm_radius": 5,  # stored but never read: the radius follows from the pipeline
+    }
+    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
+    keys = KeyMap((("fusion.", "maps_transform."), *layout.keys))
+    return Published(described, keys, "FocalClick (published)", {"class": layout.class_path, "params": params})
