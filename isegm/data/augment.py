@@ -21,6 +21,12 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the netwo
 import albumentations as A
 
 Augmentation = Callable[[InstanceSample, np.random.Generator], InstanceSample]
+ALIGNED = {  # least and mean share of the image in the window, and whether colours change
+    "aligned": (0.3, 0.8, False),
+    "aligned_colour": (0.3, 0.8, True),
+    "aligned_wide": (0.5, 1.0, False),
+    "aligned_wide_colour": (0.5, 1.0, True),
+}
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,58 @@ class Pipeline:
     scale: tuple[float, float] = (1.0, 1.0)
 
     def __call__(self, sample: InstanceSample, rng: np.random.Generator) -> InstanceSample:
-        image, layers = _resized(sample.image, sample.layers, rng.uniform(*self.scale))
+        image, layers = self.placed(sample.image, sample.layers, rng)
         # One shared generator. set_random_seed would give the same seed to every transform, and they would all fire together.
         seed = int(rng.integers(2**63))
         self.transforms.set_random_state(np.random.default_rng(seed), random.Random(seed))
         made = self.transforms(image=image, mask=layers)
         return dataclasses.replace(sample, image=made["image"], layers=made["mask"].reshape(*made["mask"].shape[:2], -1))
+
+    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """What comes before the transforms."""
+        return _resized(image, layers, rng.uniform(*self.scale))
+
+
+@dataclass(frozen=True)
+class Aligned(Pipeline):
+    """A window of random height and width anywhere on the image, brought to the size of the crop; then transforms.
+
+    A window larger than the image is filled up with black and background, so that objects come at all sizes a target crop shows
+    them at. Source: ``AlignedAugmentator`` of FocalClick's code.
+
+    # differs from the original: the window is as wide as drawn (there it always reaches from its left edge towards the right
+    # edge of the image); labels are not interpolated, which invents labels at borders; they keep their type (there, labels
+    # above 255 wrap around).
+
+    Attributes:
+        crop: rows and columns of the result.
+        shares: the least and the largest window, as shares of the image's height and of its width.
+        mean, spread: of the normal distribution, cut off at ``shares``, that both shares are drawn from.
+    """
+
+    crop: tuple[int, int] = (256, 256)
+    shares: tuple[float, float] = (0.3, 1.3)
+    mean: float = 0.8
+    spread: float = 0.4
+
+    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        size = [max(1, int(side * self._share(rng))) for side in image.shape[:2]]
+        missing = [max(0, wanted - side) for wanted, side in zip(size, image.shape[:2], strict=True)]
+        before = [int(rng.integers(m + 1)) for m in missing]
+        padding = [(b, m - b) for b, m in zip(before, missing, strict=True)] + [(0, 0)]
+        top, left = (
+            int(rng.integers(max(side, wanted) - wanted + 1)) for side, wanted in zip(image.shape[:2], size, strict=True)
+        )
+        window = slice(top, top + size[0]), slice(left, left + size[1])
+        height, width = self.crop
+        shown = cv2.resize(np.pad(image, padding)[window], (width, height), interpolation=cv2.INTER_LINEAR)
+        labels = cv2.resize(np.pad(layers, padding)[window], (width, height), interpolation=cv2.INTER_NEAREST)
+        return shown, labels.reshape(height, width, -1)
+
+    def _share(self, rng: np.random.Generator) -> float:
+        while not self.shares[0] <= (share := rng.normal(self.mean, self.spread)) <= self.shares[1]:
+            pass
+        return share
 
 
 def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
@@ -51,22 +103,36 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
         name: ``"coco"`` (RITM on COCO+LVIS: scale 0.75-1.40, horizontal flip, crop, colour), ``"sbd"`` (RITM on SBD: scale
             0.75-1.25, flips, quarter turns, small shifts and rotations, crop, colour), ``"val"`` (pad and crop),
             ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 0.80-2.50, flips, crop: the sizes at which
-            zoom-in shows the objects of a small image; not a published one).
+            zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
+            a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
+            ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area).
         crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
     """
     if len(crop) != 2 or min(crop) < 1:
         raise IsegmError(f"crop must be (rows, columns), got {crop}")
+    if name.startswith("aligned"):
+        return _aligned(name, crop)
     known: dict[str, tuple[list[A.BasicTransform | A.BaseCompose], tuple[float, float]]] = {
         "coco": ([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()], (0.75, 1.40)),
         "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
         "val": (_cropping(crop), (1.0, 1.0)),
         "val_sbd": (_cropping(crop), (0.75, 1.25)),
+        # differs from the original: it asks for up to 5/4 of the area, which no window can have, and then tries again.
+        "resized_crop": ([*_any_flip(), A.RandomResizedCrop(tuple(crop), scale=(0.75, 1.0))], (1.0, 1.0)),
         "zoom": ([*_any_flip(), *_cropping(crop)], (0.80, 2.50)),
     }
     if name not in known:
-        raise unknown("augmentation", name, known)
+        raise unknown("augmentation", name, [*known, *ALIGNED])
     transforms, scale = known[name]
     return Pipeline(A.Compose(transforms), scale)
+
+
+def _aligned(name: str, crop: tuple[int, int]) -> Aligned:
+    if name not in ALIGNED:
+        raise unknown("augmentation", name, ALIGNED)
+    lowest, mean, colour = ALIGNED[name]
+    transforms = [A.VerticalFlip(p=0.3), A.HorizontalFlip(p=0.3), *(_colour() if colour else [])]
+    return Aligned(A.Compose(transforms), crop=tuple(crop), shares=(lowest, 1.3), mean=mean)
 
 
 def _cropping(crop: tuple[int, int]) -> list[A.BasicTransform]:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from isegm.core.clicks import PADDING
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample
 from isegm.data.augment import Augmentation
-from isegm.data.point_sampler import SamplerConfig, draw
+from isegm.data.point_sampler import Draw, SamplerConfig, draw
 from isegm.data.reading import CorruptSample
+from isegm.utils.regions import without_small_regions
 
 log = logging.getLogger("isegm")
 
@@ -47,12 +49,18 @@ class ItemSettings:
         min_object_area: smaller objects are no targets (in pixels of the crop).
         keep_background_prob: probability to accept a crop that holds no object; negative = always.
         score_gamma: with sample scores, images are drawn with probability ~ (1 - score)^score_gamma.
+        min_region: regions of the drawn target with fewer pixels become background, and positive clicks on them are dropped; an
+            image whose target is then smaller than ``min_object_area`` is not used (FocalClick: 900). 0 = off.
+        max_share: an image whose target fills this share of it or more is not used (FocalClick: 0.85).
+            # differs from the original: there, clicks may stay on regions that were removed.
     """
 
     epoch_len: int = 0
     min_object_area: int = 0
     keep_background_prob: float = 0.0
     score_gamma: float = 1.0
+    min_region: int = 0
+    max_share: float = 1.0
 
 
 class ClickDataset(Dataset):
@@ -112,9 +120,15 @@ class ClickDataset(Dataset):
                 self._warn_once(str(error))
                 failures.append(str(error))
                 continue
-            if sample is not None:
-                return self._item(sample, rng)
-            failures.append(f"image {index}: no object was inside the crop in {MAX_AUGMENTATIONS} attempts")
+            if sample is None:
+                failures.append(f"image {index}: no object was inside the crop in {MAX_AUGMENTATIONS} attempts")
+                continue
+            drawn = draw(sample, self.sampler, rng)
+            if self.settings.min_region or self.settings.max_share < 1:
+                drawn = in_regions(drawn, self.settings)
+            if drawn is not None:
+                return self._item(sample, drawn, rng)
+            failures.append(f"image {index}: the target was too small, or filled the crop")
         raise IsegmError(f"{MAX_DRAWS} images in a row could not be used; the last: {failures[-1]}")
 
     def _indices(self, epoch: int, position: int, rng: np.random.Generator) -> Iterator[int]:
@@ -141,8 +155,7 @@ class ClickDataset(Dataset):
                 return made.without([k for k, area in areas.items() if area < self.settings.min_object_area])
         return None
 
-    def _item(self, sample: InstanceSample, rng: np.random.Generator) -> dict[str, Tensor]:
-        drawn = draw(sample, self.sampler, rng)
+    def _item(self, sample: InstanceSample, drawn: Draw, rng: np.random.Generator) -> dict[str, Tensor]:
         return {
             "image": torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1))),
             "target": torch.from_numpy(drawn.target)[None],
@@ -155,6 +168,23 @@ class ClickDataset(Dataset):
         if message not in self._warned:
             self._warned.add(message)
             log.warning("%s; another image takes its place", message)
+
+
+def in_regions(drawn: Draw, settings: ItemSettings) -> Draw | None:
+    """A target without its small regions and the positive clicks on these; None if it is then too small or too large."""
+    target, yx, label = drawn.target.copy(), drawn.yx.copy(), drawn.label.copy()
+    mask = target > 0
+    kept = without_small_regions(mask, settings.min_region) if settings.min_region else mask
+    area = np.count_nonzero(kept)
+    if not settings.min_object_area < area < settings.max_share * mask.size:
+        return None
+    target[mask & ~kept] = 0
+    n = len(label) // 2
+    y, x = yx[:n].astype(int).T
+    on = (label[:n] == 1) & kept[y, x]
+    yx[:n], label[:n] = -1, PADDING
+    yx[: on.sum()], label[: on.sum()] = drawn.yx[:n][on], 1
+    return Draw(target, yx, label) if on.any() else None
 
 
 @dataclass(frozen=True)

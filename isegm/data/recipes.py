@@ -42,7 +42,7 @@ class DataConfig:
         crop: rows and columns of a training image.
         augmentation, val_augmentation: see ``isegm.data.augment.pipeline``; "none" leaves images as they are.
         max_clicks, gamma, merge_objects, max_merged, first_click_center, soft_targets: see ``SamplerConfig``.
-        min_object_area, keep_background, epoch_len: see ``ItemSettings``.
+        min_object_area, keep_background, epoch_len, min_region, max_share: see ``ItemSettings``.
         val_epoch_len: images per validation.
         val_min_object_area: ``min_object_area`` of the validation; None: the same.
         stuff_prob: COCO+LVIS only: probability that the stuff regions of an image are objects too.
@@ -67,6 +67,8 @@ class DataConfig:
     min_object_area: int = 1000
     keep_background: float = 0.05
     epoch_len: int = 30_000
+    min_region: int = 0
+    max_share: float = 1.0
     val_epoch_len: int = 2000
     val_min_object_area: int | None = None
     stuff_prob: float = 0.30
@@ -192,7 +194,14 @@ def _training_data(train: Source, val: Source | None, config: DataConfig, scores
         augment = None if augmentation == "none" else pipeline(augmentation, config.crop)
         return ClickDataset(source, _sampler(config), augment, items, seed, scores)
 
-    items = ItemSettings(config.epoch_len, config.min_object_area, config.keep_background, config.score_gamma)
+    items = ItemSettings(
+        config.epoch_len,
+        config.min_object_area,
+        config.keep_background,
+        config.score_gamma,
+        config.min_region,
+        config.max_share,
+    )
     val_area = config.min_object_area if config.val_min_object_area is None else config.val_min_object_area
     val_items = ItemSettings(config.val_epoch_len, val_area, config.keep_background)
     return TrainingData(

@@ -1,8 +1,8 @@
 """FocalClick: a small coarse answer, then a closer look where the last click changed something (arXiv 2204.02574).
 
-The coarse network sees a crop around the object at 256 x 256 (the target crop, which is the protocol's zoom-in). ``refine`` then
-finds the region that changed with the newest click, cuts it out of the image at its own resolution (the focus crop), and a light
-refiner corrects the boundary there. From the eleventh click on nothing outside the focus crop changes any more.
+The coarse network sees a crop around the object at 256 x 256 (the target crop, which is the protocol's zoom-in). ``refine``
+then finds the region that changed with the newest click, cuts it out of the image at its own resolution (the focus crop), and a
+light refiner corrects the boundary there. From the eleventh click on nothing outside the focus crop changes any more.
 
 In training, ``losses`` cuts a random focus crop out of every sample and judges the refiner on it.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from isegm.core import boxes
 from isegm.core.boxes import Box, resize
-from isegm.core.clicks import Click, Clicks
+from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round, Session
