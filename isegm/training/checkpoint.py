@@ -38,7 +38,7 @@ class TrainState:
 
     def __init__(self, model: ClickModel, config: TrainConfig, device: torch.device) -> None:
         self.model = model
-        self.optimizer = adam(model, config.lr, config.betas)
+        self.optimizer = adam(model, config.lr, config.betas, weight_decay=config.weight_decay)
         self.scheduler = multistep(self.optimizer, config.milestones, config.gamma)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.amp == "fp16")
         self.ema = AverageModel(model, config.ema) if config.ema else None

@@ -18,6 +18,7 @@ class TrainConfig:
     Attributes:
         epochs, batch_size: the batch is the global one, over all processes.
         lr, betas, milestones, gamma: Adam, and the epochs at whose start the rate is multiplied by gamma.
+        weight_decay: the share of every weight, times the rate, that each step takes away (AdamW's; 0: plain Adam).
         max_steps: stop after so many steps in all (0: only ``epochs`` counts).
         amp: "off", "bf16" or "fp16" autocast; "auto" is bf16 where the hardware computes it.
         clip: the largest norm of all gradients together (0: no clipping).
@@ -39,6 +40,7 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
+    weight_decay: float = 0.0
     max_steps: int = 0
     amp: str = "off"
     clip: float = 0.0

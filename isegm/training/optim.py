@@ -11,8 +11,10 @@ from torch import nn
 from isegm.methods.base import ClickModel
 
 
-def adam(model: ClickModel, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> torch.optim.Adam:
-    """Adam without weight decay, one parameter group per learning-rate multiplier of the method (RITM's optimiser).
+def adam(
+    model: ClickModel, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0
+) -> torch.optim.Adam:
+    """Adam, one parameter group per learning-rate multiplier of the method (RITM's optimiser); AdamW with weight decay.
 
     # differs from the original: it makes one group per parameter, which gives the same steps more slowly.
     """
@@ -20,11 +22,13 @@ def adam(model: ClickModel, lr: float, betas: tuple[float, float] = (0.9, 0.999)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups.setdefault(model.lr_multiplier(name), []).append(parameter)
-    return torch.optim.Adam(
+    kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
+    return kind(
         [{"params": parameters, "lr": lr * multiplier} for multiplier, parameters in groups.items()],
         lr=lr,
         betas=tuple(betas),
         eps=eps,
+        weight_decay=weight_decay,
     )
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 
-from isegm.core.clicks import Clicks
+from isegm.core.clicks import POSITIVE, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build
 from isegm.core.rounds import Round
@@ -38,7 +38,7 @@ from isegm.training.config import RunOptions, TrainConfig
 from isegm.training.distributed import Process, joined
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
-from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating, rollout
+from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, evaluating, first_clicks, rollout
 from isegm.training.step import TrainStep
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
 from isegm.utils.config import absolute
@@ -173,7 +173,7 @@ class _Training:
 
     def _train_batch(self, batch: dict[str, Tensor]) -> None:
         state, config, step = self.state, self.config, self.state.progress.step
-        round_, target = self._round(batch, draw_rounds(self.policy, config.seed, step))
+        round_, target = self._round(batch, self._rounds(batch), draw_restart(self.policy, config.seed, step))
         with self._autocast():
             losses, logits = self.step(round_, target)
             total = torch.stack(list(losses.values())).sum()
@@ -196,17 +196,27 @@ class _Training:
         # On a CPU nothing has to be waited for, so a broken step is noticed at once.
         self.broken = self.process.device.type == "cpu" and not bool(total.isfinite())
 
-    def _round(self, batch: dict[str, Tensor], rounds: int) -> tuple[Round, Tensor]:
-        """Bring a batch to the device and play ``rounds`` corrections on it."""
+    def _rounds(self, batch: dict[str, Tensor]) -> int:
+        """How many corrections are played on the next batch."""
+        several = False
+        if self.policy.extra_round:
+            few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
+            several = not self.process.most(few)  # of the global batch, or the number of processes would change the training
+        return draw_rounds(self.policy, self.config.seed, self.state.progress.step, several)
+
+    def _round(self, batch: dict[str, Tensor], rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
+        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one click."""
         device = self.process.device
         image = batch["image"].to(device, non_blocking=True).float().div_(255)
         if self.config.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
         target = batch["target"].to(device, non_blocking=True)
-        clicks = Clicks(batch["yx"], batch["label"]).to(device)
+        clicks, seeds = Clicks(batch["yx"], batch["label"]), batch["seed"].tolist()
+        if restart:
+            clicks, rounds = first_clicks(batch["target"], seeds, self.policy.threshold, self.pool), 0
         # Autocast of its own: inside one that lasts, the weights cast here without gradients would be used again with them.
         with self._autocast():
-            round_ = rollout(self.state.model, image, target, clicks, self.policy, batch["seed"].tolist(), rounds, self.pool)
+            round_ = rollout(self.state.model, image, target, clicks.to(device), self.policy, seeds, rounds, self.pool)
         return round_, target
 
     def _consult(self) -> None:
