@@ -1,9 +1,14 @@
-"""A picture per click, for looking at what a model does: the answer over the image, and its probabilities."""
+"""A picture per click, for looking at what a model does: the answer over the image, its probabilities, and whatever else
+the method shows, such as an attention map.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from isegm.core import boxes
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.utils.vis import draw_clicks, heat, overlay, side_by_side, titled, write_image
@@ -27,8 +32,15 @@ class ClickPictures:
         shown = overlay(sample.image, mask)
         if self.points:
             shown = draw_clicks(shown, session.clicks)
-        picture = side_by_side([shown, heat(prob)])
+        picture = side_by_side([shown, heat(prob), *(heat(found) for found in maps_of(session))])
         here = self.folder / sample.id.replace("/", "_")
         text = f"{sample.id}  click {len(ious)}  IoU {100 * ious[-1]:.1f} %"
         write_image(here / f"click_{len(ious):02d}.jpg", titled(picture, text))
         write_image(here / "mask.png", (255 * mask).astype("uint8"))
+
+
+def maps_of(session: Session) -> list[np.ndarray]:
+    """The maps that the method shows of its newest answer, each ``H W`` over the whole image; 0 outside the view."""
+    size = session.image.shape[-2:]
+    planes = [plane for found in session.maps.values() for plane in found[0]]
+    return [boxes.paste(p[None, None].float(), session.view, *size)[0, 0].cpu().numpy() for p in planes]

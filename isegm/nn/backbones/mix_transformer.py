@@ -62,7 +62,7 @@ class MixTransformer(nn.Module):
             self.add_module(f"patch_embed{i + 1}", PatchEmbed(inputs, dims[i], kernel, stride))
             self.add_module(f"block{i + 1}", nn.ModuleList(blocks))
             self.add_module(f"norm{i + 1}", nn.LayerNorm(dims[i], eps=1e-6))
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, image: Tensor, side: Tensor | None = None) -> list[Tensor]:
         """Extract features.
@@ -227,7 +227,7 @@ def as_map(tokens: Tensor, size: tuple[int, int]) -> Tensor:
     return tokens.transpose(1, 2).unflatten(2, size)
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """As the original: small linear layers, He's convolutions by fan-out, norms the identity (PyTorch's default)."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
