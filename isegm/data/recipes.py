@@ -84,6 +84,17 @@ class DataConfig:
     seed: int = 0
 
 
+# What all training scripts of FocalClick share (published: models/focalclick of ClickSEG).
+FOCALCLICK: dict[str, Any] = {
+    "crop": (256, 256),
+    "max_clicks": 24,
+    "merge_objects": 0.15,
+    "first_click_center": True,
+    "min_region": 900,
+    "max_share": 0.85,
+}
+
+
 def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:
     """COCO+LVIS in its published layout under ``cfg.COCO_LVIS_PATH``; the recipe of RITM's published models."""
     config = _config(cfg, settings)

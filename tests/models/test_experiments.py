@@ -27,6 +27,7 @@ def loaded(path: Path) -> ModuleType:
     return module
 
 
+SMALL_TRANSFORMER = {"backbone.variant": "tiny", "head.in_channels": [16, 32, 80, 128], "head.width": 16}
 TINY_HRNET = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
 SMALL_RESNET = {"backbone.layers": 34, "head.in_channels": 512, "head.skip_channels": 64, "head.width": 16}
 
@@ -34,8 +35,10 @@ SMALL_RESNET = {"backbone.layers": 34, "head.in_channels": 512, "head.skip_chann
 def smaller(described: Spec) -> dict[str, object]:
     """Overrides that make the network of a spec as small as its parts can be."""
     known = dict(leaves(described))
-    changes = next((c for c in (TINY_HRNET, SMALL_RESNET) if set(c) <= set(known)), {})
-    return dict(changes)
+    changes = dict(next((c for c in (TINY_HRNET, SMALL_RESNET, SMALL_TRANSFORMER) if set(c) <= set(known)), {}))
+    if "refiner.in_channels" in known:
+        changes["refiner.in_channels"] = (2 if "backbone.depth" in known else 1) * changes["head.width"]
+    return changes
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,7 @@ def test_one_step(path: Path, data: EasyDict) -> None:
     cfg.run = RunOptions(script=path, cpu=True)
     cfg.overrides = {
         "model": smaller(experiment.MODEL),
-        "data": {"crop": [32, 48], "epoch_len": 2, "val_epoch_len": 2, "min_object_area": 4},
+        "data": {"crop": [64, 72], "epoch_len": 2, "val_epoch_len": 2, "min_object_area": 4, "min_region": 4},
         "train": {
             "batch_size": 2,
             "max_steps": 1,

@@ -1,0 +1,28 @@
+"""FocalClick with HRNet-18-small-v2, S2 on SBD, three simulated corrections.
+
+Paper:  arXiv 2204.02574; trained on two GPUs
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.sample_scores=null
+Run:    python train.py models/focalclick/hrnet18s_s2_sbd.py --gpus 0,1
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.focalclick import focalclick_hrnet
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = focalclick_hrnet(width=18, depth="small", ocr_width=48, pipeline="s2")
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.sbd(
+        cfg, **recipes.FOCALCLICK, augmentation="aligned_colour", sample_scores="sbd_samples_weights.pkl", val_epoch_len=500
+    )
+    train = TrainConfig(epochs=230, batch_size=64, lr=5e-4, milestones=(190, 210), pretrained="HRNETV2_W18_SMALL")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

@@ -1,0 +1,35 @@
+"""A small FocalClick on synthetic scenes, in minutes on two CPU cores and without any file.
+
+Paper:  arXiv 2204.02574 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/focalclick/tiny_synthetic.py --cpu --ngpus 2
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.focalclick import focalclick_segformer
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = focalclick_segformer("tiny", pipeline="s1", width=64, click_radius=8, lr={})
+
+
+def main(cfg: EasyDict) -> None:
+    # Few sampled clicks, the first in the middle of the object: the rollout adds the corrections, as at test time.
+    data = recipes.synthetic(
+        cfg,
+        **(recipes.FOCALCLICK | {"max_clicks": 4, "min_region": 0}),
+        augmentation="aligned",
+        val_augmentation="aligned",
+        gamma=0.5,
+        min_object_area=900,
+        epoch_len=1600,
+        val_epoch_len=64,
+    )
+    train = TrainConfig(epochs=8, batch_size=16, lr=1e-3, milestones=(6, 7), ema=0.99, amp="auto")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
