@@ -27,7 +27,7 @@ MODEL = ritm_hrnet(
     ocr_width=24,
     fusion=spec(Conv1S, in_channels=3, scale=1.0),
     click_map="distance",
-    click_radius=40,
+    click_radius=60,
     backbone_lr=1.0,
 )
 
@@ -36,15 +36,15 @@ def main(cfg: EasyDict) -> None:
     # Few sampled clicks, the first in the middle of the object: the rollout adds the corrections, as at test time.
     data = recipes.synthetic(
         cfg,
-        crop=(128, 128),
+        crop=(192, 192),
         augmentation="zoom",
         val_augmentation="zoom",
         max_clicks=4,
         gamma=0.5,
         first_click_center=True,
-        min_object_area=150,
-        epoch_len=1600,
+        min_object_area=400,
+        epoch_len=800,
         val_epoch_len=64,
     )
-    train = TrainConfig(epochs=8, batch_size=16, lr=2e-3, milestones=(6, 7), ema=0.99, amp="auto", channels_last=True)
+    train = TrainConfig(epochs=8, batch_size=8, lr=2e-3, milestones=(6, 7), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

@@ -19,9 +19,10 @@ from easydict import EasyDict
 from isegm.core.samples import InstanceSample, ObjectInfo, Sample
 from isegm.data.evaluation_sets import EvalDataset
 
-VERSION = 1  # raise when the same seed gives another picture
+VERSION = 2  # raise when the same seed gives another picture
 EVALUATION_SEED = 20_210_206
-EVALUATION_SIZES = ((160, 160), (144, 192), (192, 144), (160, 208))
+EVALUATION_SIZES = ((320, 320), (288, 384), (384, 288), (320, 416))
+SMALLEST = 0.03  # of an evaluated object, as a part of the image
 TEXTURE_SIZE = 256
 
 
@@ -79,17 +80,18 @@ class SyntheticEvaluation(EvalDataset):
         if not 0 <= index < self._length:
             raise IndexError(f"sample {index} of {self._length}")
         rng = np.random.default_rng([EVALUATION_SEED, index])
-        labels = np.zeros((1, 1), np.uint8)
-        while not labels.any():
+        large = np.zeros(0, np.int64)
+        while not len(large):
             image, labels = scene(rng, *EVALUATION_SIZES[index % len(EVALUATION_SIZES)])
-        gt = labels == rng.integers(1, int(labels.max()) + 1)
+            large = np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST * labels.size) + 1
+        gt = labels == rng.choice(large)
         return Sample(image, gt.astype(np.int8), self.ids()[index])
 
     def ids(self) -> list[str]:
         return [f"{index:04d}" for index in range(self._length)]
 
     def fingerprint(self) -> str:
-        recipe = f"synthetic {VERSION} {EVALUATION_SEED} {EVALUATION_SIZES} {self._length}"
+        recipe = f"synthetic {VERSION} {EVALUATION_SEED} {EVALUATION_SIZES} {SMALLEST} {self._length}"
         return hashlib.sha256(recipe.encode()).hexdigest()
 
 
