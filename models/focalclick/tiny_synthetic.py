@@ -2,8 +2,11 @@
 
 Paper:  arXiv 2204.02574 (the method; network, data and schedule are not the paper's)
 Run:    python train.py models/focalclick/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors --datasets synthetic --infer-size 128
 Cost:   not run here
 Result: not run here
+
+It is trained on crops of 128 x 128, a quarter of the published cost, and must be evaluated on views of that size.
 """
 
 from __future__ import annotations
@@ -16,18 +19,18 @@ from isegm.training.config import TrainConfig
 from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer
 
-MODEL = focalclick_segformer("tiny", pipeline="s1", width=64, click_radius=8, lr={})
+MODEL = focalclick_segformer("tiny", pipeline="s2", width=64, lr={})
 
 
 def main(cfg: EasyDict) -> None:
     # Few sampled clicks, the first in the middle of the object: the rollout adds the corrections, as at test time.
     data = recipes.synthetic(
         cfg,
-        **(recipes.FOCALCLICK | {"max_clicks": 4, "min_region": 0}),
+        **(recipes.FOCALCLICK | {"crop": (128, 128), "max_clicks": 4, "min_region": 200}),
         augmentation="aligned",
         val_augmentation="aligned",
         gamma=0.5,
-        min_object_area=900,
+        min_object_area=200,
         epoch_len=1600,
         val_epoch_len=64,
     )
