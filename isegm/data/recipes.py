@@ -93,6 +93,8 @@ FOCALCLICK: dict[str, Any] = {
     "min_region": 900,
     "max_share": 0.85,
 }
+# What ClickAttention's published script has in common with FocalClick's; it leaves small regions of a target alone.
+CLICK_ATTENTION: dict[str, Any] = FOCALCLICK | {"crop": (512, 512), "min_region": 0, "max_share": 1.0}
 
 
 def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:

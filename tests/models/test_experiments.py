@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 from easydict import EasyDict
-from layouts import coco, coco_lvis, config, sbd
+from layouts import coco, comb, config, sbd
 
 from isegm.core.registry import Spec, build, is_spec, leaves
 from isegm.methods.base import ClickModel
@@ -48,10 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
     for split in ("train", "val"):
         sbd(root / "SBD", split)
         coco(root / "COCO", f"{split}2017")
-        coco_lvis(root / "COCO_LVIS", split)
-    return config(
-        SBD_PATH=root / "SBD", COCO_PATH=root / "COCO", COCO_LVIS_PATH=root / "COCO_LVIS", EXPS_PATH=root / "experiments"
-    )
+    return config(SBD_PATH=root / "SBD", COCO_PATH=root / "COCO", EXPS_PATH=root / "experiments", **comb(root))
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)

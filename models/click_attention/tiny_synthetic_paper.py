@@ -1,0 +1,33 @@
+"""A small ClickAttention on synthetic scenes, in minutes on a CPU: the affinity multiplies the self-attention.
+
+Paper:  arXiv 2408.06021 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/click_attention/tiny_synthetic_paper.py --cpu --ngpus 2
+Cost:   not run here
+Result: not run here
+
+The same as tiny_synthetic_none.py but for ``affinity_use``, to see what that does to NoC.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.click_attention import click_attention
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = click_attention("tiny", "paper", width=64, backbone_lr=1.0, click_radius=5)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(
+        cfg,
+        crop=(128, 128),
+        max_clicks=12,
+        epoch_len=1600,
+        val_epoch_len=64,
+    )
+    train = TrainConfig(epochs=8, batch_size=16, lr=1e-3, milestones=(7,), weight_decay=0.01, ema=0.99, amp="auto")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3, extra_round=True, restart=0.02), train, cfg).fit()
