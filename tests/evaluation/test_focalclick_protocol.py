@@ -13,7 +13,7 @@ from probe import ProbeNet, probe_gt, probe_image
 from torch import Tensor
 
 from isegm.core import boxes
-from isegm.core.clicks import Clicks
+from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import Sample
 from isegm.evaluation.engine import Clock, Engine, EngineSettings
@@ -132,8 +132,6 @@ def test_first_crops_are_those_of_the_reference(prev: str, init: str, monkeypatc
     monkeypatch.setattr("isegm.methods.focalclick.focus_box", recorded)
     predictor, shown = PROTOCOL.predictor(network("focalclick", prev)), sample(init)
     session, target = predictor.start(shown.image, shown.init_mask), []
-    from isegm.core.clicks import Click
-
     for y, x, positive in expected(("focalclick", prev, init))[0][:4]:
         session = predictor.click(session, Click(y, x, bool(positive)))
         target.append(tuple(session.view))
