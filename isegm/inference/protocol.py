@@ -71,8 +71,7 @@ class Protocol:
         for key, value in values.items():
             if key not in known:
                 raise unknown("protocol setting", key, known)
-            if value != getattr(self, key):
-                notes.append(f"{key}={value}")
+            notes += _differences(key, getattr(self, key), value)
         datasets = {n: {k: v for k, v in s.items() if k not in values} for n, s in self.datasets.items()}
         return dataclasses.replace(self, **values, datasets=datasets, changes=tuple(notes))
 
@@ -149,6 +148,13 @@ def with_crops(
         if ratio is not None and ratio < 1:
             raise IsegmError(f"{flag} {ratio}: a crop must not be smaller than what it shows; expected at least 1, e.g. 1.4")
     return protocol
+
+
+def _differences(key: str, old: Any, new: Any) -> list[str]:
+    """What to note of a changed setting: of a section only the entries that changed."""
+    if not (isinstance(old, dict) and isinstance(new, dict) and set(old) <= set(new)):
+        return [f"{key}={new}"] if new != old else []
+    return [f"{key}.{name}={value}" for name, value in new.items() if name not in old or old[name] != value]
 
 
 def _with_tuples(zoom: dict[str, Any]) -> dict[str, Any]:

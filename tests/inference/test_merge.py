@@ -139,7 +139,7 @@ def test_flags_change_the_crops() -> None:
     assert protocol.zoom["size"] == [384, 384]
     assert protocol.zoom["expansion"] == 1.2
     assert protocol.predictor(Painted(0)).refine == {"expansion": 1.6}
-    assert "refine={'expansion': 1.6}" in protocol.label
+    assert protocol.label == "focalclick v1 (zoom.size=[384, 384], zoom.expansion=1.2, refine.expansion=1.6)"
     assert with_crops(load_protocol("focalclick")) == load_protocol("focalclick")
 
 
