@@ -1,8 +1,9 @@
 """Synthetic scenes: the embedded default data, for which no file is needed.
 
-A scene is a textured background, patches that belong to no object, and a few objects painted over one another. All share one
-small palette, so no colour tells an object from its surroundings; objects may have parts of different texture, holes or thin
-limbs, some are occluded; light falls unevenly, and there is blur and noise. Everything follows from the generator passed in.
+A scene is a textured background, patches that belong to no object, and a few objects painted over one another. Some objects
+share the palette of their surroundings, so that no colour tells them from these; objects may have parts of different texture,
+holes or thin limbs, some are occluded; light falls unevenly, and there is blur and noise. Everything follows from the
+generator passed in.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from isegm.data.evaluation_sets import EvalDataset
 VERSION = 2  # raise when the same seed gives another picture
 EVALUATION_SEED = 20_210_206
 EVALUATION_SIZES = ((320, 320), (288, 384), (384, 288), (320, 416))
+OWN_COLOURS = 0.7  # how often an object has colours of its own
 SMALLEST = 0.03  # of an evaluated object, as a part of the image
 TEXTURE_SIZE = 256
 
@@ -39,7 +41,8 @@ def scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray
     labels = np.zeros((height, width), np.uint8)
     for label in range(1, rng.integers(3, 6) + 1):
         mask = _object_mask(rng, height, width)
-        _paint(image, mask, lambda part: _object_texture(rng, part, palette))
+        own = _palette(rng) if rng.random() < OWN_COLOURS else palette
+        _paint(image, mask, functools.partial(_object_texture, rng, palette=own))
         labels[mask] = label
     image = _photographed(rng, image)
     return image, _relabelled(labels, minimum=height * width // 100)
@@ -262,10 +265,10 @@ def _paint(image: np.ndarray, mask: np.ndarray, texture: Callable[[np.ndarray], 
 
 
 def _object_texture(rng: np.random.Generator, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """A texture with its own light; a third of the objects have a part with another texture, and many a darker rim."""
+    """A texture with its own light; some objects have a part with another texture, and many a darker rim."""
     height, width = mask.shape
     texture = _textured(rng, height, width, palette)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         spot = _blob(rng, height, width, _inside(rng, mask), size=1.3)
         _paint(texture, spot, lambda part: _textured(rng, *part.shape, palette))
     texture *= _light(rng, height, width, 0.2)

@@ -74,16 +74,20 @@ def distance_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tenso
     device = clicks.yx.device
     rows = torch.arange(height, dtype=torch.float64, device=device)
     cols = torch.arange(width, dtype=torch.float64, device=device)
+    dy = (rows - clicks.yx[..., :1]).float().div_(radius).square_()  # B N H
+    dx = (cols - clicks.yx[..., 1:]).float().div_(radius).square_()  # B N W
     signs = torch.tensor([POSITIVE, NEGATIVE], device=device)
     drawn = (clicks.label[..., None] == signs) & _drawn(clicks)[..., None]  # B N 2
     nearest = torch.full((batch, 2, height, width), FAR, device=device)
-    for i in range(count):  # a loop keeps memory at one map instead of N
-        if device.type == "cpu" and not drawn[:, i].any():  # not on a GPU, which would have to be waited for
-            continue
-        dy = (rows - clicks.yx[:, i, :1]).float().div_(radius)  # B H
-        dx = (cols - clicks.yx[:, i, 1:]).float().div_(radius)  # B W
-        squared = (dy * dy)[:, None, :, None] + (dx * dx)[:, None, None, :]  # B 1 H W
-        nearest = torch.where(drawn[:, i, :, None, None], torch.minimum(nearest, squared), nearest)
+    # Click by click, which keeps memory at one map instead of N.
+    if device.type == "cpu":
+        for b, i, sign in drawn.nonzero().tolist():
+            plane = nearest[b, sign]
+            torch.minimum(plane, dy[b, i, :, None] + dx[b, i], out=plane)
+    else:  # the same without asking the device which clicks there are
+        for i in range(count):
+            squared = dy[:, i, None, :, None] + dx[:, i, None, None, :]  # B 1 H W
+            nearest = torch.where(drawn[:, i, :, None, None], torch.minimum(nearest, squared), nearest)
     return nearest.sqrt_().mul_(2).tanh_()
 
 
