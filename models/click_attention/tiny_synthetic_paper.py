@@ -5,7 +5,8 @@ Run:    python train.py models/click_attention/tiny_synthetic_paper.py --cpu --n
 Cost:   not run here
 Result: not run here
 
-The same as tiny_synthetic_none.py but for ``affinity_use``, to see what that does to NoC.
+The same as tiny_synthetic_none.py but for ``affinity_use``, to see what that does to NoC. Evaluate both at the size of training:
+python scripts/evaluate_model.py NoBRS --checkpoint RUN_FOLDER/model.safetensors --datasets synthetic --infer-size 128 --cpu
 """
 
 from __future__ import annotations
@@ -18,16 +19,13 @@ from isegm.training.config import TrainConfig
 from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer
 
-MODEL = click_attention("tiny", "paper", width=64, backbone_lr=1.0, click_radius=5)
+MODEL = click_attention("tiny", "paper", width=64, click_radius=8, backbone_lr=1.0)
 
 
 def main(cfg: EasyDict) -> None:
+    # Few sampled clicks, the first in the middle of the object: the rollout adds the corrections, as at test time.
     data = recipes.synthetic(
-        cfg,
-        crop=(128, 128),
-        max_clicks=12,
-        epoch_len=1600,
-        val_epoch_len=64,
+        cfg, crop=(128, 128), max_clicks=6, gamma=0.7, first_click_center=True, epoch_len=1600, val_epoch_len=64
     )
     train = TrainConfig(epochs=8, batch_size=16, lr=1e-3, milestones=(7,), weight_decay=0.01, ema=0.99, amp="auto")
     Trainer(MODEL, data, ClickPolicy(max_rounds=3, extra_round=True, restart=0.02), train, cfg).fit()
