@@ -5,7 +5,7 @@ Run:    python train.py models/click_attention/tiny_synthetic_none.py --cpu --ng
 Cost:   not run here
 Result: not run here
 
-The same as tiny_synthetic_paper.py but for ``affinity_use``, to see what that does to NoC. Evaluate both at the size of training:
+The same as tiny_synthetic_paper.py but for ``affinity_use``, to see what that does to NoC. Evaluate at the size of training:
 python scripts/evaluate_model.py NoBRS --checkpoint RUN_FOLDER/model.safetensors --datasets synthetic --infer-size 128 --cpu
 """
 

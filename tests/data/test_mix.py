@@ -28,9 +28,18 @@ class Numbered:
         return InstanceSample(image, np.ones((8, 8, 1), np.uint8), {0: ObjectInfo(0, 1)})
 
 
-def draws(dataset: ClickDataset, epoch: int = 0) -> list[tuple[int, int]]:
-    pixels = [dataset[epoch, position]["image"][:, 0, 0].tolist() for position in range(len(dataset))]
-    return [(name, 256 * high + low) for name, high, low in pixels]
+def where(pixel: list[int]) -> tuple[int, int]:
+    name, high, low = pixel
+    return name, 256 * high + low
+
+
+def draws(parts: list[Part], count: int) -> list[tuple[int, int]]:
+    mix, rng = ProportionalMix(parts), np.random.default_rng(0)
+    return [where(mix.read(i, rng).image[0, 0].tolist()) for i in range(count)]
+
+
+def epoch_of(dataset: ClickDataset, epoch: int) -> list[tuple[int, int]]:
+    return [where(dataset[epoch, position]["image"][:, 0, 0].tolist()) for position in range(len(dataset))]
 
 
 def dataset_of(parts: list[Part], epoch_len: int, seed: int = 0) -> ClickDataset:
@@ -39,31 +48,30 @@ def dataset_of(parts: list[Part], epoch_len: int, seed: int = 0) -> ClickDataset
 
 def test_shares_hold_whatever_the_sizes() -> None:
     parts = [Part(Numbered(0, 5), 0.6), Part(Numbered(1, 2000), 0.1), Part(Numbered(2, 50), 0.3)]
-    counts = Counter(name for name, _ in draws(dataset_of(parts, 3000)))
+    counts = Counter(name for name, _ in draws(parts, 3000))
     for name, share in enumerate((0.6, 0.1, 0.3)):
         assert counts[name] == pytest.approx(3000 * share, rel=0.15)
 
 
 def test_every_image_of_a_part_is_drawn() -> None:
-    """Also beyond the length of an epoch, where the original stops."""
-    found = {index for name, index in draws(dataset_of([Part(Numbered(0, 300), 1), Part(Numbered(1, 10), 1)], 200)) if not name}
-    assert max(found) > 250
-    everything = {index for epoch in range(20) for name, index in draws(dataset_of([Part(Numbered(0, 300), 1)], 200), epoch)}
-    assert everything == set(range(300))
+    """Not only as many as an epoch is long, where the original stops."""
+    found = {index for epoch in range(2) for _, index in epoch_of(dataset_of([Part(Numbered(0, 300), 1)], 20), epoch)}
+    assert max(found) > 150
+    assert {index for _, index in draws([Part(Numbered(0, 300), 1)], 4000)} == set(range(300))
 
 
 def test_an_item_follows_from_seed_epoch_and_position() -> None:
     parts = [Part(Numbered(0, 40), 1), Part(Numbered(1, 9), 2)]
-    first, again = dataset_of(parts, 50), dataset_of(parts, 50)
-    backwards = [draws(again, 1)[i] for i in reversed(range(50))]
-    assert draws(first, 1) == backwards[::-1]
-    assert draws(first, 1) != draws(first, 2)
-    assert draws(first, 1) != draws(dataset_of(parts, 50, seed=1), 1)
+    first, again = dataset_of(parts, 12), dataset_of(parts, 12)
+    order = epoch_of(first, 1)
+    assert [where(again[1, i]["image"][:, 0, 0].tolist()) for i in reversed(range(12))] == order[::-1]
+    assert order != epoch_of(first, 2)
+    assert order != epoch_of(dataset_of(parts, 12, seed=1), 1)
 
 
 def test_scores_of_a_part_count() -> None:
     part = Part(Numbered(0, 4), 1, scores=np.array([1.0, 0.9, 0.1, 1.0]), score_gamma=2)
-    counts = Counter(index for _, index in draws(dataset_of([part], 400)))
+    counts = Counter(index for _, index in draws([part], 400))
     assert set(counts) == {1, 2}
     assert counts[2] > 20 * counts[1]
 
