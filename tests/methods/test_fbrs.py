@@ -362,7 +362,7 @@ def play(predictor: Predictor, image: np.ndarray, clicks: list[Click]) -> Sessio
 
 
 @dataclasses.dataclass(frozen=True)
-class Roaming:
+class Roaming(WholeImage):
     """Looks at another part of the image after every second click."""
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
