@@ -102,7 +102,7 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
     Args:
         name: ``"coco"`` (RITM on COCO+LVIS: scale 0.75-1.40, horizontal flip, crop, colour), ``"sbd"`` (RITM on SBD: scale
             0.75-1.25, flips, quarter turns, small shifts and rotations, crop, colour), ``"val"`` (pad and crop),
-            ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 0.90-2.40, flips, crop: the sizes at which
+            ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 1.20-2.20, flips, crop: the sizes at which
             zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
             a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
             ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area).
@@ -119,7 +119,7 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
         "val_sbd": (_cropping(crop), (0.75, 1.25)),
         # differs from the original: it asks for up to 5/4 of the area, which no window can have, and then tries again.
         "resized_crop": ([*_any_flip(), A.RandomResizedCrop(tuple(crop), scale=(0.75, 1.0))], (1.0, 1.0)),
-        "zoom": ([*_any_flip(), *_cropping(crop)], (0.90, 2.40)),
+        "zoom": ([*_any_flip(), *_cropping(crop)], (1.20, 2.20)),
     }
     if name not in known:
         raise unknown("augmentation", name, [*known, *ALIGNED])

@@ -27,24 +27,24 @@ MODEL = ritm_hrnet(
     ocr_width=24,
     fusion=spec(Conv1S, in_channels=3, scale=1.0),
     click_map="distance",
-    click_radius=60,
+    click_radius=80,
     backbone_lr=1.0,
 )
 
 
 def main(cfg: EasyDict) -> None:
-    # Few sampled clicks, the first in the middle of the object: the rollout adds the corrections, as at test time.
+    # The first click in the middle of the object and not many others: the rollout adds corrections, as at test time.
     data = recipes.synthetic(
         cfg,
         crop=(192, 192),
         augmentation="zoom",
         val_augmentation="zoom",
-        max_clicks=4,
-        gamma=0.5,
+        max_clicks=12,
+        gamma=0.8,
         first_click_center=True,
-        min_object_area=400,
+        min_object_area=600,
         epoch_len=800,
         val_epoch_len=64,
     )
-    train = TrainConfig(epochs=8, batch_size=8, lr=2e-3, milestones=(6, 7), ema=0.99, amp="auto", channels_last=True)
+    train = TrainConfig(epochs=8, batch_size=8, lr=3e-3, milestones=(5, 7), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

@@ -46,18 +46,19 @@ def test_evaluation_set() -> None:
     assert len({dataset[i].image.shape for i in range(12)}) == 4, "several view shapes"
 
 
-def test_colour_does_not_give_objects_away() -> None:
-    """Even the best labelling of 512 colour bins, chosen with the ground truth at hand, rarely reaches an IoU of 0.85."""
-    reached, ious = [], []
+def test_colour_alone_does_not_solve_them() -> None:
+    """The best threshold on the distance to the clicked colour, chosen knowing the answer, fails for many objects."""
+    best = []
     for sample in (SyntheticEvaluation(30)[i] for i in range(30)):
         gt = sample.gt == 1
-        bins = (sample.image // 32).astype(int) @ np.array([64, 8, 1])
-        share = np.bincount(bins[gt], minlength=512) / np.maximum(np.bincount(bins.ravel(), minlength=512), 1)
-        answer = (share > 0.5)[bins]
-        ious.append((gt & answer).sum() / (gt | answer).sum())
-        reached.append(ious[-1] >= 0.85)
-    assert np.mean(reached) < 0.2
-    assert np.mean(ious) < 0.6
+        depth = cv2.distanceTransform(np.pad(gt, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        blurred = cv2.GaussianBlur(sample.image, (5, 5), 0).astype(float)
+        distance = np.linalg.norm(blurred - blurred[y, x], axis=-1)
+        answers = [distance < threshold for threshold in range(5, 200, 5)]
+        best.append(max((gt & a).sum() / (gt | a).sum() for a in answers))
+    assert np.mean(np.array(best) >= 0.85) < 0.7
+    assert np.mean(best) < 0.9
 
 
 def test_shapes_vary() -> None:

