@@ -35,7 +35,5 @@ MODEL = ritm_hrnet(
 
 def main(cfg: EasyDict) -> None:
     data = recipes.coco(cfg, crop=(256, 256), min_object_area=500, epoch_len=640, val_epoch_len=80)
-    train = TrainConfig(
-        epochs=20, batch_size=8, lr=1e-3, milestones=(16, 19), clip=5.0, ema=0.998, amp="bf16", channels_last=True, workers=1
-    )
+    train = TrainConfig(epochs=10, batch_size=8, lr=1e-3, clip=5.0, ema=0.998, amp="bf16", channels_last=True, workers=1)
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
