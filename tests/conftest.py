@@ -1,6 +1,7 @@
 """Shared by all tests: one thread per process, and tests/ on the path for the helpers beside this file."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,3 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 
 torch.set_num_threads(1)
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and every process started here would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -86,6 +86,8 @@ def _result(
     if not objects:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3]) or "the data set is empty"
         raise IsegmError(f"{dataset.name}: none of {len(ordered)} objects could be evaluated ({reasons})")
+    # Of objects that an interrupted run had finished, only the model time is known.
+    seconds = seconds | {"model": sum(sum(o.seconds) for o in objects)}
     return DatasetResult(dataset.name, fingerprint, objects, protocol.thresholds(), protocol.max_clicks, seconds, skipped)
 
 
