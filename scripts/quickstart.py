@@ -103,7 +103,7 @@ def main() -> None:
     print(f"Look at {out / 'curve.png'} and {out / 'overlays'}.")
     if after > before / 2:
         log.warning(
-            "The trained network needs more than half the clicks of the untrained one: training did not work as it should."
+            "The trained network still needs more than half the clicks of the untrained one; docs/reproduce.md says what to expect."
         )
 
 

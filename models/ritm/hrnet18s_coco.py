@@ -2,7 +2,7 @@
 
 Paper:  arXiv 2102.06583 (the method; the paper starts from ImageNet weights and trains 230 epochs of 30,000 crops of 320x480)
 Run:    python train.py models/ritm/hrnet18s_coco.py --cpu
-Cost:   800 steps; 55 minutes on one contended CPU core, in two parts (stopped with SIGTERM and resumed)
+Cost:   800 steps; just under an hour on two shared CPU cores, in two parts (stopped with SIGTERM and resumed)
 Result: ritm v1: GrabCut NoC@85 18.22, NoC@90 19.52; Berkeley 18.79 and 20.00; validation IoU 0.66. See docs/reproduce.md.
 
 Clicks are distance maps at full strength, not RITM's faint disks: without pretrained weights those are ignored for hundreds of
