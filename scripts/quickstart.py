@@ -102,9 +102,7 @@ def main() -> None:
     print(f"\nNoC@85 on held-out synthetic objects: {before:.2f} untrained, {after:.2f} trained; {spent:.0f} s in all.")
     print(f"Look at {out / 'curve.png'} and {out / 'overlays'}.")
     if after > before / 2:
-        log.warning(
-            "The trained network still needs more than half the clicks of the untrained one; docs/reproduce.md says what to expect."
-        )
+        log.warning("Still more than half the clicks of the untrained network; docs/reproduce.md says what to expect.")
 
 
 if __name__ == "__main__":
