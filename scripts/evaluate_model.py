@@ -33,6 +33,7 @@ from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.modes import MODES, with_mode
 from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
+from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
@@ -82,6 +83,14 @@ def parse_args() -> argparse.Namespace:
     target.add_argument("--iou-analysis", action="store_true", help="never stop early; draws mean IoU against clicks")
     parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
     parser.add_argument("--clicks-limit", type=int, help="the network sees only the first so many clicks; -1: --n-clicks")
+    parser.add_argument(
+        "--sis",
+        type=int,
+        nargs="?",
+        const=4,
+        choices=(0, *CONNECTIVITIES),
+        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
+    )
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
     parser.add_argument("--sequential", action="store_true", help="the slow reference loop, to check the default against")
@@ -112,7 +121,8 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = 1.01
-    return protocol.changed(**{k: v for k, v in changes.items() if v is not None})
+    protocol = protocol.changed(**{k: v for k, v in changes.items() if v is not None})
+    return protocol if args.sis is None else protocol.changed(sis=args.sis or None)
 
 
 def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
@@ -158,6 +168,13 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     )
     if result.skipped:
         log.warning("%s: %d of %d objects were skipped", name, len(result.skipped), len(result.skipped) + len(result.objects))
+    begun_off = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
+    if begun_off:
+        log.warning(
+            "%s: %d objects begin with a negative click; with --sis their masks were empty until a positive one",
+            name,
+            begun_off,
+        )
     return result
 
 

@@ -19,6 +19,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
 from isegm.inference.modes import MODES, with_mode
 from isegm.inference.protocol import fixed_size, load_protocol, with_crops
+from isegm.inference.sis import CONNECTIVITIES, says_nothing
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.methods.fbrs import BRSSettings
 from isegm.utils.cli import formatter, run
@@ -56,6 +57,14 @@ def main() -> None:
     parser.add_argument("--infer-size", type=int, help="side of the square the network sees every view at")
     parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
     parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
+    parser.add_argument(
+        "--sis",
+        type=int,
+        nargs="?",
+        const=4,
+        choices=(0, *CONNECTIVITIES),
+        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
+    )
     parser.add_argument("--init-mask", help="a mask to start from, of the image's size")
     parser.add_argument("--save-probs", help=".npy for the probability maps")
     parser.add_argument("--save-overlay", help=".png or .jpg of the last answer")
@@ -72,6 +81,7 @@ def main() -> None:
     loaded = load_model(find_checkpoint(load_config(args.config_path), args.checkpoint), pick_device(args.cpu, args.gpus))
     protocol = fixed_size(load_protocol(args.protocol or loaded.model.protocol), args.eval_mode)
     protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
+    protocol = protocol if args.sis is None else protocol.changed(sis=args.sis or None)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
     model, limit = with_mode(loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold))
     predictor = protocol.predictor(model, clicks_limit=limit)
@@ -85,7 +95,8 @@ def main() -> None:
         mask = probs[-1] > protocol.mask_threshold
         sign = "+" if click.positive else "-"
         size = f"{int(mask.sum())} pixels, {100 * mask.mean():.2f} % of the image"
-        print(f"click {len(probs)} {sign}({click.y:g},{click.x:g}): {size}")
+        note = "; empty because no click is positive yet (--sis)" if says_nothing(session) else ""
+        print(f"click {len(probs)} {sign}({click.y:g},{click.x:g}): {size}{note}")
     if args.save_probs:
         Path(args.save_probs).parent.mkdir(parents=True, exist_ok=True)
         np.save(args.save_probs, np.stack(probs))

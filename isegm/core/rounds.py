@@ -67,6 +67,7 @@ class Session:
         prev_prob: the previous mask for the network where that is not ``prob`` (a merged or post-processed answer).
         view: the box the last answer was given in, None before the first.
         from_mask: it started from a mask, not from nothing.
+        plain: the session before post-processing, which the next click goes on from; None: ``prob`` is as it was answered.
         maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1 C h w`` over ``view``.
     """
 
@@ -79,6 +80,7 @@ class Session:
     view: Box | None = None
     from_mask: bool = False
     maps: dict[str, Tensor] = field(default_factory=dict)
+    plain: Session | None = None
 
     @property
     def answered(self) -> bool:

@@ -7,9 +7,10 @@ mask = engine.predict([120, 30], [80, 200], [True, False], image)
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
 from isegm.inference.modes import with_mode
 from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.sis import StructuralIntegrity, says_nothing
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
+
+log = logging.getLogger("isegm")
 
 CHANNELS = ("BGR", "RGB")
 THRESHOLD = 0.5
@@ -84,12 +88,14 @@ class Engine:
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
         protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in configs/eval, or a ``Protocol``.
             By default the method's own published one.
+        sis: 4 or 8 to keep of a mask only what is connected with a positive click, see ``StructuralIntegrity``; None to do as
+            the protocol does. Without any positive click the mask is then empty, and a warning says so.
 
     Attributes:
         model, protocol, device: what the arguments came to.
 
     Raises:
-        IsegmError: an unknown checkpoint, mode, device or protocol; names list the nearest.
+        IsegmError: an unknown checkpoint, mode, device, protocol or connectivity; names list the nearest.
     """
 
     def __init__(
@@ -98,6 +104,7 @@ class Engine:
         mode: str = "NoBRS",
         device: torch.device | str | None = None,
         protocol: str | Protocol | None = None,
+        sis: int | None = None,
     ) -> None:
         self.device = _device(device)
         network = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
@@ -106,8 +113,9 @@ class Engine:
         protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
         if protocol.merge == "published":  # a mask that floods is for repeating published numbers, not for users
             protocol = protocol.changed(merge="guarded")
-        self.protocol = protocol
-        self._predictor = self.protocol.predictor(self.model, clicks_limit=clicks_limit)
+        self.protocol = protocol if sis is None else protocol.changed(sis=sis)
+        # Masks are made here, at a threshold of the caller's, so they are post-processed here.
+        self._predictor = replace(self.protocol, sis=None).predictor(self.model, clicks_limit=clicks_limit)
 
     def predict(
         self,
@@ -146,7 +154,7 @@ class Engine:
         session = self.start(image, channels)
         for click in [_click(y, x, label, session.size) for x, y, label in zip(xs, ys, labels, strict=True)]:
             session = self._answer(session, click)
-        return 255 * (session.prob > threshold).astype(np.uint8)
+        return 255 * (EngineSession(self._shown(session.state, threshold)).prob > threshold).astype(np.uint8)
 
     def start(self, image: np.ndarray, channels: str = "BGR", prob: np.ndarray | None = None) -> EngineSession:
         """Open a session.
@@ -172,7 +180,14 @@ class Engine:
         return self._answer(session, _click(y, x, positive, session.size))
 
     def _answer(self, session: EngineSession, click: Click) -> EngineSession:
-        return EngineSession(self._predictor.click(session.state, click), session)
+        shown = self._shown(self._predictor.click(session.state, click), THRESHOLD)
+        if says_nothing(shown):
+            log.warning("the mask is empty: there is no positive click yet, and only what is connected with one is kept (sis)")
+        return EngineSession(shown, session)
+
+    def _shown(self, state: Session, threshold: float) -> Session:
+        """What the user sees of an answer."""
+        return state if self.protocol.sis is None else StructuralIntegrity(self.protocol.sis, threshold)(state)
 
 
 def _located(checkpoint: str | Path) -> Path:

@@ -15,6 +15,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state, state_shape
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.mirror import averaged, with_mirror
+from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.zoom import View, WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
 
@@ -49,6 +50,7 @@ class Predictor:
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
         merge: how answers are merged into the mask that a session started from, None to replace it.
         refine: settings of the method's second look, see ``ClickModel.refine_many``.
+        integrity: post-processing of what the user sees, None for none.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class Predictor:
         amp: bool = False,
         merge: ProgressiveMerge | None = None,
         refine: Mapping[str, float] | None = None,
+        integrity: StructuralIntegrity | None = None,
     ) -> None:
         self.model = model.eval()
-        self.merge, self.refine = merge, dict(refine or {})
+        self.merge, self.refine, self.integrity = merge, dict(refine or {}), integrity
         self.zoom = ZoomIn() if zoom is None else zoom
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -111,6 +114,7 @@ class Predictor:
         Raises:
             IsegmError: the click lies outside the image.
         """
+        session = session.plain or session
         height, width = session.image.shape[-2:]
         if not boxes.whole(height, width).contains(click.y, click.x):
             raise IsegmError(
@@ -136,7 +140,7 @@ class Predictor:
                 second = [Request(s, s.clicks, self.zoom.view(s, s.clicks)) for s in seen]
                 for i, session in zip(again, self._answer(second), strict=True):
                     answers[i] = session
-        return answers
+        return answers if self.integrity is None else [self.integrity(session) for session in answers]
 
     def views_per_pass(self, size: tuple[int, int]) -> int:
         """How many views of a size (rows, columns) go into one forward pass."""

@@ -12,6 +12,7 @@ import yaml
 from isegm.core.errors import IsegmError, unknown
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.predictor import Predictor
+from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
 from isegm.utils.config import REPOSITORY
@@ -34,6 +35,7 @@ class Protocol:
         merge: what clicks do to a mask that is given to start from: "replace" it, or merge one change per click into it, see
             ``ProgressiveMerge`` ("published", "guarded").
         refine: settings of the method's second look, by name; see the method's ``refine_many``.
+        sis: 4 or 8 to keep only what is connected with a positive click, see ``StructuralIntegrity``; None keeps all.
         datasets: changes for single data sets, by data set name.
         changes: what was changed on the command line, part of the label.
     """
@@ -49,8 +51,13 @@ class Protocol:
     mirror: bool = False
     merge: str = "replace"
     refine: dict[str, float] = field(default_factory=dict)
+    sis: int | None = None
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sis is not None:
+            StructuralIntegrity(self.sis)  # refuses what is no connectivity
 
     @property
     def label(self) -> str:
@@ -79,7 +86,9 @@ class Protocol:
         """The predictor this protocol prescribes."""
         zoom = WholeImage() if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
         merge = None if self.merge == "replace" else ProgressiveMerge(self.mask_threshold, self.merge)
-        return Predictor(model, zoom, mirror=self.mirror, merge=merge, refine=self.refine, **options)
+        integrity = None if self.sis is None else StructuralIntegrity(self.sis, self.mask_threshold)
+        parts = {"merge": merge, "refine": self.refine, "integrity": integrity}
+        return Predictor(model, zoom, mirror=self.mirror, **parts, **options)
 
     def thresholds(self) -> tuple[float, ...]:
         """The IoU thresholds that a run with this ``stop_iou`` can be read at: 0.8, 0.85, 0.9 and perhaps 0.95."""

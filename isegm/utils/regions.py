@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -16,6 +18,21 @@ def changed_region(old: np.ndarray, new: np.ndarray, y: int, x: int) -> np.ndarr
         return changed == 0
     _, labels = cv2.connectedComponents(changed, connectivity=8)
     return labels == labels[y, x]
+
+
+def regions_at(mask: np.ndarray, points: Sequence[tuple[int, int]], connectivity: int) -> np.ndarray:
+    """``H W`` bool: the regions of a mask that hold at least one of the points (row, column); points off the mask hold none.
+
+    Args:
+        connectivity: 4, or 8 for diagonal neighbours too.
+    """
+    inside = [point for point in points if mask[point]]
+    if not inside:
+        return np.zeros(mask.shape, bool)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity)
+    held = np.zeros(count, bool)
+    held[[labels[point] for point in inside]] = True
+    return held[labels]
 
 
 def largest_region(mask: np.ndarray) -> np.ndarray:
