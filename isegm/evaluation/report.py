@@ -67,7 +67,7 @@ def table(
         lines = [r"\begin{tabular}{ll" + "r" * len(picks) + "}", r"\hline"]
         lines += [" & ".join(_latex(c) for c in cells) + r" \\" for cells in (header, *rows)]
         return "\n".join([*lines[:3], r"\hline", *lines[3:], r"\hline", r"\end{tabular}"])
-    return "\n".join([*_markdown(header, rows), "", *notes(runs), *published_notes(shown)])
+    return "\n".join([*markdown(header, rows), "", *notes(runs), *published_notes(shown)])
 
 
 def notes(runs: Sequence[RunResult]) -> list[str]:
@@ -114,6 +114,21 @@ def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, aligned; the first two columns hold text, the others numbers."""
+    widths = [max(len(r[i]) for r in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        return (
+            "| "
+            + " | ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+            + " |"
+        )
+
+    rule = "|" + "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return [line(header), rule, *map(line, rows)]
+
+
 def name_of(run: RunResult) -> str:
     return run.model_name or Path(run.checkpoint.get("path", "model")).stem
 
@@ -144,20 +159,6 @@ def _cell(result: DatasetResult | None, metric: str) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{100 * value:.1f}" if metric.startswith("mIoU") else f"{value:.2f}"
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(r[i]) for r in (header, *rows)) for i in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        return (
-            "| "
-            + " | ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
-            + " |"
-        )
-
-    rule = "|" + "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
-    return [line(header), rule, *map(line, rows)]
 
 
 def _latex(cell: str) -> str:

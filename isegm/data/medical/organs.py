@@ -1,0 +1,115 @@
+"""Which gray values of a scan are shown, and which numbers of a label volume form the object."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from isegm.core.errors import IsegmError, unknown
+
+WINDOWS = {  # level, width in Hounsfield units, as the medical fork of EMC-Click lists them
+    "abdomen": (40, 350),
+    "lung": (-500, 1400),
+    "bone": (400, 1000),
+    "air": (-426, 1000),
+    "brain": (50, 100),
+    "mediastinum": (50, 350),
+}
+PERCENTILES = "percentiles"  # in place of a window, for scans without a fixed scale such as MRI
+DARKEST, BRIGHTEST = 0.5, 99.5
+
+
+@dataclass(frozen=True)
+class Organ:
+    """A preset.
+
+    Attributes:
+        name: also the name of its evaluation set.
+        window: a name of ``WINDOWS``, or ``PERCENTILES``.
+        labels: by naming scheme, the numbers that form the object.
+    """
+
+    name: str
+    window: str
+    labels: dict[str, tuple[int, ...]]
+
+
+# Decathlon: the tasks of the Medical Segmentation Decathlon. Its liver contains the tumour; its lung labels only the tumour.
+ORGANS = {
+    organ.name: organ
+    for organ in (
+        Organ("liver", "abdomen", {"decathlon": (1, 2), "totalsegmentator": (5,)}),
+        Organ("spleen", "abdomen", {"decathlon": (1,), "totalsegmentator": (1,)}),
+        Organ("lung", "lung", {"decathlon": (1,), "totalsegmentator": (10, 11, 12, 13, 14)}),
+        Organ("hippocampus", PERCENTILES, {"decathlon": (1, 2)}),
+    )
+}
+
+
+def organ_named(name: str) -> Organ:
+    if name not in ORGANS:
+        raise unknown("organ", name, ORGANS)
+    return ORGANS[name]
+
+
+def parse_labels(text: str, organ: Organ) -> tuple[int, ...]:
+    """The object's labels from a naming scheme of the preset, or from numbers such as ``5`` or ``10,11,12``.
+
+    Raises:
+        IsegmError: neither, or the number 0, which is the background.
+    """
+    if text in organ.labels:
+        return organ.labels[text]
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in numbers):
+        raise unknown(f"labels of {organ.name} (or give numbers, e.g. 1,2)", text, organ.labels)
+    labels = tuple(sorted({int(part) for part in numbers}))
+    if 0 in labels:
+        raise IsegmError(f"labels {text}: 0 is the background; give the numbers of the object")
+    return labels
+
+
+def parse_window(text: str) -> tuple[float, float] | None:
+    """Lowest and highest value shown, from a name, from ``LEVEL/WIDTH``, or None for ``percentiles``.
+
+    Raises:
+        IsegmError: neither, or a width that is not positive.
+    """
+    if text == PERCENTILES:
+        return None
+    if text in WINDOWS:
+        level, width = WINDOWS[text]
+    elif numbers := re.fullmatch(r"(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)", text):
+        level, width = float(numbers[1]), float(numbers[2])
+    else:
+        raise unknown("window (or give LEVEL/WIDTH, e.g. 40/350)", text, [*WINDOWS, PERCENTILES])
+    if width <= 0:
+        raise IsegmError(f"window {text}: its width is {width:g}; expected more than 0")
+    return level - width / 2, level + width / 2
+
+
+def to_gray(values: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
+    """A scan as uint8 of the same shape: the lower end of the window is 0, the upper end 255; NaN is 0.
+
+    Without a window the ends are two percentiles of the positive voxels, and voxels of 0 and below are 0.
+
+    # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and cuts off decimals. Here the
+    # ends of the window are fixed and values are rounded, so that a Hounsfield unit has the same gray in every volume.
+
+    Raises:
+        IsegmError: no window, and no voxel is positive.
+    """
+    values = np.asarray(values, np.float32)
+    positive = values > 0
+    if window is None:
+        if not positive.any():
+            raise IsegmError("no voxel is above 0, so there are no percentiles to take; give a window")
+        low, high = np.percentile(values[positive], (DARKEST, BRIGHTEST))
+    else:
+        low, high = window
+    shown = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-6), 0, 1)
+    if window is None:
+        shown[~positive] = 0
+    return np.rint(255 * shown).astype(np.uint8)
