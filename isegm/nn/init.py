@@ -1,4 +1,4 @@
-"""The initialisation of RITM's networks."""
+"""How networks are initialised."""
 
 from __future__ import annotations
 
@@ -21,4 +21,16 @@ def xavier_gluon_(model: nn.Module, magnitude: float = 2.0) -> None:
         else:
             continue
         if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def kaiming_(model: nn.Module) -> None:
+    """He's normal initialisation of convolutions, biases 0, norms the identity (FCA-Net)."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)

@@ -69,18 +69,57 @@ def distance_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tenso
     Returns:
         ``B 2 H W`` float32 in [0, 1], object clicks first; 1 everywhere where there is no click of that sign.
     """
+    return squared_distances(clicks, size, radius).sqrt_().mul_(2).tanh_()
+
+
+def squared_distances(clicks: Clicks, size: tuple[int, int], radius: float = 1.0) -> Tensor:
+    """The squared distance to the nearest click in units of ``radius``, at most ``FAR``; arguments as in ``distance_maps``.
+
+    Returns:
+        ``B 2 H W`` float32, object clicks first; ``FAR`` everywhere where there is no click of that sign.
+    """
     height, width = size
-    batch, count = clicks.label.shape
     device = clicks.yx.device
     rows = torch.arange(height, dtype=torch.float64, device=device)
     cols = torch.arange(width, dtype=torch.float64, device=device)
     dy = (rows - clicks.yx[..., :1]).float().div_(radius).square_()  # B N H
     dx = (cols - clicks.yx[..., 1:]).float().div_(radius).square_()  # B N W
-    signs = torch.tensor([POSITIVE, NEGATIVE], device=device)
+    return _nearest(dy, dx, clicks, FAR)
+
+
+def pixel_distances(clicks: Clicks, size: tuple[int, int], limit: float = 255) -> Tensor:
+    """The distance to the nearest click in pixels, not further than ``limit`` (FCA-Net; CVPR 2020, section 3.2).
+
+    Args:
+        clicks: ``B N``; their coordinates are cut to whole pixels. Padding, and clicks with both coordinates negative, are not
+            drawn.
+        size: (rows, columns) of the maps.
+
+    Returns:
+        ``B 2 H W`` float32 in [0, limit], object clicks first; ``limit`` everywhere where there is no click of that sign.
+    """
+    height, width = size
+    pixels = clicks.yx.floor().float()
+    rows, cols = (torch.arange(side, dtype=torch.float32, device=pixels.device) for side in (height, width))
+    dy, dx = (rows - pixels[..., :1]).square_(), (cols - pixels[..., 1:]).square_()  # B N H and B N W
+    return _nearest(dy, dx, clicks, limit**2).sqrt_()
+
+
+def gaussian(distance: Tensor, width: float) -> Tensor:
+    """A Gaussian of the distance to its centre, 1 there and 0.5 at ``width / 2`` (FCA-Net: 10, and 30 for the first click)."""
+    return torch.exp(-4 * math.log(2) / width**2 * distance.square())
+
+
+def _nearest(dy: Tensor, dx: Tensor, clicks: Clicks, far: float) -> Tensor:
+    """``B N H`` and ``B N W``, squared distances along each axis, to ``B 2 H W``: to the nearest click of each sign.
+
+    Click by click, which keeps memory at one map instead of N.
+    """
+    signs = torch.tensor([POSITIVE, NEGATIVE], device=dy.device)
     drawn = (clicks.label[..., None] == signs) & _drawn(clicks)[..., None]  # B N 2
-    nearest = torch.full((batch, 2, height, width), FAR, device=device)
-    # Click by click, which keeps memory at one map instead of N.
-    if device.type == "cpu":
+    batch, count, height = dy.shape
+    nearest = dy.new_full((batch, 2, height, dx.shape[-1]), far)
+    if dy.device.type == "cpu":
         for b, i, sign in drawn.nonzero().tolist():
             plane = nearest[b, sign]
             torch.minimum(plane, dy[b, i, :, None] + dx[b, i], out=plane)
@@ -88,7 +127,7 @@ def distance_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tenso
         for i in range(count):
             squared = dy[:, i, None, :, None] + dx[:, i, None, None, :]  # B 1 H W
             nearest = torch.where(drawn[:, i, :, None, None], torch.minimum(nearest, squared), nearest)
-    return nearest.sqrt_().mul_(2).tanh_()
+    return nearest
 
 
 def _drawn(clicks: Clicks) -> Tensor:
