@@ -75,9 +75,13 @@ def interval_iou(a: Box, b: Box) -> float:
     return product
 
 
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``B C H W`` bilinearly with aligned corners as every protocol does; ``x`` itself if it has that size."""
-    return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+def resize(x: Tensor, size: tuple[int, int], aligned: bool = True) -> Tensor:
+    """Resize ``B C H W`` bilinearly; ``x`` itself if it has that size.
+
+    Args:
+        aligned: with aligned corners, as nearly every protocol does; otherwise by the centres of pixels, as OpenCV does.
+    """
+    return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
 
 
 def cut(x: Tensor, box: Box) -> Tensor:
@@ -85,9 +89,9 @@ def cut(x: Tensor, box: Box) -> Tensor:
     return x[..., box.top : box.bottom, box.left : box.right]
 
 
-def paste(x: Tensor, box: Box, height: int, width: int) -> Tensor:
+def paste(x: Tensor, box: Box, height: int, width: int, aligned: bool = True) -> Tensor:
     """Resize ``B C h w`` to the box and lay it on zeros of ``B C height width``; outside the box everything is exactly 0."""
-    patch = resize(x, (box.height, box.width))
+    patch = resize(x, (box.height, box.width), aligned)
     if box == whole(height, width):
         return patch
     out = x.new_zeros(*x.shape[:-2], height, width)

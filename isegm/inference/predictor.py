@@ -193,7 +193,8 @@ class Predictor:
             if image.dtype == torch.uint8:
                 image = image.float() / 255
             # Image and mask are resized together, as one four-channel image.
-            shown.append(boxes.resize(torch.cat([image, boxes.cut(session.feedback, view.source)], 1), view.size))
+            seen = torch.cat([image, boxes.cut(session.feedback, view.source)], 1)
+            shown.append(boxes.resize(seen, view.size, view.aligned))
             limit = self.clicks_limit
             known = Clicks.of(request.clicks if limit is None else request.clicks[:limit])
             known = known.crop(view.source, view.size)
@@ -215,7 +216,7 @@ class Predictor:
         return replace(
             session,
             clicks=request.clicks,
-            prob=boxes.paste(prob, view.target, *session.image.shape[-2:]),
+            prob=boxes.paste(prob, view.target, *session.image.shape[-2:], view.aligned),
             prev_prob=None,
             box=view.held,
             view=view.source,

@@ -26,25 +26,43 @@ class View:
         target: the part of the image its answer is laid on; all else becomes 0. The same as ``source`` except for one
             published flaw, see ``ZoomIn``.
         held: the crop to hold on to for the next click, None while there is none.
+        aligned: image and answer are resampled with aligned corners; otherwise by the centres of pixels.
     """
 
     source: Box
     size: tuple[int, int]
     target: Box
     held: Box | None
+    aligned: bool = True
 
 
 @dataclass(frozen=True)
 class WholeImage:
-    """No zoom-in: the whole image, its longer side limited to ``max_size`` pixels if that is given."""
+    """No zoom-in: the whole image.
+
+    Attributes:
+        max_size: limit on the longer side, where no ``size`` is given; None for no limit.
+        size: pixels of the shorter side (EMC-Click: 384), or (rows, columns); None: the image's own size.
+        multiple: sides that follow from the shorter one are rounded, and then cut to a multiple of this (EMC-Click: 4).
+    """
 
     max_size: int | None = None
+    size: int | tuple[int, int] | None = None
+    multiple: int = 1
     inner_clicks: ClassVar[bool] = False
     first_passes: ClassVar[int] = 1
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
-        return View(box, limited(box, self.max_size), box, None)
+        return View(box, self._scaled(box), box, None)
+
+    def _scaled(self, box: Box) -> tuple[int, int]:
+        if self.size is None:
+            return limited(box, self.max_size)
+        if not isinstance(self.size, int):
+            return tuple(self.size)
+        scale = self.size / min(box.height, box.width)
+        return tuple(max(1, round(side * scale) // self.multiple) * self.multiple for side in (box.height, box.width))
 
     def looks_again(self, session: Session) -> bool:
         return False
@@ -66,6 +84,8 @@ class ZoomIn:
         inner_clicks: the network is not told of clicks on the first row and column of a view (ClickAttention).
         first_passes: how often the first click is answered, each time with the answer before as previous mask
             (ClickAttention: 2).
+        short_side: whole-image views have so many pixels on their shorter side, and are resampled by the centres of pixels
+            (FCA-Net: 512).
 
     A flaw of the published code is kept because it moves numbers: when the answer becomes empty the network sees the whole
     image again, yet its answer is still squeezed into the crop held before.
@@ -81,12 +101,12 @@ class ZoomIn:
     resize_whole: bool = False
     inner_clicks: bool = False
     first_passes: int = 1
+    short_side: int | None = None
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         """The view for answering ``clicks``, of which the last is not answered in ``session`` yet."""
         image = boxes.whole(*session.image.shape[-2:])
-        size = self._scaled(image) if self.resize_whole else limited(image, self.max_size)
-        unchanged = View(image, size, session.box or image, session.box)
+        unchanged = View(image, self._whole(image), session.box or image, session.box, aligned=self.short_side is None)
         if len(clicks) <= self.skip_clicks:
             return unchanged
         wanted = self._wanted(session, clicks)
@@ -122,6 +142,13 @@ class ZoomIn:
             if click.positive:
                 found = boxes.include(found, int(click.y), int(click.x))
         return boxes.clamp(boxes.expand(found, self.expansion, self.min_crop), *session.image.shape[-2:])
+
+    def _whole(self, image: Box) -> tuple[int, int]:
+        if self.short_side is not None:
+            shorter = min(image.height, image.width)
+            # Cut, not rounded, and in whole numbers, where no rounding error can cost a row.
+            return image.height * self.short_side // shorter, image.width * self.short_side // shorter
+        return self._scaled(image) if self.resize_whole else limited(image, self.max_size)
 
     def _scaled(self, box: Box) -> tuple[int, int]:
         if not isinstance(self.size, int):
