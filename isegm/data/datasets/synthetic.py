@@ -1,9 +1,9 @@
 """Synthetic scenes: the embedded default data, for which no file is needed.
 
-A scene is a textured background, patches that belong to no object, and a few objects painted over one another. Some objects
-share the palette of their surroundings, so that no colour tells them from these; objects may have parts of different texture,
-holes or thin limbs, some are occluded; light falls unevenly, and there is blur and noise. Everything follows from the
-generator passed in.
+A scene is a textured background, patches that belong to no object, and a few objects painted over one another. As in many
+photographs, what lies behind is rather pale and out of focus and what matters is not; but some objects share the palette of
+their surroundings, so that no colour tells them from these. Objects may have parts of different texture, holes or thin limbs,
+some are occluded; light falls unevenly, and there is blur and noise. Everything follows from the generator passed in.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from easydict import EasyDict
 from isegm.core.samples import InstanceSample, ObjectInfo, Sample
 from isegm.data.evaluation_sets import EvalDataset
 
-VERSION = 2  # raise when the same seed gives another picture
+VERSION = 3  # raise when the same seed gives another picture
 EVALUATION_SEED = 20_210_206
 EVALUATION_SIZES = ((160, 160), (144, 192), (192, 144), (160, 208))
-OWN_COLOURS = 0.9  # how often an object has colours of its own
+CAMOUFLAGED = 0.15  # how often an object has the colours of its surroundings
+PALE, VIVID = (10, 80), (110, 230)  # saturation, of 255
 SMALLEST = 0.05  # of an evaluated object, as a part of the image
 TEXTURE_SIZE = 256
 
@@ -34,14 +35,15 @@ def scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray
     Returns:
         The image, ``H W 3`` uint8 RGB, and the visible part of every object, ``H W`` uint8 with labels 1, 2, ...
     """
-    palette = _palette(rng)
+    palette = _palette(rng, PALE)
     image = _textured(rng, height, width, palette)
     for _ in range(rng.integers(0, 3)):
         _paint(image, _blob(rng, height, width), lambda part: _textured(rng, *part.shape, palette))
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.0))
     labels = np.zeros((height, width), np.uint8)
     for label in range(1, rng.integers(2, 4) + 1):
         mask = _object_mask(rng, height, width)
-        own = _palette(rng) if rng.random() < OWN_COLOURS else palette
+        own = palette if rng.random() < CAMOUFLAGED else _palette(rng, VIVID)
         _paint(image, mask, functools.partial(_object_texture, rng, palette=own))
         labels[mask] = label
     image = _photographed(rng, image)
@@ -110,10 +112,10 @@ EVALUATION = {"synthetic": synthetic}
 # --- textures -----------------------------------------------------------------------------------------------------------------
 
 
-def _palette(rng: np.random.Generator) -> np.ndarray:
+def _palette(rng: np.random.Generator, saturation: tuple[int, int]) -> np.ndarray:
     """``5 3`` float32 in 0-255: colours of few hues, so that some are close to one another."""
     hues = rng.uniform(0, 180) + rng.normal(0, 35, 5)
-    hsv = np.stack([hues % 180, rng.uniform(30, 200, 5), rng.uniform(60, 235, 5)], 1).astype(np.uint8)
+    hsv = np.stack([hues % 180, rng.uniform(*saturation, 5), rng.uniform(60, 235, 5)], 1).astype(np.uint8)
     return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
 
 
