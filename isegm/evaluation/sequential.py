@@ -64,7 +64,7 @@ def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click]
     for error in ((gt == 1) & ~mask, (gt == 0) & mask):
         padded = np.pad(error.astype(np.uint8), 1)
         depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        squared = np.rint(depth * depth)  # whole numbers: see user.squared_distance_inside
+        squared = np.rint(depth * depth)  # whole numbers: see depth.squared_distance_inside
         for click in clicked:
             squared[int(click.y), int(click.x)] = 0
         depths.append(squared)

@@ -6,7 +6,8 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from isegm.core.clicks import Click
-from isegm.evaluation.user import next_click, squared_distance_inside
+from isegm.evaluation.user import next_click
+from isegm.utils.depth import squared_distance_inside
 
 
 def draw(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (40, 60)) -> np.ndarray:
