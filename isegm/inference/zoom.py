@@ -42,25 +42,31 @@ class WholeImage:
 
     Attributes:
         max_size: limit on the longer side, where no ``size`` is given; None for no limit.
-        size: pixels of the shorter side (EMC-Click: 384), or (rows, columns); None: the image's own size.
+        size: pixels of the shorter side (EMC-Click: 384, FCA-Net: 512), or (rows, columns); None: the image's own size.
         multiple: sides that follow from the shorter one are rounded, and then cut to a multiple of this (EMC-Click: 4).
+        rounded: otherwise they are cut to whole pixels (FCA-Net).
+        aligned: resample with aligned corners; otherwise by the centres of pixels, as OpenCV does (FCA-Net).
     """
 
     max_size: int | None = None
     size: int | tuple[int, int] | None = None
     multiple: int = 1
+    rounded: bool = True
+    aligned: bool = True
     inner_clicks: ClassVar[bool] = False
     first_passes: ClassVar[int] = 1
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
-        return View(box, self._scaled(box), box, None)
+        return View(box, self._scaled(box), box, None, self.aligned)
 
     def _scaled(self, box: Box) -> tuple[int, int]:
         if self.size is None:
             return limited(box, self.max_size)
         if not isinstance(self.size, int):
             return tuple(self.size)
+        if not self.rounded:  # in whole numbers, where no rounding error can cost a pixel
+            return tuple(side * self.size // min(box.height, box.width) for side in (box.height, box.width))
         scale = self.size / min(box.height, box.width)
         return tuple(max(1, round(side * scale) // self.multiple) * self.multiple for side in (box.height, box.width))
 
@@ -84,8 +90,6 @@ class ZoomIn:
         inner_clicks: the network is not told of clicks on the first row and column of a view (ClickAttention).
         first_passes: how often the first click is answered, each time with the answer before as previous mask
             (ClickAttention: 2).
-        short_side: whole-image views have so many pixels on their shorter side, and are resampled by the centres of pixels
-            (FCA-Net: 512).
 
     A flaw of the published code is kept because it moves numbers: when the answer becomes empty the network sees the whole
     image again, yet its answer is still squeezed into the crop held before.
@@ -101,12 +105,12 @@ class ZoomIn:
     resize_whole: bool = False
     inner_clicks: bool = False
     first_passes: int = 1
-    short_side: int | None = None
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         """The view for answering ``clicks``, of which the last is not answered in ``session`` yet."""
         image = boxes.whole(*session.image.shape[-2:])
-        unchanged = View(image, self._whole(image), session.box or image, session.box, aligned=self.short_side is None)
+        size = self._scaled(image) if self.resize_whole else limited(image, self.max_size)
+        unchanged = View(image, size, session.box or image, session.box)
         if len(clicks) <= self.skip_clicks:
             return unchanged
         wanted = self._wanted(session, clicks)
@@ -142,13 +146,6 @@ class ZoomIn:
             if click.positive:
                 found = boxes.include(found, int(click.y), int(click.x))
         return boxes.clamp(boxes.expand(found, self.expansion, self.min_crop), *session.image.shape[-2:])
-
-    def _whole(self, image: Box) -> tuple[int, int]:
-        if self.short_side is not None:
-            shorter = min(image.height, image.width)
-            # Cut, not rounded, and in whole numbers, where no rounding error can cost a row.
-            return image.height * self.short_side // shorter, image.width * self.short_side // shorter
-        return self._scaled(image) if self.resize_whole else limited(image, self.max_size)
 
     def _scaled(self, box: Box) -> tuple[int, int]:
         if not isinstance(self.size, int):
