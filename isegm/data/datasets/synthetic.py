@@ -23,7 +23,7 @@ from isegm.data.evaluation_sets import EvalDataset
 VERSION = 3  # raise when the same seed gives another picture
 EVALUATION_SEED = 20_210_206
 EVALUATION_SIZES = ((160, 160), (144, 192), (192, 144), (160, 208))
-CAMOUFLAGED = 0.15  # how often an object has the colours of its surroundings
+CAMOUFLAGED = 0.2  # how often an object has the colours of its surroundings
 PALE, VIVID = (10, 80), (110, 230)  # saturation, of 255
 SMALLEST = 0.05  # of an evaluated object, as a part of the image
 TEXTURE_SIZE = 256
@@ -272,7 +272,7 @@ def _object_texture(rng: np.random.Generator, mask: np.ndarray, palette: np.ndar
     """A texture with its own light; some objects have a part with another texture, and many a darker rim."""
     height, width = mask.shape
     texture = _textured(rng, height, width, palette)
-    if rng.random() < 0.25:
+    if rng.random() < 0.4:
         spot = _blob(rng, height, width, _inside(rng, mask), size=1.3)
         _paint(texture, spot, lambda part: _textured(rng, *part.shape, palette))
     texture *= _light(rng, height, width, 0.2)
