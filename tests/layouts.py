@@ -102,6 +102,42 @@ def write_sbd_labels(path: Path, labels: np.ndarray) -> Path:
     return path
 
 
+def pascal_voc(root: Path, split: str = "val", images: int = 2, prefix: str = "2007") -> Path:
+    """Objects 1 and 16, which share a gray level, with a band of unknown truth; the second image has no band."""
+    names = [f"{prefix}_{index:06d}" for index in reversed(range(images))]
+    for name in names:
+        labels = rectangle(2, 2, 14, 14) + rectangle(16, 20, 22, 28, value=16)
+        if name.endswith("0"):
+            labels[1:15, 14] = 255
+        write(root / "JPEGImages" / f"{name}.jpg", picture(seed=int(name[-6:])))
+        write_voc_labels(root / "SegmentationObject" / f"{name}.png", labels)
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True, exist_ok=True)
+    (lists / f"{split}.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def write_voc_labels(path: Path, labels: np.ndarray) -> Path:
+    """With the first entries of the real palette, and its last."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(labels)
+    colours = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), *[(1, 1, 1)] * 12, (0, 64, 0), *[(2, 2, 2)] * 238]
+    image.putpalette([value for colour in [*colours, (224, 224, 192)] for value in colour])
+    image.save(path)
+    return path
+
+
+def pascal_png(root: Path) -> Path:
+    """Augmented PASCAL VOC with a mask file per object: two objects of image a, one of b, the last listed twice."""
+    for name in "ab":
+        write(root / "img" / f"{name}.jpg", picture(seed=ord(name)))
+    for number, (name, top) in enumerate((("a#001", 2), ("a#002", 10), ("b#001", 4))):
+        write(root / "gt" / f"{name}.png", rectangle(top, 3 + number, top + 8, 20))
+    (root / "list").mkdir(exist_ok=True)
+    (root / "list" / "train.txt").write_text("a#002\na#001\nb#001\nb#001\n")
+    return root
+
+
 def comb(root: Path) -> dict[str, Path]:
     """One small copy of every set that the comb recipe mixes, and what config.yml calls them."""
     coco_lvis(root / "COCO_LVIS")

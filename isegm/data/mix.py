@@ -29,6 +29,21 @@ class Part:
     score_gamma: float = 1.0
 
 
+class Joined:
+    """Several sources one after the other, every image of each as often as any other."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = list(sources)
+        self._ends = np.cumsum([len(source) for source in sources])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        return self._sources[part].read(index - int(self._ends[part] - len(self._sources[part])), rng)
+
+
 class ProportionalMix:
     """A source whose every reading draws a part by its share, then one of all the images of that part.
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from easydict import EasyDict
 
-from isegm.core.errors import IsegmError
+from isegm.core.errors import IsegmError, unknown
 from isegm.data.augment import pipeline
 from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
+from isegm.data.datasets import pascal_sbd as augmented_pascal
 from isegm.data.datasets.ade20k import ADE20K
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
@@ -22,11 +23,13 @@ from isegm.data.datasets.duts import duts
 from isegm.data.datasets.folder import Folder, folder_path
 from isegm.data.datasets.hflickr import hflickr
 from isegm.data.datasets.msra10k import msra10k
+from isegm.data.datasets.pascal_voc import PascalVocObjects
 from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
-from isegm.data.mix import Part, ProportionalMix
+from isegm.data.labelled import cache_folder
+from isegm.data.mix import Joined, Part, ProportionalMix
 from isegm.data.pairs import MaskPairs
 from isegm.data.point_sampler import SamplerConfig
 from isegm.data.sample_scores import read_scores
@@ -49,6 +52,7 @@ class DataConfig:
         allow_list: COCO+LVIS only: a JSON list of the training images to use, a file beside hannotation.pickle.
         sample_scores: SBD only: a file of sample scores, in SBD_PATH or a whole path; None: all images alike.
         score_gamma: SBD only: images are drawn with probability ~ (1 - score)^score_gamma.
+        layout: pascal_sbd only: "downloads" (VOC2012 and SBD as they are offered) or "png" (a mask file per object).
         shares: comb only: how often COCO+LVIS, saliency, ThinObject-5K, YouTube-VOS, HFlickr and ADE20K are drawn; a set whose
             share is 0 need not be there.
         image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
@@ -75,6 +79,7 @@ class DataConfig:
     allow_list: str = ""
     sample_scores: str | None = None
     score_gamma: float = 1.25
+    layout: str = "downloads"
     shares: tuple[float, ...] = (0.35, 0.10, 0.10, 0.20, 0.10, 0.15)
     image_dir: str = ""
     mask_dir: str = ""
@@ -95,6 +100,19 @@ FOCALCLICK: dict[str, Any] = {
 }
 # What ClickAttention's published script has in common with FocalClick's; it leaves small regions of a target alone.
 CLICK_ATTENTION: dict[str, Any] = FOCALCLICK | {"crop": (512, 512), "min_region": 0, "max_share": 1.0}
+
+# What all training scripts of EMC-Click share (published: models/emc-click): one click in the middle of each of up to two objects.
+EMC_CLICK: dict[str, Any] = {
+    "crop": (320, 480),
+    "max_clicks": 2,
+    "gamma": 0.0,
+    "merge_objects": 0.15,
+    "first_click_center": True,
+    "keep_background": 0.0,
+    "min_region": 900,
+    "max_share": 0.85,
+    "stuff_prob": 0.20,
+}
 
 
 def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -138,6 +156,40 @@ def sbd(cfg: EasyDict, **settings: Any) -> TrainingData:
     if config.sample_scores:
         scores = read_scores(root / Path(config.sample_scores).expanduser(), (train.names[i] for i in range(len(train))))
     return _training_data(train, SbdObjects(root, "val"), config, scores)
+
+
+def voc_sbd(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """The training images of PASCAL VOC 2012 and of SBD, every one once per epoch, as in RITM's vocsbd scripts.
+
+    Validation is on SBD. SBD trains on images that VOC validates on, so the set PascalVOC says little about such a network.
+
+    # differs from the original: VOC's objects are told apart by palette index, not by the gray level of their colour; the
+    # sample scores of SBD, which have no effect there, are not read.
+    """
+    defaults = {"min_object_area": 80, "keep_background": 0.0, "epoch_len": 0, "val_epoch_len": 0}
+    config = _config(cfg, {**defaults, **settings})
+    root = require_path(cfg, "SBD_PATH", "SBD")
+    voc = PascalVocObjects(require_path(cfg, "PASCALVOC_PATH", "PASCAL VOC"), "train")
+    return _training_data(Joined([voc, SbdObjects(root, "train")]), SbdObjects(root, "val"), config)
+
+
+def pascal_sbd(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """Augmented PASCAL VOC, every object once per epoch: FCA-Net's data. See ``isegm.data.datasets.pascal_sbd``.
+
+    With ``layout="downloads"`` from ``PASCALVOC_PATH`` and ``SBD_PATH``, and validation is on the objects of VOC's validation
+    images; with ``layout="png"`` from ``PASCAL_SBD_PATH``, and validation is on its ``list/val.txt`` if there is one.
+    """
+    defaults = {"min_object_area": 0, "keep_background": 0.0, "epoch_len": 0, "val_epoch_len": 0, "merge_objects": 0.0}
+    config = _config(cfg, {**defaults, **settings})
+    if config.layout not in augmented_pascal.LAYOUTS:
+        raise unknown("data.layout", config.layout, augmented_pascal.LAYOUTS)
+    if config.layout == "png":
+        root = require_path(cfg, "PASCAL_SBD_PATH", "augmented PASCAL VOC")
+        val = augmented_pascal.from_png(root, "val") if (root / "list" / "val.txt").exists() else None
+        return _training_data(augmented_pascal.from_png(root), val, config)
+    voc, cache = require_path(cfg, "PASCALVOC_PATH", "PASCAL VOC"), cache_folder(cfg)
+    train = augmented_pascal.from_downloads(voc, require_path(cfg, "SBD_PATH", "SBD"), cache)
+    return _training_data(train, augmented_pascal.validation(voc, cache), config)
 
 
 def folder(cfg: EasyDict, **settings: Any) -> TrainingData:

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 from easydict import EasyDict
-from layouts import coco, comb, config, sbd
+from layouts import coco, comb, config, pascal_voc, sbd
 
 from isegm.core.registry import Spec, build, is_spec, leaves
 from isegm.methods.base import ClickModel
@@ -48,7 +48,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
     for split in ("train", "val"):
         sbd(root / "SBD", split)
         coco(root / "COCO", f"{split}2017")
-    return config(SBD_PATH=root / "SBD", COCO_PATH=root / "COCO", EXPS_PATH=root / "experiments", **comb(root))
+        pascal_voc(root / "VOC2012", split, prefix={"train": "2007", "val": "2009"}[split])
+    paths = {"SBD_PATH": root / "SBD", "COCO_PATH": root / "COCO", "PASCALVOC_PATH": root / "VOC2012"}
+    return config(EXPS_PATH=root / "experiments", **paths, **comb(root))
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)

@@ -58,7 +58,7 @@ class CocoInstances:
         outlines = json.loads(self._outlines[index])
         if any(o["size"] != [height, width] for o in outlines if isinstance(o, dict)):
             raise CorruptSample(f"{path} is {height}x{width}, but the run-length code of one of its objects has another size")
-        codes = [_encoded(outline, height, width) for outline in outlines]
+        codes = [encoded(outline, height, width) for outline in outlines]
         # Decoded masks lie in memory column by column, so painting their transposes is faster.
         layers, places = paint_layers(list(coco_mask.decode(codes).T), width, height)
         objects = {key: ObjectInfo(*place) for key, place in enumerate(places)}
@@ -66,14 +66,14 @@ class CocoInstances:
         return InstanceSample(image, layers, objects, id=str(path))
 
 
-def _encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
+def encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
     """The compressed run-length code of polygons, of an uncompressed code, or of a compressed one."""
     if isinstance(outline, list):
         return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
     return coco_mask.frPyObjects(outline, height, width) if isinstance(outline["counts"], list) else outline
 
 
-def _drawable(annotation: dict[str, Any]) -> Any:
+def drawable(annotation: dict[str, Any]) -> Any:
     """The outline of an annotation without polygons of fewer than three corners; empty if nothing is left."""
     outline = annotation["segmentation"]
     return [polygon for polygon in outline if len(polygon) >= 6] if isinstance(outline, list) else outline
@@ -85,7 +85,7 @@ def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
         content = json.loads(path.read_bytes())
         outlines = defaultdict(list)
         for annotation in content["annotations"]:
-            if not annotation.get("iscrowd") and (outline := _drawable(annotation)):
+            if not annotation.get("iscrowd") and (outline := drawable(annotation)):
                 outlines[annotation["image_id"]].append(outline)
         images = sorted((image for image in content["images"] if image["id"] in outlines), key=lambda image: image["id"])
     except (ValueError, KeyError, TypeError) as error:
