@@ -25,7 +25,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, alpha: float = 0.5) -> np.ndarr
 
 
 def draw_clicks(image: np.ndarray, clicks: Sequence[Click], radius: int | None = None) -> np.ndarray:
-    """The image with a numbered dot per click, green on the object and red off it; the newest has a yellow rim."""
+    """The image with a dot per click, green on the object and red off it; the newest has a yellow rim."""
     out = np.ascontiguousarray(image).copy()
     radius = radius or max(3, min(image.shape[:2]) // 90)
     for i, click in enumerate(clicks):
