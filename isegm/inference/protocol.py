@@ -31,6 +31,7 @@ class Protocol:
         stop_iou: an object is finished once it has this IoU.
         mask_threshold: a pixel is in the mask where its probability is above this.
         zoom: arguments of ``ZoomIn``, or None for whole images.
+        whole: arguments of ``WholeImage``, where ``zoom`` is None.
         mirror: average with the mirror image.
         merge: what clicks do to a mask that is given to start from: "replace" it, or merge one change per click into it, see
             ``ProgressiveMerge`` ("published", "guarded").
@@ -48,6 +49,7 @@ class Protocol:
     stop_iou: float = 0.9
     mask_threshold: float = 0.49
     zoom: dict[str, Any] | None = field(default_factory=dict)
+    whole: dict[str, Any] = field(default_factory=dict)
     mirror: bool = False
     merge: str = "replace"
     refine: dict[str, float] = field(default_factory=dict)
@@ -65,10 +67,11 @@ class Protocol:
         return f"{self.name} v{self.version}" + (f" ({', '.join(self.changes)})" if self.changes else "")
 
     def for_dataset(self, name: str) -> Protocol:
-        """The protocol with what it says about one data set applied; ``zoom`` entries are merged, others replaced."""
+        """The protocol with what it says about one data set applied; entries of sections are merged, others replaced."""
         settings = dict(self.datasets.get(name, {}))
-        if "zoom" in settings and self.zoom is not None and settings["zoom"] is not None:
-            settings["zoom"] = {**self.zoom, **settings["zoom"]}
+        for section in ("zoom", "whole"):
+            if settings.get(section) is not None and getattr(self, section) is not None:
+                settings[section] = {**getattr(self, section), **settings[section]}
         return dataclasses.replace(self, **settings)
 
     def changed(self, **values: Any) -> Protocol:
@@ -84,7 +87,7 @@ class Protocol:
 
     def predictor(self, model: ClickModel, **options: Any) -> Predictor:
         """The predictor this protocol prescribes."""
-        zoom = WholeImage() if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
+        zoom = WholeImage(**_with_tuples(self.whole)) if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
         merge = None if self.merge == "replace" else ProgressiveMerge(self.mask_threshold, self.merge)
         integrity = None if self.sis is None else StructuralIntegrity(self.sis, self.mask_threshold)
         parts = {"merge": merge, "refine": self.refine, "integrity": integrity}
@@ -110,23 +113,37 @@ def load_protocol(name: str) -> Protocol:
         for key in settings:
             if key not in known:
                 raise unknown(f"key in {path}", key, known)
-    zoom_keys = {f.name for f in dataclasses.fields(ZoomIn)}
-    for settings in (values, *values.get("datasets", {}).values()):
-        for key in settings.get("zoom") or {}:
-            if key not in zoom_keys:
-                raise unknown(f"zoom key in {path}", key, zoom_keys)
+    for section, kind in (("zoom", ZoomIn), ("whole", WholeImage)):
+        keys = {f.name for f in dataclasses.fields(kind)}
+        for settings in (values, *values.get("datasets", {}).values()):
+            for key in settings.get(section) or {}:
+                if key not in keys:
+                    raise unknown(f"{section} key in {path}", key, keys)
     return Protocol(**values)
 
 
-def fixed_size(protocol: Protocol, mode: str) -> Protocol:
-    """The protocol under an ``--eval-mode``: ``cvpr`` leaves it, ``fixedN`` crops to N x N pixels from the first click on."""
-    if mode == "cvpr":
+def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:
+    """The protocol under an ``--eval-mode``; None leaves it as it is.
+
+    ``cvpr`` leaves it too, and ``fixedN`` crops to N x N pixels from the first click on, or shows whole images at that size
+    where the protocol has a size for them. Of EMC-Click's protocol ``emc-click`` is the size in the file, and ``cvpr`` is 400
+    pixels on the shorter side (600 for DAVIS).
+    """
+    sized, emc = protocol.zoom is None and "size" in protocol.whole, protocol.name == "emc_click"
+    if mode == "emc-click" and not emc:
+        raise IsegmError(f"--eval-mode emc-click belongs to --protocol emc_click, not to {protocol.name}")
+    if mode == "cvpr" and emc:
+        protocol = protocol.changed(whole={**protocol.whole, "size": 400})
+        return dataclasses.replace(protocol, datasets=protocol.datasets | {"DAVIS": {"whole": {"size": 600}}})
+    if mode in (None, "cvpr", "emc-click"):
         return protocol
     digits = mode.removeprefix("fixed")
     sizes = digits.split(",")
     if not mode.startswith("fixed") or len(sizes) > 2 or not all(s.isdigit() and int(s) > 0 for s in sizes):
-        raise IsegmError(f"--eval-mode {mode!r}: expected cvpr, fixedN (e.g. fixed448) or fixedH,W")
+        raise IsegmError(f"--eval-mode {mode!r}: expected cvpr, fixedN (e.g. fixed448), fixedH,W or emc-click")
     size = [int(s) for s in (sizes if len(sizes) == 2 else sizes * 2)]
+    if sized:
+        return protocol.changed(whole={**protocol.whole, "size": size})
     return protocol.changed(zoom={**(protocol.zoom or {}), "skip_clicks": -1, "size": size})
 
 
@@ -136,15 +153,22 @@ def with_crops(
     """The protocol under ClickSEG's flags; None leaves a setting as it is.
 
     Args:
-        infer_size: the network sees every view at ``infer_size`` x ``infer_size`` pixels.
+        infer_size: the network sees every view at ``infer_size`` x ``infer_size`` pixels; of protocols that show whole images
+            (EMC-Click) it is the shorter side.
         target_crop: how much larger than the object's bounding box the crop is.
         focus_crop: how much larger than the box of the newest change the second look of FocalClick is.
 
     Raises:
         IsegmError: the protocol has no zoom-in or no second look to change, or a number is too small.
     """
-    zoom = {"size": infer_size and [infer_size, infer_size], "expansion": target_crop}
-    for section, given in (("zoom", zoom), ("refine", {"expansion": focus_crop})):
+    whole = protocol.zoom is None and "size" in protocol.whole
+    size = {"size": infer_size if whole else infer_size and [infer_size, infer_size]}
+    sections = (
+        ("whole" if whole else "zoom", size),
+        ("zoom", {"expansion": target_crop}),
+        ("refine", {"expansion": focus_crop}),
+    )
+    for section, given in sections:
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
             continue
