@@ -23,9 +23,12 @@ class Round:
         clicks: every click so far, in pixels of this view.
         prev_prob: ``B 1 H W`` in [0, 1], the previous answer in this view; zeros before the first.
         state: what the model returned as ``Prediction.state`` last round (None on the first), one row per row of ``image``.
-        fresh_view: the crop moved or this is the first round, so whatever in ``state`` is bound to pixels no longer fits.
+        fresh_view: the crop or its size changed, or this is the first round, so whatever in ``state`` is bound to pixels no
+            longer fits.
         mirrored: the batch is ``[views, mirrored views]``; the second half shows the first half flipped left-right.
         seeds: in training one non-negative number per row; whatever a method draws at random for a sample follows from it.
+        initial_clicks: so many columns of ``clicks`` were there before the first answer: 1 from a user, in training all that
+            were sampled (padding included).
     """
 
     image: Tensor
@@ -35,6 +38,7 @@ class Round:
     fresh_view: bool = True
     mirrored: bool = False
     seeds: tuple[int, ...] = ()
+    initial_clicks: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Session:
         state: the method's own state, rows as in ``Round.state``.
         prev_prob: the previous mask for the network where that is not ``prob`` (a merged or post-processed answer).
         view: the box the last answer was given in, None before the first.
+        view_size: rows and columns that box was shown at.
         from_mask: it started from a mask, not from nothing.
         plain: the session before post-processing, which the next click goes on from; None: ``prob`` is as it was answered.
         maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1 C h w`` over ``view``.
@@ -78,6 +83,7 @@ class Session:
     state: Any = None
     prev_prob: Tensor | None = None
     view: Box | None = None
+    view_size: tuple[int, int] | None = None
     from_mask: bool = False
     maps: dict[str, Tensor] = field(default_factory=dict)
     plain: Session | None = None
@@ -102,6 +108,8 @@ def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
     if first is None:
         return None
     if isinstance(first, Tensor):
+        if len(states) == 1:
+            return first
         if not mirrored:
             return torch.cat(list(states))
         return torch.cat([s[:1] for s in states] + [s[1:] for s in states])
@@ -113,6 +121,8 @@ def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> A
     if state is None:
         return None
     if isinstance(state, Tensor):
+        if count == 1:
+            return state  # nobody else's rows to let go of
         rows = [index, count + index] if mirrored else [index]
         return state[rows].clone()
     return _rebuild(state, lambda key: split_state(_get(state, key), index, count, mirrored))

@@ -30,7 +30,7 @@ class Request:
 
     @property
     def fresh(self) -> bool:
-        return self.session.view != self.view.source
+        return (self.session.view, self.session.view_size) != (self.view.source, self.view.size)
 
     @property
     def group(self) -> Hashable:
@@ -220,6 +220,7 @@ class Predictor:
             prev_prob=None,
             box=view.held,
             view=view.source,
+            view_size=view.size,
             maps={name: pred.aux[name][index : index + 1].clone() for name in self.model.shown_maps if name in pred.aux},
             state=split_state(pred.state, index, count, self.mirror),
         )
