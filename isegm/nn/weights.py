@@ -137,21 +137,40 @@ class KeyMap:
     """Renames between our parameter names and published ones: pairs of prefixes (ours, published); the first that fits wins.
 
     A name that no prefix fits stays as it is.
+
+    Attributes:
+        pairs: see above.
+        copies: prefixes of published names, (kept, copy): a module that the original stores under both; it exists once here.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
 
     def to_ours(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The same values under our names.
 
         Raises:
-            IsegmError: the renaming could not be undone: two names become one, or a foreign name looks like one of ours.
+            IsegmError: the renaming could not be undone: two names become one, or a foreign name looks like one of ours; or
+                copies of one tensor differ.
         """
-        return _renamed(named, [(published, own) for own, published in self.pairs], self.pairs)
+        return _renamed(self._without_copies(named), [(published, own) for own, published in self.pairs], self.pairs)
 
     def to_published(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The same values under the published names; raises as ``to_ours``."""
-        return _renamed(named, self.pairs, [(published, own) for own, published in self.pairs])
+        renamed = _renamed(named, self.pairs, [(published, own) for own, published in self.pairs])
+        return renamed | {copy: value for key, value in renamed.items() for copy in self._copies_of(key)}
+
+    def _copies_of(self, key: str) -> list[str]:
+        return [copy + key[len(kept) :] for kept, copy in self.copies if key.startswith(kept)]
+
+    def _without_copies(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        dropped: set[str] = set()
+        for key, value in named.items():
+            for copy in self._copies_of(key):
+                if copy in named and not _same(value, named[copy]):
+                    raise IsegmError(f"{copy} must be a copy of {key}, for they are one layer, but their values differ")
+                dropped.add(copy)
+        return {key: value for key, value in named.items() if key not in dropped}
 
 
 @dataclass(frozen=True)
@@ -225,6 +244,10 @@ def _renamed(named: Mapping[str, Any], pairs: Iterable[tuple[str, str]], inverse
     if lost := [key for key, name in renamed.items() if _rename(name, inverse) != key]:
         raise IsegmError(f"{len(lost)} keys have no place in the other layout: {', '.join(lost[:SHOWN])}")
     return {renamed[key]: value for key, value in named.items()}
+
+
+def _same(a: Any, b: Any) -> bool:
+    return torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b
 
 
 def _rename(key: str, pairs: Iterable[tuple[str, str]]) -> str:

@@ -40,12 +40,20 @@ class MixTransformer(nn.Module):
             None: there is no second input.
         side_channels: coordinate features: two click maps, and the previous mask.
         drop_path: probability to skip the last block while training; it grows linearly from 0 at the first.
+        norm_add: also hold a norm that is never called; published EMC-Click checkpoints have it.
 
     Attributes:
         out_channels: channels of the four maps.
     """
 
-    def __init__(self, variant: str = "b0", side: str | None = "stage2", side_channels: int = 3, drop_path: float = 0.1):
+    def __init__(
+        self,
+        variant: str = "b0",
+        side: str | None = "stage2",
+        side_channels: int = 3,
+        drop_path: float = 0.1,
+        norm_add: bool = False,
+    ):
         super().__init__()
         if variant not in VARIANTS:
             raise unknown("Mix Transformer", variant, VARIANTS)
@@ -55,6 +63,8 @@ class MixTransformer(nn.Module):
         self.out_channels, self.side = dims, side
         if side is not None:
             self.patch_embed_side1 = PatchEmbed(side_channels, dims[0], 7, 4)
+        if norm_add:
+            self.norm_add = nn.LayerNorm(dims[0], eps=1e-6).requires_grad_(False)
         rates = torch.linspace(0, drop_path, sum(depths), device="cpu").tolist()
         for i in range(4):
             inputs, kernel, stride = (3, 7, 4) if i == 0 else (dims[i - 1], 3, 2)
@@ -107,7 +117,7 @@ class MixTransformer(nn.Module):
         Raises:
             IsegmError: the file cannot be read, holds no Mix Transformer, or another variant.
         """
-        load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.",))
+        load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.", "norm_add."))
 
 
 class PatchEmbed(nn.Module):

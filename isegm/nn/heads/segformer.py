@@ -20,7 +20,10 @@ class SegFormerHead(nn.Module):
 
     Attributes:
         out_channels: of the features that are handed on.
+        slow_parts: the parts that train at the backbone's rate: none.
     """
+
+    slow_parts: tuple[str, ...] = ()
 
     def __init__(self, in_channels: Sequence[int], width: int = 256, dropout: float = 0.1):
         super().__init__()
