@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -46,6 +47,10 @@ class ClickModel(nn.Module):
     def infer(self, round_: Round) -> Prediction:
         """One round at test time; override to optimise or to reuse a cache."""
         return self(round_)
+
+    def trainable_state(self, state: Any) -> Any:
+        """What of a state that was computed without gradients the round that is learnt from gets; the rest it computes anew."""
+        return state
 
     def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
         """A second look at the full image. ``after`` holds the plain answer; return it or a changed copy."""
