@@ -31,7 +31,7 @@ from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
-from isegm.inference.modes import MODES, with_mode
+from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
 from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.speed import for_evaluation
@@ -65,6 +65,7 @@ def parse_args() -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--checkpoint", help="a file, or a name under WEIGHTS_PATH of config.yml")
     which.add_argument("--exp-path", help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint")
+    parser.add_argument("--model_dir", "--model-dir", dest="model_dir", help="folder of --checkpoint, instead of WEIGHTS_PATH")
     parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
     parser.add_argument("--image-dir", help="for --datasets folder: the images")
     parser.add_argument("--mask-dir", help="for --datasets folder: their masks")
@@ -72,8 +73,8 @@ def parse_args() -> argparse.Namespace:
     device.add_argument("--gpus", help="number of the GPU to use; with torchrun one for each process, e.g. 0,1")
     device.add_argument("--cpu", action="store_true")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
-    parser.add_argument("--eval-mode", default="cvpr", help="cvpr (the protocol's zoom-in), fixedN or fixedH,W")
-    parser.add_argument("--infer-size", type=int, help="side of the square the network sees every view at")
+    parser.add_argument("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
+    parser.add_argument("--infer-size", type=int, help="side of the square (EMC-Click: shorter side) every view is shown at")
     parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
     parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
@@ -126,6 +127,10 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
 
 
 def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
+    if args.checkpoint and args.model_dir:
+        if not Path(args.model_dir).is_dir():
+            raise IsegmError(f"--model_dir {args.model_dir}: there is no such folder")
+        cfg = {"WEIGHTS_PATH": str(Path(args.model_dir).absolute())}
     if args.checkpoint:
         return find_checkpoint(cfg, args.checkpoint)
     folder, _, name = args.exp_path.partition(":")
@@ -135,7 +140,7 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
 def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
     """What the run is called in tables and file names."""
     stem = Path(loaded.path).stem
-    return args.model_name or (stem if args.mode == "NoBRS" else f"{stem}_{args.mode}")
+    return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
 
 
 def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:

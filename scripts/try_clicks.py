@@ -53,8 +53,8 @@ def main() -> None:
     parser.add_argument("--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--dataset", help="use the protocol's settings for this data set")
-    parser.add_argument("--eval-mode", default="cvpr", help="cvpr (the protocol's zoom-in), fixedN or fixedH,W")
-    parser.add_argument("--infer-size", type=int, help="side of the square the network sees every view at")
+    parser.add_argument("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
+    parser.add_argument("--infer-size", type=int, help="side of the square (EMC-Click: shorter side) every view is shown at")
     parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
     parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
     parser.add_argument(

@@ -1,12 +1,14 @@
-"""The modes of f-BRS' and RITM's evaluation scripts: the network alone, or with test-time optimisation around it."""
+"""The modes of published evaluation scripts: the network alone, or with test-time optimisation around it."""
 
 from __future__ import annotations
 
-from isegm.core.errors import unknown
+from isegm.core.errors import IsegmError, unknown
 from isegm.methods.base import ClickModel
+from isegm.methods.emc_click import EMCClick
 from isegm.methods.fbrs import FBRS, FEATURES, INPUTS, BRSSettings
 
-MODES = ("NoBRS", *INPUTS, *FEATURES)
+PLAIN = ("NoBRS", "EMC-Click")  # the same; the second is what EMC-Click's script calls it
+MODES = (*PLAIN, *INPUTS, *FEATURES)
 
 
 def with_mode(
@@ -18,8 +20,8 @@ def with_mode(
         model: a network; for every mode but NoBRS it needs insertion points, as RITM's and f-BRS' have them. One that already
             has a BRS mode gets this one instead.
         mode: one of ``MODES``.
-        clicks_limit: the network sees only the first so many clicks; None for all with NoBRS, and for the mode's published
-            limit otherwise. A BRS mode applies it by itself, since its optimisation must see every click.
+        clicks_limit: the network sees only the first so many clicks; None for all with the network alone, and for the
+            mode's published limit otherwise. A BRS mode applies it by itself, since its optimisation must see every click.
         settings: of the optimisation.
 
     Raises:
@@ -29,6 +31,8 @@ def with_mode(
         raise unknown("mode", mode, MODES)
     if isinstance(model, FBRS):
         model = model.base
-    if mode == "NoBRS":
+    if mode == "EMC-Click" and not isinstance(model, EMCClick):
+        raise IsegmError(f"mode EMC-Click needs a network of EMC-Click, the checkpoint holds {type(model).__name__}; use NoBRS")
+    if mode in PLAIN:
         return model, clicks_limit
     return FBRS(model, mode, clicks_limit, settings), None
