@@ -28,7 +28,8 @@ class SamplerConfig:
 
     Attributes:
         max_clicks: N, the most clicks per sign.
-        gamma: P(m positive) ~ gamma^(m-1) for m = 1..N, P(m negative) ~ gamma^m for m = 0..N.
+        gamma: P(m positive) ~ gamma^(m-1) for m = 1..N, P(m negative) ~ gamma^m for m = 0..N; at 0 every object is clicked
+            once and nothing else (EMC-Click).
         merge_prob: probability that several root objects are merged into one target.
         max_merged: the most objects merged; -1 = N.
         erode_prob: probability that positives keep away from the border, and ``erode_iters`` 3x3 erosions by which.
@@ -59,8 +60,8 @@ class SamplerConfig:
     center_anywhere_prob: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.max_clicks < 1 or not 0 < self.gamma <= 1:
-            raise IsegmError(f"expected max_clicks >= 1 and 0 < gamma <= 1, got {self.max_clicks} and {self.gamma}")
+        if self.max_clicks < 1 or not 0 <= self.gamma <= 1:
+            raise IsegmError(f"expected max_clicks >= 1 and 0 <= gamma <= 1, got {self.max_clicks} and {self.gamma}")
         if len(self.negative_probs) != 3 or abs(sum(self.negative_probs) - 1) > 1e-6 or min(self.negative_probs) < 0:
             raise IsegmError(f"negative_probs must be three probabilities that sum to 1, got {self.negative_probs}")
 

@@ -101,7 +101,7 @@ FOCALCLICK: dict[str, Any] = {
 # What ClickAttention's published script has in common with FocalClick's; it leaves small regions of a target alone.
 CLICK_ATTENTION: dict[str, Any] = FOCALCLICK | {"crop": (512, 512), "min_region": 0, "max_share": 1.0}
 
-# What all training scripts of EMC-Click share (published: models/emc-click): one click in the middle of each of up to two objects.
+# What all training scripts of EMC-Click share: one click in the middle of each of up to two objects.
 EMC_CLICK: dict[str, Any] = {
     "crop": (320, 480),
     "max_clicks": 2,

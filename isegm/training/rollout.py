@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Clicks
+from isegm.core.errors import IsegmError
 from isegm.core.rounds import Round
 from isegm.methods.base import ClickModel
 
@@ -24,7 +25,8 @@ class ClickPolicy:
     """How the simulated user behaves during training (RITM: three rounds at most, everything else off).
 
     Attributes:
-        max_rounds: the number of simulated corrections is drawn uniformly from 0 .. max_rounds, once per global batch.
+        max_rounds: the number of simulated corrections is drawn from 0 .. max_rounds, once per global batch.
+        round_decay: each number is so many times as likely as the one before; 1 is uniform (EMC-Click: 0.8).
         only_first_click: keep only the first sampled click of each sample, as methods do that start from one click.
         prev_drop: probability of showing a sample no previous mask in the round that is learnt from.
         threshold: a pixel counts as object above this probability and as background below it.
@@ -32,6 +34,11 @@ class ClickPolicy:
             gets one more (ClickAttention).
         restart: probability that a global batch is learnt from as it begins for a user: with one click per sample, made on
             an empty answer, instead of the sampled ones (ClickAttention: 0.02).
+        proportional_side: which kind of error is corrected is drawn with probabilities proportional to their depths, instead of
+            always the deeper one (EMC-Click).
+
+    Raises:
+        IsegmError: a decay that is no probability.
     """
 
     max_rounds: int = 3
@@ -40,6 +47,12 @@ class ClickPolicy:
     threshold: float = 0.49
     extra_round: bool = False
     restart: float = 0.0
+    round_decay: float = 1.0
+    proportional_side: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.round_decay <= 1:
+            raise IsegmError(f"clicks.round_decay={self.round_decay}: expected a number above 0 and at most 1, e.g. 0.8")
 
 
 def draw_rounds(policy: ClickPolicy, seed: int, step: int, several: bool = False) -> int:
@@ -49,7 +62,12 @@ def draw_rounds(policy: ClickPolicy, seed: int, step: int, several: bool = False
         several: every sample of the global batch has several positive clicks; only ``extra_round`` asks for it.
     """
     extra = policy.extra_round and policy.max_rounds > 0
-    drawn = int(np.random.default_rng([seed, step]).integers(policy.max_rounds + (not extra)))
+    rng, count = np.random.default_rng([seed, step]), policy.max_rounds + (not extra)
+    if policy.round_decay == 1:
+        drawn = int(rng.integers(count))
+    else:
+        weights = policy.round_decay ** np.arange(count)
+        drawn = int(rng.choice(count, p=weights / weights.sum()))
     return drawn + (extra and several)
 
 
@@ -93,7 +111,8 @@ def rollout(
     """
     if policy.only_first_click:
         clicks = clicks.first()
-    round_ = Round(image, clicks, image.new_zeros(target.shape, dtype=torch.float32), seeds=tuple(seeds))
+    nothing = image.new_zeros(target.shape, dtype=torch.float32)
+    round_ = Round(image, clicks, nothing, seeds=tuple(seeds), initial_clicks=clicks.label.shape[1])
     if not rounds:
         return round_
     with evaluating(model):
@@ -101,9 +120,10 @@ def rollout(
             pred = model(round_)
             prob = pred.logits.float().sigmoid()
             rngs = [np.random.default_rng([seed, index]) for seed in seeds]
-            yx, label = next_clicks(prob, target, rngs, policy.threshold, pool)
+            yx, label = next_clicks(prob, target, rngs, policy.threshold, pool, policy.proportional_side)
             known = round_.clicks.append(yx, label)
             round_ = replace(round_, clicks=known, prev_prob=prob, state=pred.state, fresh_view=False)
+    round_ = replace(round_, state=model.trainable_state(round_.state))
     if policy.prev_drop:
         keep = [np.random.default_rng([seed, rounds]).random() >= policy.prev_drop for seed in seeds]
         prev_prob = round_.prev_prob * torch.tensor(keep, device=image.device).view(-1, 1, 1, 1)
@@ -112,7 +132,12 @@ def rollout(
 
 
 def next_clicks(
-    prob: Tensor, target: Tensor, rngs: Sequence[np.random.Generator], threshold: float = 0.49, pool: Executor | None = None
+    prob: Tensor,
+    target: Tensor,
+    rngs: Sequence[np.random.Generator],
+    threshold: float = 0.49,
+    pool: Executor | None = None,
+    proportional_side: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Where the simulated user clicks next.
 
@@ -123,6 +148,8 @@ def next_clicks(
         prob: ``B 1 H W`` in [0, 1], of any floating type.
         target: ``B 1 H W``, object above 0.5.
         rngs: one generator per sample.
+        proportional_side: draw the kind of error with probabilities proportional to the two depths; the pixel must still be
+            more than half as deep as the deepest of both kinds, and where none is, no click is made (EMC-Click).
 
     Returns:
         ``yx`` (``B 2`` float64) and ``label`` (``B`` int64; padding where nothing is wrong), both on the CPU.
@@ -130,7 +157,8 @@ def next_clicks(
     wanted, prob = target > 0.5, prob.float()
     error = MISSED * (wanted & (prob < threshold)) + EXTRA * (~wanted & (prob > threshold))
     errors = error[:, 0].to(torch.uint8).cpu().numpy()  # the only copy from the device
-    found = list((pool.map if pool else map)(_click_on, errors, rngs))
+    click_on = _click_on_either if proportional_side else _click_on
+    found = list((pool.map if pool else map)(click_on, errors, rngs))
     return (
         torch.tensor([(y, x) for y, x, _ in found], dtype=torch.float64).view(-1, 2),
         torch.tensor([label for *_, label in found], dtype=torch.int64),
@@ -153,12 +181,29 @@ def _click_on(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, in
     missed, missed_corner = _depth(error == MISSED)
     extra, extra_corner = _depth(error == EXTRA)
     positive = missed.max() > extra.max()
-    depth, (top, left) = (missed, missed_corner) if positive else (extra, extra_corner)
-    candidates = np.flatnonzero(depth > depth.max() / 2)
+    depth, corner = (missed, missed_corner) if positive else (extra, extra_corner)
+    return _click_deeper_than(depth.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng)
+
+
+def _click_on_either(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
+    missed, missed_corner = _depth(error == MISSED)
+    extra, extra_corner = _depth(error == EXTRA)
+    deepest = np.array([missed.max(), extra.max()], np.float64)
+    if not deepest.any():
+        return 0, 0, PADDING
+    positive = rng.random() < deepest[0] / deepest.sum()
+    depth, corner = (missed, missed_corner) if positive else (extra, extra_corner)
+    return _click_deeper_than(deepest.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng)
+
+
+def _click_deeper_than(
+    limit: float, depth: np.ndarray, corner: tuple[int, int], label: int, rng: np.random.Generator
+) -> tuple[int, int, int]:
+    candidates = np.flatnonzero(depth > limit)
     if not len(candidates):
         return 0, 0, PADDING
     y, x = divmod(int(candidates[rng.integers(len(candidates))]), depth.shape[1])
-    return top + y, left + x, POSITIVE if positive else NEGATIVE
+    return corner[0] + y, corner[1] + x, label
 
 
 def _depth(wrong: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
