@@ -1,0 +1,49 @@
+"""A small EMC-Click on synthetic scenes, in minutes on two CPU cores and without any file.
+
+Paper:  Du et al., CVPR 2023 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/emc_click/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py EMC-Click --exp-path emc_click/tiny_synthetic/000 --datasets synthetic --infer-size 256
+Cost:   not run here
+Result: not run here
+
+Scenes and steps are those of models/ritm/tiny_synthetic.py; clicks are sampled as EMC-Click needs them.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.core.registry import spec
+from isegm.data import recipes
+from isegm.methods.emc_click import emc_hrnet
+from isegm.nn.encoders.fusion import Conv1S
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = emc_hrnet(
+    width=12,
+    depth="tiny",
+    ocr_width=24,
+    refiner_width=32,
+    fusion=spec(Conv1S, in_channels=1, scale=1.0),
+    click_radius=8,
+    backbone_lr=1.0,
+)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(
+        cfg,
+        crop=(192, 192),
+        augmentation="zoom",
+        val_augmentation="zoom",
+        max_clicks=2,
+        gamma=0.0,
+        first_click_center=True,
+        min_object_area=600,
+        epoch_len=800,
+        val_epoch_len=64,
+    )
+    train = TrainConfig(epochs=8, batch_size=8, lr=3e-3, milestones=(5, 7), ema=0.99, amp="auto", channels_last=True)
+    Trainer(MODEL, data, ClickPolicy(max_rounds=12, round_decay=0.8, proportional_side=True), train, cfg).fit()
