@@ -90,26 +90,26 @@ def parse_window(text: str) -> tuple[float, float] | None:
     return level - width / 2, level + width / 2
 
 
-def to_gray(values: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
-    """A scan as uint8 of the same shape: the lower end of the window is 0, the upper end 255; NaN is 0.
-
-    Without a window the ends are two percentiles of the positive voxels, and voxels of 0 and below are 0.
-
-    # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and cuts off decimals. Here the
-    # ends of the window are fixed and values are rounded, so that a Hounsfield unit has the same gray in every volume.
+def shown_range(values: np.ndarray, window: tuple[float, float] | None) -> tuple[float, float]:
+    """Which values of a volume become 0 and 255: the ends of the window, or without one two percentiles of what is positive.
 
     Raises:
         IsegmError: no window, and no voxel is positive.
     """
-    values = np.asarray(values, np.float32)
-    positive = values > 0
-    if window is None:
-        if not positive.any():
-            raise IsegmError("no voxel is above 0, so there are no percentiles to take; give a window")
-        low, high = np.percentile(values[positive], (DARKEST, BRIGHTEST))
-    else:
-        low, high = window
-    shown = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-6), 0, 1)
-    if window is None:
-        shown[~positive] = 0
-    return np.rint(255 * shown).astype(np.uint8)
+    if window is not None:
+        return window
+    positive = values[values > 0]
+    if not positive.size:
+        raise IsegmError("no voxel is above 0, so there are no percentiles to take; give a window")
+    low, high = np.percentile(positive, (DARKEST, BRIGHTEST))
+    return float(low), float(high)
+
+
+def to_gray(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Any part of a scan as uint8 of the same shape: ``low`` and below is 0, ``high`` and above 255, NaN is 0.
+
+    # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and cuts off decimals. Here the
+    # ends of the window are fixed and values are rounded, so that a Hounsfield unit has the same gray in every volume.
+    """
+    shown = (np.nan_to_num(np.asarray(values, np.float32), nan=low) - low) / max(high - low, 1e-6)
+    return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from isegm.core.errors import IsegmError
-from isegm.data.medical.organs import to_gray
+from isegm.data.medical.organs import shown_range, to_gray
 from isegm.data.medical.sources import ScanPair
 from isegm.data.medical.volumes import Geometry, read_object, read_volume
 from isegm.data.reading import read_mask
@@ -151,7 +151,7 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
             " resample the labels onto the scan"
         )
     try:
-        grays = to_gray(scan.values, settings.window)
+        low, high = shown_range(scan.values, settings.window)
     except IsegmError as error:
         raise IsegmError(f"{pair.image}: {error}") from None
     pixels = truth.values.sum((1, 2))
@@ -169,7 +169,7 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
     )
     _remove_slices(pair, root)
     for index, id_ in zip(sidecar.slices, sidecar.ids, strict=True):
-        _write_png(root / "images" / f"{id_}.png", grays[index])
+        _write_png(root / "images" / f"{id_}.png", to_gray(scan.values[index], low, high))
         _write_png(root / "masks" / f"{id_}.png", 255 * truth.values[index].astype(np.uint8))
     sidecar.save(_sidecar_path(root, pair))
     return sidecar

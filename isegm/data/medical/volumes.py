@@ -135,7 +135,7 @@ def read_object(path: Path, labels: Collection[int] | None) -> Volume:
     """
     volume = read_volume(path)
     values = volume.values
-    if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+    if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         raise IsegmError(f"{path} holds fractions; expected a label volume of whole numbers. Is it a scan?")
     if labels is None and not np.isin(values, (0, 1)).all():
         found = ", ".join(f"{v:g}" for v in np.unique(values)[:8])
