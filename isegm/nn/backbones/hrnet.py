@@ -29,12 +29,13 @@ class HRNet(nn.Module):
     Args:
         width: channels of the finest branch; the others have 2, 4 and 8 times as many. Published: 18, 32, 48.
         depth: ``"full"``, ``"small"`` (with width 18 the published w18-small-v2) or ``"tiny"``.
+        activated: every exchange between the branches ends with a ReLU, as in the original; FCFI's code leaves it out.
 
     Attributes:
         out_channels: 15 * width.
     """
 
-    def __init__(self, width: int = 18, depth: str = "full"):
+    def __init__(self, width: int = 18, depth: str = "full", activated: bool = True):
         super().__init__()
         if depth not in DEPTHS:
             raise unknown("HRNet depth", depth, DEPTHS)
@@ -51,11 +52,11 @@ class HRNet(nn.Module):
 
         # A transition keeps the branches there are and starts one more; the gaps (None) keep the original numbering.
         self.transition1 = nn.ModuleList([_conv_bn_relu(4 * STEM, width), nn.Sequential(_down(4 * STEM, 2 * width))])
-        self.stage2 = _stage(modules[0], widths[:2], blocks)
+        self.stage2 = _stage(modules[0], widths[:2], blocks, activated)
         self.transition2 = nn.ModuleList([None, None, nn.Sequential(_down(2 * width, 4 * width))])
-        self.stage3 = _stage(modules[1], widths[:3], blocks)
+        self.stage3 = _stage(modules[1], widths[:3], blocks, activated)
         self.transition3 = nn.ModuleList([None, None, None, nn.Sequential(_down(4 * width, 8 * width))])
-        self.stage4 = _stage(modules[2], widths, blocks)
+        self.stage4 = _stage(modules[2], widths, blocks, activated)
 
     def forward(self, image: Tensor, extra: Tensor | None = None) -> Tensor:
         """Extract features.
@@ -130,15 +131,16 @@ class Exchange(nn.Module):
     Args:
         widths: channels of the branches, each half as fine as the one before.
         blocks: residual blocks per branch.
+        activated: the sums pass a ReLU.
     """
 
-    def __init__(self, widths: list[int], blocks: int):
+    def __init__(self, widths: list[int], blocks: int, activated: bool = True):
         super().__init__()
         self.branches = nn.ModuleList([nn.Sequential(*[Basic(w) for _ in range(blocks)]) for w in widths])
         self.fuse_layers = nn.ModuleList(
             [nn.ModuleList([_route(widths, i, j) for j in range(len(widths))]) for i in range(len(widths))]
         )
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU(inplace=True) if activated else nn.Identity()
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         branches = [branch(x) for branch, x in zip(self.branches, branches, strict=True)]
@@ -152,8 +154,8 @@ class Exchange(nn.Module):
         return fused
 
 
-def _stage(modules: int, widths: list[int], blocks: int) -> nn.Sequential:
-    return nn.Sequential(*[Exchange(widths, blocks) for _ in range(modules)])
+def _stage(modules: int, widths: list[int], blocks: int, activated: bool) -> nn.Sequential:
+    return nn.Sequential(*[Exchange(widths, blocks, activated) for _ in range(modules)])
 
 
 def _route(widths: list[int], to: int, source: int) -> nn.Sequential | None:

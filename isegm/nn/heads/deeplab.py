@@ -24,14 +24,17 @@ class DeepLabHead(nn.Module):
     Attributes:
         slow_parts: none of its parts trains at the backbone's rate.
         insertion_points: where f-BRS can modify features: A before the pyramid, B before the decoder, C before the classifier.
+        feedback_point, feedback_channels: where FCFI integrates feedback, behind the pyramid, and the channels there.
     """
 
     slow_parts = ()
     insertion_points = ("A", "B", "C")
+    feedback_point = "pyramid"
 
     def __init__(self, in_channels: int, skip_channels: int, width: int = 128, dropout: float = 0.2):
         super().__init__()
         self.in_channels, self.skip_channels, self.out_channels = in_channels, skip_channels, width
+        self.feedback_channels = width
         self.aspp = ASPP(in_channels, width, dropout)
         self.skip = _conv_bn_relu(skip_channels, SKIP)
         self.decoder = nn.Sequential(SepConv(width + SKIP, width), SepConv(width, width), nn.Conv2d(width, width, 1))
@@ -57,18 +60,23 @@ class DeepLabHead(nn.Module):
         parts = (last, self.skip(first))
         if point == "A":
             return parts
-        merged = self._merged(*parts)
+        parts = self._pyramid(*parts)
+        if point == "pyramid":
+            return parts
+        merged = torch.cat(parts, 1)
         return (merged,) if point == "B" else (self.decoder(merged),)
 
     def after(self, parts: tuple[Tensor, ...], point: str) -> tuple[Tensor, None, Tensor]:
         """All that comes after an insertion point; returns what ``forward`` does."""
-        x = self._merged(*parts) if point == "A" else parts[0]
+        if point == "A":
+            parts = self._pyramid(*parts)
+        x = torch.cat(parts, 1) if point in ("A", "pyramid") else parts[0]
         if point != "C":
             x = self.decoder(x)
         return self.classify(x), None, x
 
-    def _merged(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        return torch.cat([resize(self.aspp(coarse), skip.shape[-2:]), skip], 1)
+    def _pyramid(self, coarse: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
+        return resize(self.aspp(coarse), skip.shape[-2:]), skip
 
 
 class ASPP(nn.Module):

@@ -21,13 +21,16 @@ class OCRHead(nn.Module):
         in_channels, out_channels: of the features taken and of the context features given.
         slow_parts: the parts that train at the backbone's rate.
         insertion_points: where f-BRS can modify features: A and B before the first guess, C before the last classifier.
+        feedback_point, feedback_channels: where FCFI integrates feedback, before everything, and the channels there.
     """
 
     insertion_points = ("A", "B", "C")
+    feedback_point = "A"
 
     def __init__(self, in_channels: int, width: int, slow_classifiers: bool = True):
         super().__init__()
         self.in_channels, self.out_channels = in_channels, 2 * width
+        self.feedback_channels = in_channels
         self.slow_parts = ("aux.", "classify.") if slow_classifiers else ()
         self.aux = nn.Sequential(
             nn.Conv2d(in_channels, in_channels, 1),
