@@ -131,6 +131,10 @@ class ClickDataset(Dataset):
             failures.append(f"image {index}: the target was too small, or filled the crop")
         raise IsegmError(f"{MAX_DRAWS} images in a row could not be used; the last: {failures[-1]}")
 
+    def index_of(self, epoch: int, position: int) -> int:
+        """The image that an item shows, unless that cannot be used and another takes its place."""
+        return next(self._indices(epoch, position, np.random.default_rng([self.seed, epoch, position])))
+
     def _indices(self, epoch: int, position: int, rng: np.random.Generator) -> Iterator[int]:
         """The image of a position, and others to take its place if it cannot be used."""
         if self._cumulative is None and self.settings.epoch_len <= 0:

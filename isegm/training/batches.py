@@ -44,8 +44,12 @@ class GlobalBatches:
 
     def __iter__(self) -> Iterator[list[Key]]:
         for batch in range(self.start, self.batches):
-            first = batch * self.batch_size + self.rank * self.share
-            yield [(self.epoch, position) for position in range(first, first + self.share)]
+            yield self.keys(batch)
+
+    def keys(self, batch: int) -> list[Key]:
+        """This process's keys of a batch of the current epoch."""
+        first = batch * self.batch_size + self.rank * self.share
+        return [(self.epoch, position) for position in range(first, first + self.share)]
 
 
 class Loader:

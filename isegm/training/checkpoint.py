@@ -16,7 +16,7 @@ from isegm.methods.base import ClickModel
 from isegm.nn.adaptive_iou import AdaptiveIoU
 from isegm.training.config import FREE, TrainConfig
 from isegm.training.distributed import Process
-from isegm.training.optim import AverageModel, adam, multistep
+from isegm.training.optim import AverageModel, adam, multistep, polynomial, sgd
 from isegm.training.rollout import ClickPolicy
 from isegm.utils.files import replacing
 
@@ -38,8 +38,14 @@ class TrainState:
 
     def __init__(self, model: ClickModel, config: TrainConfig, device: torch.device) -> None:
         self.model = model
-        self.optimizer = adam(model, config.lr, config.betas, weight_decay=config.weight_decay)
-        self.scheduler = multistep(self.optimizer, config.milestones, config.gamma)
+        if config.momentum:
+            self.optimizer = sgd(model, config.lr, config.momentum, config.weight_decay)
+        else:
+            self.optimizer = adam(model, config.lr, config.betas, weight_decay=config.weight_decay)
+        if config.poly_epochs:
+            self.scheduler = polynomial(self.optimizer, config.poly_epochs)
+        else:
+            self.scheduler = multistep(self.optimizer, config.milestones, config.gamma)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.amp == "fp16")
         self.ema = AverageModel(model, config.ema) if config.ema else None
         self.iou = AdaptiveIoU().to(device)

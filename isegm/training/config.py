@@ -18,7 +18,11 @@ class TrainConfig:
     Attributes:
         epochs, batch_size: the batch is the global one, over all processes.
         lr, betas, milestones, gamma: Adam, and the epochs at whose start the rate is multiplied by gamma.
-        weight_decay: the share of every weight, times the rate, that each step takes away (AdamW's; 0: plain Adam).
+        momentum: stochastic gradient descent with this momentum takes the place of Adam (0: Adam; FCA-Net: 0.9).
+        poly_epochs: the rate falls by (1 - epoch / poly_epochs)^0.9 until epoch poly_epochs - 1 and stays there, instead of the
+            milestones (0: milestones; FCA-Net: 30).
+        weight_decay: the share of every weight, times the rate, that each step takes away (AdamW's; 0: plain Adam); with
+            momentum it is part of the gradient.
         max_steps: stop after so many steps in all (0: only ``epochs`` counts).
         amp: "off", "bf16" or "fp16" autocast; "auto" is bf16 where the hardware computes it.
         clip: the largest norm of all gradients together (0: no clipping).
@@ -40,6 +44,8 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
+    momentum: float = 0.0
+    poly_epochs: int = 0
     weight_decay: float = 0.0
     max_steps: int = 0
     amp: str = "off"
@@ -67,11 +73,16 @@ class TrainConfig:
             ("image_every", 1),
             ("workers", -1),
             ("seed", 0),
+            ("poly_epochs", 0),
         ):
             if getattr(self, name) < least:
                 raise IsegmError(f"train.{name}={getattr(self, name)}: expected at least {least}")
         if not 0 <= self.ema < 1:
             raise IsegmError(f"train.ema={self.ema}: expected a decay from 0 (off) to below 1, e.g. 0.999")
+        if not 0 <= self.momentum < 1:
+            raise IsegmError(f"train.momentum={self.momentum}: expected a number from 0 (Adam) to below 1, e.g. 0.9")
+        if self.poly_epochs and self.milestones:
+            raise IsegmError("train.poly_epochs and train.milestones are two schedules; set one of them")
         if self.lr <= 0:
             raise IsegmError(f"train.lr={self.lr}: expected a positive learning rate")
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from isegm.methods.base import ClickModel
+
+
+def sgd(model: ClickModel, lr: float, momentum: float = 0.9, weight_decay: float = 0.0) -> torch.optim.SGD:
+    """Stochastic gradient descent, one parameter group per learning-rate multiplier of the method (FCA-Net's optimiser)."""
+    return torch.optim.SGD(_groups(model, lr), lr=lr, momentum=momentum, weight_decay=weight_decay)
 
 
 def adam(
@@ -18,13 +24,9 @@ def adam(
 
     # differs from the original: it makes one group per parameter, which gives the same steps more slowly.
     """
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault(model.lr_multiplier(name), []).append(parameter)
     kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
     return kind(
-        [{"params": parameters, "lr": lr * multiplier} for multiplier, parameters in groups.items()],
+        _groups(model, lr),
         lr=lr,
         betas=tuple(betas),
         eps=eps,
@@ -37,6 +39,14 @@ def multistep(
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """Multiply the learning rate by ``gamma`` at each milestone; step it once per epoch."""
     return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(milestones), gamma)
+
+
+def polynomial(optimizer: torch.optim.Optimizer, epochs: int, power: float = 0.9) -> torch.optim.lr_scheduler.LRScheduler:
+    """Multiply the learning rate by (1 - epoch / epochs)^power up to epoch ``epochs`` - 1, and leave it there (FCA-Net).
+
+    Step it once per epoch; the first is epoch 0.
+    """
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: (1 - min(epoch, epochs - 1) / epochs) ** power)
 
 
 class AverageModel:
@@ -58,3 +68,11 @@ class AverageModel:
         torch._foreach_lerp_([average for average, _ in self._pairs], [now.detach() for _, now in self._pairs], 1 - decay)
         for average, now in self._buffers:
             average.copy_(now)
+
+
+def _groups(model: ClickModel, lr: float) -> list[dict[str, Any]]:
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(model.lr_multiplier(name), []).append(parameter)
+    return [{"params": parameters, "lr": lr * multiplier} for multiplier, parameters in groups.items()]

@@ -34,6 +34,9 @@ class ClickPolicy:
             gets one more (ClickAttention).
         restart: probability that a global batch is learnt from as it begins for a user: with one click per sample, made on
             an empty answer, instead of the sampled ones (ClickAttention: 0.02).
+        replay: probability that an object which was shown in an earlier epoch comes back as it was, with one click more that
+            corrects the answer it got (FCA-Net: 0.7); see ``isegm.training.replay``.
+        replay_threshold: a pixel counts as object above this probability in that answer.
         proportional_side: which kind of error is corrected is drawn with probabilities proportional to their depths, instead of
             always the deeper one (EMC-Click).
 
@@ -47,6 +50,8 @@ class ClickPolicy:
     threshold: float = 0.49
     extra_round: bool = False
     restart: float = 0.0
+    replay: float = 0.0
+    replay_threshold: float = 0.2
     round_decay: float = 1.0
     proportional_side: bool = False
 

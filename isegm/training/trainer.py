@@ -38,6 +38,7 @@ from isegm.training.config import RunOptions, TrainConfig
 from isegm.training.distributed import Process, joined
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
+from isegm.training.replay import Replay
 from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, evaluating, first_clicks, rollout
 from isegm.training.step import TrainStep
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
@@ -124,7 +125,8 @@ class _Training:
             model.to(memory_format=torch.channels_last)
         self.state = TrainState(model, config, process.device)
         self.batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
-        self.loader = self._loader(data.train, self.batches)
+        self.replay = Replay(self.policy, config.seed, data.train)
+        self.loader = self._loader(data.train, self.replay.batches(self.batches))
         self.identity = checkpoint.describe(trainer.spec, config, self.policy, len(data.train))
         self._seed_generators()
         self.folder = self._open_folder()
@@ -173,6 +175,9 @@ class _Training:
 
     def _train_batch(self, batch: dict[str, Tensor]) -> None:
         state, config, step = self.state, self.config, self.state.progress.step
+        keys = self.batches.keys(state.progress.batch)
+        clicks = self.replay.continued(Clicks(batch["yx"], batch["label"]), keys)
+        batch |= {"yx": clicks.yx, "label": clicks.label}
         round_, target = self._round(batch, self._rounds(batch), draw_restart(self.policy, config.seed, step))
         with self._autocast():
             losses, logits = self.step(round_, target)
@@ -186,6 +191,7 @@ class _Training:
         state.scaler.update()
         if state.ema is not None:
             state.ema.update(step)
+        self.replay.learn(keys, logits, target, round_.clicks, self.pool)
         state.iou.update(logits, target)
         self.window.add(step, {"loss": total, **losses, "IoU": state.iou.smoothed.clone()})
         if step % config.image_every == 0:
@@ -255,6 +261,7 @@ class _Training:
         progress, config = self.state.progress, self.config
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self.state.scheduler.step()
+        self.replay.end_epoch(self.process)
         keep = config.checkpoint_interval and progress.epoch % config.checkpoint_interval == 0
         self._save(f"{progress.epoch:03d}.pth" if keep else None)
         last = progress.epoch == config.epochs
@@ -305,7 +312,7 @@ class _Training:
         self._look()
         if not checkpoint.finite(self.state.model):
             raise NonFiniteLoss(f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}")
-        contents = self.identity | self.state.state_dict(self.process)
+        contents = self.identity | self.state.state_dict(self.process) | {"replay": self.replay.state_dict(self.process)}
         if self.process.first:
             checkpoint.write_checkpoint(self.folder.last_checkpoint, contents)
             if copy_as:
@@ -342,6 +349,8 @@ class _Training:
         saved = checkpoint.read_checkpoint(path)
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
+        if "replay" in saved:
+            self.replay.load_state_dict(saved["replay"])
         if len(saved["random"]) != self.process.count:
             self._seed_generators()
             log.info("%s was written by %d processes: dropout draws anew", path, len(saved["random"]))

@@ -1,0 +1,195 @@
+"""FCA-Net's training: objects that come back with one click more, and its schedule."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from isegm.core.clicks import Click, Clicks
+from isegm.core.errors import IsegmError
+from isegm.data.dataset import TrainingData
+from isegm.training.batches import GlobalBatches
+from isegm.training.config import TrainConfig
+from isegm.training.optim import polynomial, sgd
+from isegm.training.replay import Record, Replay, correction
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+ALWAYS = ClickPolicy(max_rounds=0, replay=1.0)
+
+
+class Alone:
+    """A training of one process."""
+
+    def gather(self, value):
+        return [value]
+
+
+class Turned:
+    """Sixteen images in an order that turns by five from epoch to epoch."""
+
+    def index_of(self, epoch: int, position: int) -> int:
+        return (position + 5 * epoch) % 16
+
+
+def wrong(found: np.ndarray) -> torch.Tensor:
+    return torch.where(torch.from_numpy(found), 4.0, -4.0)[None, None]
+
+
+def test_the_correction_is_the_deepest_error() -> None:
+    wanted, found = np.zeros((20, 20)), np.zeros((20, 20), bool)
+    wanted[2:9, 2:9], found[12:15, 12:15] = 1, True
+    assert correction(found, wanted, []) == (5, 5, 1)
+    assert correction(found, wanted, [Click(5, 5, True)]) != (5, 5, 1)
+    assert correction(found | (wanted > 0), wanted, []) == (13, 13, 0)
+    assert correction(wanted > 0, wanted, []) is None
+    ignored = np.where(found, -1.0, wanted)
+    assert correction(found | (wanted > 0), ignored, []) is None
+
+
+def test_equal_depths_give_a_background_click() -> None:
+    wanted, found = np.zeros((9, 9)), np.zeros((9, 9), bool)
+    wanted[1:4, 1:4], found[5:8, 5:8] = 1, True
+    assert correction(found, wanted, []) == (6, 6, 0)
+
+
+def test_an_object_comes_back_under_its_first_key_with_its_clicks() -> None:
+    replay, target = Replay(ALWAYS, 0, Turned()), torch.zeros(1, 1, 9, 9)
+    target[..., 2:7, 2:7] = 1
+    known, keys = Clicks.of([Click(4, 4, True)]), []
+    for epoch, expected in ((0, 0), (1, 1), (2, 2)):
+        position = (3 - 5 * epoch) % 16  # where image 3 stands in this epoch
+        record = replay.record_of((epoch, position))
+        assert len(record.clicks) == expected
+        keys.append(record.key)
+        shown = replay.continued(known, [(epoch, position)])
+        assert shown.label.shape == (1, 1 + expected)
+        replay.learn([(epoch, position)], wrong(np.zeros((9, 9), bool)), target, shown)
+        assert len(replay.record_of((epoch, position)).clicks) == expected, "it counts from the next epoch on"
+        replay.end_epoch(Alone())
+    assert keys == [(0, 3)] * 3
+    clicks = replay.records[3].clicks
+    assert len(set(clicks)) == 3, "no pixel is clicked twice"
+    assert (4, 4, 1) not in clicks
+
+
+def test_a_perfect_answer_gets_no_click_but_is_remembered() -> None:
+    replay, target = Replay(ALWAYS, 0, Turned()), torch.zeros(1, 1, 9, 9)
+    replay.learn([(0, 3)], wrong(np.zeros((9, 9), bool)), target, Clicks.of([]))
+    replay.end_epoch(Alone())
+    assert replay.record_of((1, 14)) == Record((0, 3))
+
+
+def test_the_threshold_is_a_fifth() -> None:
+    target = torch.zeros(1, 1, 9, 9)
+    target[..., 2:7, 2:7] = 1
+    for prob, expected in ((0.21, 0), (0.19, 1)):
+        replay = Replay(ALWAYS, 0, Turned())
+        logits = torch.where(target > 0, torch.tensor(prob), torch.tensor(0.01)).logit()
+        replay.learn([(0, 3)], logits, target, Clicks.of([]))
+        replay.end_epoch(Alone())
+        assert len(replay.records[3].clicks) == expected
+
+
+def test_how_often() -> None:
+    replay = Replay(ClickPolicy(replay=0.7), 5, Turned())
+    replay.records = {index: Record((0, index)) for index in range(16)}
+    drawn = [replay.record_of((epoch, position)).key[0] == 0 for epoch in range(1, 100) for position in range(16)]
+    assert np.mean(drawn) == pytest.approx(0.7, abs=0.04)
+    assert Replay(ClickPolicy(), 5, None).record_of((3, 4)) == Record((3, 4))
+
+
+def test_batches_ask_for_the_keys_of_the_replayed() -> None:
+    replay, planned = Replay(ALWAYS, 0, Turned()), GlobalBatches(16, 4)
+    assert list(replay.batches(planned)) == list(planned)
+    replay.records, planned.epoch = {index: Record((0, index)) for index in range(8)}, 1
+    loaded = [key for keys in replay.batches(planned) for key in keys]
+    assert sorted(loaded) == sorted([(0, index) for index in range(8)] + [(1, (i - 5) % 16) for i in range(8, 16)])
+
+
+def test_state() -> None:
+    replay = Replay(ALWAYS, 0, Turned())
+    replay.learn([(0, 3)], wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9), Clicks.of([]))
+    replay.end_epoch(Alone())
+    replay.learn([(1, 2)], wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9), Clicks.of([]))
+    again = Replay(ALWAYS, 0, Turned())
+    again.load_state_dict(replay.state_dict(Alone()))
+    for each in (replay, again):
+        each.end_epoch(Alone())
+    assert again.records == replay.records
+    assert set(again.records) == {3, 7}
+
+
+class TestTraining:
+    @pytest.fixture
+    def replaying(self, toy, config_of):
+        """A trainer that replays, and the keys and numbers of clicks of every step."""
+
+        def made(run=None, epochs=3, **train) -> tuple[Trainer, list]:
+            class Discs(toy.Discs):
+                index_of = Turned.index_of
+
+            config = TrainConfig(epochs=epochs, batch_size=4, lr=1e-2, workers=0, **train)
+            data, seen = TrainingData(Discs()), []
+            policy = ClickPolicy(max_rounds=0, replay=0.7)
+            return Trainer(
+                {"target": "isegm.methods.toy:Toy", "args": {}}, data, policy, config, config_of(**(run or {}))
+            ), seen
+
+        return made
+
+    def test_clicks_grow(self, replaying, monkeypatch: pytest.MonkeyPatch) -> None:
+        trainer, counts = replaying()
+        real = Replay.continued
+
+        def watched(self, clicks: Clicks, keys) -> Clicks:
+            shown = real(self, clicks, keys)
+            counts.extend((shown.label >= 0).sum(1).tolist())
+            return shown
+
+        monkeypatch.setattr(Replay, "continued", watched)
+        trainer.fit()
+        first, second, third = counts[:16], counts[16:32], counts[32:]
+        assert set(first) == {1}
+        assert set(second) == {1, 2}
+        assert max(third) == 3
+        replayed = [key for key in trainer.data.train.asked[16:] if key[0] == 0]
+        assert len(replayed) > 8
+
+    @pytest.mark.parametrize("stop", [4, 6])
+    def test_a_resume_goes_on_exactly(self, replaying, stop: int) -> None:
+        whole = torch.load(replaying()[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True)
+        stopped = replaying(max_steps=stop)[0].fit()
+        resumed = torch.load(
+            replaying(run={"resume": str(stopped)})[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True
+        )
+        assert resumed["replay"] == whole["replay"]
+        assert len(whole["replay"]["records"]) == 16
+        assert all(torch.equal(resumed["model"][key], whole["model"][key]) for key in whole["model"])
+
+    def test_sgd_with_the_polynomial_schedule(self, trainer_of) -> None:
+        folder = trainer_of(epochs=3, momentum=0.9, poly_epochs=2, weight_decay=5e-4).fit()
+        saved = torch.load(Path(folder) / "checkpoints/last_checkpoint.pth", weights_only=True)
+        assert saved["optimizer"]["param_groups"][0]["momentum"] == 0.9
+        assert saved["optimizer"]["param_groups"][0]["lr"] == pytest.approx(1e-2 * 0.5**0.9)
+
+
+def test_the_schedule_has_a_constant_tail(toy) -> None:
+    optimizer = sgd(toy.Toy(), 0.007, 0.9, 5e-4)
+    schedule, factors = polynomial(optimizer, 30), {}
+    for epoch in range(33):
+        factors[epoch] = optimizer.param_groups[0]["lr"] / 0.007
+        optimizer.step()
+        schedule.step()
+    assert [factors[e] for e in (0, 1, 10, 29)] == pytest.approx([1.0, 0.96995, 0.69425, 0.04684], abs=5e-6)
+    assert factors[29] == factors[30] == factors[32]
+    assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.9]
+    assert sorted(group["initial_lr"] for group in optimizer.param_groups) == [0.0035, 0.007]
+
+
+def test_mistakes() -> None:
+    with pytest.raises(IsegmError, match=r"train\.momentum=1\.0"):
+        TrainConfig(momentum=1.0)
+    with pytest.raises(IsegmError, match="two schedules"):
+        TrainConfig(poly_epochs=30, milestones=(10,))
