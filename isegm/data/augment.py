@@ -96,6 +96,30 @@ class Aligned(Pipeline):
         return share
 
 
+@dataclass(frozen=True)
+class ObjectCrop(Pipeline):
+    """A window of the crop's size around a random pixel of an object; only images smaller than the crop are enlarged.
+
+    Source: FCA-Net's training code, which neither flips nor changes colours.
+
+    Attributes:
+        crop: rows and columns of the window.
+    """
+
+    crop: tuple[int, int] = (512, 512)
+
+    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        scale = max(1.0, *(wanted / side for wanted, side in zip(self.crop, image.shape[:2], strict=True)))
+        image, layers = _resized(image, layers, scale)
+        pixels = np.flatnonzero(layers.any(2))
+        pixel = pixels[rng.integers(len(pixels))] if len(pixels) else rng.integers(image.shape[0] * image.shape[1])
+        window = []
+        for place, wanted, side in zip(divmod(int(pixel), image.shape[1]), self.crop, image.shape[:2], strict=True):
+            start = int(rng.integers(max(0, place - wanted + 1), min(place, side - wanted) + 1))
+            window.append(slice(start, start + wanted))
+        return image[tuple(window)], layers[tuple(window)]
+
+
 def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
     """A published pipeline by name.
 
@@ -105,13 +129,16 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
             ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 1.20-2.20, flips, crop: the sizes at which
             zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
             a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
-            ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area).
+            ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area). FCA-Net's
+            is ``"object"``, see ``ObjectCrop``.
         crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
     """
     if len(crop) != 2 or min(crop) < 1:
         raise IsegmError(f"crop must be (rows, columns), got {crop}")
     if name.startswith("aligned"):
         return _aligned(name, crop)
+    if name == "object":
+        return ObjectCrop(A.Compose([]), crop=tuple(crop))
     known: dict[str, tuple[list[A.BasicTransform | A.BaseCompose], tuple[float, float]]] = {
         "coco": ([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()], (0.75, 1.40)),
         "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
@@ -122,7 +149,7 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
         "zoom": ([*_any_flip(), *_cropping(crop)], (1.20, 2.20)),
     }
     if name not in known:
-        raise unknown("augmentation", name, [*known, *ALIGNED])
+        raise unknown("augmentation", name, [*known, *ALIGNED, "object"])
     transforms, scale = known[name]
     return Pipeline(A.Compose(transforms), scale)
 

@@ -20,6 +20,7 @@ import numpy as np
 from isegm.core.clicks import PADDING
 from isegm.core.errors import IsegmError
 from isegm.core.samples import IGNORE, InstanceSample
+from isegm.data.spaced_clicks import MOST, spaced_clicks
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class SamplerConfig:
         only_one_first_click: of merged objects, only the first is sure to be clicked.
         center_k: see above; at most 0: the first click is drawn proportionally to the distance to the border.
         center_anywhere_prob: probability that the first click is drawn from the whole object instead.
+        spaced: clicks as FCA-Net draws them, see ``spaced_clicks``: beside the first up to 10 per sign, or ``max_clicks`` - 1
+            if that is less; of the settings above only those of the target are used.
     """
 
     max_clicks: int = 12
@@ -58,6 +61,7 @@ class SamplerConfig:
     only_one_first_click: bool = False
     center_k: float = 1.7
     center_anywhere_prob: float = 0.0
+    spaced: bool = False
 
     def __post_init__(self) -> None:
         if self.max_clicks < 1 or not 0 <= self.gamma <= 1:
@@ -106,6 +110,10 @@ def draw(sample: InstanceSample, config: SamplerConfig, rng: np.random.Generator
     A sample without objects gives an empty target, no positive clicks, and negatives from everywhere.
     """
     ignored = sample.ignore_mask()
+    if sample.objects and config.spaced:
+        target = _draw_target(sample, config, rng)
+        positive, negative = spaced_clicks(target.gt, rng, min(MOST, max(1, config.max_clicks - 1)))
+        return _as_draw(target.gt, positive[: config.max_clicks], negative, config)
     if sample.objects:
         target = _draw_target(sample, config, rng)
         positives = [_Group([(_eroded_at_random(mask & ~ignored, config, rng), 1.0)], True) for mask in target.positives]
@@ -118,12 +126,16 @@ def draw(sample: InstanceSample, config: SamplerConfig, rng: np.random.Generator
         target, positive, required = _Target(gt, [], []), np.empty((0, 2)), []
         elsewhere = [(lambda: ~ignored, 1.0)]
     negative = _clicks([*required, _Group(elsewhere, False)], config, rng, center=False)
+    return _as_draw(target.gt, positive, negative, config)
 
+
+def _as_draw(gt: np.ndarray, positive: np.ndarray, negative: np.ndarray, config: SamplerConfig) -> Draw:
+    """``H W`` int8 and two lists of at most ``max_clicks`` clicks, ``M 2``, as a draw."""
     n = config.max_clicks
     yx, label = np.full((2 * n, 2), -1.0), np.full(2 * n, PADDING, np.int64)
     yx[: len(positive)], label[: len(positive)] = positive, 1
     yx[n : n + len(negative)], label[n : n + len(negative)] = negative, 0
-    return Draw(_softened(target.gt) if config.soft_targets else target.gt.astype(np.float32), yx, label)
+    return Draw(_softened(gt) if config.soft_targets else gt.astype(np.float32), yx, label)
 
 
 def count_probs(config: SamplerConfig, at_least_one: bool) -> np.ndarray:

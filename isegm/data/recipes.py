@@ -44,7 +44,7 @@ class DataConfig:
     Attributes:
         crop: rows and columns of a training image.
         augmentation, val_augmentation: see ``isegm.data.augment.pipeline``; "none" leaves images as they are.
-        max_clicks, gamma, merge_objects, max_merged, first_click_center, soft_targets: see ``SamplerConfig``.
+        max_clicks, gamma, merge_objects, max_merged, first_click_center, spaced, soft_targets: see ``SamplerConfig``.
         min_object_area, keep_background, epoch_len, min_region, max_share: see ``ItemSettings``.
         val_epoch_len: images per validation.
         val_min_object_area: ``min_object_area`` of the validation; None: the same.
@@ -67,6 +67,7 @@ class DataConfig:
     merge_objects: float = 0.15
     max_merged: int = 2
     first_click_center: bool = False
+    spaced: bool = False
     soft_targets: bool = False
     min_object_area: int = 1000
     keep_background: float = 0.05
@@ -98,6 +99,9 @@ FOCALCLICK: dict[str, Any] = {
     "min_region": 900,
     "max_share": 0.85,
 }
+# FCA-Net's: the clicks of its paper in crops around one object.
+FCANET: dict[str, Any] = {"crop": (512, 512), "augmentation": "object", "val_augmentation": "object", "spaced": True}
+FCANET |= {"max_clicks": 11, "merge_objects": 0.0, "min_object_area": 1, "keep_background": 0.0}
 # What ClickAttention's published script has in common with FocalClick's; it leaves small regions of a target alone.
 CLICK_ATTENTION: dict[str, Any] = FOCALCLICK | {"crop": (512, 512), "min_region": 0, "max_share": 1.0}
 
@@ -282,5 +286,6 @@ def _sampler(config: DataConfig) -> SamplerConfig:
         merge_prob=config.merge_objects,
         max_merged=config.max_merged,
         first_click_center=config.first_click_center,
+        spaced=config.spaced,
         soft_targets=config.soft_targets,
     )

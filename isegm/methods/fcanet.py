@@ -34,7 +34,7 @@ class FCANet(ClickModel):
     """One pass from image and clicks to logits.
 
     Args:
-        backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``; ``x`` is the image and two maps.
+        backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``; ``x`` is image and maps.
         head: ``forward(coarse, fine) -> logits``, with ``in_channels``.
         first_click: the branch of the first click, None for the paper's baseline, to which all clicks are alike.
         click_loss: weight errors by their distance to clicks; otherwise all pixels count 1.
