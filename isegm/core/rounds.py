@@ -73,6 +73,7 @@ class Session:
         view_size: rows and columns that box was shown at.
         from_mask: it started from a mask, not from nothing.
         plain: the session before post-processing, which the next click goes on from; None: ``prob`` is as it was answered.
+        followed: ``1 1 H W`` in [0, 1], what the next crop is chosen by where that is not ``prob``.
         maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1 C h w`` over ``view``.
     """
 
@@ -85,6 +86,7 @@ class Session:
     view: Box | None = None
     view_size: tuple[int, int] | None = None
     from_mask: bool = False
+    followed: Tensor | None = None
     maps: dict[str, Tensor] = field(default_factory=dict)
     plain: Session | None = None
 

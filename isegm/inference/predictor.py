@@ -69,6 +69,12 @@ class Predictor:
         self.model = model.eval()
         self.merge, self.refine, self.integrity = merge, dict(refine or {}), integrity
         self.zoom = ZoomIn() if zoom is None else zoom
+        if self.zoom.follow not in (None, *model.shown_maps):
+            known = ", ".join(model.shown_maps) or "nothing but its answer"
+            raise IsegmError(
+                f"the crop is to follow {self.zoom.follow}, but {type(model).__name__} offers {known}; use another protocol,"
+                " or one with zoom.follow null"
+            )
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
         # A CPU gains nothing from batches; a GPU is kept waiting by anything small.
@@ -211,16 +217,22 @@ class Predictor:
 
     def _after(self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int) -> Session:
         session, view = request.session, request.view
-        if view.target != view.source:  # the flaw that ZoomIn keeps: the size of the source comes in between
-            prob = boxes.resize(prob, (view.source.height, view.source.width))
+
+        def laid(found: Tensor) -> Tensor:
+            if view.target != view.source:  # the flaw that ZoomIn keeps: the size of the source comes in between
+                found = boxes.resize(found, (view.source.height, view.source.width))
+            return boxes.paste(found, view.target, *session.image.shape[-2:], view.aligned)
+
+        follow = self.zoom.follow
         return replace(
             session,
             clicks=request.clicks,
-            prob=boxes.paste(prob, view.target, *session.image.shape[-2:], view.aligned),
+            prob=laid(prob),
             prev_prob=None,
             box=view.held,
             view=view.source,
             view_size=view.size,
+            followed=None if follow is None else laid(pred.aux[follow][index : index + 1]),
             maps={name: pred.aux[name][index : index + 1].clone() for name in self.model.shown_maps if name in pred.aux},
             state=split_state(pred.state, index, count, self.mirror),
         )

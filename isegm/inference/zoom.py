@@ -55,6 +55,7 @@ class WholeImage:
     aligned: bool = True
     inner_clicks: ClassVar[bool] = False
     first_passes: ClassVar[int] = 1
+    follow: ClassVar[str | None] = None
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
@@ -90,6 +91,9 @@ class ZoomIn:
         inner_clicks: the network is not told of clicks on the first row and column of a view (ClickAttention).
         first_passes: how often the first click is answered, each time with the answer before as previous mask
             (ClickAttention: 2).
+        follow: the map of the method (``ClickModel.shown_maps``) that crops are chosen by, instead of its answer (FCFI:
+            feedback2).
+        all_clicks: a crop holds all clicks, not only the positive ones (FCFI).
 
     A flaw of the published code is kept because it moves numbers: when the answer becomes empty the network sees the whole
     image again, yet its answer is still squeezed into the crop held before.
@@ -105,6 +109,8 @@ class ZoomIn:
     resize_whole: bool = False
     inner_clicks: bool = False
     first_passes: int = 1
+    follow: str | None = None
+    all_clicks: bool = False
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         """The view for answering ``clicks``, of which the last is not answered in ``session`` yet."""
@@ -119,7 +125,7 @@ class ZoomIn:
                 return unchanged
             wanted = image
         held = session.box
-        if held is None or _leaves(held, clicks) or boxes.interval_iou(wanted, held) < self.stale_iou:
+        if held is None or _leaves(held, self._inside(clicks)) or boxes.interval_iou(wanted, held) < self.stale_iou:
             held = wanted
         return View(held, self._scaled(held), held, held)
 
@@ -130,7 +136,7 @@ class ZoomIn:
         """
         if session.box is not None or self.skip_clicks > 0:
             return False
-        found = boxes.bbox_of(session.prob[0, 0] > self.threshold)
+        found = self._found(session)
         if found is None:
             return False
         height, width = session.image.shape[-2:]
@@ -138,14 +144,21 @@ class ZoomIn:
         return boxes.interval_iou(crop, boxes.whole(height, width)) < 0.5
 
     def _wanted(self, session: Session, clicks: Sequence[Click]) -> Box | None:
-        """The crop around the current answer and the positive clicks; None without an answer."""
-        found = boxes.bbox_of(session.prob[0, 0] > self.threshold) if session.answered else None
+        """The crop around the current answer and the clicks it must hold; None without an answer."""
+        found = self._found(session) if session.answered else None
         if found is None:
             return None
-        for click in clicks:
-            if click.positive:
-                found = boxes.include(found, int(click.y), int(click.x))
+        for click in self._inside(clicks):
+            found = boxes.include(found, int(click.y), int(click.x))
         return boxes.clamp(boxes.expand(found, self.expansion, self.min_crop), *session.image.shape[-2:])
+
+    def _found(self, session: Session) -> Box | None:
+        """The bounding box of the object."""
+        prob = session.prob if session.followed is None else session.followed
+        return boxes.bbox_of(prob[0, 0] > self.threshold)
+
+    def _inside(self, clicks: Sequence[Click]) -> list[Click]:
+        return [click for click in clicks if click.positive or self.all_clicks]
 
     def _scaled(self, box: Box) -> tuple[int, int]:
         if not isinstance(self.size, int):
@@ -166,4 +179,4 @@ def limited(box: Box, max_size: int | None) -> tuple[int, int]:
 def _leaves(held: Box, clicks: Sequence[Click]) -> bool:
     # The last row and column count as outside: RITM compares its inclusive upper bounds with >=.
     inner = Box(held.top, held.left, held.bottom - 1, held.right - 1)
-    return any(c.positive and not inner.contains(c.y, c.x) for c in clicks)
+    return any(not inner.contains(c.y, c.x) for c in clicks)
