@@ -30,7 +30,12 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         CorruptSample: the file is missing, empty, cut off or no image.
     """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return decode_image(_bytes(path), path)
+
+
+def decode_image(data: bytes, name: Path | str) -> np.ndarray:
+    """``read_image`` for a file in memory; ``name`` is for messages."""
+    return cv2.cvtColor(_decode(data, name, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -39,7 +44,7 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         CorruptSample: as ``read_image``.
     """
-    return _decode(path, cv2.IMREAD_COLOR)[:, :, 0].copy()
+    return _decode(_bytes(path), path, cv2.IMREAD_COLOR)[:, :, 0].copy()
 
 
 def read_labels(path: Path) -> tuple[np.ndarray, bool]:
@@ -51,13 +56,17 @@ def read_labels(path: Path) -> tuple[np.ndarray, bool]:
     Raises:
         CorruptSample: as ``read_image``, or a floating point image.
     """
-    data = _bytes(path)
+    return decode_labels(_bytes(path), path)
+
+
+def decode_labels(data: bytes, path: Path | str) -> tuple[np.ndarray, bool]:
+    """``read_labels`` for a file in memory; ``path`` is for messages."""
     if data.startswith(PNG_SIGNATURE) and data[25:26] == b"\x03":  # the colour type in the PNG header: palette
         try:
             return np.array(Image.open(io.BytesIO(data))), True
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptSample(f"{path} is not a readable image: {error}") from None
-    pixels = _decode(path, cv2.IMREAD_UNCHANGED)
+    pixels = _decode(data, path, cv2.IMREAD_UNCHANGED)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise CorruptSample(f"{path} holds {pixels.dtype} values; a mask must be an 8 or 16 bit image")
     if pixels.ndim == 2:
@@ -109,8 +118,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
-    data = _bytes(path)
+def _decode(data: bytes, path: Path | str, flags: int) -> np.ndarray:
     # Older OpenCV fills the missing part of a cut-off JPEG with gray instead of refusing it.
     if data.startswith(JPEG_START) and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
         raise CorruptSample(f"{path} is cut off: the JPEG data have no end")
