@@ -51,6 +51,17 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
+def release_freed_memory() -> bool:
+    """Give memory that was freed back to the system now, also after ``keep_freed_memory``; True if something was given back.
+
+    Elsewhere than on Linux with glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return bool(trim(0)) if trim is not None else False
+
+
 def native_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is computed in hardware; where it is not, it is slower than float32."""
     if device.type == "cuda":

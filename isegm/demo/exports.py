@@ -1,0 +1,119 @@
+"""What leaves the demo: masks as PNG, all objects as one indexed PNG, as a zip of masks, or as COCO JSON."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from isegm.core import boxes
+from isegm.core.rounds import Session
+from isegm.demo.workspace import COLOURS, Finished, Picture
+from isegm.utils import rle
+
+
+def colour_of(number: int) -> tuple[int, int, int]:
+    """RGB of the object with this number, from 1 on."""
+    return COLOURS[(number - 1) % len(COLOURS)]
+
+
+def gray_png(values: np.ndarray, level: int = 1) -> bytes:
+    """``H W`` uint8 as PNG; ``level`` is that of zlib."""
+    return cv2.imencode(".png", values, [cv2.IMWRITE_PNG_COMPRESSION, level])[1].tobytes()
+
+
+def colour_png(image: np.ndarray) -> bytes:
+    """``H W 3`` uint8 RGB as PNG."""
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def mask_png(mask: np.ndarray) -> bytes:
+    """``H W`` bool as a gray PNG of 0 and 255."""
+    return gray_png(mask.view(np.uint8) * np.uint8(255))
+
+
+def transport_png(mask: np.ndarray) -> bytes:
+    """``H W`` bool as a PNG of one bit per pixel: the same picture as ``mask_png``, for the way to the browser."""
+    values = mask.view(np.uint8) * np.uint8(255)
+    return cv2.imencode(".png", values, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def indexed_png(size: tuple[int, int], objects: Sequence[Finished]) -> bytes:
+    """All objects in one palette PNG: 0 where there is none, else its place in the list; later ones lie on top."""
+    indices = np.zeros(size, np.uint8)
+    palette = [0, 0, 0]
+    for index, found in enumerate(objects, 1):
+        indices[found.recorded.mask] = index
+        palette += colour_of(found.number)
+    image = Image.fromarray(indices, "P")
+    image.putpalette(palette)
+    return _encoded(image)
+
+
+def masks_zip(objects: Sequence[Finished], stem: str) -> bytes:
+    """A PNG of 0 and 255 per object."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for index, found in enumerate(objects, 1):
+            archive.writestr(f"{stem}_{index}.png", mask_png(found.recorded.mask))
+    return out.getvalue()
+
+
+def coco(picture: Picture, objects: Sequence[Finished]) -> dict[str, Any]:
+    """COCO instances of one image. Masks are uncompressed runs, boxes x, y, width, height."""
+    height, width = picture.size
+    return {
+        "images": [{"id": 1, "file_name": picture.name, "height": height, "width": width}],
+        "categories": [{"id": 1, "name": "object"}],
+        "annotations": [_annotation(index, found.recorded.mask) for index, found in enumerate(objects, 1)],
+    }
+
+
+def layer_names(session: Session) -> list[str]:
+    """The maps of the newest answer that can be shown, the probability first."""
+    names = ["probability"]
+    for name, found in session.maps.items():
+        count = found.shape[1]
+        names += [name] if count == 1 else [f"{name} {channel + 1}" for channel in range(count)]
+    return names
+
+
+def layer(session: Session, prob: np.ndarray, index: int) -> np.ndarray:
+    """One of these as ``H W`` uint8, 255 standing for 1; 0 outside the view."""
+    if index > 0:
+        planes = [plane for found in session.maps.values() for plane in found[0]]
+        pasted = boxes.paste(planes[index - 1][None, None].float(), session.view, *session.image.shape[-2:])
+        prob = pasted[0, 0].cpu().numpy()
+    return np.clip(np.rint(255 * prob), 0, 255).astype(np.uint8)
+
+
+def stem_of(name: str) -> str:
+    """The name of a file without folder and suffix, with nothing in it that a file name or a header cannot have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", PurePath(name).stem).strip("._")[:80] or "image"
+
+
+def _annotation(index: int, mask: np.ndarray) -> dict[str, Any]:
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = [int(cols[0]), int(rows[0]), int(cols[-1] - cols[0] + 1), int(rows[-1] - rows[0] + 1)]
+    return {
+        "id": index,
+        "image_id": 1,
+        "category_id": 1,
+        "segmentation": rle.encode(mask),
+        "area": int(mask.sum()),
+        "bbox": box,
+        "iscrowd": 1,  # which is how COCO marks runs
+    }
+
+
+def _encoded(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

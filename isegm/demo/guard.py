@@ -1,0 +1,97 @@
+"""What every request has to pass before anything looks at it: who is asked, who asks, and how much is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Guard:
+    """ASGI middleware.
+
+    * The ``Host`` header must name this server: a foreign name that was made to resolve to it (DNS rebinding) does not.
+    * A page of another origin may not change anything here, even where the browser would send its request.
+    * Bodies are counted as they come in, whatever ``Content-Length`` says.
+
+    Args:
+        hosts: names and addresses under which the server may be called, besides loopback; ``"*"`` allows any.
+        limit: bytes of a body.
+    """
+
+    def __init__(self, app: Any, hosts: Iterable[str], limit: int) -> None:
+        self.app, self.limit = app, limit
+        self.hosts = {*LOOPBACK, *hosts}
+
+    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":  # the start and the end of the server; there are no web sockets
+            await self.app(scope, receive, send)
+            return
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+        async def guarded_send(message: dict) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+            await send(message)
+
+        if objection := self._objection(scope["method"], headers):
+            await _refuse(guarded_send, *objection)
+            return
+        received = 0
+
+        async def counted_receive() -> dict:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit:
+                raise HTTPException(413, self._too_large())
+            return message
+
+        await self.app(scope, counted_receive, guarded_send)
+
+    def _objection(self, method: str, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
+        """Status, code and message where a request is refused by its headers."""
+        host, origin, length = (headers.get(name) for name in (b"host", b"origin", b"content-length"))
+        if not ("*" in self.hosts or _hostname(f"//{host}") in self.hosts):
+            return 400, "wrong_host", f"this server does not answer for {host!r:.80}; see --allow-host"
+        if method not in ("GET", "HEAD") and origin is not None and _place(origin) != host:
+            return 403, "wrong_origin", "requests from other sites are refused"
+        if length is not None and not (length.isdecimal() and int(length) <= self.limit):
+            return 413, "too_large", self._too_large()
+        return None
+
+    def _too_large(self) -> str:
+        return f"the request is too large; at most {self.limit / (1 << 20):g} MiB are accepted"
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _place(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
+
+
+async def _refuse(send: Any, status: int, code: str, message: str) -> None:
+    body = json.dumps({"error": message, "code": code}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

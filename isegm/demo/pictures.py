@@ -1,0 +1,71 @@
+"""Pictures that the server offers: those of a folder, or painted scenes where there is no folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+
+from isegm.core.errors import IsegmError, unknown
+from isegm.data.datasets.synthetic import SyntheticEvaluation
+from isegm.data.reading import is_image, list_images
+
+MOST_LISTED = 2000
+
+
+class Pictures(Protocol):
+    def names(self) -> list[str]:
+        """What can be opened, in the order to show."""
+
+    def read(self, name: str) -> bytes:
+        """The encoded image of that name.
+
+        Raises:
+            IsegmError: there is none.
+        """
+
+
+class FolderPictures:
+    """The images directly in a folder. Only names that are listed can be read, so no path leads out of it.
+
+    Raises:
+        IsegmError: the folder is missing or holds no image.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        list_images(self._folder, "--images")
+
+    def names(self) -> list[str]:
+        found = sorted(path.name for path in self._folder.iterdir() if is_image(path) and self._inside(path))
+        return found[:MOST_LISTED]
+
+    def read(self, name: str) -> bytes:
+        names = self.names()
+        if name not in names:
+            raise unknown("picture", name, names)
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError as error:
+            raise IsegmError(f"{name} cannot be read: {error.strerror or error}") from None
+
+    def _inside(self, path: Path) -> bool:
+        return path.is_file() and path.resolve().parent == self._folder
+
+
+class PaintedPictures:
+    """Synthetic scenes, of the kind that the small model of the quick start was trained on."""
+
+    def __init__(self, count: int = 12) -> None:
+        self._scenes = SyntheticEvaluation(count)
+
+    def names(self) -> list[str]:
+        return [f"scene {index + 1}.png" for index in range(len(self._scenes))]
+
+    def read(self, name: str) -> bytes:
+        names = self.names()
+        if name not in names:
+            raise unknown("picture", name, names)
+        image = self._scenes[names.index(name)].image
+        return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()

@@ -1,0 +1,143 @@
+"""The open sessions: so many at once, each for one request at a time, closed when nobody has used them for a while."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from isegm.core.errors import IsegmError
+from isegm.demo.limits import Limits
+from isegm.demo.workspace import Workspace
+from isegm.utils.device import release_freed_memory
+
+log = logging.getLogger("isegm")
+
+
+class StaleSession(IsegmError):
+    """A session that does not exist, or no longer."""
+
+
+class Busy(IsegmError):
+    """The server has too much to do; the same request may succeed later."""
+
+
+@dataclass
+class Slot:
+    workspace: Workspace
+    used: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class SessionStore:
+    """Hands out workspaces by key.
+
+    A request that uses a session keeps it from expiring. Keys cannot be guessed: whoever has one has the session.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._slots: dict[str, Slot] = {}
+        self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(limits.parallel)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the network.
+
+        Raises:
+            Busy: it took too long.
+        """
+        if not self._turns.acquire(timeout=self.limits.wait_seconds):
+            raise Busy("the server is busy with other users; try again in a moment")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def reserve(self) -> None:
+        """Make sure that there is room for one more, before an image is decoded.
+
+        Raises:
+            Busy: there is none.
+        """
+        self.expire()
+        if len(self._slots) >= self.limits.sessions:
+            raise Busy(f"{self.limits.sessions} sessions are open, which is the limit here; close one or try again later")
+
+    def add(self, workspace: Workspace) -> str:
+        """Open a session and return its key.
+
+        Raises:
+            Busy: as ``reserve``.
+        """
+        with self._lock:
+            if len(self._slots) >= self.limits.sessions:
+                raise Busy(f"{self.limits.sessions} sessions are open, which is the limit here; close one or try again later")
+            key = secrets.token_urlsafe(16)
+            self._slots[key] = Slot(workspace, time.monotonic())
+        return key
+
+    @contextmanager
+    def use(self, key: str) -> Iterator[Workspace]:
+        """The workspace of a session, for this request alone.
+
+        Raises:
+            StaleSession: there is no such session.
+            Busy: another request of the same session takes too long.
+        """
+        slot = self._slot(key)
+        if not slot.lock.acquire(timeout=self.limits.wait_seconds):
+            raise Busy("an earlier request of this session is still being answered; try again in a moment")
+        try:
+            self._slot(key)  # it may have been closed meanwhile
+            slot.used = time.monotonic()
+            yield slot.workspace
+        finally:
+            slot.used = time.monotonic()
+            slot.lock.release()
+
+    def peek(self, key: str) -> Workspace:
+        """The workspace without its lock, to look at the progress of another request."""
+        return self._slot(key).workspace
+
+    def close(self, key: str) -> None:
+        """Close a session; of one that is not open nothing is left to do."""
+        with self._lock:
+            closed = self._slots.pop(key, None)
+        if closed is not None:
+            del closed
+            self._give_back()
+
+    def expire(self) -> int:
+        """Close sessions that were idle for too long, and return how many."""
+        oldest = time.monotonic() - self.limits.idle_seconds
+        with self._lock:
+            stale = [key for key, slot in self._slots.items() if slot.used < oldest and not slot.lock.locked()]
+            for key in stale:
+                del self._slots[key]
+        if stale:
+            log.info("%d idle sessions closed, %d open", len(stale), len(self._slots))
+            self._give_back()
+        return len(stale)
+
+    def _slot(self, key: str) -> Slot:
+        slot = self._slots.get(key)
+        if slot is None:
+            raise StaleSession(
+                "this session is closed: it was idle for too long, or the server was started again; open the image"
+            )
+        return slot
+
+    @staticmethod
+    def _give_back() -> None:
+        gc.collect()
+        release_freed_memory()

@@ -1,0 +1,211 @@
+"""Session files: what somebody did on one image, exactly enough to be done again.
+
+JSON with the checkpoint's hash and, for every object, settings, clicks, the mask it started from and the mask that came out.
+The image itself may be inside. A file may come from a stranger: everything is checked, and nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.core.rounds import Session
+from isegm.inference.predictor import Predictor
+from isegm.inference.settings import Settings
+from isegm.utils import rle
+
+KIND, SCHEMA = "isegm session", 1
+MAX_CLICKS, MAX_OBJECTS = 200, 200
+
+
+@dataclass(frozen=True)
+class RecordedObject:
+    """One object.
+
+    Attributes:
+        clicks: in the order they were made.
+        settings: all settings that the mask was made with, see ``Answering``.
+        mask: ``H W`` bool, what the user saw in the end.
+        start: ``H W`` bool, a mask that it started from; None: nothing.
+        finished: the user went on to the next object.
+    """
+
+    name: str
+    clicks: tuple[Click, ...]
+    settings: Settings
+    mask: np.ndarray
+    start: np.ndarray | None = None
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class SessionFile:
+    """One image and the objects in it.
+
+    Attributes:
+        image_name: as it was called.
+        image_sha256: of the decoded pixels, see ``pixels_sha256``.
+        size: rows and columns.
+        checkpoint: ``name`` and ``sha256``.
+        protocol: ``name`` (a file in configs/eval) and ``dataset`` (whose changes to it were used, or None).
+        image: the encoded image, None if it is not inside.
+    """
+
+    image_name: str
+    image_sha256: str
+    size: tuple[int, int]
+    checkpoint: dict[str, str]
+    protocol: dict[str, str | None]
+    objects: tuple[RecordedObject, ...]
+    image: bytes | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        image: dict[str, Any] = {"name": self.image_name, "sha256": self.image_sha256, "size": list(self.size)}
+        if self.image is not None:
+            image["data"] = base64.b64encode(self.image).decode()
+        return {
+            "kind": KIND,
+            "schema": SCHEMA,
+            "checkpoint": self.checkpoint,
+            "protocol": self.protocol,
+            "image": image,
+            "objects": [_object_as_json(recorded) for recorded in self.objects],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> SessionFile:
+        """Read what ``as_json`` wrote.
+
+        Raises:
+            IsegmError: it is no session file, or a damaged one; it says where.
+        """
+        if not isinstance(data, dict) or data.get("kind") != KIND:
+            raise IsegmError("this is no session file; the demo writes them (Save, Session)")
+        if data.get("schema") != SCHEMA:
+            raise IsegmError(f"the session file has schema {data.get('schema')!r:.20}, this version of isegm reads {SCHEMA}")
+        image = _field(data, "image", dict)
+        size = tuple(_field(image, "size", list))
+        if len(size) != 2 or not all(type(side) is int and 0 < side < 1 << 16 for side in size):
+            raise IsegmError(f"session file: image.size is {size!r:.60}, expected rows and columns")
+        objects = _field(data, "objects", list)
+        if len(objects) > MAX_OBJECTS:
+            raise IsegmError(f"session file: {len(objects)} objects, at most {MAX_OBJECTS} are read")
+        return cls(
+            image_name=_field(image, "name", str)[:200],
+            image_sha256=_field(image, "sha256", str)[:64],
+            size=size,
+            checkpoint={name: _field(_field(data, "checkpoint", dict), name, str) for name in ("name", "sha256")},
+            protocol=_protocol(_field(data, "protocol", dict)),
+            objects=tuple(_object_from_json(entry, size) for entry in objects),
+            image=_decoded(image["data"]) if "data" in image else None,
+        )
+
+    @classmethod
+    def loads(cls, text: str | bytes) -> SessionFile:
+        """``from_json`` of a JSON text."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
+            raise IsegmError("this is no session file: it is not JSON") from None
+        return cls.from_json(data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> SessionFile:
+        """``from_json`` of a file.
+
+        Raises:
+            IsegmError: it cannot be read, or as ``from_json``.
+        """
+        try:
+            return cls.loads(Path(path).read_bytes())
+        except OSError as error:
+            raise IsegmError(f"{path} cannot be read: {error.strerror or error}") from None
+        except IsegmError as error:
+            raise IsegmError(f"{path}: {error}") from None
+
+
+def pixels_sha256(image: np.ndarray) -> str:
+    """Of ``H W 3`` uint8 RGB: the same picture has the same hash in every file format without loss."""
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def answered(
+    predictor: Predictor,
+    session: Session,
+    clicks: tuple[Click, ...] | list[Click],
+    after_each: Callable[[Session], None] = lambda session: None,
+) -> Session:
+    """The session after these further clicks."""
+    for click in clicks:
+        session = predictor.click(session, click)
+        after_each(session)
+    return session
+
+
+def _object_as_json(recorded: RecordedObject) -> dict[str, Any]:
+    return {
+        "name": recorded.name,
+        "finished": recorded.finished,
+        "settings": recorded.settings,
+        "clicks": [[click.y, click.x, int(click.positive)] for click in recorded.clicks],
+        "start": None if recorded.start is None else rle.encode(recorded.start),
+        "mask": rle.encode(recorded.mask),
+    }
+
+
+def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
+    if not isinstance(entry, dict):
+        raise IsegmError("session file: every entry of objects must be a mapping")
+    clicks = _field(entry, "clicks", list)
+    if len(clicks) > MAX_CLICKS:
+        raise IsegmError(f"session file: {len(clicks)} clicks on one object, at most {MAX_CLICKS} are read")
+    return RecordedObject(
+        name=_field(entry, "name", str)[:100],
+        clicks=tuple(_click(click, size) for click in clicks),
+        settings=_field(entry, "settings", dict),
+        mask=rle.decode(entry.get("mask"), size),
+        start=None if entry.get("start") is None else rle.decode(entry["start"], size),
+        finished=_field(entry, "finished", bool),
+    )
+
+
+def _click(click: Any, size: tuple[int, int]) -> Click:
+    numbers = isinstance(click, list) and len(click) == 3 and all(type(value) in (int, float) for value in click)
+    if not numbers or not all(math.isfinite(value) for value in click) or click[2] not in (0, 1):
+        raise IsegmError(f"session file: click {click!r:.60}, expected [y, x, 1 or 0]")
+    y, x, label = click
+    if not (0 <= y < size[0] and 0 <= x < size[1]):
+        raise IsegmError(f"session file: click {click!r:.60} lies outside the image of {size[0]} rows and {size[1]} columns")
+    return Click(float(y), float(x), label == 1)
+
+
+def _protocol(data: dict[str, Any]) -> dict[str, str | None]:
+    dataset = data.get("dataset")
+    if not (dataset is None or isinstance(dataset, str)):
+        raise IsegmError("session file: protocol.dataset must be a name or null")
+    return {"name": _field(data, "name", str), "dataset": dataset}
+
+
+def _decoded(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise IsegmError("session file: image.data is not base64") from None
+
+
+def _field(data: dict[str, Any], name: str, kind: type) -> Any:
+    value = data.get(name)
+    if not isinstance(value, kind):
+        raise IsegmError(f"session file: {name!r} is {type(value).__name__}, expected {kind.__name__}")
+    return value
