@@ -1,4 +1,4 @@
-"""EMC-Click: efficient mask correction (Du, Yuan, Wang, Tan; CVPR 2023).
+"""EMC-Click: efficient mask correction (Du et al., CVPR 2023).
 
 The base, a whole segmentation network, runs once: it sees the image and the first click. Its features are kept, and every
 click, the first one included, is answered by a light correction network from image, all clicks, the mask so far and these
