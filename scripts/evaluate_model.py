@@ -63,7 +63,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
     parser.add_argument("mode", help=f"how clicks are answered: {', '.join(MODES)}")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--checkpoint", help="a file, or a name under WEIGHTS_PATH of config.yml")
+    which.add_argument("--checkpoint", "--resume-path", help="a file, or a name under WEIGHTS_PATH of config.yml")
     which.add_argument("--exp-path", help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint")
     parser.add_argument("--model_dir", "--model-dir", dest="model_dir", help="folder of --checkpoint, instead of WEIGHTS_PATH")
     parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
@@ -81,6 +81,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--target-iou", type=float, help="stop an object at this IoU")
+    target.add_argument("--all-clicks", action="store_true", help="never stop early")
     target.add_argument("--iou-analysis", action="store_true", help="never stop early; draws mean IoU against clicks")
     parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
     parser.add_argument("--clicks-limit", type=int, help="the network sees only the first so many clicks; -1: --n-clicks")
@@ -92,7 +93,9 @@ def parse_args() -> argparse.Namespace:
         choices=(0, *CONNECTIVITIES),
         help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
     )
-    parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
+    flip = parser.add_mutually_exclusive_group()
+    flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
+    flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
     parser.add_argument("--sequential", action="store_true", help="the slow reference loop, to check the default against")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
@@ -105,7 +108,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--vis-points", action="store_true", help="draw the clicks into these pictures")
     parser.add_argument("--model-name", default="", help="row title in tables")
     parser.add_argument("--config-path", help="another config.yml")
-    parser.add_argument("--logs-path", help="folder for results (default: EXPS_PATH/evaluation_logs)")
+    parser.add_argument("--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)")
     return parser.parse_args()
 
 
@@ -116,9 +119,9 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,
         "mask_threshold": args.thresh,
-        "mirror": False if args.no_flip else None,
+        "mirror": False if args.no_flip else True if args.with_flip else None,
         # RITM's scripts never stop below 80 %; above 100 % nothing stops early.
-        "stop_iou": 1.01 if args.iou_analysis else args.target_iou and max(0.8, args.target_iou),
+        "stop_iou": 1.01 if args.iou_analysis or args.all_clicks else args.target_iou and max(0.8, args.target_iou),
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = 1.01

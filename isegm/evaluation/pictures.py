@@ -15,12 +15,14 @@ from isegm.utils.vis import draw_clicks, heat, overlay, side_by_side, titled, wr
 
 
 class ClickPictures:
-    """An observer for ``evaluate``: writes ``<folder>/<id>/click_<k>.jpg`` and the newest mask as ``<folder>/<id>/mask.png``.
+    """An observer for ``evaluate``: a picture and the mask after every click.
+
+    Writes ``<folder>/<id>/click_<k>.jpg`` and ``mask_<k>.png``, and the newest mask as ``mask.png``; masks are 0 and 255.
 
     Args:
         folder: created when the first picture is written.
         threshold: probability above which a pixel is in the mask.
-        points: draw the clicks.
+        points: draw the clicks, into the numbered masks too.
     """
 
     def __init__(self, folder: Path, threshold: float, *, points: bool = True) -> None:
@@ -36,7 +38,10 @@ class ClickPictures:
         here = self.folder / sample.id.replace("/", "_")
         text = f"{sample.id}  click {len(ious)}  IoU {100 * ious[-1]:.1f} %"
         write_image(here / f"click_{len(ious):02d}.jpg", titled(picture, text))
-        write_image(here / "mask.png", (255 * mask).astype("uint8"))
+        plain = (255 * mask).astype("uint8")
+        clicked = draw_clicks(np.repeat(plain[..., None], 3, 2), session.clicks) if self.points else plain
+        write_image(here / f"mask_{len(ious):02d}.png", clicked)
+        write_image(here / "mask.png", plain)
 
 
 def maps_of(session: Session) -> list[np.ndarray]:

@@ -67,7 +67,7 @@ def table(
         lines = [r"\begin{tabular}{ll" + "r" * len(picks) + "}", r"\hline"]
         lines += [" & ".join(_latex(c) for c in cells) + r" \\" for cells in (header, *rows)]
         return "\n".join([*lines[:3], r"\hline", *lines[3:], r"\hline", r"\end{tabular}"])
-    return "\n".join([*markdown(header, rows), "", *notes(runs), *published_notes(shown)])
+    return "\n".join([*markdown(header, rows), "", *notes(runs), *protocol_notes(runs), *published_notes(shown)])
 
 
 def notes(runs: Sequence[RunResult]) -> list[str]:
@@ -84,6 +84,16 @@ def notes(runs: Sequence[RunResult]) -> list[str]:
     return lines
 
 
+def protocol_notes(runs: Sequence[RunResult]) -> list[str]:
+    """One line per column in which runs were judged by different protocols."""
+    lines = []
+    for column, results in _columns(runs).items():
+        labels = dict.fromkeys(runs[i].protocol_label for i in results)
+        if len(labels) > 1:
+            lines.append(f"- {column}: **different protocols in one column** ({'; '.join(labels)}); not a fair comparison")
+    return lines
+
+
 def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
     """What to know about published rows; nothing without any."""
     if not rows:
@@ -95,15 +105,18 @@ def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
 def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
     """Mean IoU against the number of clicks, one panel per data set; written as the file type of ``path``.
 
-    An object that was stopped early keeps its last IoU, so a curve from a run that stopped at 90 % flattens near it.
+    An object that was stopped early keeps its last IoU, so a curve from a run that stopped at 90 % flattens near it. Runs under
+    different protocols have these in the legend.
     """
+    several = len({run.protocol_label for run in runs}) > 1
+    names = [f"{name_of(run)}, {run.protocol_label}" if several else name_of(run) for run in runs]
     columns = _columns(runs)
     figure = Figure(figsize=(4.6 * len(columns), 3.8), layout="constrained")
     axes = figure.subplots(1, len(columns), squeeze=False)[0]
     for axis, (column, results) in zip(axes, columns.items(), strict=True):
         for i, result in results.items():
             clicks = np.arange(1, result.max_clicks + 1)
-            axis.plot(clicks, [100 * mean_iou_at(result.curves, c) for c in clicks], marker=".", label=name_of(runs[i]))
+            axis.plot(clicks, [100 * mean_iou_at(result.curves, c) for c in clicks], marker=".", label=names[i])
         axis.set(
             title=column, xlabel="clicks", ylabel="mean IoU (%)", xlim=(0.5, max(r.max_clicks for r in results.values()) + 0.5)
         )

@@ -29,6 +29,16 @@ def test_one_panel_per_map(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a_b" / "mask.png").shape == (40, 60, 3)
 
 
+def test_clicks_are_drawn_on_the_masks_only_if_asked(tmp_path: Path) -> None:
+    sample = Sample(np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.int8), "one")
+    for points in (False, True):
+        ClickPictures(tmp_path, 0.5, points=points)(sample, session_of(), [0.5])
+        numbered = read_image(tmp_path / "one" / "mask_01.png")
+        grey = (numbered == numbered[..., :1]).all(-1)
+        assert grey.all() != points
+        assert np.isin(read_image(tmp_path / "one" / "mask.png"), (0, 255)).all()
+
+
 def test_a_map_of_a_crop_lies_where_the_crop_does() -> None:
     session = session_of(maps={"attention": torch.ones(1, 1, 4, 4)})
     crop = Box(10, 20, 30, 50)

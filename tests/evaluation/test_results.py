@@ -1,9 +1,11 @@
 """Result files, tables and protocols."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 from isegm.core.errors import IsegmError
 from isegm.evaluation.report import curve_picture, table
@@ -66,6 +68,20 @@ def test_other_data_of_the_same_name_stands_in_its_own_column() -> None:
     header = table([run("a", result()), run("b", result(fingerprint="cd" * 32))], ["NoC@90"]).splitlines()[0]
     assert "GrabCut (2 objects, ababab) NoC@90" in header
     assert "GrabCut (2 objects, cdcdcd) NoC@90" in header
+
+
+def test_a_column_of_several_protocols_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fair, own = run("ritm", result(), result("Berkeley")), run("fcfi", result())
+    own = replace(own, protocol={"name": "fcfi_r101", "version": 1})
+    text = table([fair, own])
+    assert "- GrabCut: **different protocols in one column** (ritm v1; fcfi_r101 v1)" in text
+    assert "- Berkeley: **" not in text
+    assert "different protocols" not in table([fair, fair])
+    assert [line.split(",")[1] for line in table([fair, own], style="csv").splitlines()[1:]] == ["ritm v1", "fcfi_r101 v1"]
+    labels, plot = [], Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda *given, **options: labels.append(options["label"]) or plot(*given, **options))
+    curve_picture([fair, own], tmp_path / "curves.png")
+    assert labels[:2] == ["ritm, ritm v1", "fcfi, fcfi_r101 v1"]
 
 
 def test_the_curve_is_drawn(tmp_path: Path) -> None:
