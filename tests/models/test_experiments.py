@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 from easydict import EasyDict
-from layouts import coco, comb, config, pascal_voc, sbd
+from layouts import ade20k, coco, coco_panoptic, comb, config, lvis, open_images, pascal_voc, sbd
 
 from isegm.core.registry import Spec, build, is_spec, leaves
 from isegm.methods.base import ClickModel
@@ -30,14 +30,21 @@ def loaded(path: Path) -> ModuleType:
 SMALL_TRANSFORMER = {"backbone.variant": "tiny", "head.in_channels": [16, 32, 80, 128], "head.width": 16}
 TINY_HRNET = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
 SMALL_RESNET = {"backbone.layers": 34, "head.in_channels": 512, "head.skip_channels": 64, "head.width": 16}
+SMALL_MULTIGRID = {"backbone.depths": [1, 1, 1, 1], "backbone.width": 8, "head.in_channels": 256, "head.skip_channels": 32}
 
 
 def smaller(described: Spec) -> dict[str, object]:
     """Overrides that make the network of a spec as small as its parts can be."""
     known = dict(leaves(described))
     changes = dict(next((c for c in (TINY_HRNET, SMALL_RESNET, SMALL_TRANSFORMER) if set(c) <= set(known)), {}))
+    if "feedback.channels" in known:
+        changes |= {"feedback.channels": changes["head.in_channels" if "backbone.depth" in known else "head.width"]}
     if "refiner.in_channels" in known:
         changes["refiner.in_channels"] = (2 if "backbone.depth" in known else 1) * changes["head.width"]
+    if "backbone.depths" in known:
+        changes = SMALL_MULTIGRID | {"head.width": 16}
+        if "first_click.width" in known:
+            changes |= {"first_click.in_channels": 32, "first_click.width": 16, "head.in_channels": 288}
     return changes
 
 
@@ -47,10 +54,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
     root = tmp_path_factory.mktemp("data")
     for split in ("train", "val"):
         sbd(root / "SBD", split)
-        coco(root / "COCO", f"{split}2017")
+        coco_panoptic(coco(root / "COCO", f"{split}2017"), f"{split}2017")
+        lvis(root / "LVIS_v1", split)
+        open_images(root / "OpenImages", split)
         pascal_voc(root / "VOC2012", split, prefix={"train": "2007", "val": "2009"}[split])
     paths = {"SBD_PATH": root / "SBD", "COCO_PATH": root / "COCO", "PASCALVOC_PATH": root / "VOC2012"}
-    return config(EXPS_PATH=root / "experiments", **paths, **comb(root))
+    paths |= {"LVIS_v1_PATH": root / "LVIS_v1", "OPENIMAGES_PATH": root / "OpenImages"}
+    cfg = config(EXPS_PATH=root / "experiments", **paths, **comb(root))
+    ade20k(Path(cfg.ADE20K_PATH), "validation")
+    return cfg
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)

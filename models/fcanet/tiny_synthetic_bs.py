@@ -1,0 +1,29 @@
+"""A small FCA-Net on synthetic scenes, in minutes on a CPU core: the baseline, all clicks alike.
+
+Paper:  Lin et al., CVPR 2020 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/fcanet/tiny_synthetic_bs.py --cpu
+Cost:   not run here
+Result: not run here
+
+One of four: tiny_synthetic_bs, _fca, _cl and _iter each switch on one thing more, and take equally many steps.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.fcanet import fcanet
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+# Wide Gaussians: without pretrained weights these are found useful sooner.
+SMALL = {"depths": (2, 2, 2, 3), "width": 16, "head_width": 32, "click_width": 30, "first_click_width": 80, "head_lr": 1.0}
+MODEL = fcanet("resnet", first_click=False, click_loss=False, **SMALL)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(cfg, crop=(160, 160), max_clicks=11, spaced=True, epoch_len=640, val_epoch_len=64)
+    train = TrainConfig(epochs=8, batch_size=8, lr=2e-3, milestones=(6, 7), ema=0.99, amp="auto", channels_last=True)
+    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
