@@ -1,31 +1,74 @@
-"""Annotation tables for large data sets, kept so that data workers share them instead of copying them."""
+"""Annotation tables for large data sets, kept so that data workers and training processes share them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes that start together each make the tables
+    fcntl = None
+
+log = logging.getLogger("isegm")
 
 
 class Ragged:
     """A read-only list of number arrays of unequal length, stored end to end.
 
     A list of millions of small Python objects is copied into every data worker, sooner (spawn) or later (fork, as reference
-    counts are written). This is two tensors: forked workers share their pages, spawned ones their shared memory.
+    counts are written). This is two tensors: forked workers share their pages, spawned ones their shared memory. Read from
+    files (``mapped``), all processes of a machine share them, and a pickle holds only the place of the files.
     """
 
     def __init__(self, rows: Iterable[Sequence[float]], dtype: np.dtype | type) -> None:
         rows = [np.asarray(row, dtype) for row in rows]
+        self._folder: Path | None = None
         self._values = torch.from_numpy(np.concatenate([*rows, np.empty(0, dtype)]))
         self._ends = torch.from_numpy(np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64))
+
+    @classmethod
+    def mapped(cls, folder: Path) -> Ragged:
+        """Open what ``save`` wrote, without reading it."""
+        table = cls.__new__(cls)
+        table.__setstate__({"_folder": folder})
+        return table
+
+    def save(self, folder: Path) -> None:
+        """Write the numbers into a folder, which is made."""
+        folder.mkdir(parents=True)
+        np.save(folder / "values.npy", self._values.numpy())
+        np.save(folder / "ends.npy", self._ends.numpy())
+
+    def values(self) -> np.ndarray:
+        """All rows, one after the other."""
+        return self._values.numpy()
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self._values[int(self._ends[index]) : int(self._ends[index + 1])].numpy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ if self._folder is None else {"_folder": self._folder}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._folder is not None:
+            self._values, self._ends = (_mapped(self._folder / f"{name}.npy") for name in ("values", "ends"))
 
 
 class Texts:
@@ -34,11 +77,94 @@ class Texts:
     def __init__(self, texts: Iterable[str]) -> None:
         self._bytes = Ragged((np.frombuffer(text.encode(), np.uint8) for text in texts), np.uint8)
 
+    @classmethod
+    def mapped(cls, folder: Path) -> Texts:
+        table = cls.__new__(cls)
+        table._bytes = Ragged.mapped(folder)
+        return table
+
+    def save(self, folder: Path) -> None:
+        self._bytes.save(folder)
+
     def __len__(self) -> int:
         return len(self._bytes)
 
     def __getitem__(self, index: int) -> str:
         return self._bytes[index].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[index] for index in range(len(self)))
+
+
+Tables = dict[str, "Ragged | Texts"]
+KINDS = {kind.__name__: kind for kind in (Ragged, Texts)}
+
+
+def kept_tables(cache: Path | None, name: str, sources: Sequence[Path], build: Callable[[], Tables]) -> Tables:
+    """Make tables once and open them memory-mapped from then on, in whatever process.
+
+    The first of several processes that ask at the same time makes them and the others wait, so large annotation files are
+    parsed once per machine and held by no process.
+
+    Args:
+        cache: the folder to keep them in; None keeps nothing and makes them in memory.
+        name: of the folder in it.
+        sources: the files they are made from. They are made anew when one of these changes its place, size or time.
+        build: makes them.
+    """
+    if cache is None:
+        return build()
+    folder = cache / f"{name}_{_signature(sources)}"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with _locked(cache / f".{folder.name}.lock"):
+            if not folder.exists():
+                log.info("%s: making annotation tables", name)
+                tables = build()
+                try:
+                    _write(tables, folder)
+                except OSError as error:
+                    log.warning("%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error)
+                    return tables
+                del tables
+    except OSError as error:
+        log.warning("%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error)
+        return build()
+    kinds = json.loads((folder / "kinds.json").read_text())
+    return {key: KINDS[kind].mapped(folder / key) for key, kind in kinds.items()}
+
+
+def _write(tables: Tables, folder: Path) -> None:
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        for key, table in tables.items():
+            table.save(partial / key)
+        (partial / "kinds.json").write_text(json.dumps({key: type(table).__name__ for key, table in tables.items()}))
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _mapped(path: Path) -> Tensor:
+    # Copy on write, as tensors know no read-only memory; nobody writes, so every process sees the pages of the file.
+    return torch.from_numpy(np.load(path, mmap_mode="c"))
+
+
+def _signature(paths: Sequence[Path]) -> str:
+    digest = hashlib.sha256(b"1")  # of this layout
+    for path in paths:
+        known = path.stat()
+        digest.update(f"{path.resolve()} {known.st_size} {known.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def paint_layers(masks: Sequence[np.ndarray], height: int, width: int) -> tuple[list[np.ndarray], list[tuple[int, int]]]:

@@ -13,13 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from pycocotools import mask as coco_mask
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.reading import CorruptSample, read_image
-from isegm.data.tables import Texts, paint_layers
+from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
 
 
 class CocoInstances:
@@ -28,23 +27,21 @@ class CocoInstances:
     Args:
         root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
         split: ``"train2017"``, ``"val2017"`` or any name that has a folder and an ``annotations/instances_<split>.json``.
+        cache: where annotation tables are kept, see ``kept_tables``.
 
     Raises:
         IsegmError: files are missing, or the JSON is not what COCO calls instances.
     """
 
-    def __init__(self, root: Path, split: str) -> None:
+    def __init__(self, root: Path, split: str, cache: Path | None = None) -> None:
         self._folder = root / split
         path = root / "annotations" / f"instances_{split}.json"
         for needed in (self._folder, path):
             if not needed.exists():
                 raise IsegmError(f"COCO: {needed} does not exist; expected {split}/ and annotations/instances_{split}.json")
-        images, outlines = _parse(path)
-        self._names = Texts(image["file_name"] for image in images)
-        self._sizes = torch.tensor([[image["height"], image["width"]] for image in images])
-        # Outlines stay JSON text until they are needed: as Python objects those of COCO take 20 GB.
-        self._outlines = Texts(json.dumps(outlines[image["id"]]) for image in images)
-        self.object_count = sum(len(outlines[image["id"]]) for image in images)
+        tables = kept_tables(cache, f"coco_{split}", [path], lambda: _tables(path))
+        self._names, self._sizes, self._outlines = tables["names"], tables["sizes"], tables["outlines"]
+        self.object_count = int(tables["object_counts"].values().sum(dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -77,6 +74,17 @@ def drawable(annotation: dict[str, Any]) -> Any:
     """The outline of an annotation without polygons of fewer than three corners; empty if nothing is left."""
     outline = annotation["segmentation"]
     return [polygon for polygon in outline if len(polygon) >= 6] if isinstance(outline, list) else outline
+
+
+def _tables(path: Path) -> Tables:
+    images, outlines = _parse(path)
+    return {
+        "names": Texts(image["file_name"] for image in images),
+        "sizes": Ragged(([image["height"], image["width"]] for image in images), np.int32),
+        # Outlines stay JSON text until they are needed: as Python objects those of COCO take 20 GB.
+        "outlines": Texts(json.dumps(outlines[image["id"]]) for image in images),
+        "object_counts": Ragged(([len(outlines[image["id"]])] for image in images), np.int32),
+    }
 
 
 def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
