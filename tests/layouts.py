@@ -170,13 +170,77 @@ def youtube_vos(root: Path) -> Path:
     return root
 
 
-def ade20k(root: Path) -> Path:
-    """One scene, two folders deep: objects 1 and 7 in the blue channel; red and green speak of classes."""
-    name = root / "images" / "training" / "a" / "abbey" / "ADE_train_00000001"
+def ade20k(root: Path, split: str = "training") -> Path:
+    """One scene, two folders deep: objects 1 (sky) and 7 in the blue channel, part 3 of 7; red and green speak of classes."""
+    name = root / "images" / split / "a" / "abbey" / "ADE_train_00000001"
     blue = rectangle(0, 0, 24, 32) + rectangle(5, 5, 15, 15, value=6)
     write(name.with_name(f"{name.name}.jpg"), picture())
     write(name.with_name(f"{name.name}_seg.png"), np.stack([blue, blue * 9, blue * 20], 2))
-    write(name.with_name(f"{name.name}_parts_1.png"), np.stack([blue] * 3, 2))
+    write(name.with_name(f"{name.name}_parts_1.png"), np.stack([rectangle(6, 6, 14, 14, value=3)] * 3, 2))
+    lines = ('001 # 0 # 0 # cloud, sky # sky # ""', '007 # 0 # 0 # abbey # abbey # ""', '003 # 1 # 0 # gate # gate # ""')
+    name.with_name(f"{name.name}_atr.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def coco_panoptic(root: Path, split: str = "train2017", images: int = 3) -> Path:
+    """Beside ``coco``: things 300 and 70000, a crowd, and stuff; the first image lists a category of stuff first."""
+    codes = rectangle(0, 0, 4, 32).astype(np.int32) * 5 + rectangle(6, 2, 16, 14).astype(np.int32) * 300
+    codes += rectangle(8, 18, 22, 30).astype(np.int32) * 70_000 + rectangle(20, 0, 24, 8).astype(np.int32) * 9
+    segments = [
+        {"id": 5, "category_id": 184, "iscrowd": 0},
+        {"id": 300, "category_id": 1, "iscrowd": 0},
+        {"id": 70_000, "category_id": 2, "iscrowd": 0},
+        {"id": 9, "category_id": 1, "iscrowd": 1},
+    ]
+    annotations = []
+    for image in range(1, images + 1):
+        name = f"{image:012d}"
+        write(root / split / f"{name}.jpg", picture(seed=image))
+        colours = np.stack([codes >> 16, (codes >> 8) % 256, codes % 256], 2).astype(np.uint8)  # as OpenCV writes: B, G, R
+        write(root / "annotations" / f"panoptic_{split}" / f"{name}.png", colours)
+        annotations.append({"image_id": image, "file_name": f"{name}.png", "segments_info": segments})
+    content = {
+        "images": [{"id": i, "file_name": f"{i:012d}.jpg", "height": 24, "width": 32} for i in range(1, images + 1)],
+        "annotations": annotations,
+        "categories": [{"id": 1, "isthing": 1}, {"id": 2, "isthing": 1}, {"id": 184, "isthing": 0}],
+    }
+    (root / "annotations" / f"panoptic_{split}.json").write_text(json.dumps(content))
+    return root
+
+
+def box_polygon(top: int, left: int, bottom: int, right: int) -> list[float]:
+    """x, y, x, y ... of a rectangle whose last row and column are ``bottom - 1`` and ``right - 1`` when it is filled."""
+    return [left, top, right - 1, top, right - 1, bottom - 1, left, bottom - 1]
+
+
+def lvis(root: Path, split: str = "train", images: int = 2) -> Path:
+    """Without photographs: a whole, its half, an object apart, and an outline of two corners; the last image has no object."""
+    outlines = [
+        [box_polygon(6, 2, 16, 14)],
+        [box_polygon(6, 2, 16, 7)],
+        [box_polygon(2, 20, 7, 23), box_polygon(2, 26, 7, 30)],
+        [[1.0, 1.0, 5.0, 5.0]],
+    ]
+    annotations = [
+        {"id": 10 * image + k, "image_id": image, "category_id": 1, "segmentation": outline}
+        for image in range(1, images + 1)
+        for k, outline in enumerate(outlines)
+    ]
+    url = f"http://images.cocodataset.org/{split}2017"
+    listed = [{"id": i, "coco_url": f"{url}/{i:012d}.jpg", "height": 24, "width": 32} for i in range(1, images + 2)]
+    root.mkdir(parents=True, exist_ok=True)
+    (root / f"lvis_v1_{split}.json").write_text(json.dumps({"images": listed, "annotations": annotations}))
+    return root
+
+
+def open_images(root: Path, split: str = "train") -> Path:
+    """Image a with two masks, one of another size; b has no file, and one mask of a has none either."""
+    for name, mask in (("a_m1_1", rectangle(2, 2, 14, 14, value=255)), ("a_m2_2", rectangle(4, 4, 20, 20, 28, 36, 255))):
+        write(root / split / "masks" / f"{name}.png", mask)
+    write(root / split / "images" / "a.jpg", picture())
+    rows = [("a_m1_1.png", "a"), ("b_m1_1.png", "b"), ("a_m2_2.png", "a"), ("a_m3_3.png", "a")]
+    text = "MaskPath,ImageID,LabelName\n" + "".join(f"{mask},{image},/m/01\n" for mask, image in rows)
+    (root / split / f"{split}-annotations-object-segmentation.csv").write_text(text)
     return root
 
 

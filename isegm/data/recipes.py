@@ -19,10 +19,13 @@ from isegm.data.datasets import pascal_sbd as augmented_pascal
 from isegm.data.datasets.ade20k import ADE20K
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.datasets.coco_panoptic import CocoPanoptic
 from isegm.data.datasets.duts import duts
 from isegm.data.datasets.folder import Folder, folder_path
 from isegm.data.datasets.hflickr import hflickr
+from isegm.data.datasets.lvis import Lvis
 from isegm.data.datasets.msra10k import msra10k
+from isegm.data.datasets.open_images import OpenImages
 from isegm.data.datasets.pascal_voc import PascalVocObjects
 from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.synthetic import SyntheticSource
@@ -33,7 +36,7 @@ from isegm.data.mix import Joined, Part, ProportionalMix
 from isegm.data.pairs import MaskPairs
 from isegm.data.point_sampler import SamplerConfig
 from isegm.data.sample_scores import read_scores
-from isegm.utils.config import require_path
+from isegm.utils.config import absolute, require_path
 from isegm.utils.overrides import override_config
 
 
@@ -48,7 +51,7 @@ class DataConfig:
         min_object_area, keep_background, epoch_len, min_region, max_share: see ``ItemSettings``.
         val_epoch_len: images per validation.
         val_min_object_area: ``min_object_area`` of the validation; None: the same.
-        stuff_prob: COCO+LVIS only: probability that the stuff regions of an image are objects too.
+        stuff_prob: COCO+LVIS, COCO panoptic and ADE20K: probability that the stuff regions of an image are objects too.
         allow_list: COCO+LVIS only: a JSON list of the training images to use, a file beside hannotation.pickle.
         sample_scores: SBD only: a file of sample scores, in SBD_PATH or a whole path; None: all images alike.
         score_gamma: SBD only: images are drawn with probability ~ (1 - score)^score_gamma.
@@ -122,8 +125,7 @@ EMC_CLICK: dict[str, Any] = {
 def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:
     """COCO+LVIS in its published layout under ``cfg.COCO_LVIS_PATH``; the recipe of RITM's published models."""
     config = _config(cfg, settings)
-    val = CocoLvis(require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS"), "val", config.stuff_prob)
-    return _training_data(_coco_lvis_train(cfg, config), val, config)
+    return _training_data(_coco_lvis(cfg, config), _coco_lvis(cfg, config, "val"), config)
 
 
 def comb(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -132,19 +134,52 @@ def comb(cfg: EasyDict, **settings: Any) -> TrainingData:
     Validation is on COCO+LVIS (if its share is above 0).
     """
     config = _config(cfg, {"stuff_prob": 0.10, **settings})
-    openers = (_coco_lvis_train, _saliency, _thin_object, _youtube_vos, _hflickr, _ade20k)
+    openers = (_coco_lvis, _saliency, _thin_object, _youtube_vos, _hflickr, _ade20k)
     if len(config.shares) != len(openers):
         raise IsegmError(f"data.shares has {len(config.shares)} entries; expected {len(openers)}, e.g. {DataConfig.shares}")
     mix = ProportionalMix([Part(o(cfg, config), s) for o, s in zip(openers, config.shares, strict=True) if s != 0])
-    val = CocoLvis(require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS"), "val", config.stuff_prob) if config.shares[0] else None
+    val = _coco_lvis(cfg, config, "val") if config.shares[0] else None
     return _training_data(mix, val, config)
 
 
 def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
     """COCO instances, train2017 and val2017 under ``cfg.COCO_PATH``."""
     config = _config(cfg, settings)
-    root = require_path(cfg, "COCO_PATH", "COCO")
-    return _training_data(CocoInstances(root, "train2017"), CocoInstances(root, "val2017"), config)
+    root, cache = require_path(cfg, "COCO_PATH", "COCO"), cache_folder(cfg)
+    return _training_data(CocoInstances(root, "train2017", cache), CocoInstances(root, "val2017", cache), config)
+
+
+def coco_panoptic(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """COCO panoptic, train2017 and val2017 under ``cfg.COCO_PATH``: RITM's coco scripts."""
+    config = _config(cfg, settings)
+    root, cache = require_path(cfg, "COCO_PATH", "COCO panoptic"), cache_folder(cfg)
+    train, val = (CocoPanoptic(root, f"{split}2017", config.stuff_prob, cache) for split in ("train", "val"))
+    return _training_data(train, val, config)
+
+
+def lvis(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """LVIS v1 under ``cfg.LVIS_v1_PATH``, with photographs from there or from ``cfg.COCO_PATH``: RITM's lvis scripts."""
+    config = _config(cfg, settings)
+    root = require_path(cfg, "LVIS_v1_PATH", "LVIS")
+    photographs = absolute(cfg, str(cfg.COCO_PATH)) if "COCO_PATH" in cfg else None
+    train, val = (Lvis(root, split, photographs, cache_folder(cfg)) for split in ("train", "val"))
+    return _training_data(train, val, config)
+
+
+def open_images(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """The masks of OpenImages under ``cfg.OPENIMAGES_PATH``: RITM's openimages scripts."""
+    config = _config(cfg, settings)
+    root, cache = require_path(cfg, "OPENIMAGES_PATH", "OpenImages"), cache_folder(cfg)
+    val = "val" if (root / "val").is_dir() else "validation"
+    return _training_data(OpenImages(root, "train", cache), OpenImages(root, val, cache), config)
+
+
+def ade20k(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """ADE20K under ``cfg.ADE20K_PATH``, scenes and parts: RITM's ade20k scripts."""
+    config = _config(cfg, {"min_object_area": 80, **settings})
+    root = require_path(cfg, "ADE20K_PATH", "ADE20K")
+    train, val = (ADE20K(root, split, True, config.stuff_prob) for split in ("training", "validation"))
+    return _training_data(train, val, config)
 
 
 def sbd(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -223,10 +258,10 @@ def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:
     return _training_data(source, source, config)
 
 
-def _coco_lvis_train(cfg: EasyDict, config: DataConfig) -> Source:
+def _coco_lvis(cfg: EasyDict, config: DataConfig, split: str = "train") -> Source:
     root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
-    allowed = root / "train" / config.allow_list if config.allow_list else None
-    return CocoLvis(root, "train", config.stuff_prob, allowed)
+    allowed = root / split / config.allow_list if config.allow_list and split == "train" else None
+    return CocoLvis(root, split, config.stuff_prob, allowed, cache_folder(cfg))
 
 
 def _saliency(cfg: EasyDict, config: DataConfig) -> Source:
