@@ -18,6 +18,7 @@ from pathlib import Path
 from isegm.evaluation.validation import noc_validation
 from isegm.training.config import AMP, RunOptions
 from isegm.training.distributed import launch, launched
+from isegm.training.flags import add_flags, given_flags
 from isegm.utils import cli
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -47,6 +48,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--cpu", action="store_true", help="use no GPU")
     add("--validate", default="", metavar="SETS", help="evaluation sets for NoC after every train.validate_every epochs")
     add("--validate-objects", type=int, help="only the first so many objects of each")
+    add_flags(parser)
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. train.clip=1 data.crop=[320,480]; repeatable")
     add("--config-path", help="another config.yml")
     add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # old launchers pass it; the environment says it too
@@ -75,7 +77,10 @@ def train(args: argparse.Namespace) -> None:
     cfg.run = RunOptions(args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus)
     if names := [name.strip() for name in args.validate.split(",") if name.strip()]:
         cfg.run = replace(cfg.run, validate=noc_validation(cfg, names, args.validate_objects))
-    load_experiment(args.script).main(cfg)
+    experiment = load_experiment(args.script)
+    for section, changes in given_flags(args, getattr(experiment, "MODEL", None), args.script).items():
+        cfg.overrides[section] = {**cfg.overrides.get(section, {}), **changes}
+    experiment.main(cfg)
 
 
 def work(args: argparse.Namespace) -> int:

@@ -1,0 +1,50 @@
+"""A small FCFI on synthetic scenes: models/ritm/tiny_synthetic.py with feedback integration in between, nothing else changed.
+
+Paper:  Wei et al., CVPR 2023 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/fcfi/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors --datasets synthetic --protocol ritm
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.core.registry import spec
+from isegm.data import recipes
+from isegm.methods.fcfi import fcfi_hrnet
+from isegm.nn.backbones.hrnet import HRNet
+from isegm.nn.encoders.fusion import Conv1S
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = fcfi_hrnet(
+    width=12,
+    ocr_width=24,
+    feedback_width=24,
+    backbone=spec(HRNet, width=12, depth="tiny"),
+    fusion=spec(Conv1S, in_channels=3, scale=1.0),
+    click_map="distance",
+    click_radius=80,
+    lr={},
+)
+
+
+def main(cfg: EasyDict) -> None:
+    # Of models/ritm/tiny_synthetic.py: change both or neither.
+    data = recipes.synthetic(
+        cfg,
+        crop=(192, 192),
+        augmentation="zoom",
+        val_augmentation="zoom",
+        max_clicks=12,
+        gamma=0.8,
+        first_click_center=True,
+        min_object_area=600,
+        epoch_len=800,
+        val_epoch_len=64,
+    )
+    train = TrainConfig(epochs=8, batch_size=8, lr=3e-3, milestones=(5, 7), ema=0.99, amp="auto", channels_last=True)
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
