@@ -108,6 +108,25 @@ def test_batches_ask_for_the_keys_of_the_replayed() -> None:
     assert sorted(loaded) == sorted([(0, index) for index in range(8)] + [(1, (i - 5) % 16) for i in range(8, 16)])
 
 
+def test_processes_share_what_they_learnt() -> None:
+    wrong_everywhere, nothing = wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9)
+    keys = [(0, position) for position in range(8)]
+    alone, two = Replay(ALWAYS, 0, Turned()), [Replay(ALWAYS, 0, Turned()) for _ in range(2)]
+    for i, key in enumerate(keys):
+        for replay in (alone, two[i % 2]):
+            replay.learn([key], wrong_everywhere, nothing, Clicks.of([Click(4, 4, False)][: i % 2]))
+    learnt = [dict(replay._learnt) for replay in two]
+
+    class Joined:
+        def gather(self, value):
+            return learnt
+
+    for replay, process in ((alone, Alone()), (two[0], Joined()), (two[1], Joined())):
+        replay.end_epoch(process)
+    assert alone.records == two[0].records == two[1].records
+    assert set(alone.records) == set(range(8))
+
+
 def test_state() -> None:
     replay = Replay(ALWAYS, 0, Turned())
     replay.learn([(0, 3)], wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9), Clicks.of([]))
