@@ -276,7 +276,7 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
     parts = recognise(shapes, config)
     if first is None or entry is None or parts is None:
         return None
-    layout = layout_of(*parts)
+    layout = layout_of(*parts)  # recognised as RITM's would be
     for name in layout.inferred:
         if config.get(name, layout.values[name]) != layout.values[name]:
             raise IsegmError(
@@ -300,7 +300,7 @@ def publish(described: Spec) -> Published | None:
     args = described["args"]
     if resolve(described["target"]) is not FCFI:
         return None
-    layout = layout_of(args["backbone"], args["head"])
+    layout = layout_of(args["backbone"], args["head"], activated=False)
     if layout is None or args.get("click_map", "disk") != "disk" or resolve(args["fusion"]["target"]) is not Conv1S:
         return None
     feedback = args["feedback"]["args"]

@@ -63,11 +63,17 @@ class Layout:
     inferred: tuple[str, ...]
 
 
-def layout_of(backbone: Spec, head: Spec) -> Layout | None:
-    """The layout of two parts; None if the original code bases have no such parts."""
+def layout_of(backbone: Spec, head: Spec, activated: bool = True) -> Layout | None:
+    """The layout of two parts; None if the original code bases have no such parts.
+
+    Args:
+        activated: of an HRNet of that code base, see ``HRNet``.
+    """
     target = resolve(backbone["target"]), resolve(head["target"])
     body, top = backbone["args"], head["args"]
     if target == (HRNet, OCRHead) and body.get("depth", "full") in ("full", "small"):
+        if body.get("activated", True) != activated:
+            return None
         small = body.get("depth", "full") == "small"
         values = {"width": body.get("width", 18), "ocr_width": top["width"], "small": small, "with_aux_output": True}
         return Layout(OCR_KEYS, "isegm.model.is_hrnet_model.HRNetModel", values, ("width", "ocr_width", "small"))

@@ -13,7 +13,7 @@ from golden_heads import CLICKS, SESSION, fingerprint, generator, golden_array, 
 from torch import Tensor
 
 from isegm.core.boxes import Box
-from isegm.core.registry import Spec, build
+from isegm.core.registry import build
 from isegm.core.rounds import Prediction, Round
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
