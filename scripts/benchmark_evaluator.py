@@ -10,6 +10,7 @@ variants made the same clicks.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.engine import Clock, Engine
+from isegm.evaluation.engine import Clock, Engine, EngineSettings
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
@@ -31,38 +32,42 @@ from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
-# Each variant adds to the one before it; the last two leave exactness behind.
-VARIANTS: dict[str, dict[str, bool]] = {
-    "sequential": {},
-    "+ memory kept": {"memory": True},
-    "+ windowed click maps": {"memory": True, "maps": True},
-    "+ channels last": {"memory": True, "maps": True, "channels_last": True},
-    "+ folded batch norm": {"memory": True, "maps": True, "channels_last": True, "fold": True},
-    "+ lock-step (the default)": {"memory": True, "maps": True, "channels_last": True, "fold": True, "engine": True},
-    "+ bf16": {"memory": True, "maps": True, "channels_last": True, "fold": True, "engine": True, "bf16": True},
+# Each variant has one ingredient more than the one before it; the last leaves exactness behind.
+INGREDIENTS = {
+    "memory": "+ memory kept",
+    "maps": "+ windowed click maps",
+    "channels_last": "+ channels last",
+    "fold": "+ folded batch norm",
+    "engine": "+ lock-step",
+    "lanes": "+ passes side by side (the default)",
+    "bf16": "+ bf16",
 }
+VARIANTS = ("sequential", *INGREDIENTS.values())
 
 
 def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
     """One turn of one variant; runs in a process of its own."""
-    has = VARIANTS[name].get
+    has = set(list(INGREDIENTS)[: VARIANTS.index(name)])
     cfg = load_config(args.config_path)
-    device = pick_device(args.cpu, args.gpus, keep_memory=bool(has("memory")))
+    device = pick_device(args.cpu, args.gpus, keep_memory="memory" in has)
     loaded = load_model(find_checkpoint(cfg, args.checkpoint), device)
-    model = loaded.model if has("maps") else loaded.model.reference()
-    model = for_evaluation(model, fold=bool(has("fold")), channels_last=bool(has("channels_last")))
+    model = loaded.model if "maps" in has else loaded.model.reference()
+    model = for_evaluation(model, fold="fold" in has, channels_last="channels_last" in has)
     spent, clicks = Clock(), []
     wall = 0.0
     for dataset_name in args.datasets.split(","):
         dataset = evaluation_set(dataset_name, cfg)
         protocol = load_protocol(args.protocol or model.protocol).for_dataset(dataset.name)
         protocol = protocol.changed(max_clicks=args.clicks, stop_iou=1.01)
-        predictor = protocol.predictor(model, amp=bool(has("bf16")))
+        predictor = protocol.predictor(model, amp="bf16" in has)
         predictor.click(predictor.start(np.zeros((400, 600, 3), np.uint8)), Click(200, 300, True))  # warm up
-        engine = Engine(predictor, dataset, protocol, spent)
+        settings = EngineSettings.suited_to(device)
+        if "lanes" not in has:
+            settings = dataclasses.replace(settings, passes=1)
+        engine = Engine(predictor, dataset, protocol, spent, settings)
         objects = range(min(args.objects, len(dataset)))
         started = time.perf_counter()
-        if has("engine"):
+        if "engine" in has:
             outcomes = dict(engine.run(objects))
         else:
             outcomes = dict(play_sequentially(predictor, dataset, protocol, objects, spent))

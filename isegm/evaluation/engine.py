@@ -1,12 +1,15 @@
 """The lock-step engine: many objects are played at once, and those whose views have the same size share forward passes.
 
 Objects wait in groups by view size. The engine always answers the fullest group, while threads look at the answers before
-(IoU, next click, next view) and decode the objects that come next. Which objects share a pass depends only on their order,
-so a run can be repeated exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
+(IoU, next click, next view) and decode the objects that come next. On a CPU a few passes of one view each run side by side,
+which uses its cores better than sharing out every layer. Which objects share a pass depends only on their order, so a run can
+be repeated exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import threading
 import time
@@ -65,16 +68,22 @@ class EngineSettings:
         window: objects in play at once. Their images are kept as bytes and their answers as floats: 7 bytes per pixel.
         threads: for decoding and for the simulated user.
         ahead: objects decoded in advance.
+        passes: forward passes at a time, among which the cores of a CPU are shared out.
     """
 
     window: int = 16
     threads: int = 2
     ahead: int = 8
+    passes: int = 1
 
     @classmethod
     def suited_to(cls, device: torch.device) -> EngineSettings:
         """A window that fills the passes of a GPU; a CPU gains nothing from batches, and a small one keeps memory low."""
-        return cls(window=1024, threads=8, ahead=64) if device.type == "cuda" else cls(window=8, threads=2, ahead=8)
+        if device.type == "cuda":
+            return cls(window=1024, threads=8, ahead=64)
+        # Every pass is driven by Python, of which only one thread runs at a time: more than a few would wait for one another.
+        passes = min(4, torch.get_num_threads())
+        return cls(window=4 + 4 * passes, threads=2, ahead=8, passes=passes)
 
 
 @dataclass
@@ -117,9 +126,10 @@ class Engine:
 
     def run(self, indices: Sequence[int]) -> Iterator[tuple[int, ObjectRecord | Skipped]]:
         """Yield (index, outcome) for each of ``indices``, as objects finish."""
-        with ThreadPoolExecutor(max(1, self.settings.threads)) as pool:
+        with ThreadPoolExecutor(max(1, self.settings.threads)) as pool, self._lanes() as lanes:
             arrivals = self._arrivals(pool, indices)
             waiting: dict[Hashable, list[Seat]] = {}
+            passing: deque[Future[list[Future[Seat]]]] = deque()
             looking: deque[list[Future[Seat]]] = deque()
             playing, exhausted = 0, False
             while True:
@@ -141,12 +151,28 @@ class Engine:
                             yield seat.index, seat.record()
                         else:
                             waiting.setdefault(seat.request.group, []).append(seat)
-                if waiting:
-                    seats = self._fullest(waiting)
-                    masks = self._answer(seats)
-                    looking.append([pool.submit(self._look, *pair) for pair in zip(seats, masks, strict=True)])
+                # A lane that has finished finds a pass in store; a single lane waits for as full a group as can be had.
+                while waiting and len(passing) < self.settings.passes + (self.settings.passes > 1):
+                    passing.append(lanes.submit(self._pass, self._fullest(waiting), pool))
+                if passing:
+                    looking.append(passing.popleft().result())
                 elif exhausted and not looking:
                     return
+
+    @contextlib.contextmanager
+    def _lanes(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads for forward passes, each with its share of the cores."""
+        cores, passes = torch.get_num_threads(), max(1, self.settings.passes)
+        share = functools.partial(torch.set_num_threads, max(1, cores // passes))
+        try:
+            with ThreadPoolExecutor(passes, initializer=share) as lanes:
+                yield lanes
+        finally:
+            torch.set_num_threads(cores)  # some of the libraries below torch know one number for all threads
+
+    def _pass(self, seats: list[Seat], pool: ThreadPoolExecutor) -> list[Future[Seat]]:
+        masks = self._answer(seats)
+        return [pool.submit(self._look, *pair) for pair in zip(seats, masks, strict=True)]
 
     def _arrivals(self, pool: ThreadPoolExecutor, indices: Sequence[int]) -> Iterator[Seat | tuple[int, Skipped]]:
         """Decoded objects with their first click, in order, read ahead in threads."""

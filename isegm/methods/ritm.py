@@ -21,7 +21,7 @@ from isegm.methods.base import ClickModel
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps
+from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps, distance_maps_everywhere
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.bce import SigmoidBCE
@@ -29,7 +29,12 @@ from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.weights import KeyMap, Published
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLICK_MAPS = {"disk": disk_maps, "disk everywhere": disk_maps_everywhere, "distance": distance_maps}
+CLICK_MAPS = {
+    "disk": disk_maps,
+    "distance": distance_maps,
+    "disk everywhere": disk_maps_everywhere,
+    "distance everywhere": distance_maps_everywhere,
+}
 
 
 class RITM(ClickModel):
@@ -112,8 +117,8 @@ class RITM(ClickModel):
 
     def reference(self) -> RITM:
         copied = copy.deepcopy(self)
-        if copied.click_map == "disk":
-            copied.click_map = "disk everywhere"
+        if not copied.click_map.endswith("everywhere"):
+            copied.click_map += " everywhere"
         return copied
 
     def lr_multiplier(self, name: str) -> float:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -44,14 +45,14 @@ def samples(count: int = 6) -> list[Sample]:
     return made
 
 
-@pytest.mark.parametrize("window", [1, 4, 99])
-def test_lock_step_gives_the_clicks_of_the_sequential_loop(window: int) -> None:
+@pytest.mark.parametrize(("window", "passes"), [(1, 1), (4, 1), (99, 1), (4, 2), (99, 3)])
+def test_lock_step_gives_the_clicks_of_the_sequential_loop(window: int, passes: int) -> None:
     torch.manual_seed(0)
     model, dataset = tiny().eval(), Listed(samples())
     slow = PROTOCOL.predictor(model.reference())
     expected = evaluate(slow, dataset, PROTOCOL, player=partial(play_sequentially, slow, dataset, PROTOCOL)).objects
     fast = PROTOCOL.predictor(for_evaluation(model), max_pixels=4 * 400 * 400)
-    found = evaluate(fast, dataset, PROTOCOL, settings=EngineSettings(window=window)).objects
+    found = evaluate(fast, dataset, PROTOCOL, settings=EngineSettings(window=window, passes=passes)).objects
     for a, b in zip(expected, found, strict=True):
         assert a.clicks == b.clicks
         assert a.ious == pytest.approx(b.ious, abs=1e-4)
@@ -92,6 +93,29 @@ def test_views_of_equal_size_share_passes() -> None:
     one_click = Protocol("test", 1, zoom=None, max_clicks=1)
     evaluate(predictor, Listed(samples(9)), one_click, settings=EngineSettings(window=99))
     assert model.passes == [3, 3, 3]
+
+
+def test_passes_run_side_by_side_and_leave_the_number_of_threads_as_it_was() -> None:
+    class Meeting(ClickModel):
+        """Answers only once two passes have come together."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.probe, self.barrier = ProbeNet(True), threading.Barrier(2, timeout=30)
+
+        def forward(self, round_: Round) -> Prediction:
+            self.barrier.wait()
+            return self.probe(round_)
+
+    torch.set_num_threads(2)
+    try:
+        predictor = Predictor(Meeting(), WholeImage())
+        one_click = Protocol("test", 1, zoom=None, max_clicks=1)
+        result = evaluate(predictor, Listed(samples(4)), one_click, settings=EngineSettings(passes=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert len(result.objects) == 4
 
 
 def test_without_memory_a_pass_is_split() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from isegm.core.clicks import Click, Clicks
-from isegm.nn.encoders.maps import disk_maps, distance_maps
+from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps, distance_maps_everywhere
 
 
 def whole_image_reference(points: Tensor, size: tuple[int, int], radius: float, disks: bool) -> Tensor:
@@ -49,6 +49,15 @@ def test_distances_equal_the_whole_image_rule_bit_for_bit() -> None:
     for seed in range(10):
         clicks, points = random_clicks(seed)
         assert torch.equal(distance_maps(clicks, (50, 70), 260), whole_image_reference(points, (50, 70), 260, disks=False))
+
+
+def test_the_yardsticks_equal_the_quick_maps_bit_for_bit() -> None:
+    for seed in range(10):
+        clicks, _ = random_clicks(seed)
+        for quick, slow in ((disk_maps, disk_maps_everywhere), (distance_maps, distance_maps_everywhere)):
+            assert torch.equal(quick(clicks, (50, 70), 24), slow(clicks, (50, 70), 24))
+            nothing = clicks.only(7)
+            assert torch.equal(quick(nothing, (50, 70), 24), slow(nothing, (50, 70), 24))
 
 
 def test_the_rim_follows_the_last_bit_of_a_coordinate() -> None:

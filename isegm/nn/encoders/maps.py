@@ -46,16 +46,8 @@ def disk_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
 
 
 def disk_maps_everywhere(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
-    """``disk_maps`` word for word: the distance of every pixel to every click. The yardstick for exactness and speed."""
-    height, width = size
-    device = clicks.yx.device
-    rows = torch.arange(height, dtype=torch.float64, device=device)[:, None]
-    cols = torch.arange(width, dtype=torch.float64, device=device)
-    dy = (rows - clicks.yx[..., 0, None, None]).float()  # B N H 1
-    dx = (cols - clicks.yx[..., 1, None, None]).float()  # B N 1 W
-    near = dy * dy + dx * dx <= radius**2
-    planes = [(near & (_drawn(clicks) & (clicks.label == sign))[..., None, None]).any(1) for sign in (POSITIVE, NEGATIVE)]
-    return torch.stack(planes, 1).float()
+    """``disk_maps`` as the published code computes it, with the work that causes: the yardstick for exactness and speed."""
+    return (_squared_distances_everywhere(clicks, size, 1.0) <= radius**2).float()
 
 
 def distance_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
@@ -70,6 +62,11 @@ def distance_maps(clicks: Clicks, size: tuple[int, int], radius: float) -> Tenso
         ``B 2 H W`` float32 in [0, 1], object clicks first; 1 everywhere where there is no click of that sign.
     """
     return squared_distances(clicks, size, radius).sqrt_().mul_(2).tanh_()
+
+
+def distance_maps_everywhere(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
+    """``distance_maps`` as the published code computes it, with the work that causes: the yardstick for exactness and speed."""
+    return _squared_distances_everywhere(clicks, size, radius).sqrt_().mul_(2).tanh_()
 
 
 def squared_distances(clicks: Clicks, size: tuple[int, int], radius: float = 1.0) -> Tensor:
@@ -128,6 +125,26 @@ def _nearest(dy: Tensor, dx: Tensor, clicks: Clicks, far: float) -> Tensor:
             squared = dy[:, i, None, :, None] + dx[:, i, None, None, :]  # B 1 H W
             nearest = torch.where(drawn[:, i, :, None, None], torch.minimum(nearest, squared), nearest)
     return nearest
+
+
+def _squared_distances_everywhere(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
+    """``squared_distances`` as in RITM's ``DistMaps``: both offsets of every pixel to every click, then the nearest click.
+
+    There are as many clicks of either sign as of the sign that has more; the missing ones are computed, too.
+    """
+    height, width = size
+    of_sign = torch.stack([clicks.label == POSITIVE, clicks.label == NEGATIVE], 1)  # B 2 N
+    columns = (~of_sign).to(torch.uint8).argsort(stable=True, dim=-1)[..., : max(1, int(of_sign.sum(-1).max()))]  # B 2 M
+    points = clicks.yx[:, None].expand(-1, 2, -1, -1).gather(2, columns[..., None].expand(-1, -1, -1, 2))  # B 2 M 2
+    there = (of_sign & _drawn(clicks)[:, None]).gather(2, columns)
+    axes = (torch.arange(side, dtype=torch.float32, device=points.device) for side in (height, width))
+    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij")).repeat(columns.numel(), 1, 1, 1)  # 2BM 2 H W
+    offsets.sub_(points.view(-1, 2, 1, 1)).div_(radius)
+    offsets.mul_(offsets)
+    offsets[:, 0] += offsets[:, 1]
+    squared = offsets[:, 0].view(*columns.shape, height, width)
+    squared[~there] = FAR
+    return squared.amin(2)
 
 
 def _drawn(clicks: Clicks) -> Tensor:
