@@ -135,8 +135,8 @@ class FCFI(ClickModel):
 
     def reference(self) -> FCFI:
         copied = copy.deepcopy(self)
-        if copied.click_map == "disk":
-            copied.click_map = "disk everywhere"
+        if not copied.click_map.endswith("everywhere"):
+            copied.click_map += " everywhere"
         return copied
 
     def lr_multiplier(self, name: str) -> float:
@@ -265,8 +265,7 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
     Args:
         shapes: every key of the state dict and the shape of its tensor.
         config: the constructor arguments stored beside it, for what shapes cannot tell: ``expansion_ratio`` (0.3 if it is
-            missing),
-            ``update_num`` (1) and ``norm_radius`` (5).
+            missing), ``update_num`` (1) and ``norm_radius`` (5).
 
     Raises:
         IsegmError: the stored configuration contradicts the tensors.
