@@ -68,7 +68,7 @@ def draw_overlays(result: Path, model: Path, out: Path) -> None:
         clicks = " ".join(f"{y},{x},{label}" for y, x, label in record.clicks[:5])
         command(
             *("scripts/try_clicks.py", "--checkpoint", model, "--image", image, "--clicks", clicks, "--cpu"),
-            *("--save-overlay", out / "overlays" / f"{record.id}_overlay.png"),
+            *("--dataset", recorded.name, "--save-overlay", out / "overlays" / f"{record.id}_overlay.png"),
         )
 
 
