@@ -83,7 +83,7 @@ class Engine:
 
     Args:
         checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of config.yml.
-        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of the network; the others,
+        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of the network; others,
             e.g. "f-BRS-B", optimise the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
         protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in configs/eval, or a ``Protocol``.

@@ -20,14 +20,14 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.inference.mirror import with_mirror
-from isegm.inference.modes import MODES, with_mode
+from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.predictor import Predictor
 from isegm.inference.zoom import View, WholeImage
 from isegm.methods.checkpoints import load_model, save_model, save_published
 from isegm.methods.fbrs import FBRS, BRSSettings, Objective, Offset, ScaleAndBias, click_masks, fbrs_deeplab, fbrs_hrnet
 from isegm.methods.ritm import RITM, ritm_hrnet
 
-BRS_MODES = [mode for mode in MODES if mode != "NoBRS"]
+BRS_MODES = [mode for mode in MODES if mode not in PLAIN]
 FEATURE_MODES = [mode for mode in BRS_MODES if mode.startswith("f-BRS")]
 INPUT_MODES = [mode for mode in BRS_MODES if not mode.startswith("f-BRS")]
 NINE = [Click(8 + 4 * i, 60 - 5 * i, i % 3 != 2) for i in range(9)]
