@@ -1,0 +1,343 @@
+"""Every data set: what it should hold, where it comes from, how it is opened; and the check of a copy of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from easydict import EasyDict
+
+from isegm.core.errors import IsegmError
+from isegm.data.conversion.coco_lvis import SUMMARY, file_sha256
+from isegm.data.dataset import Source
+from isegm.data.datasets.ade20k import ADE20K
+from isegm.data.datasets.coco import CocoInstances
+from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.datasets.coco_panoptic import CocoPanoptic
+from isegm.data.datasets.duts import duts
+from isegm.data.datasets.hflickr import hflickr
+from isegm.data.datasets.lvis import Lvis
+from isegm.data.datasets.msra10k import msra10k
+from isegm.data.datasets.open_images import OpenImages
+from isegm.data.datasets.pascal_sbd import from_png
+from isegm.data.datasets.pascal_voc import PascalVocObjects
+from isegm.data.datasets.sbd import SbdObjects
+from isegm.data.datasets.thin_object import thin_object
+from isegm.data.datasets.youtube_vos import YouTubeVOS
+from isegm.data.evaluation_sets import EvalDataset, evaluation_set
+from isegm.data.labelled import cache_folder
+from isegm.data.pairs import MaskPairs
+from isegm.data.reading import CorruptSample
+from isegm.utils.config import absolute, require_path
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a data set that is opened on its own.
+
+    Attributes:
+        name: e.g. the split.
+        open: from the root of the set and config.yml.
+        count: how many samples (evaluation: objects; training: images) there are by the literature; None: not known.
+        objects: how many objects a training part has by the literature.
+        annotations: files and folders of annotations, relative to the root, for the fingerprint of a training part.
+    """
+
+    name: str
+    open: Callable[[Path, EasyDict], EvalDataset | Source]
+    count: int | None = None
+    objects: int | None = None
+    annotations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set: the key of config.yml that says where it is, where it comes from, and its parts."""
+
+    name: str
+    key: str
+    origin: str
+    parts: tuple[Part, ...]
+
+
+@dataclass
+class Finding:
+    """What the check of a part found.
+
+    Attributes:
+        length, objects: as found; ``objects`` is None where that is not known.
+        problems: what is wrong with it, one line each. A count other than that of the literature is a problem of an evaluation
+            set, whose numbers could not be compared; a training set may be a selection.
+        notes: what is worth knowing.
+    """
+
+    part: Part
+    length: int = 0
+    objects: int | None = None
+    looked_at: int = 0
+    fingerprint: str = ""
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, progress: Callable[[Any], Any] = iter) -> Finding:
+    """Open a part, count it, and read samples: pictures and masks must be readable, of one size, and hold an object.
+
+    Args:
+        sample: how many samples to read, evenly spread; None reads all.
+        progress: wraps what is iterated over, e.g. ``tqdm``.
+    """
+    found = Finding(part)
+    try:
+        root = require_path(cfg, data_set.key, data_set.name)
+        opened = part.open(root, cfg)
+    except IsegmError as error:
+        found.problems.append(str(error))
+        return found
+    found.length = len(opened)
+    found.objects = getattr(opened, "object_count", None)
+    _compare_counts(found, isinstance(opened, EvalDataset))
+    found.problems += [text for name in part.annotations for text in _conversion_problems(root / name)]
+    for index in progress(spread(found.length, sample)):
+        found.looked_at += 1
+        try:
+            _read(opened, index)
+        except CorruptSample as error:
+            found.problems.append(str(error))
+    found.fingerprint = opened.fingerprint() if isinstance(opened, EvalDataset) else fingerprint(root, part.annotations)
+    return found
+
+
+def spread(length: int, sample: int | None) -> Sequence[int]:
+    """``sample`` different positions of ``length``, evenly spread, the first and the last among them; all for None."""
+    if sample is None or sample >= length:
+        return range(length)
+    return np.unique(np.linspace(0, length - 1, sample).round().astype(int)).tolist()
+
+
+def fingerprint(root: Path, names: Sequence[str]) -> str:
+    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders hold."""
+    digest = hashlib.sha256()
+    for name in names:
+        path = root / name
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                digest.update(f"{file.relative_to(root)} {file.stat().st_size}\n".encode())
+        elif path.is_file():
+            digest.update(f"{name} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _read(opened: EvalDataset | Source, index: int) -> None:
+    if isinstance(opened, EvalDataset):
+        opened[index]
+    elif not opened.read(index, np.random.default_rng(index)).layers.any():
+        raise CorruptSample(f"image {index} has no annotated pixel")
+
+
+def _compare_counts(found: Finding, is_evaluation: bool) -> None:
+    for what, number, expected in (("samples", found.length, found.part.count), ("objects", found.objects, found.part.objects)):
+        if None in (number, expected) or number == expected:
+            continue
+        if is_evaluation:
+            found.problems.append(f"{number:,} {what}, and the literature has {expected:,}; numbers would not be comparable")
+        else:
+            found.notes.append(f"{number:,} {what} here, {expected:,} in the literature: a selection, or another version")
+
+
+def _conversion_problems(path: Path) -> Iterator[str]:
+    """Whether what ``convert_annotations.py`` wrote is still what it wrote."""
+    summary = path.with_name(SUMMARY)
+    if path.name == "hannotation.pickle" and summary.is_file():
+        try:
+            expected = json.loads(summary.read_text())["hannotation_sha256"]
+        except (ValueError, KeyError, TypeError):
+            yield f"{summary} is damaged"
+            return
+        if file_sha256(path) != expected:
+            yield f"{path} is not the file that {summary.name} speaks of: its sha256 differs"
+
+
+def _evaluated(name: str, count: int | None) -> Part:
+    return Part(name, lambda root, cfg: evaluation_set(name, cfg), count)
+
+
+def _photographs(cfg: EasyDict) -> Path | None:
+    return absolute(cfg, str(cfg.COCO_PATH)) if "COCO_PATH" in cfg else None
+
+
+RITM = "github.com/saic-vul/ritm_interactive_segmentation, releases"
+VOC = "host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar (md5 6cd6e144f989b92b3379bac3b3de84fd)"
+SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours, benchmark.tgz"
+SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, sbd_samples_weights.pkl, from {RITM}"
+COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
+
+CATALOGUE = (
+    DataSet("GrabCut", "GRABCUT_PATH", f"{RITM}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
+    DataSet("Berkeley", "BERKELEY_PATH", f"{RITM}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
+    DataSet("DAVIS", "DAVIS_PATH", f"{RITM}: DAVIS.zip", (_evaluated("DAVIS", 345),)),
+    DataSet("COCO_MVal", "COCO_MVAL_PATH", f"{RITM}: COCO_MVal.zip", (_evaluated("COCO_MVal", 800),)),
+    DataSet(
+        "DAVIS585",
+        "DAVIS585_PATH",
+        "github.com/XavierCHEN34/ClickSEG: DAVIS-585 data",
+        tuple(_evaluated(name, 585) for name in ("DAVIS585", "D585_SP", "D585_STM")),
+    ),
+    DataSet(
+        "PascalVOC",
+        "PASCALVOC_PATH",
+        VOC,
+        (
+            _evaluated("PascalVOC", 3427),
+            Part("train", lambda root, cfg: PascalVocObjects(root, "train"), 1464, None, ("ImageSets", "SegmentationObject")),
+        ),
+    ),
+    DataSet(
+        "SBD",
+        "SBD_PATH",
+        SBD,
+        (
+            _evaluated("SBD", 6671),
+            Part("train", lambda root, cfg: SbdObjects(root, "train"), 8498, None, ("train.txt", "inst")),
+            Part("val", lambda root, cfg: SbdObjects(root, "val"), 2857, None, ("val.txt", "inst")),
+        ),
+    ),
+    DataSet(
+        "PASCAL_SBD",
+        "PASCAL_SBD_PATH",
+        "github.com/frazerlin/fcanet: its Pascal_SBD data (PascalVOC and SBD serve as well: docs/data.md)",
+        (Part("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
+    ),
+    DataSet(
+        "COCO",
+        "COCO_PATH",
+        COCO,
+        (
+            Part(
+                "train2017",
+                lambda root, cfg: CocoInstances(root, "train2017", cache_folder(cfg)),
+                117_266,
+                849_949,
+                ("annotations/instances_train2017.json",),
+            ),
+            Part(
+                "val2017",
+                lambda root, cfg: CocoInstances(root, "val2017", cache_folder(cfg)),
+                None,
+                36_335,
+                ("annotations/instances_val2017.json",),
+            ),
+        ),
+    ),
+    DataSet(
+        "COCO_panoptic",
+        "COCO_PATH",
+        "cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip (unpack its zip files too)",
+        tuple(
+            Part(
+                f"{split}2017",
+                lambda root, cfg, split=split: CocoPanoptic(root, f"{split}2017", cache=cache_folder(cfg)),
+                count,
+                None,
+                (f"annotations/panoptic_{split}2017.json", f"annotations/panoptic_{split}2017"),
+            )
+            for split, count in (("train", 118_287), ("val", 5000))
+        ),
+    ),
+    DataSet(
+        "LVIS",
+        "LVIS_v1_PATH",
+        "lvisdataset.org/dataset: lvis_v1_train.json.zip and lvis_v1_val.json.zip; photographs are those of COCO",
+        tuple(
+            Part(
+                split,
+                lambda root, cfg, split=split: Lvis(root, split, _photographs(cfg), cache_folder(cfg)),
+                count,
+                objects,
+                (f"lvis_v1_{split}.json", f"annotations/lvis_v1_{split}.json"),
+            )
+            for split, count, objects in (("train", 99_388, 1_270_141), ("val", 19_626, 244_707))
+        ),
+    ),
+    DataSet(
+        "COCO_LVIS",
+        "COCO_LVIS_PATH",
+        f"{RITM}: cocolvis_annotation.tar.gz, with COCO's train2017 and val2017 as images;"
+        " or scripts/convert_annotations.py coco_lvis",
+        tuple(
+            Part(
+                split,
+                lambda root, cfg, split=split: CocoLvis(root, split, cache=cache_folder(cfg)),
+                None,
+                None,
+                (f"{split}/hannotation.pickle", f"{split}/masks"),
+            )
+            for split in ("train", "val")
+        ),
+    ),
+    DataSet(
+        "OpenImages",
+        "OPENIMAGES_PATH",
+        "storage.googleapis.com/openimages/web/download.html: segmentation masks, their CSV lists, and the images these name",
+        tuple(
+            Part(
+                split,
+                lambda root, cfg, split=split: OpenImages(root, split, cache_folder(cfg)),
+                images,
+                masks,
+                (f"{split}/{split}-annotations-object-segmentation.csv", f"{split}/masks"),
+            )
+            for split, images, masks in (("train", 944_037, 2_686_666), ("validation", 13_524, 24_730))
+        ),
+    ),
+    DataSet(
+        "ADE20K",
+        "ADE20K_PATH",
+        "ade20k.csail.mit.edu: the full release ADE20K_2016_07_26",
+        tuple(
+            Part(split, lambda root, cfg, split=split: ADE20K(root, split, parts=True), count, None, (f"images/{split}",))
+            for split, count in (("training", 20_210), ("validation", 2000))
+        ),
+    ),
+    DataSet(
+        "ThinObject5K",
+        "THINOBJECT_PATH",
+        "github.com/liewjunhao/thin-object-selection",
+        (Part("all", lambda root, cfg: thin_object(root), 5748, None, ("masks",)),),
+    ),
+    DataSet(
+        "MSRA10K",
+        "MSRA10K_PATH",
+        "mmcheng.net/msra10k",
+        (Part("all", lambda root, cfg: MaskPairs("MSRA10K", msra10k(root)), 10_000, None, ("Imgs",)),),
+    ),
+    DataSet(
+        "DUTS-TR",
+        "DUTS_TR_PATH",
+        "saliencydetection.net/duts",
+        (Part("all", lambda root, cfg: MaskPairs("DUTS-TR", duts(root)), 10_553, None, ("DUTS-TR-Mask",)),),
+    ),
+    DataSet(
+        "DUTS-TE",
+        "DUTS_TE_PATH",
+        "saliencydetection.net/duts",
+        (Part("all", lambda root, cfg: MaskPairs("DUTS-TE", duts(root)), 5019, None, ("DUTS-TE-Mask",)),),
+    ),
+    DataSet(
+        "HFlickr",
+        "HFLICKR_PATH",
+        "github.com/bcmi/Image-Harmonization-Dataset-iHarmony4: HFlickr",
+        (Part("all", lambda root, cfg: hflickr(root), None, None, ("masks",)),),
+    ),
+    DataSet(
+        "YouTube-VOS",
+        "YOUTUBEVOS_PATH",
+        "youtube-vos.org: the training set of 2018 or 2019",
+        (Part("train", lambda root, cfg: YouTubeVOS(root), 3471, None, ("train/meta.json", "train/Annotations")),),
+    ),
+)
