@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from isegm.training.flags import FLAGS
 from isegm.utils.config import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -32,7 +33,8 @@ def flags_of(script: str) -> set[str]:
     """The flags that a script's source adds to its parser."""
     text = (REPOSITORY / script).read_text()
     added = re.findall(r"\badd(?:_argument)?\(((?:\s*\"--[\w-]+\",?)+)", text)
-    return {"--help"} | {flag for group in added for flag in FLAG.findall(group)}
+    shared = {"--with-prev-mask", *(f"--{flag.name}" for flag in FLAGS)} if script == "train.py" else set()
+    return {"--help"} | shared | {flag for group in added for flag in FLAG.findall(group)}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,8 @@ def test_the_flags_found_in_source_are_those_of_the_parser() -> None:
     script = importlib.util.module_from_spec(described)
     described.loader.exec_module(script)
     for flag in flags_of("train.py") - {"--help"}:
-        value = {"--cpu": [], "--amp": ["off"], "--batch-size": ["1"]}.get(flag, ["1"])
+        alone = ("--cpu", "--check", "--first-click-center", "--with-prev-mask")
+        value = [] if flag in alone else {"--amp": ["off"], "--batch-size": ["1"]}.get(flag, ["1"])
         script.parse_arguments(["models/x.py", flag, *value])
     with pytest.raises(SystemExit):
         script.parse_arguments(["models/x.py", "--no-such-flag"])
