@@ -380,7 +380,7 @@ def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **opti
 
     Published: ``(18, "full", 64)`` and ``(32, "full", 128)``.
     """
-    described = ritm_hrnet(width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **_NETWORK, **options)
+    described = ritm_hrnet(width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options))
     described["args"]["head"] = ocr_head(width, ocr_width, slow_classifiers=False)
     return described
 
@@ -390,7 +390,7 @@ def fbrs_deeplab(layers: int = 34, width: int = 128, **options: Any) -> Spec:
 
     ``dropout`` and further options are those of ``ritm_deeplab``.
     """
-    return ritm_deeplab(layers, width, fusion=spec(RGBConv, in_channels=2), **_NETWORK, **options)
+    return ritm_deeplab(layers, width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options))
 
 
 def tiny() -> FBRS:

@@ -1,0 +1,39 @@
+"""A small network of f-BRS' kind on synthetic scenes, to try the optimisation modes on: no previous mask, distance maps.
+
+Paper:  arXiv 2001.10331 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/fbrs/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py f-BRS-B --exp-path fbrs/tiny_synthetic/000 --datasets synthetic
+Cost:   not run here
+Result: not run here
+
+Scenes and steps are those of models/ritm/tiny_synthetic.py; all clicks are sampled, as f-BRS trains.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.fbrs import fbrs_hrnet
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = fbrs_hrnet(width=12, depth="tiny", ocr_width=24, click_radius=80, backbone_lr=1.0)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(
+        cfg,
+        crop=(192, 192),
+        augmentation="zoom",
+        val_augmentation="zoom",
+        max_clicks=12,
+        gamma=0.8,
+        first_click_center=True,
+        min_object_area=600,
+        epoch_len=800,
+        val_epoch_len=64,
+    )
+    train = TrainConfig(epochs=8, batch_size=8, lr=3e-3, milestones=(5, 7), ema=0.99, amp="auto", channels_last=True)
+    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
