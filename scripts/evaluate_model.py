@@ -2,6 +2,7 @@
 
     python scripts/evaluate_model.py NoBRS --checkpoint model.safetensors --datasets GrabCut,Berkeley --save-json out.json
     python scripts/evaluate_model.py f-BRS-B --checkpoint model.safetensors --datasets GrabCut
+    python scripts/evaluate_model.py --checkpoint model.safetensors --replay session.json     clicks recorded in the demo
     torchrun --nproc-per-node 2 scripts/evaluate_model.py ...     the same table, the objects shared out over processes
 
 Without --protocol the method's own published protocol is used; which one is printed. An interrupted run continues where it
@@ -23,16 +24,21 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
+from isegm.data.reading import read_image
+from isegm.demo.limits import Limits, checked_image
 from isegm.evaluation.evaluate import evaluate
 from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
+from isegm.evaluation.replay import replay
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
+from isegm.inference.session_file import SessionFile, pixels_sha256
+from isegm.inference.settings import Answering
 from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
@@ -61,12 +67,14 @@ class Task:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
-    parser.add_argument("mode", help=f"how clicks are answered: {', '.join(MODES)}")
+    parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--checkpoint", "--resume-path", help="a file, or a name under WEIGHTS_PATH of config.yml")
     which.add_argument("--exp-path", help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint")
     parser.add_argument("--model_dir", "--model-dir", dest="model_dir", help="folder of --checkpoint, instead of WEIGHTS_PATH")
     parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
+    parser.add_argument("--replay", metavar="SESSION", help="answer the clicks of a session file of scripts/demo.py again")
+    parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
     parser.add_argument("--image-dir", help="for --datasets folder: the images")
     parser.add_argument("--mask-dir", help="for --datasets folder: their masks")
     device = parser.add_mutually_exclusive_group()
@@ -213,8 +221,8 @@ def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
 
 
 def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
-    if args.mode not in MODES:
-        raise unknown("mode", args.mode, MODES)
+    if args.mode is None:
+        raise IsegmError(f"which mode? One of {', '.join(MODES)}, e.g. evaluate_model.py NoBRS --checkpoint ...")
     cfg = load_config(args.config_path)
     cfg.IMAGE_DIR, cfg.MASK_DIR = args.image_dir, args.mask_dir
     names = [n.strip() for n in args.datasets.split(",") if n.strip()]
@@ -246,8 +254,37 @@ def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
         print(f"result file: {output}")
 
 
+def replay_session(args: argparse.Namespace) -> None:
+    """Answer recorded clicks again and say how far the masks are those that were recorded."""
+    cfg, file = load_config(args.config_path), SessionFile.load(args.replay)
+    if file.image is None and not args.image:
+        raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
+    image = read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name, Limits().pixels)
+    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
+    protocol = load_protocol(args.protocol or file.protocol["name"])
+    protocol = protocol.for_dataset(file.protocol["dataset"]) if file.protocol["dataset"] else protocol
+    if loaded.sha256 != file.checkpoint["sha256"]:
+        log.warning("the session was recorded with another checkpoint, %s", file.checkpoint["name"])
+    if pixels_sha256(image) != file.image_sha256:
+        log.warning("the session was recorded on another image, %s", file.image_name)
+    result = replay(Answering(loaded.model, protocol), file, image, args.mode)
+    for found in result.objects:
+        same = "as recorded" if found.ious[-1] == 1 else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
+        milliseconds = 1000 * sum(found.seconds) / len(found.seconds)
+        print(f"object {found.id}: {len(found.clicks)} clicks, {same}; {milliseconds:.0f} ms per click")
+    if args.save_json:
+        checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode or "as recorded"}
+        RunResult.of(protocol, checkpoint, [result], args.model_name or Path(loaded.path).stem).save(args.save_json)
+        print(f"result file: {args.save_json}")
+
+
 def main() -> None:
     args = parse_args()
+    if args.mode is not None and args.mode not in MODES:
+        raise unknown("mode", args.mode, MODES)
+    if args.replay:
+        replay_session(args)
+        return
     with joined_shard() as shard:
         evaluate_all(args, shard)
 

@@ -1,10 +1,8 @@
-"""The web application: a page and an API. Every error is JSON with ``error``, for people, and ``code``, for programs."""
+"""The web application: a page and an API."""
 
 from __future__ import annotations
 
-import base64
 import json
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,28 +11,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
-from fastapi import FastAPI, File, HTTPException, Request, Response, UploadFile
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI, File, HTTPException, Response, UploadFile
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
 import isegm
 from isegm.core.errors import IsegmError
 from isegm.demo import exports
+from isegm.demo.answers import answer_errors, differences, state_of
 from isegm.demo.guard import Guard
 from isegm.demo.limits import Limits, checked_image, checked_mask
 from isegm.demo.pictures import Pictures
-from isegm.demo.store import Busy, SessionStore, StaleSession
+from isegm.demo.store import SessionStore
 from isegm.demo.workspace import Picture, Workspace
 from isegm.inference.session_file import SessionFile
 from isegm.inference.settings import Answering, as_json
 
-log = logging.getLogger("isegm")
-
 STATIC = Path(__file__).parent / "static"
-MISSING = "there is no such page"
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> F
     app = FastAPI(title="isegm demo", version=isegm.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.store = store
     app.add_middleware(Guard, hosts=hosts, limit=limits.upload_bytes)
-    _answer_errors(app)
+    answer_errors(app)
     _add_pages(app, served, limits)
     _add_sessions(app, served, store)
     _add_work(app, store)
@@ -107,6 +101,15 @@ def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
     @app.get("/favicon.ico", include_in_schema=False)
     def icon() -> FileResponse:
         return FileResponse(STATIC / "icon.svg")
+
+    @app.get("/api/pictures/{index}.jpg")
+    def thumbnail(index: int) -> Response:
+        """A small version of one of the server's pictures."""
+        names = served.pictures.names()
+        if not 0 <= index < len(names):
+            raise HTTPException(404, "there is no such picture")
+        image = checked_image(served.pictures.read(names[index]), names[index], limits.pixels)
+        return Response(exports.thumbnail(image), media_type="image/jpeg")
 
     @app.get("/api/info")
     def info() -> dict[str, Any]:
@@ -137,7 +140,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         picture = Picture(name, data, checked_image(data, name, limits.pixels))
         key = store.add(Workspace(served.answering, picture, store.turn, limits.history_bytes))
         with store.use(key) as work:
-            return _state(work, begun) | {"id": key}
+            return state_of(work, begun) | {"id": key}
 
     @app.post("/api/sessions")
     def open_image(image: Annotated[UploadFile, File()]) -> dict[str, Any]:
@@ -160,7 +163,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         try:
             with store.use(state["id"]) as work:
                 work.replay(file)
-                return _state(work, begun) | {"id": state["id"], "notice": _differences(file, work, served)}
+                return state_of(work, begun) | {"id": state["id"], "notice": differences(file, work, served.checkpoint)}
         except IsegmError:
             store.close(state["id"])
             raise
@@ -171,12 +174,12 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         begun, file = time.perf_counter(), SessionFile.loads(session.file.read())
         with store.use(key) as work:
             work.replay(file)
-            return _state(work, begun) | {"notice": _differences(file, work, served)}
+            return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint)}
 
     @app.get("/api/sessions/{key}")
     def state(key: str) -> dict[str, Any]:
         with store.use(key) as work:
-            return _state(work, time.perf_counter())
+            return state_of(work, time.perf_counter())
 
     @app.get("/api/sessions/{key}/progress")
     def progress(key: str) -> dict[str, int]:
@@ -201,14 +204,14 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
         begun = time.perf_counter()
         with store.use(key) as work:
             work.click(body.y, body.x, body.positive)
-            return _state(work, begun)
+            return state_of(work, begun)
 
     def simple(action: str) -> None:
         def act(key: str) -> dict[str, Any]:
             begun = time.perf_counter()
             with store.use(key) as work:
                 getattr(work, action)()
-                return _state(work, begun)
+                return state_of(work, begun)
 
         act.__doc__ = getattr(Workspace, action).__doc__
         app.post(f"/api/sessions/{{key}}/{action}", name=action)(act)
@@ -222,7 +225,7 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
         begun, data = time.perf_counter(), mask.file.read()
         with store.use(key) as work:
             work.start_from(checked_mask(data, mask.filename or "mask", work.picture.size))
-            return _state(work, begun)
+            return state_of(work, begun)
 
     @app.put("/api/sessions/{key}/settings")
     def configure(key: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -230,13 +233,13 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
         begun = time.perf_counter()
         with store.use(key) as work:
             work.configure(changes)
-            return _state(work, begun)
+            return state_of(work, begun)
 
     @app.delete("/api/sessions/{key}/objects/{number}")
     def delete(key: str, number: int) -> dict[str, Any]:
         with store.use(key) as work:
             work.delete(number)
-            return _state(work, time.perf_counter())
+            return state_of(work, time.perf_counter())
 
 
 # --- pictures and files out ---------------------------------------------------------------------------------------------
@@ -313,78 +316,6 @@ def _png(data: bytes, name: str) -> Response:
 
 def _file(data: bytes, kind: str, name: str) -> Response:
     return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
-
-
-# --- state and errors ---------------------------------------------------------------------------------------------------
-
-
-def _state(work: Workspace, begun: float) -> dict[str, Any]:
-    """What the page shows: the object in work with its mask, and the finished ones without."""
-    current, session = work.current, work.session()
-    mask = work.shown()[1]
-    view = None
-    if session.view is not None:
-        view = {"box": list(session.view), "size": list(session.view_size)}
-    state = {
-        "image": {"name": work.picture.name, "height": work.picture.size[0], "width": work.picture.size[1]},
-        "settings": work.settings,
-        "objects": [_listed(found.number, found.recorded.name, found.recorded.mask) for found in work.finished],
-        "current": {
-            **_listed(current.number, f"object {current.number}", mask),
-            "clicks": [{"y": c.y, "x": c.x, "positive": c.positive} for c in current.clicks[: current.shown]],
-            "redo": len(current.clicks) - current.shown,
-            "from_mask": current.start is not None,
-            "mask": base64.b64encode(exports.transport_png(mask)).decode(),
-            "view": view,
-            "layers": exports.layer_names(session),
-        },
-    }
-    spent = {"model": work.model_seconds, "wait": work.wait_seconds, "server": time.perf_counter() - begun}
-    work.model_seconds = work.wait_seconds = 0.0
-    return {**state, "timing": {name: round(1000 * seconds, 2) for name, seconds in spent.items()}}
-
-
-def _listed(number: int, name: str, mask: Any) -> dict[str, Any]:
-    return {"number": number, "name": name, "colour": list(exports.colour_of(number)), "area": int(mask.sum())}
-
-
-def _differences(file: SessionFile, work: Workspace, served: Served) -> str:
-    """What is not as it was when the session was recorded."""
-    notes = []
-    if file.checkpoint["sha256"] != served.checkpoint["sha256"]:
-        notes.append(f"it was recorded with another checkpoint ({file.checkpoint['name']})")
-    if file.image_sha256 != work.sha256:
-        notes.append(f"it was recorded on another image ({file.image_name})")
-    differing = sum(
-        not (found.recorded.mask == recorded.mask).all() for found, recorded in zip(work.objects(), file.objects, strict=False)
-    )
-    if differing:
-        notes.append(f"{differing} of {len(file.objects)} masks differ from the recorded ones")
-    return "; ".join(notes)
-
-
-def _answer_errors(app: FastAPI) -> None:
-    statuses = ((StaleSession, 404, "stale_session"), (Busy, 503, "busy"), (IsegmError, 400, "invalid"))
-
-    @app.exception_handler(IsegmError)
-    async def mendable(request: Request, error: IsegmError) -> JSONResponse:
-        status, code = next((status, code) for kind, status, code in statuses if isinstance(error, kind))
-        return JSONResponse({"error": str(error), "code": code}, status)
-
-    @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        return JSONResponse({"error": f"the request is not understood: {places}", "code": "malformed"}, 422)
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: StarletteHTTPException) -> JSONResponse:
-        message = MISSING if error.detail == "Not Found" else str(error.detail)
-        return JSONResponse({"error": message, "code": f"http_{error.status_code}"}, error.status_code)
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> JSONResponse:
-        log.exception("a request failed: %s %s", request.method, request.url.path)
-        return JSONResponse({"error": "the server failed on this request; its log says why", "code": "failed"}, 500)
 
 
 async def _sweep(store: SessionStore) -> None:

@@ -34,6 +34,14 @@ def colour_png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
+def thumbnail(image: np.ndarray, side: int = 220) -> bytes:
+    """``H W 3`` uint8 RGB as a JPEG whose longer side has about ``side`` pixels."""
+    scale = side / max(image.shape[:2])
+    size = [max(1, round(scale * extent)) for extent in (image.shape[1], image.shape[0])]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
 def mask_png(mask: np.ndarray) -> bytes:
     """``H W`` bool as a gray PNG of 0 and 255."""
     return gray_png(mask.view(np.uint8) * np.uint8(255))

@@ -54,8 +54,8 @@ def _record(
     name: str,
     show: Callable[[RecordedObject, np.ndarray], None],
 ) -> ObjectRecord:
-    changes = recorded.settings if mode is None else {**recorded.settings, "mode": mode}
-    settings = answering.checked(changes)
+    other = mode is not None and mode != recorded.settings.get("mode", "NoBRS")
+    settings = answering.checked({**recorded.settings, "mode": mode} if other else recorded.settings)
     gt = recorded.mask.astype(np.int8)
     masks, ends = [], [time.perf_counter()]
 

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +195,10 @@ def _protocol(data: dict[str, Any]) -> dict[str, str | None]:
     dataset = data.get("dataset")
     if not (dataset is None or isinstance(dataset, str)):
         raise IsegmError("session file: protocol.dataset must be a name or null")
-    return {"name": _field(data, "name", str), "dataset": dataset}
+    name = _field(data, "name", str)
+    if not re.fullmatch(r"[\w-]{1,80}", name):
+        raise IsegmError(f"session file: protocol.name is {name!r:.60}, expected the name of a file in configs/eval")
+    return {"name": name, "dataset": dataset}
 
 
 def _decoded(text: Any) -> bytes:

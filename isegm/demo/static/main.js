@@ -1,0 +1,387 @@
+// The page: what the user does goes to the server one request after another, and every answer is shown as a whole.
+
+import { ApiError, get, getBlob, send, upload } from "./api.js";
+import { Controls, element, toast } from "./controls.js";
+import { bytesOf, coloured, decoded, tinted } from "./layers.js";
+import { Stage } from "./stage.js";
+
+const $ = (id) => document.getElementById(id);
+const POLL = 300; // milliseconds between questions how far a long request is
+
+let info = null;
+let key = null; // of the open session
+let state = null;
+let controls = null;
+let queue = Promise.resolve();
+let running = 0;
+const tints = new Map(); // object number -> { area, fill, outline }
+
+const stage = new Stage($("canvas"), {
+  onClick: (y, x, positive) => key && click(y, x, positive),
+  onMove: (pixel) => ($("position").textContent = pixel ? `y ${pixel.y}  x ${pixel.x}` : ""),
+  onScale: (scale) => ($("zoom-level").textContent = `${Math.round(100 * scale)} %`),
+});
+
+// --- requests ---------------------------------------------------------------------------------------------------------------
+
+/** Run jobs one after another; `what` is shown meanwhile, and a failure as a toast. Resolves to whether it succeeded. */
+function enqueue(what, job) {
+  running += 1;
+  const done = queue.then(async () => {
+    const begun = performance.now();
+    const poll = setInterval(() => watch(what, begun), POLL);
+    $("progress").hidden = false;
+    $("work").textContent = what;
+    try {
+      await job();
+      if (state?.timing.model) showLatency(performance.now() - begun);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) console.error(error);
+      toast(error.message, "error");
+      if (error.code === "stale_session") close();
+      return false;
+    } finally {
+      clearInterval(poll);
+      running -= 1;
+      if (!running) {
+        $("progress").hidden = true;
+        $("progress").classList.remove("known");
+        $("progress").firstElementChild.style.width = "";
+        $("work").textContent = "";
+      }
+    }
+  });
+  queue = done;
+  return done;
+}
+
+async function watch(what, begun) {
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  $("work").textContent = `${what} ${seconds} s`;
+  if (!key) return;
+  const { done, total } = await get(`/api/sessions/${key}/progress`).catch(() => ({ total: 0 }));
+  if (total) showShare(done / total, `${what}: click ${done} of ${total}`);
+}
+
+function showShare(share, text) {
+  $("progress").classList.add("known");
+  $("progress").firstElementChild.style.width = `${100 * share}%`;
+  $("work").textContent = text;
+}
+
+function showLatency(milliseconds) {
+  const { model, server } = state.timing;
+  $("latency").textContent = `network ${Math.round(model)} ms, all ${Math.round(milliseconds)} ms`;
+  document.body.dataset.latency = milliseconds.toFixed(1);
+  document.body.dataset.server = server;
+  state.timing = {}; // told
+}
+
+const at = (path) => `/api/sessions/${key}/${path}`;
+
+function act(what, method, path, body) {
+  return enqueue(what, async () => show(await send(method, at(path), body)));
+}
+
+// --- opening and closing ----------------------------------------------------------------------------------------------------
+
+function openFile(file) {
+  return enqueue("opening", async () => {
+    const begun = await upload("/api/sessions", "image", file, (share) => showShare(share, `sending ${Math.round(100 * share)} %`));
+    await begin(begun, file);
+  });
+}
+
+function openPicture(name) {
+  return enqueue("opening", async () => begin(await send("POST", "/api/sessions/picture", { name })));
+}
+
+function openSession(file) {
+  return enqueue("replaying", async () => {
+    const inside = "data" in (JSON.parse((await file.text()) || "{}").image ?? {});
+    const path = inside || !key ? "/api/sessions/replay" : at("replay");
+    const told = await upload(path, "session", file);
+    if (told.id) await begin(told);
+    else await show(told);
+    toast(told.notice ? `Replayed, but ${told.notice}.` : "Replayed; every mask is as it was recorded.");
+  });
+}
+
+/** Show a session that was just opened; `file` saves the way of the image back where the browser can read it. */
+async function begin(begun, file) {
+  if (key) navigator.sendBeacon(at("close"));
+  key = begun.id;
+  const { height, width, name } = begun.image;
+  let image = file && (await createImageBitmap(file).catch(() => null));
+  if (!image || image.width !== width || image.height !== height) image = await createImageBitmap(await getBlob(at("image")));
+  tints.clear();
+  $("welcome").hidden = true;
+  $("layer").value = "-1";
+  document.title = `${name} - isegm`;
+  stage.show(image);
+  await show(begun);
+}
+
+function close() {
+  key = state = null;
+  stage.show(null);
+  tints.clear();
+  $("welcome").hidden = false;
+  showButtons();
+}
+
+function loadMask(file) {
+  return enqueue("reading the mask", async () => show(await upload(at("mask"), "mask", file)));
+}
+
+// --- showing ----------------------------------------------------------------------------------------------------------------
+
+async function show(told) {
+  state = told;
+  const { current, objects, settings } = state;
+  controls.show(settings);
+  const masks = [];
+  for (const found of objects) masks.push(await tintOf(found));
+  const pixels = await decoded(new Blob([bytesOf(current.mask)], { type: "image/png" }));
+  masks.push(tinted(pixels, current.colour));
+  stage.masks = masks;
+  stage.clicks = current.clicks;
+  stage.crop = current.view?.box ?? null;
+  showLayers(current.layers);
+  await showMap();
+  showObjects(objects);
+  showCurrent(current);
+  showButtons();
+  stage.draw();
+}
+
+async function tintOf({ number, colour, area }) {
+  const known = tints.get(number);
+  if (known && known.area === area) return known;
+  const made = { area, ...tinted(await decoded(await getBlob(at(`objects/${number}/mask.png`))), colour) };
+  tints.set(number, made);
+  return made;
+}
+
+function showLayers(names) {
+  const select = $("layer");
+  const chosen = select.value;
+  select.replaceChildren(element("option", { value: "-1" }, "none"), ...names.map((name, index) => element("option", { value: String(index) }, name)));
+  select.value = Number(chosen) < names.length ? chosen : "-1";
+}
+
+async function showMap() {
+  const index = Number($("layer").value);
+  stage.map = index < 0 || !key ? null : coloured(await decoded(await getBlob(at(`layers/${index}.png`))));
+  stage.draw();
+}
+
+function showObjects(objects) {
+  $("object-count").textContent = objects.length;
+  $("objects").replaceChildren(...objects.map(({ number, name, colour, area }) => {
+    const item = element("li");
+    const patch = element("span", { className: "colour" });
+    patch.style.background = `rgb(${colour})`;
+    const save = element("button", { className: "quiet-button", title: "Save its mask, 0/255 PNG" }, "↓");
+    save.onclick = () => download(at(`objects/${number}/mask.png`));
+    const remove = element("button", { className: "quiet-button", title: "Delete" }, "×");
+    remove.onclick = () => act("deleting", "DELETE", `objects/${number}`);
+    item.append(patch, element("span", {}, name), element("span", { className: "area" }, `${area.toLocaleString("en")} px`), save, remove);
+    return item;
+  }));
+}
+
+function showCurrent(current) {
+  $("current-number").style.background = `rgb(${current.colour})`;
+  const count = current.clicks.length;
+  const share = (100 * current.area) / (state.image.width * state.image.height);
+  const begun = current.from_mask ? "from a mask, " : "";
+  $("current-info").textContent = count || current.from_mask
+    ? `${begun}${count} click${count === 1 ? "" : "s"}, ${current.area.toLocaleString("en")} px (${share.toFixed(1)} %)`
+    : "No clicks yet. Left: on the object, right: off it.";
+  const view = current.view;
+  $("view-info").textContent = view ? `seen at ${view.size[1]} × ${view.size[0]}` : "";
+  document.body.dataset.area = current.area;
+  document.body.dataset.clicks = count;
+}
+
+function showButtons() {
+  const current = state?.current;
+  $("undo").disabled = !current?.clicks.length;
+  $("redo").disabled = !current?.redo;
+  $("reset").disabled = !(current?.clicks.length || current?.redo || current?.from_mask);
+  $("finish").disabled = !current?.area;
+  for (const id of ["load-mask", "save-button", "defaults"]) $(id).disabled = !key;
+}
+
+// --- what the user does -----------------------------------------------------------------------------------------------------
+
+function click(y, x, positive) {
+  const waiting = { y, x, positive };
+  stage.waiting.push(waiting);
+  stage.draw();
+  return enqueue("answering", async () => {
+    try {
+      await show(await send("POST", at("clicks"), waiting));
+    } finally {
+      stage.waiting = stage.waiting.filter((other) => other !== waiting);
+      stage.draw();
+    }
+  });
+}
+
+async function configure(changes) {
+  if (!key) return;
+  if (!(await act("answering again", "PUT", "settings", changes)) && state) controls.show(state.settings, true);
+}
+
+async function download(path) {
+  await enqueue("saving", async () => {
+    const response = await fetch(path);
+    if (!response.ok) throw new ApiError((await response.json()).error, "save");
+    const name = /filename="(.+)"/.exec(response.headers.get("content-disposition"))?.[1] ?? "mask.png";
+    const link = element("a", { href: URL.createObjectURL(await response.blob()), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  });
+}
+
+/** An image opens, a session file is replayed, and with Alt held an image is taken for a mask. */
+function dropped(file, asMask) {
+  if (file.name.endsWith(".json")) return openSession(file);
+  return asMask && key ? loadMask(file) : openFile(file);
+}
+
+const doable = (id, action) => () => $(id).disabled || action();
+const undo = doable("undo", () => act("undoing", "POST", "undo"));
+const redo = doable("redo", () => act("redoing", "POST", "redo"));
+const reset = doable("reset", () => act("resetting", "POST", "reset"));
+const finish = doable("finish", () => act("finishing", "POST", "finish"));
+
+const SHORTCUTS = [
+  ["Left click, right click", "on the object, off it (or Shift and click)"],
+  ["Wheel, drag", "enlarge, move"],
+  ["Ctrl+Z", "undo", undo],
+  ["Ctrl+Y", "redo", redo],
+  ["R", "reset the object", reset],
+  ["N", "finish the object, begin the next", finish],
+  ["O", "open an image", () => $("image-file").click()],
+  ["S", "save the mask of this object", () => key && download(at("mask.png"))],
+  ["F", "fit to the window", () => stage.fit()],
+  ["+", "larger", () => stage.zoom(1.25)],
+  ["-", "smaller", () => stage.zoom(0.8)],
+  ["P", "probability on and off", () => toggleMap()],
+  ["C", "crop on and off", () => flip("show-crop")],
+  ["M", "mask on and off", () => flip("show-mask")],
+  ["?", "these shortcuts", () => $("help").showModal()],
+  ["Drop a file", "open it; a mask with Alt held; a session file is replayed"],
+];
+
+function flip(id) {
+  $(id).checked = !$(id).checked;
+  $(id).dispatchEvent(new Event("change"));
+}
+
+function toggleMap() {
+  if (!key) return;
+  $("layer").value = $("layer").value === "-1" ? "0" : "-1";
+  enqueue("drawing the map", showMap);
+}
+
+function pressed(event) {
+  const typing = event.target.matches("input[type=number], select") || $("help").open;
+  if (typing || event.altKey) return;
+  let name = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  if (event.ctrlKey || event.metaKey) name = name === "Z" && event.shiftKey ? "Ctrl+Y" : `Ctrl+${name}`;
+  if (name === "=") name = "+";
+  const found = SHORTCUTS.find(([keys, , action]) => keys === name && action);
+  if (!found) return;
+  event.preventDefault();
+  found[2]();
+}
+
+// --- wiring -----------------------------------------------------------------------------------------------------------------
+
+function wireFiles() {
+  for (const [input, action] of [["image-file", openFile], ["mask-file", loadMask], ["session-file", openSession]]) {
+    $(input).onchange = () => {
+      const [file] = $(input).files;
+      $(input).value = "";
+      if (file) action(file);
+    };
+  }
+  $("open").onclick = $("open-welcome").onclick = () => $("image-file").click();
+  $("load-mask").onclick = () => $("mask-file").click();
+  $("load-session").onclick = () => $("session-file").click();
+  let depth = 0; // dragenter and dragleave come for every element on the way
+  document.addEventListener("dragenter", () => ($("drop-hint").hidden = ++depth === 0));
+  document.addEventListener("dragleave", () => ($("drop-hint").hidden = --depth <= 0));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    $("drop-hint").hidden = true;
+    const [file] = event.dataTransfer.files;
+    if (file) dropped(file, event.altKey);
+  });
+}
+
+function wireShow() {
+  const shown = { alpha: ["alpha", (input) => Number(input.value)], radius: ["radius", (input) => Number(input.value)],
+    mask: ["show-mask", (input) => input.checked], crop: ["show-crop", (input) => input.checked] };
+  for (const [option, [id, value]] of Object.entries(shown)) {
+    const input = $(id);
+    const output = input.parentElement.querySelector("output");
+    input.oninput = input.onchange = () => {
+      stage.options[option] = value(input);
+      if (output) output.textContent = input.value;
+      stage.draw();
+    };
+    input.oninput();
+  }
+  $("layer").onchange = () => enqueue("drawing the map", showMap);
+  $("zoom-in-button").onclick = () => stage.zoom(1.25);
+  $("zoom-out").onclick = () => stage.zoom(0.8);
+  $("zoom-level").onclick = () => stage.fit();
+}
+
+function wireMenus() {
+  document.addEventListener("click", (event) => {
+    const opened = event.target.closest(".menu > button")?.parentElement;
+    for (const menu of document.querySelectorAll(".menu")) menu.classList.toggle("open", menu === opened && !menu.classList.contains("open"));
+  });
+  for (const link of $("save").querySelectorAll("a")) link.onclick = () => download(at(link.dataset.file));
+  $("help-button").onclick = () => $("help").showModal();
+  for (const [keys, what] of SHORTCUTS) {
+    const row = $("shortcuts").insertRow();
+    row.insertCell().append(element("kbd", {}, keys));
+    row.insertCell().textContent = what;
+  }
+}
+
+function offer(pictures) {
+  for (const name of pictures) $("pictures").append(element("a", { onclick: () => openPicture(name) }, name));
+  for (const [index, name] of pictures.slice(0, 8).entries()) {
+    const button = element("button", { onclick: () => openPicture(name), title: name });
+    button.append(element("img", { src: `/api/pictures/${index}.jpg`, alt: name }));
+    $("gallery").append(button);
+  }
+}
+
+async function start() {
+  wireFiles();
+  wireShow();
+  wireMenus();
+  for (const [id, action] of Object.entries({ undo, redo, reset, finish })) $(id).onclick = action;
+  document.addEventListener("keydown", pressed);
+  window.addEventListener("pagehide", () => key && navigator.sendBeacon(at("close")));
+  info = await get("/api/info");
+  $("model").textContent = `${info.method} · ${info.checkpoint.name} · ${info.protocol} · ${info.device}`;
+  controls = new Controls($("controls"), info.controls, configure);
+  $("defaults").onclick = () => configure(Object.fromEntries(info.controls.map((control) => [control.name, control.default])));
+  offer(info.pictures);
+  document.body.dataset.ready = "yes";
+}
+
+start().catch((error) => toast(error.message, "error"));

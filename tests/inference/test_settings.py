@@ -1,0 +1,104 @@
+"""Settings: every method has only what it can do, and the defaults do as its protocol does."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import isegm.methods
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.inference.protocol import load_protocol
+from isegm.inference.session_file import answered
+from isegm.inference.settings import Answering
+from isegm.methods.base import ClickModel
+
+METHODS = [info.name for info in pkgutil.iter_modules(isegm.methods.__path__) if info.name not in ("base", "checkpoints")]
+IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+CLICKS = (Click(40, 50, True), Click(20, 80, False), Click(60, 60, True))
+
+
+def tiny(name: str) -> ClickModel:
+    torch.manual_seed(0)
+    return importlib.import_module(f"isegm.methods.{name}").tiny().eval().requires_grad_(False)
+
+
+def small(name: str) -> Answering:
+    """A method under its protocol, with views that are quick to answer."""
+    model = tiny(name)
+    protocol = load_protocol(model.protocol)
+    if protocol.zoom is not None:
+        size = protocol.zoom.get("size", 400)
+        zoom = {**protocol.zoom, "size": 64 if isinstance(size, int) else [64, 64], "min_crop": 30}
+        return Answering(model, protocol.changed(zoom=zoom))
+    return Answering(model, protocol.changed(whole={**protocol.whole, "size": 64}))
+
+
+def prob(answering: Answering, **changes: Any) -> torch.Tensor:
+    predictor = answering.predictor(answering.checked(changes))
+    return answered(predictor, predictor.start(IMAGE), CLICKS).prob
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_defaults_do_as_the_protocol_does(name: str) -> None:
+    answering = small(name)
+    predictor = answering.protocol.predictor(answering.model)
+    expected = answered(predictor, predictor.start(IMAGE), CLICKS).prob
+    torch.testing.assert_close(prob(answering), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_control_can_be_moved(name: str) -> None:
+    answering = small(name)
+    moved: dict[str, Any] = {}
+    for control in answering.controls.values():
+        if control.kind == "choice":
+            moved[control.name] = control.choices[-1]
+        elif control.kind == "toggle":
+            moved[control.name] = not control.default
+        else:
+            moved[control.name] = {"size": 96, "iterations": 2, "max_size": 64}.get(
+                control.name, 1 if control.kind == "whole" else control.high
+            )
+    assert prob(answering, **moved).isfinite().all()
+
+
+def test_methods_have_what_they_can_do() -> None:
+    controls = {name: set(small(name).controls) for name in METHODS}
+    assert {"mode", "iterations", "zoom_in", "fixed_crop"} <= controls["ritm"]
+    assert "focus" in controls["focalclick"]
+    assert "mode" not in controls["focalclick"]
+    assert "window" in controls["fcfi"]
+    assert "window" not in controls["ritm"]
+    assert "zoom_in" not in controls["emc_click"]
+    assert all("threshold" in found and "sis" in found for found in controls.values())
+
+
+def test_another_window_leaves_the_shared_network_alone() -> None:
+    answering = small("fcfi")
+    before = prob(answering)
+    assert not torch.equal(prob(answering, window=0.9), before)
+    torch.testing.assert_close(prob(answering), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mod": "NoBRS"},
+        {"mode": "fBRS"},
+        {"mode": 3},
+        {"size": 1.5},
+        {"size": 10**9},
+        {"size": True},
+        {"mirror": "yes"},
+        {"sis": 5},
+    ],
+)
+def test_wrong_values_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(IsegmError):
+        small("ritm").checked(changes)
