@@ -3,6 +3,7 @@
 python train.py models/ritm/hrnet18s_cocolvis.py --gpus 0,1          one process per GPU
 python train.py models/ritm/tiny_synthetic.py --cpu                  no GPU needed
 torchrun --nproc-per-node 4 train.py models/ritm/hrnet32_cocolvis.py joins the processes that torchrun started
+python train.py models/ritm/hrnet18s_cocolvis.py --check             does it fit, and how long will it take
 python train.py models/ritm/hrnet18s_cocolvis.py --resume auto       continues the newest run where it stopped
 """
 
@@ -25,7 +26,8 @@ from isegm.utils.device import pick_device
 from isegm.utils.experiment import load_experiment
 from isegm.utils.overrides import parse_overrides
 
-SHORTCUTS = ("batch_size", "workers", "epochs", "lr", "amp", "seed")  # --batch-size 8 is --set train.batch_size=8
+# --batch-size 8 is --set train.batch_size=8
+SHORTCUTS = ("batch_size", "micro_batch", "workers", "epochs", "lr", "amp", "seed")
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
@@ -34,6 +36,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("script", type=Path, help="experiment script, e.g. models/ritm/hrnet18s_cocolvis.py")
     add("--exp-name", default="", help="added to the number of the run folder")
     add("--batch-size", type=int, help="samples per step over all processes")
+    add("--micro-batch", type=int, help="samples per process that go through the network at once; gradients add up")
     add("--workers", type=int, help="data processes per training process; 0 loads in the training process")
     add("--epochs", type=int)
     add("--lr", type=float, help="base learning rate")
@@ -46,6 +49,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--ngpus", type=int, default=0, help="use this many devices (with --cpu: processes)")
     add("--gpus", type=gpu_numbers, default=(), help="use these GPUs, e.g. 0,1")
     add("--cpu", action="store_true", help="use no GPU")
+    add("--check", action="store_true", help="train nothing: try data and batch size out, say how long it will take")
     add("--validate", default="", metavar="SETS", help="evaluation sets for NoC after every train.validate_every epochs")
     add("--validate-objects", type=int, help="only the first so many objects of each")
     add_flags(parser)
@@ -74,7 +78,9 @@ def train(args: argparse.Namespace) -> None:
     if args.seed is not None:
         cfg.overrides["data"] = {**cfg.overrides.get("data", {}), "seed": args.seed}
     gpus = () if args.cpu else args.gpus
-    cfg.run = RunOptions(args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus)
+    cfg.run = RunOptions(
+        args.script, args.exp_name, args.resume, args.resume_prefix, args.weights, args.cpu, gpus, check=args.check
+    )
     if names := [name.strip() for name in args.validate.split(",") if name.strip()]:
         cfg.run = replace(cfg.run, validate=noc_validation(cfg, names, args.validate_objects))
     experiment = load_experiment(args.script)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -52,6 +53,23 @@ class GlobalBatches:
         return [(self.epoch, position) for position in range(first, first + self.share)]
 
 
+def part_size(share: int, micro_batch: int) -> int:
+    """How many of the ``share`` samples of a process go through the network at once; 0 asks for all.
+
+    Raises:
+        IsegmError: the share is no multiple of the micro-batch.
+    """
+    if not micro_batch or micro_batch >= share:
+        return share
+    if share % micro_batch:
+        fitting = max(size for size in range(1, micro_batch) if share % size == 0)
+        raise IsegmError(
+            f"the {share} samples of a process cannot be split into equal micro-batches of {micro_batch}; use e.g."
+            f" --micro-batch {fitting}"
+        )
+    return micro_batch
+
+
 class Loader:
     """Loads batches of a data set in worker processes, again each time it is iterated over.
 
@@ -63,7 +81,7 @@ class Loader:
 
     def __init__(self, dataset: Dataset, batches: Iterable[list[Key]], workers: int, pin: bool) -> None:
         self._running: Iterator[Batch] | None = None
-        workers = min(4, os.cpu_count() or 1) if workers < 0 else workers
+        workers = worker_count(workers)
         self._loader = DataLoader(
             dataset,
             batch_sampler=batches,
@@ -84,11 +102,42 @@ class Loader:
         except IsegmError as error:
             # An error from a worker arrives with the worker's traceback inside its message.
             raise IsegmError(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from error
+        except (ConnectionError, EOFError) as error:  # killed while it handed over a batch
+            raise dead_worker(error) from error
 
     def close(self) -> None:
         """End the workers. They ignore SIGTERM, by which Python would end them at exit, so it would wait for them forever."""
         # torch has no public way; a loader without workers has nothing to shut down
-        getattr(self._running, "_shutdown_workers", lambda: None)()
+        with contextlib.suppress(RuntimeError):  # one that died before; see ``deaths_explained``
+            getattr(self._running, "_shutdown_workers", lambda: None)()
+
+
+@contextlib.contextmanager
+def deaths_explained() -> Iterator[None]:
+    """Say what to do about a data process that was killed. torch reports it wherever the training is at that moment.
+
+    Raises:
+        IsegmError: in place of torch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise dead_worker(error) from error
+
+
+def dead_worker(error: Exception) -> IsegmError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return IsegmError(
+        f"a data process died ({reason}). The memory of the machine or /dev/shm may be too small: use fewer --workers (0 needs"
+        " no shared memory). To go on from the last checkpoint add --resume auto"
+    )
+
+
+def worker_count(workers: int) -> int:
+    """``TrainConfig.workers`` as a number: -1 is min(4, cores)."""
+    return min(4, os.cpu_count() or 1) if workers < 0 else workers
 
 
 def held_out(length: int, batch_size: int, rank: int, count: int) -> Iterator[tuple[int, list[Key]]]:

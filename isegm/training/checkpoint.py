@@ -127,9 +127,21 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
 
 
 def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new one, complete."""
-    with replacing(path) as partial:
-        torch.save(contents, partial)
+    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new one, complete.
+
+    Raises:
+        IsegmError: the disk is full, or cannot be written to for another reason.
+    """
+    try:
+        # Opened here, for torch would say "unexpected pos" about a full disk.
+        with replacing(path) as partial, partial.open("wb") as file:
+            torch.save(contents, file)
+    except OSError as error:
+        kept = f"the one before it is complete: {path}" if path.exists() else "there is none before it"
+        raise IsegmError(
+            f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space there (or change EXPS_PATH in"
+            " config.yml) and go on with --resume auto"
+        ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

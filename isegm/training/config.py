@@ -17,6 +17,8 @@ class TrainConfig:
 
     Attributes:
         epochs, batch_size: the batch is the global one, over all processes.
+        micro_batch: samples that a process puts through the network at once; gradients add up until its share of the batch is
+            done (0: the whole share at once). It saves memory and changes only which samples batch norm sees together.
         lr, betas, milestones, gamma: Adam, and the epochs at whose start the rate is multiplied by gamma.
         momentum: stochastic gradient descent with this momentum takes the place of Adam (0: Adam; FCA-Net: 0.9).
         poly_epochs: the rate falls by (1 - epoch / poly_epochs)^0.9 until epoch poly_epochs - 1 and stays there, instead of the
@@ -40,6 +42,7 @@ class TrainConfig:
 
     epochs: int = 230
     batch_size: int = 32
+    micro_batch: int = 0
     lr: float = 5e-4
     betas: tuple[float, float] = (0.9, 0.999)
     milestones: tuple[int, ...] = ()
@@ -69,6 +72,7 @@ class TrainConfig:
         for name, least in (
             ("epochs", 1),
             ("batch_size", 1),
+            ("micro_batch", 0),
             ("log_every", 1),
             ("image_every", 1),
             ("workers", -1),
@@ -91,6 +95,7 @@ class TrainConfig:
 FREE = {
     "epochs",
     "max_steps",
+    "micro_batch",
     "workers",
     "compile",
     "channels_last",
@@ -110,12 +115,14 @@ class RunOptions:
     Attributes:
         script: the experiment file; its folder and name give the run folder's place.
         exp_name: appended to the number of the run folder.
-        resume: None, "auto" (the newest run of this experiment that can be resumed, else a new one), a checkpoint file, a run
-            folder, or how the name of a run folder of this experiment begins ("005").
+        resume: None, "auto" (the newest run of this experiment that can be resumed, among those called ``exp_name`` if there is
+            such a name; else a new one), a checkpoint file, a run folder, or how the name of a run folder of this experiment
+            begins ("005").
         resume_prefix: how the name of the checkpoint in that run folder begins.
         weights: a checkpoint to take the weights from, nothing else.
         cpu, gpus: the devices of this machine to use, one process each; no gpus given means the first, if there is one.
         validate: see ``Trainer``; an experiment's own goes first.
+        check: train nothing; try everything out and tell what it will take (``isegm.training.preflight``).
     """
 
     script: Path | None = None
@@ -126,3 +133,4 @@ class RunOptions:
     cpu: bool = False
     gpus: tuple[int, ...] = ()
     validate: Callable[..., dict[str, float]] | None = None
+    check: bool = False

@@ -109,12 +109,21 @@ def joined(cpu: bool = False, gpus: Sequence[int] = ()) -> Iterator[Process]:
         return
     if missing := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
         raise IsegmError(f"WORLD_SIZE is {count} but {', '.join(missing)} is not set; start with torchrun or --ngpus")
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=datetime.timedelta(minutes=30))
+    store, rank, count = next(dist.rendezvous("env://", timeout=datetime.timedelta(minutes=30)))
+    # After an elastic restart torchrun's store still holds the addresses of the processes before, which are gone.
+    store = dist.PrefixStore(f"attempt{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}of{count}", store)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=datetime.timedelta(minutes=30))
     try:
         control = dist.new_group(backend="gloo", timeout=PATIENCE)
         yield Process(dist.get_rank(), count, device, control)
     finally:
         dist.destroy_process_group()
+
+
+def processes_here(process: Process) -> int:
+    """How many of the processes share this machine."""
+    return process.gather(socket.gethostname()).count(socket.gethostname())
 
 
 def launched() -> bool:

@@ -1,13 +1,15 @@
-"""The weights a training starts from."""
+"""The network a training starts from."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+import torch
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
+from isegm.core.registry import Spec, build
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.nn.weights import HUB
@@ -15,6 +17,14 @@ from isegm.training.config import RunOptions, TrainConfig
 from isegm.utils.config import absolute
 
 log = logging.getLogger("isegm")
+
+
+def model(described: Spec, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> ClickModel:
+    """The network that a training begins with, on the CPU; the same on every process."""
+    torch.manual_seed(config.seed)
+    built: ClickModel = build(described)
+    load(built, config, options, cfg)
+    return built
 
 
 def load(model: ClickModel, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> None:

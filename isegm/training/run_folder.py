@@ -75,7 +75,10 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
     if run.resume is None:
         return None
     if run.resume == "auto":
-        resumable = [folder for folder in _runs(experiment) if (folder / "checkpoints" / LAST).exists()]
+        named = [
+            folder for folder in _runs(experiment) if not run.exp_name or re.sub(r"^\d+_?", "", folder.name) == run.exp_name
+        ]
+        resumable = [folder for folder in named if (folder / "checkpoints" / LAST).exists()]
         if not resumable:
             log.info("nothing to resume under %s, starting a new run", experiment)
             return None
@@ -94,10 +97,12 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
 
 
 def of_checkpoint(checkpoint: Path) -> RunFolder:
-    """The run folder that a checkpoint lies in, completed where parts of it are missing."""
+    """The run folder that a checkpoint lies in, completed where parts of it are missing, rid of half-written files."""
     run = RunFolder(checkpoint.resolve().parent.parent)
     for folder in (run.checkpoints, run.logs, run.vis):
         folder.mkdir(exist_ok=True)
+    for partial in run.checkpoints.glob(".*.part"):  # of a process that was killed while it wrote
+        partial.unlink()
     return run
 
 

@@ -9,41 +9,36 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from easydict import EasyDict
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from isegm.core.clicks import POSITIVE, Clicks
+from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, build
-from isegm.core.rounds import Round
+from isegm.core.registry import Spec
 from isegm.data.dataset import TrainingData
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.training import checkpoint, initial, run_folder
-from isegm.training.batches import GlobalBatches, Key, Loader, held_out
-from isegm.training.checkpoint import TrainState
+from isegm.training.batches import GlobalBatches, Key, Loader, deaths_explained, held_out
 from isegm.training.config import RunOptions, TrainConfig
 from isegm.training.distributed import Process, joined
+from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
+from isegm.training.preflight import Preflight
 from isegm.training.replay import Replay
-from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, evaluating, first_clicks, rollout
-from isegm.training.step import TrainStep
+from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
 from isegm.utils.config import absolute
-from isegm.utils.device import native_bf16
 from isegm.utils.overrides import override_config, override_spec
 
 log = logging.getLogger("isegm")
@@ -87,7 +82,7 @@ class Trainer:
         self.data, self.cfg, self.validate = data, cfg, validate or self.options.validate
 
     def fit(self) -> Path:
-        """Train to the end and return the run folder, which then holds ``model.safetensors``.
+        """Train to the end and return the run folder, which then holds ``model.safetensors``; or check, and return a picture.
 
         Raises:
             Stopped: SIGTERM or Ctrl-C came; the state is saved.
@@ -95,7 +90,9 @@ class Trainer:
                 GPU within ``log_every`` steps.
             IsegmError: whatever else the user can mend.
         """
-        with joined(self.options.cpu, self.options.gpus) as process, stop_requests() as request:
+        with joined(self.options.cpu, self.options.gpus) as process, stop_requests() as request, deaths_explained():
+            if self.options.check:
+                return Preflight(self, process).run()
             training = _Training(self, process, request)
             with contextlib.closing(training):
                 training.run()
@@ -117,27 +114,20 @@ class _Training:
         self.trainer, self.process, self.request = trainer, process, request
         self.config, self.policy = trainer.config, trainer.policy
         config, data = self.config, trainer.data
-        torch.manual_seed(config.seed)
-        model: ClickModel = build(trainer.spec)
-        initial.load(model, config, trainer.options, trainer.cfg)
-        model.to(process.device)
-        if config.channels_last:
-            model.to(memory_format=torch.channels_last)
-        self.state = TrainState(model, config, process.device)
+        self.learner = Learner(initial.model(trainer.spec, config, trainer.options, trainer.cfg), config, self.policy, process)
+        self.state = self.learner.state
         self.batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
         self.replay = Replay(self.policy, config.seed, data.train)
         self.loader = self._loader(data.train, self.replay.batches(self.batches))
         self.identity = checkpoint.describe(trainer.spec, config, self.policy, len(data.train))
         self._seed_generators()
         self.folder = self._open_folder()
-        self.step = self._wrapped(TrainStep(model))
         self.log = RunLog(self.folder if process.first else None, self.state.progress.step)
-        self.pool = ThreadPoolExecutor(min(self.batches.share, os.cpu_count() or 1))
         self.window, self.last_save, self.broken = LossWindow(), time.monotonic(), False
 
     def close(self) -> None:
         self.loader.close()
-        self.pool.shutdown()
+        self.learner.close()
         self.log.close()
 
     def run(self) -> None:
@@ -174,56 +164,18 @@ class _Training:
         )
 
     def _train_batch(self, batch: dict[str, Tensor]) -> None:
-        state, config, step = self.state, self.config, self.state.progress.step
-        keys = self.batches.keys(state.progress.batch)
+        step = self.state.progress.step
+        keys = self.batches.keys(self.state.progress.batch)
         clicks = self.replay.continued(Clicks(batch["yx"], batch["label"]), keys)
-        batch |= {"yx": clicks.yx, "label": clicks.label}
-        round_, target = self._round(batch, self._rounds(batch), draw_restart(self.policy, config.seed, step))
-        with self._autocast():
-            losses, logits = self.step(round_, target)
-            total = torch.stack(list(losses.values())).sum()
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(total).backward()
-        if config.clip:
-            state.scaler.unscale_(state.optimizer)
-            nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
-        if state.ema is not None:
-            state.ema.update(step)
-        self.replay.learn(keys, logits, target, round_.clicks, self.pool)
-        state.iou.update(logits, target)
-        self.window.add(step, {"loss": total, **losses, "IoU": state.iou.smoothed.clone()})
-        if step % config.image_every == 0:
-            self.log.picture(round_, target, logits, step)
-        state.progress.step += 1
-        state.progress.batch += 1
+        learnt = self.learner.learn(batch | {"yx": clicks.yx, "label": clicks.label})
+        self.replay.learn(keys, learnt.logits, learnt.target, learnt.round_.clicks, self.learner.pool)
+        self.window.add(step, {**learnt.losses, "IoU": self.state.iou.smoothed.clone()})
+        if step % self.config.image_every == 0:
+            self.log.picture(learnt.round_, learnt.target, learnt.logits, step)
+        self.state.progress.batch += 1
         self.log.advance()
         # On a CPU nothing has to be waited for, so a broken step is noticed at once.
-        self.broken = self.process.device.type == "cpu" and not bool(total.isfinite())
-
-    def _rounds(self, batch: dict[str, Tensor]) -> int:
-        """How many corrections are played on the next batch."""
-        several = False
-        if self.policy.extra_round:
-            few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
-            several = not self.process.most(few)  # of the global batch, or the number of processes would change the training
-        return draw_rounds(self.policy, self.config.seed, self.state.progress.step, several)
-
-    def _round(self, batch: dict[str, Tensor], rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
-        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one click."""
-        device = self.process.device
-        image = batch["image"].to(device, non_blocking=True).float().div_(255)
-        if self.config.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
-        target = batch["target"].to(device, non_blocking=True)
-        clicks, seeds = Clicks(batch["yx"], batch["label"]), batch["seed"].tolist()
-        if restart:
-            clicks, rounds = first_clicks(batch["target"], seeds, self.policy.threshold, self.pool), 0
-        # Autocast of its own: inside one that lasts, the weights cast here without gradients would be used again with them.
-        with self._autocast():
-            round_ = rollout(self.state.model, image, target, clicks.to(device), self.policy, seeds, rounds, self.pool)
-        return round_, target
+        self.broken = self.process.device.type == "cpu" and not bool(learnt.losses["loss"].isfinite())
 
     def _consult(self) -> None:
         """Agree with the other processes whether to look at the losses, to save, or to stop."""
@@ -298,8 +250,8 @@ class _Training:
         return {name: value / samples for name, value in totals.items()}
 
     def _held_out_values(self, model: ClickModel, batch: dict[str, Tensor], number: int) -> dict[str, Tensor | float]:
-        round_, target = self._round(batch, draw_rounds(self.policy, self.config.seed, number))
-        with self._autocast():
+        round_, target = self.learner.round(batch, draw_rounds(self.policy, self.config.seed, number))
+        with self.learner.autocast():
             pred = model(round_)
             losses = model.losses(pred, target, round_)
         return {"loss": sum(losses.values()), **losses, "IoU": sample_ious(pred.logits, target).mean(), "samples": 1.0}
@@ -313,11 +265,13 @@ class _Training:
         if not checkpoint.finite(self.state.model):
             raise NonFiniteLoss(f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}")
         contents = self.identity | self.state.state_dict(self.process) | {"replay": self.replay.state_dict(self.process)}
-        if self.process.first:
-            checkpoint.write_checkpoint(self.folder.last_checkpoint, contents)
-            if copy_as:
-                checkpoint.write_checkpoint(self.folder.checkpoints / copy_as, contents)
+        self.process.of_first(lambda: self._write(contents, copy_as))  # a full disk is noticed by all at once
         self.last_save = time.monotonic()
+
+    def _write(self, contents: dict[str, Any], copy_as: str | None) -> None:
+        checkpoint.write_checkpoint(self.folder.last_checkpoint, contents)
+        if copy_as:
+            checkpoint.write_checkpoint(self.folder.checkpoints / copy_as, contents)
 
     def _last_good(self) -> str:
         path = self.folder.last_checkpoint
@@ -325,11 +279,6 @@ class _Training:
 
     def _enough_steps(self) -> bool:
         return bool(self.config.max_steps) and self.state.progress.step >= self.config.max_steps
-
-    def _autocast(self) -> torch.autocast:
-        amp, device = self.config.amp, self.process.device
-        enabled = native_bf16(device) if amp == "auto" else amp != "off"
-        return torch.autocast(device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled)
 
     def _seed_generators(self) -> None:
         """Seed torch's generators differently on every process."""
@@ -346,7 +295,7 @@ class _Training:
         if path is None:
             make = lambda: run_folder.create(experiment, options.exp_name, options.script, self.trainer.settings())  # noqa: E731
             return self.process.of_first(make)
-        saved = checkpoint.read_checkpoint(path)
+        saved = self.process.of_first(lambda: checkpoint.read_checkpoint(path))  # other machines may not see the file
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
         if "replay" in saved:
@@ -356,19 +305,4 @@ class _Training:
             log.info("%s was written by %d processes: dropout draws anew", path, len(saved["random"]))
         if self.process.first:
             log.info("resuming %s at epoch %d, step %d", path, self.state.progress.epoch + 1, self.state.progress.step)
-        return run_folder.of_checkpoint(path)
-
-    def _wrapped(self, step: TrainStep) -> nn.Module:
-        """The training step, compiled and distributed as the settings say."""
-        device = self.process.device
-        if self.config.sync_bn and self.process.count > 1:
-            if device.type != "cuda":
-                raise IsegmError("train.sync_bn needs GPUs; leave it off on a CPU")
-            step = nn.SyncBatchNorm.convert_sync_batchnorm(step)
-        if self.config.compile:
-            step.model.compile()
-        if self.process.count == 1:
-            return step
-        return DistributedDataParallel(
-            step, device_ids=[device.index] if device.type == "cuda" else None, gradient_as_bucket_view=True
-        )
+        return self.process.of_first(lambda: run_folder.of_checkpoint(path))

@@ -1,0 +1,164 @@
+"""One process learning from one batch after another: what is left of a training without its data, log and folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from isegm.core.clicks import POSITIVE, Clicks
+from isegm.core.errors import IsegmError
+from isegm.core.rounds import Round
+from isegm.methods.base import ClickModel
+from isegm.training.batches import Batch, part_size
+from isegm.training.checkpoint import TrainState
+from isegm.training.config import TrainConfig
+from isegm.training.distributed import Process
+from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, first_clicks, rollout
+from isegm.training.step import TrainStep
+from isegm.utils.device import native_bf16
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What one optimiser step saw and answered.
+
+    Attributes:
+        losses: ``"loss"``, their sum, and the method's own terms; detached scalars, means over this process's samples.
+        round_, target, logits: what was learnt from, without state, and the answer to it.
+    """
+
+    losses: dict[str, Tensor]
+    round_: Round
+    target: Tensor
+    logits: Tensor
+
+
+class Learner:
+    """Rollout, forward, backward, optimiser step; alone or together with the same on other processes.
+
+    Args:
+        model: the network; it is moved to the device and into the memory layout that the settings ask for.
+
+    Raises:
+        IsegmError: the settings do not fit the device or the number of processes.
+    """
+
+    def __init__(self, model: ClickModel, config: TrainConfig, policy: ClickPolicy, process: Process) -> None:
+        model.to(process.device)
+        if config.channels_last:
+            model.to(memory_format=torch.channels_last)
+        self.config, self.policy, self.process = config, policy, process
+        self.state = TrainState(model, config, process.device)
+        self.part = part_size(config.batch_size // process.count, config.micro_batch)
+        self.pool = ThreadPoolExecutor(min(self.part, os.cpu_count() or 1))
+        self.step = self._wrapped(TrainStep(model))
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+    def learn(self, batch: Batch, rounds: int | None = None) -> Learnt:
+        """One optimiser step on this process's share of a global batch.
+
+        Nothing in here waits for a GPU but the simulated clicks, each of which must see an answer.
+
+        Args:
+            rounds: corrections to play; by default drawn as the policy says.
+        """
+        state, config, step = self.state, self.config, self.state.progress.step
+        restart = draw_restart(self.policy, config.seed, step)
+        rounds = self.rounds(batch) if rounds is None else rounds
+        state.optimizer.zero_grad(set_to_none=True)
+        parts = split(batch, self.part)
+        done = [self._learn_part(part, rounds, restart, 1 / len(parts), part is parts[-1]) for part in parts]
+        learnt = done[0] if len(done) == 1 else joined(done)
+        if config.clip:
+            state.scaler.unscale_(state.optimizer)
+            nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        if state.ema is not None:
+            state.ema.update(step)
+        state.iou.update(learnt.logits, learnt.target)
+        state.progress.step += 1
+        return learnt
+
+    def _learn_part(self, batch: Batch, rounds: int, restart: bool, weight: float, last: bool) -> Learnt:
+        """Add the gradients of a micro-batch; the last one of a step shares them with the other processes."""
+        round_, target = self.round(batch, rounds, restart)
+        with contextlib.nullcontext() if last or self.process.count == 1 else self.step.no_sync():
+            with self.autocast():
+                losses, logits = self.step(round_, target)
+                total = torch.stack(list(losses.values())).sum()
+            self.state.scaler.scale(total * weight).backward()
+        named = {name: value.detach() for name, value in losses.items()}
+        return Learnt({"loss": total.detach(), **named}, round_, target, logits)
+
+    def rounds(self, batch: Batch) -> int:
+        """How many corrections are played on the next batch."""
+        several = False
+        if self.policy.extra_round:
+            few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
+            several = not self.process.most(few)  # of the global batch, or the number of processes would change the training
+        return draw_rounds(self.policy, self.config.seed, self.state.progress.step, several)
+
+    def round(self, batch: Batch, rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
+        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one click."""
+        device = self.process.device
+        image = batch["image"].to(device, non_blocking=True).float().div_(255)
+        if self.config.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        target = batch["target"].to(device, non_blocking=True)
+        seeds = batch["seed"].tolist()
+        if restart:
+            clicks, rounds = first_clicks(batch["target"], seeds, self.policy.threshold, self.pool).to(device), 0
+        else:  # a plain copy would wait until the device has finished the step before
+            clicks = Clicks(batch["yx"].to(device, non_blocking=True), batch["label"].to(device, non_blocking=True))
+        # Autocast of its own: inside one that lasts, the weights cast here without gradients would be used again with them.
+        with self.autocast():
+            round_ = rollout(self.state.model, image, target, clicks, self.policy, seeds, rounds, self.pool)
+        return round_, target
+
+    def autocast(self) -> torch.autocast:
+        amp, device = self.config.amp, self.process.device
+        enabled = native_bf16(device) if amp == "auto" else amp != "off"
+        return torch.autocast(device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled)
+
+    def _wrapped(self, step: TrainStep) -> nn.Module:
+        """The training step, compiled and distributed as the settings say."""
+        device = self.process.device
+        if self.config.sync_bn and self.process.count > 1:
+            if device.type != "cuda":
+                raise IsegmError("train.sync_bn needs GPUs; leave it off on a CPU")
+            step = nn.SyncBatchNorm.convert_sync_batchnorm(step)
+        if self.config.compile:
+            step.model.compile()
+        if self.process.count == 1:
+            return step
+        return DistributedDataParallel(
+            step, device_ids=[device.index] if device.type == "cuda" else None, gradient_as_bucket_view=True
+        )
+
+
+def split(batch: Batch, size: int) -> list[Batch]:
+    """A batch as micro-batches of ``size`` samples each."""
+    pieces = {name: values.split(size) for name, values in batch.items()}
+    return [dict(zip(pieces, part, strict=True)) for part in zip(*pieces.values(), strict=True)]
+
+
+def joined(parts: list[Learnt]) -> Learnt:
+    """A whole step from its micro-batches, which are of equal size."""
+    names = dict.fromkeys(name for part in parts for name in part.losses)
+    losses = {name: sum(part.losses[name] for part in parts if name in part.losses) / len(parts) for name in names}
+    rounds = [part.round_ for part in parts]
+    round_ = Round(
+        torch.cat([r.image for r in rounds]),
+        Clicks.cat([r.clicks for r in rounds]),
+        torch.cat([r.prev_prob for r in rounds]),
+    )
+    return Learnt(losses, round_, torch.cat([part.target for part in parts]), torch.cat([part.logits for part in parts]))

@@ -1,0 +1,252 @@
+"""Try a training out before it starts: data, memory, speed, the first batch as a picture.
+
+Whatever would stop the training later stops here with what to change; nothing is kept but the picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from isegm.core.errors import IsegmError
+from isegm.training import initial, run_folder
+from isegm.training.batches import Batch, GlobalBatches, Loader, worker_count
+from isegm.training.distributed import Process, processes_here
+from isegm.training.learner import Learner, Learnt, split
+from isegm.training.logging import picture
+from isegm.training.meters import not_finite
+from isegm.training.rollout import draw_rounds
+from isegm.utils import memory
+from isegm.utils.config import absolute
+from isegm.utils.vis import write_image
+
+if TYPE_CHECKING:
+    from isegm.training.trainer import Trainer
+
+log = logging.getLogger("isegm")
+GB = 1e9
+ITEMS = 12  # timed to find out how long one takes
+SAMPLES = 2  # in the step that tells how much memory a sample needs
+SHARED_MEMORY = Path("/dev/shm")
+PREFETCHED = 2  # batches that a data worker holds ready
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds: of one item in a data worker, of one step without corrections, of one correction for the whole batch."""
+
+    item: float
+    step: float
+    round: float
+
+
+class Preflight:
+    """The checks of one process, which are made by all processes together.
+
+    Args:
+        trainer: what would be trained.
+    """
+
+    def __init__(self, trainer: Trainer, process: Process) -> None:
+        self.trainer, self.process = trainer, process
+        self.config, self.policy, self.data = trainer.config, trainer.policy, trainer.data
+        self.batches = GlobalBatches(len(self.data.train), self.config.batch_size, process.rank, process.count)
+        self.workers = worker_count(self.config.workers)
+        options, cfg = trainer.options, trainer.cfg
+        self.folder = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
+
+    def run(self) -> Path:
+        """Check everything, tell what was found, and return the picture.
+
+        Raises:
+            IsegmError: the training would fail; with what to change.
+        """
+        trainer, process, config = self.trainer, self.process, self.config
+        self._say("data", f"{len(self.data.train)} samples per epoch, {self.batches.batches} batches of {config.batch_size}")
+        learner = Learner(initial.model(trainer.spec, config, trainer.options, trainer.cfg), config, self.policy, process)
+        with contextlib.closing(learner), out_of_memory_explained(learner.part, self.batches.share, process.device):
+            micro = f", in micro-batches of {learner.part}" if learner.part < self.batches.share else ""
+            self._say("processes", f"{process.count} on {process.device.type}, {self.batches.share} samples each{micro}")
+            self._check_disk(learner)
+            batch, item = self._load()
+            used = self._check_memory(learner, batch)
+            learnt, speed = self._measure(learner, batch, item)
+            self._check_answer(learner, learnt)
+        self._say("memory", f"{max(process.gather(used)) / GB:.1f} GB of {memory.total(process.device) / GB:.1f} per process")
+        self._tell_speed(speed)
+        return self._draw(learnt)
+
+    def _say(self, about: str, words: str) -> None:
+        if self.process.first:
+            log.info("%-11s %s", about, words)
+
+    def _check_disk(self, learner: Learner) -> None:
+        values = sum(value.numel() * value.element_size() for value in learner.state.model.state_dict().values())
+        trained = sum(p.numel() * p.element_size() for p in learner.state.model.parameters() if p.requires_grad)
+        self._say("network", f"{type(learner.state.model).__name__}, {values / 4e6:.1f} M values")
+        one = values + 2 * trained + (values if self.config.ema else 0)
+        kept = self.config.epochs // self.config.checkpoint_interval if self.config.checkpoint_interval else 0
+        needed = one * (kept + 2)  # the last one, and the one that will take its place
+        there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        self._say("disk", f"{needed / GB:.2f} GB of checkpoints ({kept} kept), {free / GB:.0f} GB free in {there}")
+        if needed > free:
+            raise IsegmError(
+                f"{kept + 1} checkpoints of {one / GB:.2f} GB do not fit into the {free / GB:.2f} GB that are free in {there};"
+                " keep fewer (train.checkpoint_interval=0 keeps only the last) or change EXPS_PATH in config.yml"
+            )
+
+    def _load(self) -> tuple[Batch, float]:
+        """This process's share of the first batch, as a data worker makes it, and the seconds that an item takes."""
+        keys, train = next(iter(self.batches)), self.data.train
+        item = seconds_per_item(train, keys)
+        if self.data.val is not None:
+            self.data.val[0, 0]
+        needed = self._shared_memory(train[keys[0]])
+        free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.exists() else math.inf
+        if self.workers and needed > free:
+            raise IsegmError(
+                f"{self.workers} data workers per process may hold {needed / GB:.2f} GB in {SHARED_MEMORY}, which has"
+                f" {free / GB:.2f} GB: enlarge it (docker run --shm-size={math.ceil(needed / GB) + 1}g), or use --workers"
+                f" {int(self.workers * free / needed)}"
+            )
+        with contextlib.closing(Loader(train, [keys], self.config.workers, self.process.device.type == "cuda")) as loader:
+            return next(iter(loader)), item
+
+    def _shared_memory(self, item: Batch) -> int:
+        per_batch = self.batches.share * sum(value.numel() * value.element_size() for value in item.values())
+        return per_batch * PREFETCHED * self.workers * processes_here(self.process)
+
+    def _check_memory(self, learner: Learner, batch: Batch) -> int:
+        """The peak, in bytes, of a step with the most corrections; on a CPU a small step first tells whether that will fit."""
+        device, rounds = self.process.device, self.policy.max_rounds
+        memory.reset_peak(device)
+        if device.type == "cpu" and learner.part > SAMPLES:
+            before = memory.used(device)
+            learner.learn(split(batch, SAMPLES)[0], rounds)
+            per_sample = max(0, memory.peak(device) - before) / SAMPLES
+            # What the first step took is not given back, so the next one needs only the rest.
+            more = per_sample * (learner.part - SAMPLES) * processes_here(self.process)
+            free = memory.available()
+            if more > free:
+                raise IsegmError(
+                    f"{learner.part} samples at once would need {more / GB:.1f} GB more memory, and {free / GB:.1f} GB are"
+                    f" available; {smaller(learner.part, self.batches.share)}"
+                )
+        learner.learn(batch, rounds)
+        return memory.peak(device)
+
+    def _measure(self, learner: Learner, batch: Batch, item: float) -> tuple[Learnt, Speed]:
+        """The last step taken, and the times."""
+        seconds = {}
+        for rounds in dict.fromkeys((0, self.policy.max_rounds)):
+            repeats, found = 3, []
+            while len(found) < repeats:
+                started = time.perf_counter()
+                learnt = learner.learn(batch, rounds)
+                memory.wait(self.process.device)
+                found.append(time.perf_counter() - started)
+                repeats = 1 if self.process.most(int(found[0] > 10)) else 3  # the same number on every process
+            seconds[rounds] = float(np.median(found))
+        most = self.policy.max_rounds
+        per_round = max(0.0, seconds[most] - seconds[0]) / most if most else 0.0
+        return learnt, Speed(item, seconds[0], per_round)
+
+    def _check_answer(self, learner: Learner, learnt: Learnt) -> None:
+        if bad := not_finite({name: float(value) for name, value in learnt.losses.items()}):
+            raise IsegmError(
+                f"after a few steps on the first batch: {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.lr, clip"
+                " gradients (train.clip=1), or use bf16 instead of fp16"
+            )
+        model = learner.state.model
+        if idle := [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]:
+            log.warning("%d parameters got no gradient, e.g. %s", len(idle), ", ".join(idle[:3]))
+
+    def _tell_speed(self, speed: Speed) -> None:
+        config, policy = self.config, self.policy
+        rounds = float(np.mean([draw_rounds(policy, config.seed, step) for step in range(1000)]))
+        step = speed.step + rounds * speed.round
+        rate = config.batch_size / step
+        self._say(
+            "step",
+            f"{step:.2f} s: {speed.step:.2f} to learn, {speed.round:.2f} per correction, {rounds:.1f} on average;"
+            f" {rate:.1f} samples/s",
+        )
+        loaders = self.workers * self.process.count
+        loading = loaders / speed.item if loaders else self.process.count / speed.item
+        enough = math.ceil(speed.item * rate / self.process.count)
+        waits = loading < rate or not loaders
+        advice = f"training waits for data, use --workers {enough} if there are cores" if waits else "enough"
+        each = f"{1 / speed.item:.1f} samples/s per worker, {loading:.1f} with {self.workers} workers per process"
+        self._say("loading", f"{each}; {advice}")
+        per_step = max(step, config.batch_size / loading) if loaders else step + config.batch_size / loading
+        steps = config.epochs * self.batches.batches
+        steps = min(steps, config.max_steps) if config.max_steps else steps
+        total = steps * per_step + self._validations() * (1 + rounds) * speed.round
+        self._say("whole run", f"{config.epochs} epochs, {steps} steps: about {readable(total)}, without NoC validation")
+
+    def _validations(self) -> int:
+        """Batches of held-out data in the whole run."""
+        if self.data.val is None or not self.config.validate_every:
+            return 0
+        return self.config.epochs // self.config.validate_every * math.ceil(len(self.data.val) / self.config.batch_size)
+
+    def _draw(self, learnt: Learnt) -> Path:
+        """The first samples: image and clicks, the mask before, the target, the answer of the network as it starts."""
+        path = self.folder / "check.jpg"
+        if self.process.first:
+            write_image(path, picture(learnt.round_, learnt.target, learnt.logits, rows=8))
+        self._say("picture", str(path))
+        return path
+
+
+def seconds_per_item(dataset: Dataset, keys: list[tuple[int, int]]) -> float:
+    """The mean over the first few items, the very first one left out, which opens files."""
+    dataset[keys[0]]
+    started, few = time.perf_counter(), keys[:ITEMS]
+    for key in few:
+        dataset[key]
+    return (time.perf_counter() - started) / len(few)
+
+
+@contextlib.contextmanager
+def out_of_memory_explained(part: int, share: int, device: torch.device) -> Iterator[None]:
+    """Say what to change instead of how the allocation failed."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise IsegmError(
+            f"the memory of {device} is too small for {part} samples at once; {smaller(part, share)}, or --amp bf16"
+        ) from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise IsegmError(
+            f"{part} sample(s) at once are too few for the batch norm of this network; use at least 2 per process"
+            " (--batch-size, --micro-batch, or fewer processes)"
+        ) from error
+
+
+def smaller(part: int, share: int) -> str:
+    """How to fit a batch into less memory."""
+    fitting = max((size for size in range(1, part // 2 + 1) if share % size == 0), default=0)
+    more = f"use --micro-batch {fitting} (the global batch stays), " if fitting else "use "
+    return f"{more}a smaller data.crop or more processes"
+
+
+def readable(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
