@@ -1,57 +1,19 @@
 """train.py as a user calls it: one process, many, torchrun, signals, mistakes."""
 
 import importlib.util
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train
 
 from isegm.core.errors import IsegmError
 from isegm.training.batches import GlobalBatches, held_out
 from isegm.training.checkpoint import read_checkpoint
-
-ROOT = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("toy_experiment.py")
-
-
-def command(*words, torchrun=0):
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun)] if torchrun else []
-    return [sys.executable, *start, str(ROOT / "train.py"), *map(str, words)]
-
-
-def environment(folder, **more):
-    clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
-    return clean | {"TOY_EXPERIMENTS": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
-
-
-def train(folder, *words, torchrun=0, status=0, **more):
-    done = subprocess.run(
-        command(*words, torchrun=torchrun),
-        env=environment(folder, **more),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == status, done.stderr
-    return done.stderr
-
-
-def result(folder, run="000"):
-    path = folder / "training" / "toy_experiment" / run
-    entries = [json.loads(line) for line in (path / "logs" / "metrics.jsonl").read_text().splitlines()]
-    return read_checkpoint(path / "checkpoints" / "last_checkpoint.pth"), entries
-
-
-def asked(folder, rank):
-    return [tuple(map(int, line.split())) for line in (folder / f"asked_{rank}.txt").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +45,6 @@ def test_torchrun_joins_and_one_process_goes_on(single, tmp_path):
     train(tmp_path, SCRIPT, "--cpu", "--resume", "auto")
     assert result(tmp_path)[0]["progress"] == {"epoch": 2, "batch": 0, "step": 8}
     assert_close(result(single)[0], result(tmp_path)[0])
-
-
-def assert_close(expected, found):
-    for name, value in expected["model"].items():
-        assert torch.allclose(found["model"][name], value, atol=1e-5), name
 
 
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])

@@ -1,9 +1,13 @@
-"""An experiment on toy discs, for the tests of train.py; TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails."""
+"""An experiment on toy discs, for the tests of train.py.
+
+TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails, TOY_DIE when one is killed, once.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +31,10 @@ class Noted(toy.Discs):
     def __getitem__(self, key):
         with open(Path(os.environ["TOY_EXPERIMENTS"]) / f"asked_{os.environ.get('RANK', '0')}.txt", "a") as file:
             file.write(f"{key[0]} {key[1]}\n")
+        died = Path(os.environ["TOY_EXPERIMENTS"]) / "died.txt"
+        if os.environ.get("TOY_DIE") == f"{os.environ.get('RANK', '0')} {key[0]} {key[1]}" and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         if os.environ.get("TOY_FAIL", "none") == os.environ.get("RANK") and key[0] == 2:
             raise IsegmError("disc 0 of epoch 2 is broken")
         return super().__getitem__(key)

@@ -1,0 +1,52 @@
+"""train.py in processes of its own, on toy discs (tests/training/toy_experiment.py)."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from isegm.training.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = Path(__file__).parent / "training" / "toy_experiment.py"
+
+
+def command(*words, torchrun=0, options=()):
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun), *options] if torchrun else []
+    return [sys.executable, *start, str(ROOT / "train.py"), *map(str, words)]
+
+
+def environment(folder, **more):
+    clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
+    return clean | {"TOY_EXPERIMENTS": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
+
+
+def train(folder, *words, torchrun=0, options=(), status=0, **more):
+    done = subprocess.run(
+        command(*words, torchrun=torchrun, options=options),
+        env=environment(folder, **more),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stderr
+
+
+def result(folder, run="000"):
+    path = folder / "training" / "toy_experiment" / run
+    entries = [json.loads(line) for line in (path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    return read_checkpoint(path / "checkpoints" / "last_checkpoint.pth"), entries
+
+
+def asked(folder, rank):
+    return [tuple(map(int, line.split())) for line in (folder / f"asked_{rank}.txt").read_text().splitlines()]
+
+
+def assert_close(expected, found):
+    for name, value in expected["model"].items():
+        assert torch.allclose(found["model"][name], value, atol=1e-5), name

@@ -1,0 +1,150 @@
+"""Whatever happens, only the steps since the last checkpoint are lost."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from isegm.core.errors import IsegmError
+from isegm.training import run_folder
+from isegm.training.checkpoint import read_checkpoint, write_checkpoint
+from isegm.training.config import RunOptions
+from isegm.training.trainer import NonFiniteLoss
+
+HEADER = {"isegm": {"kind": "training", "schema": 1}}
+
+
+def last(folder):
+    return folder / "checkpoints" / "last_checkpoint.pth"
+
+
+def torn_after(count):
+    """torch.save for which the machine stops in the middle of file number ``count``."""
+    save, files = torch.save, []
+
+    def torn(contents, file):
+        files.append(file.name)
+        if len(files) == count:
+            file.write(b"PK half a checkpoint")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(contents, file)
+
+    return torn
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_while_writing_a_checkpoint(trainer_of, monkeypatch):
+    """The second checkpoint is cut off by SIGKILL: the first is whole, the run goes on from it, and the debris goes."""
+    whole = trainer_of(epochs=3, run={"exp_name": "whole"}).fit()
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr("isegm.training.checkpoint.torch.save", torn_after(2))
+        trainer_of(epochs=3, run={"exp_name": "torn"}).fit()
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    folder = whole.with_name("001_torn")
+    assert read_checkpoint(last(folder))["progress"]["epoch"] == 1
+    assert len(list(last(folder).parent.glob(".*.part"))) == 1
+    assert trainer_of(epochs=3, run={"exp_name": "torn", "resume": "auto"}).fit() == folder
+    assert not list(last(folder).parent.glob(".*.part"))
+    for name, value in read_checkpoint(last(whole))["model"].items():
+        assert torch.equal(value, read_checkpoint(last(folder))["model"][name])
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Checkpoints written from now on land on a device that is always full."""
+    opened = Path.open
+
+    def refused(path, mode="r", *args, **options):
+        if "w" in mode and path.name.endswith(".part"):
+            path.symlink_to("/dev/full")
+        return opened(path, mode, *args, **options)
+
+    monkeypatch.setattr("pathlib.Path.open", refused)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(trainer_of, full_disk, tmp_path, monkeypatch):
+    path = tmp_path / "last_checkpoint.pth"
+    torch.save(HEADER | {"step": 1}, path)
+    with pytest.raises(IsegmError, match=r"No space left on device; the one before it is complete"):
+        write_checkpoint(path, HEADER | {"weights": torch.zeros(1_000_000)})
+    assert read_checkpoint(path)["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_training_on_a_full_disk_stops_and_goes_on_later(trainer_of, request, monkeypatch):
+    whole = trainer_of(epochs=2, run={"exp_name": "whole"}).fit()
+    first = trainer_of(epochs=1, run={"exp_name": "torn"}).fit()
+    with monkeypatch.context() as patched:
+        patched.setattr("isegm.training.checkpoint.torch.save", _no_space)
+        with pytest.raises(IsegmError, match="go on with --resume auto"):
+            trainer_of(epochs=2, run={"resume": str(first)}).fit()
+    assert trainer_of(epochs=2, run={"exp_name": "torn", "resume": "auto"}).fit() == first
+    for name, value in read_checkpoint(last(whole))["model"].items():
+        assert torch.equal(value, read_checkpoint(last(first))["model"][name])
+
+
+def _no_space(contents, file):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_data_process_that_is_killed(trainer_of):
+    """As the kernel does when memory runs out; the message says what to try."""
+    trainer = trainer_of(epochs=3, workers=1)
+    read, home = type(trainer.data.train).__getitem__, os.getpid()
+
+    def item(dataset, key):
+        if key == (1, 5) and os.getpid() != home:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(dataset, key)
+
+    trainer.data.train.__class__ = type("Dying", (type(trainer.data.train),), {"__getitem__": item})
+    with pytest.raises(IsegmError, match=r"a data process died .*--workers.*--resume auto"):
+        trainer.fit()
+    (folder,) = trainer_folder(trainer).iterdir()
+    assert read_checkpoint(last(folder))["progress"] == {"epoch": 1, "batch": 0, "step": 4}
+    trainer_of(epochs=3, run={"resume": str(folder)}).fit()
+    assert read_checkpoint(last(folder))["progress"]["epoch"] == 3
+
+
+def test_a_batch_that_is_not_a_number(trainer_of):
+    """One item with a target of NaN: the step is not taken into any checkpoint."""
+    trainer = trainer_of(epochs=3)
+    read = type(trainer.data.train).__getitem__
+
+    def item(dataset, key):
+        found = read(dataset, key)
+        if key == (1, 5):
+            found["target"] = torch.full_like(found["target"], np.nan).clamp(min=0) * np.nan
+        return found
+
+    trainer.data.train.__class__ = type("Broken", (type(trainer.data.train),), {"__getitem__": item})
+    with pytest.raises(NonFiniteLoss, match=r"step 5 \(epoch 2\)"):
+        trainer.fit()
+    (folder,) = trainer_folder(trainer).iterdir()
+    saved = read_checkpoint(last(folder))
+    assert saved["progress"] == {"epoch": 1, "batch": 0, "step": 4}
+    assert all(value.isfinite().all() for value in saved["model"].values())
+
+
+def trainer_folder(trainer):
+    return run_folder.experiment_folder(Path(trainer.cfg.EXPS_PATH), RunOptions())
+
+
+def test_auto_keeps_to_the_runs_of_one_name(tmp_path):
+    for name in ("000_night", "001_other", "002_a_night", "003_night"):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+    for name in ("000_night", "001_other", "002_a_night"):
+        last(tmp_path / name).touch()
+    found = lambda name: run_folder.find_checkpoint(tmp_path, RunOptions(exp_name=name, resume="auto"))  # noqa: E731
+    assert found("night") == last(tmp_path / "000_night")
+    assert found("a_night") == last(tmp_path / "002_a_night")
+    assert found("new") is None
+    assert found("") == last(tmp_path / "002_a_night")
