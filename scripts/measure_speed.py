@@ -61,6 +61,9 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         ratio = row["ms_p50"] / base[kind]["ms_p50"]
         passes = f"{row['evaluations']:.1f}" if "evaluations" in row else "-"
         print(f"{kind:14}{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}{ratio:9.2f}{passes:>8}")
+        if "second_look" in row:
+            look = row["second_look"]
+            print(f"{'  second look':14}{look['gflops']:9.2f}{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}")
     print(
         f"simulated user {figures['simulation_ms']:.2f} ms per click; whole evaluation {figures['objects_per_second']:.2f}"
         f" objects/s; peak memory {figures['peak_memory_mb']:.0f} MB"

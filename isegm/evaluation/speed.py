@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from isegm.core.clicks import Click
-from isegm.core.rounds import Session
+from isegm.core.rounds import Prediction, Round, Session
 from isegm.data.datasets.synthetic import scene
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.engine import Clock, Engine, EngineSettings
@@ -29,6 +30,7 @@ HOW = {
     "first_click": "on a whole image of the given size",
     "later_click": "on the crop that the protocol makes around a known object in that image",
     "evaluations": "passes of a test-time optimisation per click, where there is one",
+    "second_look": "the part of a click that a method spends on a second network, where it has one (FocalClick)",
     "simulation_ms": "the simulated user's next click and the IoU on that image, one thread",
     "objects_per_second": "whole evaluation on synthetic objects: decoding, simulation and network",
     "peak_memory_mb": "CPU: largest resident size of this process; GPU: largest memory allocated by torch",
@@ -74,26 +76,58 @@ def measure(
     return figures
 
 
-def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> dict[str, float]:
-    with FlopCounterMode(display=False) as counter:
+def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> dict[str, Any]:
+    with FlopCounterMode(display=False) as counter, _Watch(predictor.model, count=True) as untimed:
         predictor.click(sessions[0], click)
     turn = iter(sessions)
-    counted: list[float] = []
-    infer = predictor.model.infer
-
-    def counting(round_: Any) -> Any:
-        pred = infer(round_)
-        if "evaluations" in pred.aux:
-            counted.append(float(pred.aux["evaluations"].float().mean()))
-        return pred
-
-    predictor.model.infer = counting
-    try:
+    with _Watch(predictor.model) as watch:
         timed = _milliseconds(lambda: predictor.click(next(turn), click).prob.sum().item(), len(sessions))
-    finally:
-        del predictor.model.infer
-    figures = {"gflops": counter.get_total_flops() / 1e9, **timed}
-    return figures | ({"evaluations": float(np.mean(counted))} if counted else {})
+    figures: dict[str, Any] = {"gflops": counter.get_total_flops() / 1e9, **timed}
+    if watch.evaluations:
+        figures["evaluations"] = float(np.mean(watch.evaluations))
+    if untimed.flops:
+        figures["second_look"] = {"gflops": untimed.flops / 1e9, **_percentiles(watch.spent)}
+    return figures
+
+
+class _Watch:
+    """Looks at a model while clicks are answered: evaluations of an optimisation, operations and time of a second look.
+
+    Only this model is touched, and only for as long as the block lasts.
+
+    Args:
+        count: count the operations of second looks, which takes time.
+    """
+
+    def __init__(self, model: ClickModel, count: bool = False) -> None:
+        self.model, self.count = model, count
+        self.evaluations: list[float] = []
+        self.spent: list[float] = []
+        self.flops = 0
+
+    def __enter__(self) -> _Watch:
+        infer, refine = self.model.infer, self.model.refine_many
+
+        def counting(round_: Round) -> Prediction:
+            pred = infer(round_)
+            if "evaluations" in pred.aux:
+                self.evaluations.append(float(pred.aux["evaluations"].float().mean()))
+            return pred
+
+        def refining(*args: Any, **settings: float) -> list[Session]:
+            started = time.perf_counter()
+            with FlopCounterMode(display=False) if self.count else contextlib.nullcontext() as counter:
+                sessions = refine(*args, **settings)
+            self.flops += counter.get_total_flops() if counter else 0
+            sessions[0].prob.sum().item()  # a GPU has finished then
+            self.spent.append(1000 * (time.perf_counter() - started))
+            return sessions
+
+        self.model.infer, self.model.refine_many = counting, refining
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        del self.model.infer, self.model.refine_many
 
 
 def _milliseconds(run: Callable[[], object], repeats: int) -> dict[str, float]:
@@ -102,6 +136,10 @@ def _milliseconds(run: Callable[[], object], repeats: int) -> dict[str, float]:
         started = time.perf_counter()
         run()
         spent.append(1000 * (time.perf_counter() - started))
+    return _percentiles(spent)
+
+
+def _percentiles(spent: Sequence[float]) -> dict[str, float]:
     return {"ms_p50": float(np.percentile(spent, 50)), "ms_p95": float(np.percentile(spent, 95))}
 
 
