@@ -64,8 +64,9 @@ class User:
         spent = 1000 * (time.perf_counter() - begun)
         return Answer(told["current"]["mask"], spent, told["timing"]["model"], told["timing"]["wait"])
 
-    def reset(self) -> None:
-        self._request("POST", f"/{self.key}/reset")
+    def close(self) -> None:
+        self._request("DELETE", f"/{self.key}")
+        self._connection.close()
 
     def _request(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> dict[str, Any]:
         self._connection.request(method, f"/api/sessions{path}", body, {"content-type": kind})
@@ -117,11 +118,15 @@ def places(seed: int, count: int, height: int, width: int) -> list[tuple[int, in
     return [(height // 2, width // 2, True), *drawn[1:]]
 
 
-def play(user: User, clicks: list[tuple[int, int, bool]], ready: threading.Barrier | None = None) -> list[Answer]:
-    user.reset()
+def play(port: int, image: bytes, clicks: list[tuple[int, int, bool]], ready: threading.Barrier | None = None) -> list[Answer]:
+    """A session from opening on; it is closed at the end, or left to expire where several play at once."""
+    user = User(port, image)
     if ready is not None:
         ready.wait()
-    return [user.click(*click) for click in clicks]
+    answers = [user.click(*click) for click in clicks]
+    if ready is None:
+        user.close()
+    return answers
 
 
 def resident_mib(pid: int) -> float:
@@ -134,19 +139,19 @@ def resident_mib(pid: int) -> float:
 
 
 def measured(args: argparse.Namespace, port: int, pid: int) -> dict[str, Any]:
-    warm = User(port, picture(0, *SIZE))
-    play(warm, places(0, 3, *SIZE))  # the first passes are slower
+    large = picture(0, *SIZE)
+    play(port, large, places(0, 3, *SIZE))  # the first passes are slower
     idle = resident_mib(pid)
-    single = play(warm, places(1, args.clicks, *SIZE))
+    single = play(port, large, places(1, args.clicks, *SIZE))
 
     height, width = args.size
-    users = [User(port, picture(10 + i, height, width)) for i in range(args.users)]
+    ports, images = [port] * args.users, [picture(10 + i, height, width) for i in range(args.users)]
     clicks = [places(100 + i, args.clicks, height, width) for i in range(args.users)]
-    alone = [play(user, own) for user, own in zip(users, clicks, strict=True)]
+    alone = list(map(play, ports, images, clicks))
     ready = threading.Barrier(args.users)
     with ThreadPoolExecutor(args.users) as pool:
         begun = time.perf_counter()
-        together = list(pool.map(play, users, clicks, [ready] * args.users))
+        together = list(pool.map(play, ports, images, clicks, [ready] * args.users))
         wall = time.perf_counter() - begun
     loaded = resident_mib(pid)
     foreign = sum(a.mask != b.mask for x, y in zip(alone, together, strict=True) for a, b in zip(x, y, strict=True))

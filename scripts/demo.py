@@ -119,7 +119,7 @@ def main() -> None:
     if args.host not in ("127.0.0.1", "localhost", "::1"):
         log.warning("listening on %s: whoever reaches this address can use the demo, and nothing is encrypted", args.host)
     log.info("open http://%s:%d  (Ctrl-C ends it)", "127.0.0.1" if args.host in OPEN_TO_ALL else args.host, args.port)
-    uvicorn.run(app, host=args.host, port=args.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=args.host, port=args.port, log_level="warning", access_log=False, timeout_keep_alive=75)
 
 
 if __name__ == "__main__":
