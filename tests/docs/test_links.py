@@ -20,7 +20,9 @@ INTRODUCED = re.compile(r"<!-- file: (\S+) -->")
 ENTRY = re.compile(r"^(?:python|torchrun --nproc-per-node \d+) (train\.py|scripts/\w+\.py)\b(.*)$", re.MULTILINE)
 FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)")
 # Flags that no argparse parser of this repository knows: of other programs that pages mention.
-FOREIGN = {"--nproc-per-node", "--logdir", "--force-reinstall"}
+TORCHRUN = {"--nnodes", "--node-rank", "--nproc-per-node", "--master-addr", "--master-port", "--max-restarts", "--standalone"}
+SBATCH = {"--nodes", "--gpus-per-node", "--time"}
+FOREIGN = {"--logdir", "--force-reinstall"} | TORCHRUN | SBATCH
 
 
 def anchors(page: Path) -> set[str]:
