@@ -78,7 +78,7 @@ def test_when_one_process_fails_all_end(tmp_path):
 
 def test_a_mistake_gets_one_readable_line(tmp_path):
     said = train(tmp_path, SCRIPT, "--cpu", "--set", "train.batchsize=1", status=2)
-    assert said == "error: unknown key in section train 'batchsize'; did you mean batch_size?\n"
+    assert said == "error: unknown key in section train 'batchsize'; did you mean batch_size or micro_batch?\n"
 
 
 @pytest.fixture
