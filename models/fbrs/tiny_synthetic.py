@@ -35,5 +35,5 @@ def main(cfg: EasyDict) -> None:
         epoch_len=800,
         val_epoch_len=64,
     )
-    train = TrainConfig(epochs=8, batch_size=8, lr=3e-3, milestones=(5, 7), ema=0.99, amp="auto", channels_last=True)
+    train = TrainConfig(epochs=6, batch_size=8, lr=3e-3, milestones=(4, 5), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()

@@ -2,7 +2,7 @@
 
 Paper:  arXiv 2102.06583 (the method; network, data and schedule are not the paper's)
 Run:    python train.py models/ritm/tiny_synthetic.py --cpu --ngpus 2
-Cost:   800 steps, 5 minutes on two CPU cores that were busy with other work
+Cost:   600 steps, 5 minutes on two CPU cores that were busy with other work
 Result: ritm v1, the first 30 objects of synthetic: NoC@85 6.93 (untrained 20.00), NoC@90 10.90. See docs/reproduce.md.
 
 Clicks are distance maps, not RITM's disks: without pretrained weights the network finds distances useful within 60 steps and
@@ -46,5 +46,5 @@ def main(cfg: EasyDict) -> None:
         epoch_len=800,
         val_epoch_len=64,
     )
-    train = TrainConfig(epochs=8, batch_size=8, lr=3e-3, milestones=(5, 7), ema=0.99, amp="auto", channels_last=True)
+    train = TrainConfig(epochs=6, batch_size=8, lr=3e-3, milestones=(4, 5), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
