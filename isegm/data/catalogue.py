@@ -171,21 +171,22 @@ def _photographs(cfg: EasyDict) -> Path | None:
     return absolute(cfg, str(cfg.COCO_PATH)) if "COCO_PATH" in cfg else None
 
 
-RITM = "github.com/saic-vul/ritm_interactive_segmentation, releases"
+RITM = "github.com/saic-vul/ritm_interactive_segmentation"
+FBRS = "github.com/saic-vul/fbrs_interactive_segmentation, release v1.0"
 VOC = "host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar (md5 6cd6e144f989b92b3379bac3b3de84fd)"
 SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours, benchmark.tgz"
-SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, sbd_samples_weights.pkl, from {RITM}"
+SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, assets/sbd_samples_weights.pkl of {RITM}"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
 CATALOGUE = (
-    DataSet("GrabCut", "GRABCUT_PATH", f"{RITM}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
-    DataSet("Berkeley", "BERKELEY_PATH", f"{RITM}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
-    DataSet("DAVIS", "DAVIS_PATH", f"{RITM}: DAVIS.zip", (_evaluated("DAVIS", 345),)),
-    DataSet("COCO_MVal", "COCO_MVAL_PATH", f"{RITM}: COCO_MVal.zip", (_evaluated("COCO_MVal", 800),)),
+    DataSet("GrabCut", "GRABCUT_PATH", f"{FBRS}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
+    DataSet("Berkeley", "BERKELEY_PATH", f"{FBRS}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
+    DataSet("DAVIS", "DAVIS_PATH", f"{FBRS}: DAVIS.zip", (_evaluated("DAVIS", 345),)),
+    DataSet("COCO_MVal", "COCO_MVAL_PATH", f"{FBRS}: COCO_MVal.zip", (_evaluated("COCO_MVal", 800),)),
     DataSet(
         "DAVIS585",
         "DAVIS585_PATH",
-        "github.com/XavierCHEN34/ClickSEG: DAVIS-585 data",
+        "DAVIS-585, in the Google Drive folder that github.com/XavierCHEN34/ClickSEG links to",
         tuple(_evaluated(name, 585) for name in ("DAVIS585", "D585_SP", "D585_STM")),
     ),
     DataSet(
@@ -193,7 +194,7 @@ CATALOGUE = (
         "PASCALVOC_PATH",
         VOC,
         (
-            _evaluated("PascalVOC", 3427),
+            _evaluated("PascalVOC", None),
             Part("train", lambda root, cfg: PascalVocObjects(root, "train"), 1464, None, ("ImageSets", "SegmentationObject")),
         ),
     ),
@@ -210,7 +211,7 @@ CATALOGUE = (
     DataSet(
         "PASCAL_SBD",
         "PASCAL_SBD_PATH",
-        "github.com/frazerlin/fcanet: its Pascal_SBD data (PascalVOC and SBD serve as well: docs/data.md)",
+        "github.com/mindspore-ai/models, research/cv/FCANet: Augmented PASCAL (PascalVOC and SBD serve as well: docs/data.md)",
         (Part("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
     ),
     DataSet(
@@ -228,7 +229,7 @@ CATALOGUE = (
             Part(
                 "val2017",
                 lambda root, cfg: CocoInstances(root, "val2017", cache_folder(cfg)),
-                None,
+                4952,
                 36_335,
                 ("annotations/instances_val2017.json",),
             ),
@@ -257,17 +258,17 @@ CATALOGUE = (
             Part(
                 split,
                 lambda root, cfg, split=split: Lvis(root, split, _photographs(cfg), cache_folder(cfg)),
-                count,
+                None,
                 objects,
                 (f"lvis_v1_{split}.json", f"annotations/lvis_v1_{split}.json"),
             )
-            for split, count, objects in (("train", 99_388, 1_270_141), ("val", 19_626, 244_707))
+            for split, objects in (("train", 1_270_141), ("val", 244_707))
         ),
     ),
     DataSet(
         "COCO_LVIS",
         "COCO_LVIS_PATH",
-        f"{RITM}: cocolvis_annotation.tar.gz, with COCO's train2017 and val2017 as images;"
+        f"{RITM}, release v1.0: cocolvis_annotation.tar.gz, with COCO's train2017 and val2017 as images;"
         " or scripts/convert_annotations.py coco_lvis",
         tuple(
             Part(
@@ -298,7 +299,7 @@ CATALOGUE = (
     DataSet(
         "ADE20K",
         "ADE20K_PATH",
-        "ade20k.csail.mit.edu: the full release ADE20K_2016_07_26",
+        "groups.csail.mit.edu/vision/datasets/ADE20K: the full data set, ADE20K_2016_07_26.zip",
         tuple(
             Part(split, lambda root, cfg, split=split: ADE20K(root, split, parts=True), count, None, (f"images/{split}",))
             for split, count in (("training", 20_210), ("validation", 2000))
@@ -308,7 +309,7 @@ CATALOGUE = (
         "ThinObject5K",
         "THINOBJECT_PATH",
         "github.com/liewjunhao/thin-object-selection",
-        (Part("all", lambda root, cfg: thin_object(root), 5748, None, ("masks",)),),
+        (Part("all", lambda root, cfg: thin_object(root), None, None, ("masks",)),),
     ),
     DataSet(
         "MSRA10K",

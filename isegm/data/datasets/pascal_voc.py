@@ -5,8 +5,8 @@ Layout: that of the official download, the folder VOC2012: ``JPEGImages/<name>.j
 band around objects, whose truth is unknown.
 
 # differs from the original: RITM, ClickSEG and SimpleClick turn the palette into gray levels first, where objects 1 and 16
-# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. RITM's own list has 3,417 objects; the official
-# annotations of the validation images, and FCA-Net's list, 3,427.
+# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. RITM's own list has 3,417 objects.
+# FCA-Net tells objects apart as it is done here.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _by_colour(path: Path, pixels: np.ndarray) -> np.ndarray:
 
 
 def pascal_voc(cfg: EasyDict) -> EvalDataset:
-    """3,427 objects in the 1,449 validation images."""
+    """Every object of the 1,449 validation images."""
     root = require_path(cfg, "PASCALVOC_PATH", "PascalVOC")
     files = [labelled(root, name) for name in list_names(root, "val")]
     return ObjectEvaluation("PascalVOC", files, read_labels, VOID, cache_folder(cfg))

@@ -1,6 +1,7 @@
 """ThinObject-5K: cut-outs of thin and branching objects pasted on photographs (training).
 
-Layout: ``<root>/images/*`` and ``<root>/masks/*``, the object above 128. Source: arXiv 2106.13933; read as by FocalClick.
+Layout: ``<root>/images/*`` and ``<root>/masks/*``, the object above 128. Source: Liew et al.,
+Deep Interactive Thin Object Selection, WACV 2021; read as by FocalClick.
 """
 
 from __future__ import annotations
