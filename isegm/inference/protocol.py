@@ -18,6 +18,7 @@ from isegm.methods.base import ClickModel
 from isegm.utils.config import REPOSITORY
 
 FOLDER = REPOSITORY / "configs" / "eval"
+SECTIONS = ("zoom", "whole", "refine")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Protocol:
     def for_dataset(self, name: str) -> Protocol:
         """The protocol with what it says about one data set applied; entries of sections are merged, others replaced."""
         settings = dict(self.datasets.get(name, {}))
-        for section in ("zoom", "whole"):
+        for section in SECTIONS:
             if settings.get(section) is not None and getattr(self, section) is not None:
                 settings[section] = {**getattr(self, section), **settings[section]}
         return dataclasses.replace(self, **settings)
@@ -84,6 +85,21 @@ class Protocol:
             notes += _differences(key, getattr(self, key), value)
         datasets = {n: {k: v for k, v in s.items() if k not in values} for n, s in self.datasets.items()}
         return dataclasses.replace(self, **values, datasets=datasets, changes=tuple(notes))
+
+    def with_entries(self, section: str, **entries: Any) -> Protocol:
+        """A copy with some entries of a section changed for every data set, as ``changed``; its other entries stay as they are,
+        those of single data sets too.
+        """
+        old = getattr(self, section) or {}
+        rows = {name: dict(settings[section] or {}) for name, settings in self.datasets.items() if section in settings}
+        moved = {k: v for k, v in entries.items() if any(row.get(k, v) != v for row in (old, *rows.values())) or k not in old}
+        left = {name: {k: v for k, v in row.items() if k not in entries} for name, row in rows.items()}
+        return dataclasses.replace(
+            self,
+            **{section: {**old, **entries}},
+            datasets={n: {**s, section: left[n]} if n in left else s for n, s in self.datasets.items()},
+            changes=(*self.changes, *(f"{section}.{name}={value}" for name, value in moved.items())),
+        )
 
     def predictor(self, model: ClickModel, **options: Any) -> Predictor:
         """The predictor this protocol prescribes."""
@@ -102,12 +118,12 @@ def load_protocol(name: str) -> Protocol:
     """Read ``configs/eval/<name>.yml``, or a YAML file given by path.
 
     Raises:
-        IsegmError: no such protocol (the nearest names are listed), or an unknown key in the file.
+        IsegmError: no such protocol (the nearest names are listed), a file that is none, or an unknown key in it.
     """
     path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
     if not path.exists():
         raise unknown("protocol", name, [p.stem for p in FOLDER.glob("*.yml")])
-    values = yaml.safe_load(path.read_text())
+    values = _read(path)
     known = {f.name for f in dataclasses.fields(Protocol)} - {"changes"}
     for settings in (values, *values.get("datasets", {}).values()):
         for key in settings:
@@ -133,7 +149,7 @@ def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:
     if mode == "emc-click" and not emc:
         raise IsegmError(f"--eval-mode emc-click belongs to --protocol emc_click, not to {protocol.name}")
     if mode == "cvpr" and emc:
-        protocol = protocol.changed(whole={**protocol.whole, "size": 400})
+        protocol = protocol.with_entries("whole", size=400)
         return dataclasses.replace(protocol, datasets=protocol.datasets | {"DAVIS": {"whole": {"size": 600}}})
     if mode in (None, "cvpr", "emc-click"):
         return protocol
@@ -143,8 +159,8 @@ def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:
         raise IsegmError(f"--eval-mode {mode!r}: expected cvpr, fixedN (e.g. fixed448), fixedH,W or emc-click")
     size = [int(s) for s in (sizes if len(sizes) == 2 else sizes * 2)]
     if sized:
-        return protocol.changed(whole={**protocol.whole, "size": size})
-    return protocol.changed(zoom={**(protocol.zoom or {}), "skip_clicks": -1, "size": size})
+        return protocol.with_entries("whole", size=size)
+    return protocol.with_entries("zoom", skip_clicks=-1, size=size)
 
 
 def with_crops(
@@ -174,13 +190,23 @@ def with_crops(
             continue
         if not getattr(protocol, section):
             raise IsegmError(f"protocol {protocol.name} has no {section} section, so {', '.join(changes)} cannot be set")
-        protocol = protocol.changed(**{section: {**getattr(protocol, section), **changes}})
+        protocol = protocol.with_entries(section, **changes)
     if infer_size is not None and infer_size < 32:
         raise IsegmError(f"--infer-size {infer_size}: expected at least 32 pixels")
     for flag, ratio in (("--target-crop-r", target_crop), ("--focus-crop-r", focus_crop)):
         if ratio is not None and ratio < 1:
             raise IsegmError(f"{flag} {ratio}: a crop must not be smaller than what it shows; expected at least 1, e.g. 1.4")
     return protocol
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise IsegmError(f"{path} cannot be read as YAML: {error}") from None
+    if not isinstance(values, dict) or not {"name", "version"} <= values.keys():
+        raise IsegmError(f"{path} is no protocol: it must give at least a name and a version, as configs/eval/ritm.yml does")
+    return values
 
 
 def _differences(key: str, old: Any, new: Any) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from isegm.core.errors import IsegmError
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
-from isegm.inference.protocol import FOLDER, fixed_size, load_protocol
+from isegm.inference.protocol import FOLDER, fixed_size, load_protocol, with_crops
 from isegm.inference.zoom import ZoomIn
 
 
@@ -116,6 +116,24 @@ def test_changes_stand_in_the_label() -> None:
     assert fixed.for_dataset("DAVIS").zoom["size"] == [448, 448]
     assert fixed.label != protocol.label
     assert fixed_size(protocol, "fixed320,480").zoom["size"] == [320, 480]
+
+
+def test_a_changed_entry_leaves_the_others_of_a_data_set() -> None:
+    wide = with_crops(load_protocol("ritm"), target_crop=1.6)
+    assert wide.for_dataset("DAVIS").zoom == {**load_protocol("ritm").for_dataset("DAVIS").zoom, "expansion": 1.6}
+    assert wide.label == "ritm v1 (zoom.expansion=1.6)"
+    same = with_crops(load_protocol("fcfi_r101"), target_crop=3.0)  # its default, but not what GrabCut has
+    assert same.for_dataset("GrabCut").zoom["expansion"] == 3.0
+    assert same.for_dataset("GrabCut").zoom["size"] == 600
+    assert same.label == "fcfi_r101 v1 (zoom.expansion=3.0)"
+    assert with_crops(load_protocol("ritm"), target_crop=1.4) == load_protocol("ritm")
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "name: p", "name: [p", "\0"])
+def test_files_that_are_no_protocol_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.yml").write_text(text)
+    with pytest.raises(IsegmError, match=r"p\.yml (is no protocol|cannot be read as YAML)"):
+        load_protocol(str(tmp_path / "p.yml"))
 
 
 def test_bad_protocols_are_explained(tmp_path: Path) -> None:
