@@ -194,7 +194,7 @@ CATALOGUE = (
         "PASCALVOC_PATH",
         VOC,
         (
-            _evaluated("PascalVOC", None),
+            _evaluated("PascalVOC", 3427),
             Part("train", lambda root, cfg: PascalVocObjects(root, "train"), 1464, None, ("ImageSets", "SegmentationObject")),
         ),
     ),

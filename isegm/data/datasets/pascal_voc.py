@@ -5,8 +5,8 @@ Layout: that of the official download, the folder VOC2012: ``JPEGImages/<name>.j
 band around objects, whose truth is unknown.
 
 # differs from the original: RITM, ClickSEG and SimpleClick turn the palette into gray levels first, where objects 1 and 16
-# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. RITM's own list has 3,417 objects.
-# FCA-Net tells objects apart as it is done here.
+# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. RITM's own list has 3,417 objects, FCA-Net's 3,427,
+# told apart as here.
 """
 
 from __future__ import annotations
