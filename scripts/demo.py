@@ -118,7 +118,8 @@ def main() -> None:
     app = create_app(served(args, load_config(args.config_path)), limits, hosts)
     if args.host not in ("127.0.0.1", "localhost", "::1"):
         log.warning("listening on %s: whoever reaches this address can use the demo, and nothing is encrypted", args.host)
-    log.info("open http://%s:%d  (Ctrl-C ends it)", "127.0.0.1" if args.host in OPEN_TO_ALL else args.host, args.port)
+    shown = "127.0.0.1" if args.host in OPEN_TO_ALL else f"[{args.host}]" if ":" in args.host else args.host
+    log.info("open http://%s:%d  (Ctrl-C ends it)", shown, args.port)
     uvicorn.run(app, host=args.host, port=args.port, log_level="warning", access_log=False, timeout_keep_alive=75)
 
 

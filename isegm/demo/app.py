@@ -164,7 +164,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
             with store.use(state["id"]) as work:
                 work.replay(file)
                 return state_of(work, begun) | {"id": state["id"], "notice": differences(file, work, served.checkpoint)}
-        except IsegmError:
+        except Exception:
             store.close(state["id"])
             raise
 

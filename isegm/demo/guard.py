@@ -33,7 +33,7 @@ class Guard:
 
     def __init__(self, app: Any, hosts: Iterable[str], limit: int) -> None:
         self.app, self.limit = app, limit
-        self.hosts = {*LOOPBACK, *hosts}
+        self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         if scope["type"] != "http":  # the start and the end of the server; there are no web sockets

@@ -42,7 +42,9 @@ def checked_image(data: bytes, name: str, pixels: int) -> np.ndarray:
     Raises:
         IsegmError: damaged, of an unknown format, or of more pixels than allowed.
     """
-    _check_header(data, name, pixels)
+    rows, columns = _header_size(data, name)
+    if rows * columns > pixels:
+        raise IsegmError(f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here")
     return decode_image(data, name)
 
 
@@ -50,25 +52,25 @@ def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
     """Decode a mask of the image's size: ``H W`` bool, where a palette index is not 0 or a value above half the largest.
 
     Raises:
-        IsegmError: as ``checked_image``, or of another size, or empty.
+        IsegmError: damaged, of an unknown format, of another size, or empty.
     """
-    _check_header(data, name, size[0] * size[1])
+    if (stored := _header_size(data, name)) != size:
+        raise IsegmError(f"{name} has {stored[0]} rows and {stored[1]} columns, the image {size[0]} and {size[1]}")
     labels, palette = decode_labels(data, name)
     values = labels.max(2) if labels.ndim == 3 else labels
     if values.shape != size:
-        raise IsegmError(f"{name} has {values.shape[0]} rows and {values.shape[1]} columns, the image {size[0]} and {size[1]}")
+        raise IsegmError(f"{name} is turned to {values.shape[0]} rows and {values.shape[1]} columns; save it as PNG")
     mask = values > (0 if palette else values.max() // 2)
     if not mask.any():
         raise IsegmError(f"{name} is empty: no pixel belongs to an object")
     return mask
 
 
-def _check_header(data: bytes, name: str, pixels: int) -> None:
+def _header_size(data: bytes, name: str) -> tuple[int, int]:
+    """Rows and columns, without decoding anything."""
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            width, height = header.size
+            return header.size[1], header.size[0]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise IsegmError(f"{name} is no image that can be read; expected one of {', '.join(FORMATS)}") from None
-    if width * height > pixels:
-        raise IsegmError(f"{name} has {width} x {height} pixels; at most {pixels:,} pixels are accepted here")

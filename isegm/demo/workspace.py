@@ -15,7 +15,14 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
 from isegm.inference.predictor import Predictor
-from isegm.inference.session_file import MAX_CLICKS, MAX_OBJECTS, RecordedObject, SessionFile, pixels_sha256
+from isegm.inference.session_file import (
+    MAX_CLICKS,
+    MAX_MASK_PIXELS,
+    MAX_OBJECTS,
+    RecordedObject,
+    SessionFile,
+    pixels_sha256,
+)
 from isegm.inference.settings import SHOWING, Answering, Settings
 
 FEWEST_KEPT = 2  # answers, whatever the image's size
@@ -170,7 +177,7 @@ class Workspace:
         self.settings, self._predictor, self.current.answers = settings, self.answering.predictor(settings), {}
         try:
             self.session()
-        except IsegmError:
+        except Exception:
             self.settings, self._predictor, self.current.answers = old
             raise
 
@@ -184,6 +191,11 @@ class Workspace:
         """
         if len(self.finished) >= MAX_OBJECTS:
             raise IsegmError(f"there are {MAX_OBJECTS} objects; more cannot be kept")
+        masks = 4 + sum(1 + (found.recorded.start is not None) for found in self.finished)  # 4: of this object and the next
+        if masks * self.picture.size[0] * self.picture.size[1] > MAX_MASK_PIXELS:
+            raise IsegmError(
+                f"{len(self.finished)} objects are as many as can be kept of an image this large; save them and open it again"
+            )
         recorded = self._recorded(finished=True)
         if not recorded.mask.any():
             raise IsegmError("there is no mask to finish yet; click on an object first")
@@ -237,7 +249,7 @@ class Workspace:
             self.finished, self.current = [], Current(1)
             for recorded in file.objects:
                 self._redo(recorded)
-        except IsegmError:
+        except Exception:
             self.__dict__.update(old)
             raise
         finally:
@@ -251,6 +263,8 @@ class Workspace:
             self.click(click.y, click.x, click.positive)
             self.progress.done += 1
         if recorded.finished:
+            if not self.shown()[1].any():
+                raise IsegmError(f"{recorded.name} has no mask with this checkpoint, so the session cannot be done again here")
             self.finish()
 
     def _recorded(self, finished: bool) -> RecordedObject:
@@ -264,7 +278,7 @@ class Workspace:
         old, self.current.shown = self.current.shown, count
         try:
             self.session()
-        except IsegmError:
+        except Exception:
             self.current.shown = old
             raise
 

@@ -28,6 +28,7 @@ from isegm.utils import rle
 
 KIND, SCHEMA = "isegm session", 1
 MAX_CLICKS, MAX_OBJECTS = 200, 200
+MAX_MASK_PIXELS = 1 << 30  # of all masks together: a few runs may stand for any number of pixels
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,12 @@ class SessionFile:
         objects = _field(data, "objects", list)
         if len(objects) > MAX_OBJECTS:
             raise IsegmError(f"session file: {len(objects)} objects, at most {MAX_OBJECTS} are read")
+        masks = sum(1 + (isinstance(entry, dict) and entry.get("start") is not None) for entry in objects)
+        if masks * size[0] * size[1] > MAX_MASK_PIXELS:
+            raise IsegmError(
+                f"session file: {masks} masks of {size[0]} x {size[1]} pixels;"
+                f" at most {MAX_MASK_PIXELS:,} pixels are read in all"
+            )
         return cls(
             image_name=_field(image, "name", str)[:200],
             image_sha256=_field(image, "sha256", str)[:64],

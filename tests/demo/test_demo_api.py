@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 from demo_server import app_of, connected, png
+from fastapi import Response
 from fastapi.testclient import TestClient
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from isegm.demo.app import STATIC
+from isegm.demo.guard import Guard
 from isegm.demo.pictures import FolderPictures
 
 
@@ -253,6 +255,7 @@ def damaged(data: dict[str, Any], path: list[Any], value: Any) -> dict[str, Any]
         (["kind"], "pickle"),
         (["schema"], 99),
         (["image", "size"], [1, 1]),
+        (["image", "size"], [65535, 65535]),
         (["image", "data"], "%%%"),
         (["image", "data"], base64.b64encode(b"no image").decode()),
         (["objects", 0, "clicks"], [[1e9, 0, 1]]),
@@ -275,6 +278,22 @@ def test_damaged_session_files_are_refused(client: TestClient, photo: bytes, pat
     assert len(client.app.state.store) == count
 
 
+def test_a_few_runs_may_not_stand_for_any_number_of_pixels(client: TestClient, photo: bytes) -> None:
+    data, side = json.loads(recorded(client, photo)[1]), 60_000
+    data["image"]["size"] = [side, side]
+    for found in data["objects"]:
+        found["clicks"], found["mask"] = [], {"size": [side, side], "counts": [side * side]}
+    files = {"session": ("s.json", json.dumps(data).encode())}
+    assert "pixels are read in all" in refused(client.post("/api/sessions/replay", files=files), 400, "invalid")
+
+
+def test_a_replay_that_leaves_no_mask_says_so(client: TestClient, photo: bytes) -> None:
+    data = json.loads(recorded(client, photo)[1])
+    data["objects"][0]["clicks"] = [[40, 40, 0]]
+    files = {"session": ("s.json", json.dumps(data).encode())}
+    assert "object 1 has no mask" in refused(client.post("/api/sessions/replay", files=files), 400, "invalid")
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"\x80\x04\x95", b"[" * 100_000, b"null"])
 def test_what_is_no_session_file_is_refused(client: TestClient, data: bytes) -> None:
     refused(client.post("/api/sessions/replay", files={"session": ("s.json", data)}), 400, "invalid")
@@ -286,6 +305,13 @@ def test_what_is_no_session_file_is_refused(client: TestClient, data: bytes) -> 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\x80\x04\x95pickle", b"\x89PNG\r\n\x1a\n", b"<svg/>"])
 def test_what_is_no_image_is_refused(client: TestClient, data: bytes) -> None:
     refused(client.post("/api/sessions", files={"image": ("a.png", data)}), 400, "invalid")
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes(client: TestClient, photo: bytes) -> None:
+    key = opened(client, photo)
+    mask = png(np.full((500, 400), 255, np.uint8))
+    said = refused(client.post(f"/api/sessions/{key}/mask", files={"mask": ("m.png", mask)}), 400, "invalid")
+    assert said == "m.png has 500 rows and 400 columns, the image 120 and 160"
 
 
 def test_a_cut_off_image_is_refused(client: TestClient, photo: bytes) -> None:
@@ -360,6 +386,12 @@ def test_other_hosts_and_origins_are_refused(client: TestClient) -> None:
     for origin in ("http://evil.example", "null", "http://127.0.0.1:9999"):
         refused(client.post("/api/sessions/x/undo", headers={"origin": origin}), 403, "wrong_origin")
     refused(client.post("/api/sessions/x/undo", headers={"origin": "http://127.0.0.1:8080"}), 404, "stale_session")
+
+
+def test_an_allowed_host_may_be_written_in_any_case() -> None:
+    with connected(Guard(Response("ok"), ["GpuBox.example"], 1 << 20)) as client:
+        assert client.get("/", headers={"host": "GPUBOX.example:8080"}).status_code == 200
+        refused(client.get("/", headers={"host": "evil.example"}), 400, "wrong_host")
 
 
 def test_the_page_may_load_nothing_from_elsewhere(client: TestClient) -> None:

@@ -103,7 +103,10 @@ function openSession(file) {
     const path = inside || !key ? "/api/sessions/replay" : at("replay");
     const told = await upload(path, "session", file);
     if (told.id) await begin(told);
-    else await show(told);
+    else {
+      tints.clear(); // numbers begin at 1 again
+      await show(told);
+    }
     toast(told.notice ? `Replayed, but ${told.notice}.` : "Replayed; every mask is as it was recorded.");
   });
 }
@@ -197,8 +200,10 @@ function showCurrent(current) {
   const count = current.clicks.length;
   const share = (100 * current.area) / (state.image.width * state.image.height);
   const begun = current.from_mask ? "from a mask, " : "";
+  const unheld = state.settings.sis && count && !current.clicks.some((click) => click.positive);
+  const why = unheld ? ". Empty because no click is on the object yet (Keep connected parts)." : "";
   $("current-info").textContent = count || current.from_mask
-    ? `${begun}${count} click${count === 1 ? "" : "s"}, ${current.area.toLocaleString("en")} px (${share.toFixed(1)} %)`
+    ? `${begun}${count} click${count === 1 ? "" : "s"}, ${current.area.toLocaleString("en")} px (${share.toFixed(1)} %)${why}`
     : "No clicks yet. Left: on the object, right: off it.";
   const view = current.view;
   $("view-info").textContent = view ? `seen at ${view.size[1]} × ${view.size[0]}` : "";

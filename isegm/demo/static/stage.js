@@ -7,7 +7,7 @@ const CRISP = 3; // from this scale on pixels are drawn as squares
 
 export class Stage {
   /**
-   * `onClick(y, x, positive)` is told of clicks in image pixels, `onMove(y, x | null)` of the pointer, `onScale(scale)` of the scale.
+   * `onClick(y, x, positive)` is told of clicks in image pixels, `onMove({ y, x } | null)` of the pointer, `onScale(scale)` of the scale.
    */
   constructor(canvas, { onClick, onMove, onScale }) {
     this.canvas = canvas;
