@@ -303,9 +303,12 @@ def publish(described: Spec) -> Published | None:
     if layout is None or args.get("click_map", "disk") != "disk" or resolve(args["fusion"]["target"]) is not Conv1S:
         return None
     feedback = args["feedback"]["args"]
+    on_resnet = resolve(args["backbone"]["target"]) is ResNet
+    if feedback.get("adaptive", False) or feedback.get("half_pixel", False) != on_resnet:  # nothing in its files tells of these
+        return None
     values = {
         **layout.values,
-        "backbone_lr_mult": args.get("lr", {}).get("backbone", 1.0),
+        "backbone_lr_mult": (args.get("lr") or {}).get("backbone", 1.0),
         "with_prev_mask": args["fusion"]["args"]["in_channels"] == 3,
         "use_leaky_relu": True,
         "use_rgb_conv": False,

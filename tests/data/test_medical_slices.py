@@ -180,9 +180,13 @@ def test_a_file_that_does_not_say_how_it_is_oriented(tmp_path: Path) -> None:
 
 def test_without_nibabel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = pair_in(tmp_path)
+    extract(pair, SPLEEN, tmp_path / "out")
     monkeypatch.setattr(volumes, "nibabel", None)
     with pytest.raises(IsegmError, match=r"\[medical\]"):
         read_volume(pair.image)
+    with pytest.raises(IsegmError, match=r"\[medical\]"):
+        list(cases(tmp_path / "out", tmp_path / "out" / "masks", "spleen", (1,)))
+    assert len(evaluation_set("spleen", config(SPLEEN_PATH=tmp_path / "out"))) == 6, "slices alone need no volumes"
 
 
 def test_writing_checks_size_and_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 
@@ -340,6 +341,16 @@ class TestCheckpoints:
     def test_what_the_original_cannot_express_is_not_published(self) -> None:
         assert publish(fcfi_hrnet(click_map="distance", click_radius=80)) is None
         assert publish(fcfi_hrnet(backbone=spec(HRNet, width=18, activated=True))) is None
+        for described in (fcfi_deeplab(), fcfi_hrnet()):
+            assert publish(described) is not None
+            for option in ("half_pixel", "adaptive"):
+                changed = copy.deepcopy(described)
+                feedback = changed["args"]["feedback"]["args"]
+                feedback[option] = not feedback.get(option, False)
+                assert publish(changed) is None
+
+    def test_without_learning_rates_of_parts(self) -> None:
+        assert publish(fcfi_hrnet(lr=None)).config["params"]["backbone_lr_mult"]["value"] == 1.0
 
     def test_a_file_of_this_package(self, tmp_path) -> None:
         described = fcfi_hrnet(width=8, depth="tiny", ocr_width=16, feedback_width=8)

@@ -50,7 +50,9 @@ def decathlon(root: Path) -> list[ScanPair]:
 
 def label_names(root: Path) -> dict[int, str]:
     """What the numbers of the label volumes mean, where ``dataset.json`` says so."""
-    labels = _description(root).get("labels", {})
+    labels = _description(root).get("labels")
+    if not isinstance(labels, dict):
+        return {}
     return {int(key): str(value) for key, value in labels.items() if str(key).isdecimal()}
 
 

@@ -44,13 +44,15 @@ class Geometry:
     @property
     def orientation(self) -> str:
         """Where the stored axes point, e.g. ``RAS``."""
+        _require_nibabel()
         return "".join(nibabel.aff2axcodes(np.array(self.affine)))
 
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Millimetres between slices, rows and columns."""
+        turn = self._turn()
         sizes = nibabel.affines.voxel_sizes(np.array(self.affine))
-        return tuple(float(sizes[i]) for i in np.argsort(self._turn()[:, 0]))
+        return tuple(float(sizes[i]) for i in np.argsort(turn[:, 0]))
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -63,6 +65,7 @@ class Geometry:
 
     def from_slices(self, volume: np.ndarray) -> np.ndarray:
         """``S R C`` as stored voxels."""
+        _require_nibabel()
         axial = nibabel.orientations.axcodes2ornt(AXIAL)
         back = nibabel.orientations.ornt_transform(axial, nibabel.io_orientation(np.array(self.affine)))
         return nibabel.apply_orientation(volume, back)
@@ -80,6 +83,7 @@ class Geometry:
         return f"{shape} voxels {self.orientation}, {spacing} mm (slices, rows, columns), origin {origin}"
 
     def _turn(self) -> np.ndarray:
+        _require_nibabel()
         stored = nibabel.io_orientation(np.array(self.affine))
         return nibabel.orientations.ornt_transform(stored, nibabel.orientations.axcodes2ornt(AXIAL)).astype(int)
 
@@ -172,7 +176,7 @@ def _gzipped(data: bytes) -> bytes:
 
 def _require_nibabel() -> None:
     if nibabel is None:
-        raise IsegmError("NIfTI files need the package nibabel; install it with: pip install -e '.[medical]'")
+        raise IsegmError("medical volumes need the package nibabel; install it with: pip install -e '.[medical]'")
 
 
 def _load(path: Path) -> Any:
