@@ -109,7 +109,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
     parser.add_argument("--compile", action="store_true", help="torch.compile: slow at first, then faster")
     parser.add_argument("--fresh", action="store_true", help="begin anew instead of continuing an interrupted run")
-    parser.add_argument("--print-ious", action="store_true", help="print the mean IoU after every click")
+    parser.add_argument("--print-ious", action="store_true", help="print the mean IoU after every click, none stopping early")
     parser.add_argument("--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder")
     parser.add_argument("--save-json", help="the result file (default: in the logs folder)")
     parser.add_argument("--vis-preds", action="store_true", help="write a picture per click into the logs folder")
