@@ -134,7 +134,9 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = 1.01
     protocol = protocol.changed(**{k: v for k, v in changes.items() if v is not None})
-    return protocol if args.sis is None else protocol.changed(sis=args.sis or None)
+    protocol = protocol if args.sis is None else protocol.changed(sis=args.sis or None)
+    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(args.clicks_limit, f"clicks_limit={args.clicks_limit}")
+    return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
 
 
 def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:

@@ -101,6 +101,10 @@ class Protocol:
             changes=(*self.changes, *(f"{section}.{name}={value}" for name, value in moved.items())),
         )
 
+    def noting(self, *notes: str) -> Protocol:
+        """A copy whose label says what else moves its numbers, outside of the protocol."""
+        return dataclasses.replace(self, changes=(*self.changes, *notes))
+
     def predictor(self, model: ClickModel, **options: Any) -> Predictor:
         """The predictor this protocol prescribes."""
         zoom = WholeImage(**_with_tuples(self.whole)) if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
