@@ -287,13 +287,13 @@ class Workspace:
         return self._predictor.start(self.picture.pixels, None if start is None else start.astype(np.float32))
 
     def _answer(self, session: Session, clicks: list[Click]) -> Session:
-        asked = time.perf_counter()
-        with self._turn():
-            begun = time.perf_counter()
-            for click in clicks:
+        for click in clicks:  # a turn each, so that others get theirs in between
+            asked = time.perf_counter()
+            with self._turn():
+                begun = time.perf_counter()
                 session = self._predictor.click(session, click)
-            ended = time.perf_counter()
-        self.wait_seconds, self.model_seconds = begun - asked, ended - begun
+            self.wait_seconds += begun - asked
+            self.model_seconds += time.perf_counter() - begun
         return session
 
     def _keep(self, session: Session) -> None:

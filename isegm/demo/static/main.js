@@ -99,7 +99,12 @@ function openPicture(name) {
 
 function openSession(file) {
   return enqueue("replaying", async () => {
-    const inside = "data" in (JSON.parse((await file.text()) || "{}").image ?? {});
+    let inside = false;
+    try {
+      inside = "data" in JSON.parse(await file.text()).image;
+    } catch {
+      inside = true; // no session file: the server says what is wrong with it
+    }
     const path = inside || !key ? "/api/sessions/replay" : at("replay");
     const told = await upload(path, "session", file);
     if (told.id) await begin(told);
