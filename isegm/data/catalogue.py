@@ -13,7 +13,7 @@ import numpy as np
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
-from isegm.data.conversion.coco_lvis import SUMMARY, file_sha256
+from isegm.data.conversion.coco_lvis import SUMMARY
 from isegm.data.dataset import Source
 from isegm.data.datasets.ade20k import ADE20K
 from isegm.data.datasets.coco import CocoInstances
@@ -34,6 +34,7 @@ from isegm.data.labelled import cache_folder
 from isegm.data.pairs import MaskPairs
 from isegm.data.reading import CorruptSample
 from isegm.utils.config import absolute, require_path
+from isegm.utils.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def fingerprint(root: Path, names: Sequence[str]) -> str:
             for file in sorted(p for p in path.rglob("*") if p.is_file()):
                 digest.update(f"{file.relative_to(root)} {file.stat().st_size}\n".encode())
         elif path.is_file():
-            digest.update(f"{name} {file_sha256(path)}\n".encode())
+            digest.update(f"{name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -159,7 +160,7 @@ def _conversion_problems(path: Path) -> Iterator[str]:
         except (ValueError, KeyError, TypeError):
             yield f"{summary} is damaged"
             return
-        if file_sha256(path) != expected:
+        if sha256_of(path) != expected:
             yield f"{path} is not the file that {summary.name} speaks of: its sha256 differs"
 
 

@@ -23,9 +23,9 @@ import isegm.methods
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
-from isegm.nn.weights import SHOWN, KeyMap, KeyReport, Published, load_strictly, read_weights, sha256_of, state_dict_of
+from isegm.nn.weights import SHOWN, KeyMap, KeyReport, Published, load_strictly, read_weights, state_dict_of
 from isegm.utils.config import absolute
-from isegm.utils.files import replacing
+from isegm.utils.files import replacing, sha256_of
 
 SCHEMA = 1
 SUFFIXES = (".safetensors", ".pth", ".pt")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -121,15 +120,6 @@ def load_backbone(
     if missing := [key for key in expected if key not in shared]:
         log.warning("%s lacks %d tensors of the backbone, e.g. %s", source, len(missing), ", ".join(missing[:3]))
     log.info("loaded %d tensors of %s, ignored %d of its classifier", len(shared), source, len(tensors) - len(shared))
-
-
-def sha256_of(path: str | Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class TestOurs:
         ("target", "reason"),
         [
             ("os:system", "refused"),
-            ("isegm.nn.weights:sha256_of", "refused"),
+            ("isegm.nn.weights:load_strictly", "refused"),
             ("isegm.methods.checkpoints:save_model", "refused"),
             ("isegm.nn.losses.bce:SigmoidBCE", "expected a method"),
             ("isegm.methods.ritm:RITMM", "did you mean RITM"),

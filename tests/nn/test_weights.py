@@ -11,7 +11,8 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from isegm.core.errors import IsegmError
-from isegm.nn.weights import KeyMap, load_strictly, read_weights, sha256_of, state_dict_of
+from isegm.nn.weights import KeyMap, load_strictly, read_weights, state_dict_of
+from isegm.utils.files import sha256_of
 
 
 class Trap:

@@ -25,7 +25,7 @@ from isegm.data.conversion.merging import SMALLEST_STUFF, hierarchy, merged, reg
 from isegm.data.datasets.coco_panoptic import STUFF, CocoPanoptic
 from isegm.data.datasets.lvis import Lvis
 from isegm.data.tables import paint_layers
-from isegm.utils.files import replacing
+from isegm.utils.files import replacing, sha256_of
 
 log = logging.getLogger("isegm")
 
@@ -69,7 +69,7 @@ def convert(paths: Paths, split: str, workers: int = 0) -> Iterator[tuple[int, i
     _link_images(folder / "images", paths.coco / f"{split}2017")
     pairs = Pairs(paths, split)
     log.info("COCO+LVIS %s: %d images are in both; checksums of the annotations", split, len(pairs))
-    inputs = {path.name: file_sha256(path) for path in (pairs.lvis.path, paths.coco / "annotations" / panoptic_name(split))}
+    inputs = {path.name: sha256_of(path) for path in (pairs.lvis.path, paths.coco / "annotations" / panoptic_name(split))}
     if _is_finished(folder, inputs):
         yield len(pairs), len(pairs)
         return
@@ -141,15 +141,6 @@ def convert_image(pairs: Pairs, index: int, folder: Path) -> Done:
 
 def panoptic_name(split: str) -> str:
     return f"panoptic_{split}2017.json"
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
 
 
 def _converted(paths: Paths, split: str, pairs: Pairs, indices: Iterable[int], workers: int) -> Iterator[Done]:
