@@ -35,11 +35,11 @@ from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
+from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, PLAIN, with_mode
-from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
+from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.session_file import SessionFile, pixels_sha256
 from isegm.inference.settings import Answering
-from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
@@ -80,11 +80,7 @@ def parse_args() -> argparse.Namespace:
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpus", help="number of the GPU to use; with torchrun one for each process, e.g. 0,1")
     device.add_argument("--cpu", action="store_true")
-    parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
-    parser.add_argument("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
-    parser.add_argument("--infer-size", type=int, help="side of the square (EMC-Click: shorter side) every view is shown at")
-    parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
-    parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
+    add_protocol_flags(parser)
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
     target = parser.add_mutually_exclusive_group()
@@ -93,14 +89,6 @@ def parse_args() -> argparse.Namespace:
     target.add_argument("--iou-analysis", action="store_true", help="never stop early; draws mean IoU against clicks")
     parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
     parser.add_argument("--clicks-limit", type=int, help="the network sees only the first so many clicks; -1: --n-clicks")
-    parser.add_argument(
-        "--sis",
-        type=int,
-        nargs="?",
-        const=4,
-        choices=(0, *CONNECTIVITIES),
-        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
-    )
     flip = parser.add_mutually_exclusive_group()
     flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
@@ -121,8 +109,6 @@ def parse_args() -> argparse.Namespace:
 
 
 def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
-    protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
-    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
     changes = {
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,
@@ -133,8 +119,7 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = 1.01
-    protocol = protocol.changed(**{k: v for k, v in changes.items() if v is not None})
-    protocol = protocol if args.sis is None else protocol.changed(sis=args.sis or None)
+    protocol = asked_protocol(args, own, **{k: v for k, v in changes.items() if v is not None})
     limit = {None: "", -1: "clicks_limit=max_clicks"}.get(args.clicks_limit, f"clicks_limit={args.clicks_limit}")
     return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
 

@@ -17,9 +17,9 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
+from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, with_mode
-from isegm.inference.protocol import fixed_size, load_protocol, with_crops
-from isegm.inference.sis import CONNECTIVITIES, says_nothing
+from isegm.inference.sis import says_nothing
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.methods.fbrs import BRSSettings
 from isegm.utils.cli import formatter, run
@@ -51,20 +51,8 @@ def main() -> None:
     parser.add_argument("--image", required=True)
     parser.add_argument("--clicks", required=True, help='"y,x,label y,x,label ..."')
     parser.add_argument("--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}")
-    parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
+    add_protocol_flags(parser)
     parser.add_argument("--dataset", help="use the protocol's settings for this data set")
-    parser.add_argument("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
-    parser.add_argument("--infer-size", type=int, help="side of the square (EMC-Click: shorter side) every view is shown at")
-    parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
-    parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
-    parser.add_argument(
-        "--sis",
-        type=int,
-        nargs="?",
-        const=4,
-        choices=(0, *CONNECTIVITIES),
-        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
-    )
     parser.add_argument("--init-mask", help="a mask to start from, of the image's size")
     parser.add_argument("--save-probs", help=".npy for the probability maps")
     parser.add_argument("--save-overlay", help=".png or .jpg of the last answer")
@@ -79,9 +67,7 @@ def main() -> None:
 
     clicks, image = parse_clicks(args.clicks), read_image(args.image)
     loaded = load_model(find_checkpoint(load_config(args.config_path), args.checkpoint), pick_device(args.cpu, args.gpus))
-    protocol = fixed_size(load_protocol(args.protocol or loaded.model.protocol), args.eval_mode)
-    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
-    protocol = protocol if args.sis is None else protocol.changed(sis=args.sis or None)
+    protocol = asked_protocol(args, loaded.model.protocol)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
     model, limit = with_mode(loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold))
     predictor = protocol.predictor(model, clicks_limit=limit)

@@ -17,6 +17,7 @@ FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # Something that looks like a file of this repository; templates (<name>, NNN, *) and data folders are no such thing.
 NAMED = re.compile(r"(?<![\w/.])((?:isegm|tests|scripts|models|configs|docs|assets)/[\w/.-]*\w|train\.py)(?![\w/*<{])")
 INTRODUCED = re.compile(r"<!-- file: (\S+) -->")
+SHARED = ("isegm.inference.flags",)  # modules that add flags to the parsers of scripts which import them
 ENTRY = re.compile(r"^(?:python|torchrun --nproc-per-node \d+) (train\.py|scripts/\w+\.py)\b(.*)$", re.MULTILINE)
 FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)")
 # Flags that no argparse parser of this repository knows: of other programs that pages mention.
@@ -32,8 +33,10 @@ def anchors(page: Path) -> set[str]:
 
 
 def flags_of(script: str) -> set[str]:
-    """The flags that a script's source adds to its parser."""
+    """The flags that a script's source adds to its parser, or that of a module in ``SHARED`` which it imports."""
     text = (REPOSITORY / script).read_text()
+    imported = [module for module in SHARED if f"from {module} import" in text]
+    text += "".join((REPOSITORY / f"{module.replace('.', '/')}.py").read_text() for module in imported)
     added = re.findall(r"\badd(?:_argument)?\(((?:\s*\"--[\w-]+\",?)+)", text)
     shared = {"--with-prev-mask", *(f"--{flag.name}" for flag in FLAGS)} if script == "train.py" else set()
     return {"--help"} | shared | {flag for group in added for flag in FLAG.findall(group)}
