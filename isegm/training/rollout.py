@@ -35,7 +35,7 @@ class ClickPolicy:
         restart: probability that a global batch is learnt from as it begins for a user: with one click per sample, made on
             an empty answer, instead of the sampled ones (ClickAttention: 0.02).
         replay: probability that an object which was shown in an earlier epoch comes back as it was, with one click more that
-            corrects the answer it got (FCA-Net: 0.7); see ``isegm.training.replay``.
+            corrects the answer it got (FCA-Net: 0.7); see ``isegm.training.object_replay``.
         replay_threshold: a pixel counts as object above this probability in that answer.
         proportional_side: which kind of error is corrected is drawn with probabilities proportional to their depths, instead of
             always the deeper one (EMC-Click).

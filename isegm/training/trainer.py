@@ -34,8 +34,8 @@ from isegm.training.distributed import Process, joined
 from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
+from isegm.training.object_replay import Replay
 from isegm.training.preflight import Preflight
-from isegm.training.replay import Replay
 from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
 from isegm.utils.config import absolute

@@ -11,8 +11,8 @@ from isegm.core.errors import IsegmError
 from isegm.data.dataset import TrainingData
 from isegm.training.batches import GlobalBatches
 from isegm.training.config import TrainConfig
+from isegm.training.object_replay import Record, Replay, correction
 from isegm.training.optim import polynomial, sgd
-from isegm.training.replay import Record, Replay, correction
 from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer
 
