@@ -37,7 +37,7 @@ from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, PLAIN, with_mode
-from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.protocol import NO_STOP, Protocol, checked_iou, load_protocol
 from isegm.inference.session_file import SessionFile, pixels_sha256
 from isegm.inference.settings import Answering
 from isegm.inference.speed import for_evaluation
@@ -109,16 +109,17 @@ def parse_args() -> argparse.Namespace:
 
 
 def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
+    # RITM's scripts never stop below 80 %.
+    stop = None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
     changes = {
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,
         "mask_threshold": args.thresh,
         "mirror": False if args.no_flip else True if args.with_flip else None,
-        # RITM's scripts never stop below 80 %; above 100 % nothing stops early.
-        "stop_iou": 1.01 if args.iou_analysis or args.all_clicks else args.target_iou and max(0.8, args.target_iou),
+        "stop_iou": NO_STOP if args.iou_analysis or args.all_clicks else stop,
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
-        changes["stop_iou"] = 1.01
+        changes["stop_iou"] = NO_STOP
     protocol = asked_protocol(args, own, **{k: v for k, v in changes.items() if v is not None})
     limit = {None: "", -1: "clicks_limit=max_clicks"}.get(args.clicks_limit, f"clicks_limit={args.clicks_limit}")
     return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))

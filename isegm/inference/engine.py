@@ -22,7 +22,7 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
 from isegm.inference.modes import with_mode
-from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.utils.config import load_config
@@ -31,7 +31,6 @@ from isegm.utils.device import pick_device
 log = logging.getLogger("isegm")
 
 CHANNELS = ("BGR", "RGB")
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ class EngineSession:
     @property
     def mask(self) -> np.ndarray:
         """``H W`` bool: where the probability is above 0.5. Each call makes an array of its own."""
-        return self.prob > THRESHOLD
+        return self.prob > USER_THRESHOLD
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -111,8 +110,7 @@ class Engine:
         self.model, clicks_limit = with_mode(network, mode)
         protocol = protocol or self.model.protocol
         protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
-        if protocol.merge == "published":  # a mask that floods is for repeating published numbers, not for users
-            protocol = protocol.changed(merge="guarded")
+        protocol = protocol.for_users()
         self.protocol = protocol if sis is None else protocol.changed(sis=sis)
         # Masks are made here, at a threshold of the caller's, so they are post-processed here.
         self._predictor = replace(self.protocol, sis=None).predictor(self.model, clicks_limit=clicks_limit)
@@ -123,7 +121,7 @@ class Engine:
         y_coord: Iterable[float],
         is_pos: Iterable[bool],
         image: np.ndarray,
-        threshold: float = THRESHOLD,
+        threshold: float = USER_THRESHOLD,
         channels: str = "BGR",
     ) -> np.ndarray:
         """Answer a list of clicks, in order, and return the mask: ``H W`` uint8, 255 = object, 0 = background.
@@ -180,7 +178,7 @@ class Engine:
         return self._answer(session, _click(y, x, positive, session.size))
 
     def _answer(self, session: EngineSession, click: Click) -> EngineSession:
-        shown = self._shown(self._predictor.click(session.state, click), THRESHOLD)
+        shown = self._shown(self._predictor.click(session.state, click), USER_THRESHOLD)
         if says_nothing(shown):
             log.warning("the mask is empty: there is no positive click yet, and only what is connected with one is kept (sis)")
         return EngineSession(shown, session)

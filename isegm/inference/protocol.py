@@ -18,6 +18,8 @@ from isegm.methods.base import ClickModel
 from isegm.utils.config import REPOSITORY
 
 FOLDER = REPOSITORY / "configs" / "eval"
+USER_THRESHOLD = 0.5  # of masks that people see, whatever numbers are published at
+NO_STOP = 1.01  # an IoU that nothing reaches: all clicks are made
 SECTIONS = ("zoom", "whole", "refine")
 
 
@@ -29,7 +31,7 @@ class Protocol:
         name, version, source: which published protocol this is; any change of meaning raises the version.
         max_clicks: clicks per object at most; the count of an object that never gets there.
         min_clicks: clicks made even if ``stop_iou`` is reached earlier.
-        stop_iou: an object is finished once it has this IoU.
+        stop_iou: an object is finished once it has this IoU, above 0 and at most 1; ``NO_STOP`` makes all clicks.
         mask_threshold: a pixel is in the mask where its probability is above this.
         zoom: arguments of ``ZoomIn``, or None for whole images.
         whole: arguments of ``WholeImage``, where ``zoom`` is None.
@@ -61,6 +63,7 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.sis is not None:
             StructuralIntegrity(self.sis)  # refuses what is no connectivity
+        checked_iou("stop_iou", self.stop_iou)
 
     @property
     def label(self) -> str:
@@ -101,6 +104,10 @@ class Protocol:
             changes=(*self.changes, *(f"{section}.{name}={value}" for name, value in moved.items())),
         )
 
+    def for_users(self) -> Protocol:
+        """The protocol as a program for people answers by it: a "published" merge, whose masks can flood, becomes "guarded"."""
+        return self.changed(merge="guarded") if self.merge == "published" else self
+
     def noting(self, *notes: str) -> Protocol:
         """A copy whose label says what else moves its numbers, outside of the protocol."""
         return dataclasses.replace(self, changes=(*self.changes, *notes))
@@ -140,6 +147,17 @@ def load_protocol(name: str) -> Protocol:
                 if key not in keys:
                     raise unknown(f"{section} key in {path}", key, keys)
     return Protocol(**values)
+
+
+def checked_iou(name: str, value: float) -> float:
+    """The IoU to stop at, if it is one.
+
+    Raises:
+        IsegmError: it is neither above 0 and at most 1 nor ``NO_STOP``.
+    """
+    if not (0 < value <= 1 or value == NO_STOP):
+        raise IsegmError(f"{name} {value:g}: expected an IoU above 0 and at most 1, e.g. 0.9, or {NO_STOP} to never stop early")
+    return value
 
 
 def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:

@@ -16,7 +16,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
 from isegm.inference.modes import with_mode
 from isegm.inference.predictor import Predictor
-from isegm.inference.protocol import Protocol
+from isegm.inference.protocol import USER_THRESHOLD, Protocol
 from isegm.inference.sis import CONNECTIVITIES, StructuralIntegrity
 from isegm.inference.zoom import ZoomIn
 from isegm.methods.base import ClickModel
@@ -25,7 +25,6 @@ from isegm.methods.fcfi import FCFI
 
 Settings = dict[str, Any]
 MAX_SIZE = 800  # RITM's demo
-THRESHOLD = 0.5  # of masks for people, as in ``Engine``
 NEVER = 1000  # clicks without a crop: more than anybody makes
 SHOWING = ("threshold", "sis")  # these only change what is shown of an answer
 
@@ -89,8 +88,7 @@ class Answering:
     """
 
     def __init__(self, model: ClickModel, protocol: Protocol) -> None:
-        if protocol.merge == "published":  # a mask that floods is for repeating published numbers, not for users
-            protocol = protocol.changed(merge="guarded")
+        protocol = protocol.for_users()
         self.model = model.base if isinstance(model, FBRS) else model
         self.protocol = protocol
         self.controls = {control.name: control for control in controls_of(self.model, protocol)}
@@ -150,7 +148,9 @@ class Answering:
 def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
     """The controls that a method has under a protocol."""
     answer = [
-        Control("threshold", "Threshold", "number", THRESHOLD, 0.05, 0.95, 0.01, hint="Mask where the probability is above"),
+        Control(
+            "threshold", "Threshold", "number", USER_THRESHOLD, 0.05, 0.95, 0.01, hint="Mask where the probability is above"
+        ),
         Control("net_clicks", "Network clicks", "whole", 0, 0, 100, hint="The network sees only the first so many; 0: all"),
         Control("mirror", "Average with mirror image", "toggle", protocol.mirror, hint="Slightly better, twice the time"),
         Control("sis", "Keep connected parts", "choice", protocol.sis or 0, choices=(0, *CONNECTIVITIES)),

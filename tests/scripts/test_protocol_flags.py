@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from isegm.core.errors import IsegmError
+from isegm.inference.protocol import Protocol, load_protocol
 from isegm.utils.config import REPOSITORY
 
 
@@ -24,9 +26,26 @@ from isegm.utils.config import REPOSITORY
     ],
 )
 def test_labels(monkeypatch: pytest.MonkeyPatch, flags: str, label: str) -> None:
+    assert chosen(monkeypatch, flags).label == label
+
+
+@pytest.mark.parametrize("iou", ["0", "-0.5", "1.5", "85", "nan"])
+def test_an_iou_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, iou: str) -> None:
+    with pytest.raises(IsegmError, match="expected an IoU above 0 and at most 1"):
+        chosen(monkeypatch, f"--target-iou={iou}")
+    with pytest.raises(IsegmError, match="stop_iou"):
+        load_protocol("ritm").changed(stop_iou=float(iou))
+
+
+@pytest.mark.parametrize(("iou", "stop"), [("1", 1), ("1.01", 1.01), ("0.001", 0.8)])
+def test_an_iou_that_is_one(monkeypatch: pytest.MonkeyPatch, iou: str, stop: float) -> None:
+    assert chosen(monkeypatch, f"--target-iou={iou}").stop_iou == stop
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, flags: str) -> Protocol:
     described = importlib.util.spec_from_file_location("evaluate_model", REPOSITORY / "scripts" / "evaluate_model.py")
     script = importlib.util.module_from_spec(described)
     monkeypatch.setitem(sys.modules, "evaluate_model", script)  # dataclasses look their module up
     described.loader.exec_module(script)
     monkeypatch.setattr("sys.argv", ["evaluate_model.py", "NoBRS", "--checkpoint", "model.safetensors", *flags.split()])
-    assert script.chosen_protocol(script.parse_args(), "ritm").label == label
+    return script.chosen_protocol(script.parse_args(), "ritm")
