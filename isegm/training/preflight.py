@@ -26,7 +26,7 @@ from isegm.training.distributed import Process, processes_here
 from isegm.training.learner import Learner, Learnt, split
 from isegm.training.logging import picture
 from isegm.training.meters import not_finite
-from isegm.training.rollout import draw_rounds
+from isegm.training.rollout import draw_rounds, evaluating
 from isegm.utils import memory
 from isegm.utils.config import absolute
 from isegm.utils.vis import write_image
@@ -44,11 +44,14 @@ PREFETCHED = 2  # batches that a data worker holds ready
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds: of one item in a data worker, of one step without corrections, of one correction for the whole batch."""
+    """Seconds: of one item in a data worker, of one step without corrections, of one correction for the whole batch, and of an
+    answer to a batch from which nothing is learnt.
+    """
 
     item: float
     step: float
     round: float
+    answer: float
 
 
 class Preflight:
@@ -161,7 +164,19 @@ class Preflight:
             seconds[rounds] = float(np.median(found))
         most = self.policy.max_rounds
         per_round = max(0.0, seconds[most] - seconds[0]) / most if most else 0.0
-        return learnt, Speed(item, seconds[0], per_round)
+        return learnt, Speed(item, seconds[0], per_round, self._answering(learner, learnt))
+
+    def _answering(self, learner: Learner, learnt: Learnt) -> float:
+        """The seconds that a batch of held-out data takes without corrections; the second of two answers counts."""
+        if not self._validations():
+            return 0.0
+        model = learner.state.model
+        with torch.no_grad(), evaluating(model), learner.autocast():
+            for _ in range(2):
+                started = time.perf_counter()
+                model(learnt.round_)
+                memory.wait(self.process.device)
+        return time.perf_counter() - started
 
     def _check_answer(self, learner: Learner, learnt: Learnt) -> None:
         if bad := not_finite({name: float(value) for name, value in learnt.losses.items()}):
@@ -193,7 +208,7 @@ class Preflight:
         per_step = max(step, config.batch_size / loading) if loaders else step + config.batch_size / loading
         steps = config.epochs * self.batches.batches
         steps = min(steps, config.max_steps) if config.max_steps else steps
-        total = steps * per_step + self._validations() * (1 + rounds) * speed.round
+        total = steps * per_step + self._validations() * (speed.answer + rounds * speed.round)
         self._say("whole run", f"{config.epochs} epochs, {steps} steps: about {readable(total)}, without NoC validation")
 
     def _validations(self) -> int:

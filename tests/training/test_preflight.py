@@ -10,6 +10,7 @@ from torch import nn
 
 from isegm.core.errors import IsegmError
 from isegm.training import preflight
+from isegm.training.rollout import ClickPolicy
 
 
 def said(caplog):
@@ -29,6 +30,18 @@ def test_it_tells_what_the_training_will_take(trainer_of, caplog, settings):
     assert str(picture) in told["picture"]
     assert cv2.imread(str(picture)).shape == (4 * 32, 4 * 32, 3)
     assert [path.name for path in picture.parent.iterdir()] == ["check.jpg"]  # no run folder
+
+
+@pytest.mark.parametrize("max_rounds", [0, 2])
+def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, max_rounds):
+    checks = []
+    tell = preflight.Preflight._tell_speed
+    monkeypatch.setattr(preflight.Preflight, "_tell_speed", lambda self, speed: (checks.append(speed), tell(self, speed)))
+    for val in (True, False):
+        trainer_of(policy=ClickPolicy(max_rounds=max_rounds), epochs=5, val=val, run={"check": True}).fit()
+    validated, plain = checks
+    assert validated.answer > 0
+    assert plain.answer == 0, "without held-out data there is nothing to answer"
 
 
 def test_a_batch_that_will_not_fit_into_memory(trainer_of, monkeypatch):
