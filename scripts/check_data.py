@@ -18,7 +18,8 @@ from easydict import EasyDict
 from tqdm import tqdm
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.data.catalogue import CATALOGUE, DataSet, Finding, check
+from isegm.data.catalogue import CATALOGUE, DataSet
+from isegm.data.checking import Finding, check
 from isegm.utils.cli import run
 from isegm.utils.config import load_config, require_path
 

@@ -18,8 +18,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from isegm.core.errors import IsegmError
+from isegm.data.cache import cache_folder
 from isegm.data.conversion import coco_lvis, open_images
-from isegm.data.labelled import cache_folder
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config, require_path
 

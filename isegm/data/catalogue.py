@@ -1,19 +1,14 @@
-"""Every data set: what it should hold, where it comes from, how it is opened; and the check of a copy of one."""
+"""Every data set: what it should hold, where it comes from, how it is opened. ``isegm.data.checking`` checks a copy of one."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from easydict import EasyDict
 
-from isegm.core.errors import IsegmError
-from isegm.data.conversion.coco_lvis import SUMMARY
+from isegm.data.cache import cache_folder
 from isegm.data.dataset import Source
 from isegm.data.datasets.ade20k import ADE20K
 from isegm.data.datasets.coco import CocoInstances
@@ -30,11 +25,9 @@ from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
-from isegm.data.labelled import cache_folder
+from isegm.data.medical.organs import ORGANS
 from isegm.data.pairs import MaskPairs
-from isegm.data.reading import CorruptSample
-from isegm.utils.config import absolute, require_path
-from isegm.utils.files import sha256_of
+from isegm.utils.config import absolute
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,8 @@ class Part:
         open: from the root of the set and config.yml.
         count: how many samples (evaluation: objects; training: images) there are by the literature; None: not known.
         objects: how many objects a training part has by the literature.
-        annotations: files and folders of annotations, relative to the root, for the fingerprint of a training part.
+        annotations: files and folders of annotations, relative to the root: for the fingerprint of a training part, and to tell
+            sets apart that share a root.
     """
 
     name: str
@@ -66,106 +60,8 @@ class DataSet:
     parts: tuple[Part, ...]
 
 
-@dataclass
-class Finding:
-    """What the check of a part found.
-
-    Attributes:
-        length, objects: as found; ``objects`` is None where that is not known.
-        problems: what is wrong with it, one line each. A count other than that of the literature is a problem of an evaluation
-            set, whose numbers could not be compared; a training set may be a selection.
-        notes: what is worth knowing.
-    """
-
-    part: Part
-    length: int = 0
-    objects: int | None = None
-    looked_at: int = 0
-    fingerprint: str = ""
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, progress: Callable[[Any], Any] = iter) -> Finding:
-    """Open a part, count it, and read samples: pictures and masks must be readable, of one size, and hold an object.
-
-    Args:
-        sample: how many samples to read, evenly spread; None reads all.
-        progress: wraps what is iterated over, e.g. ``tqdm``.
-    """
-    found = Finding(part)
-    try:
-        root = require_path(cfg, data_set.key, data_set.name)
-        opened = part.open(root, cfg)
-    except IsegmError as error:
-        found.problems.append(str(error))
-        return found
-    found.length = len(opened)
-    found.objects = getattr(opened, "object_count", None)
-    _compare_counts(found, isinstance(opened, EvalDataset))
-    found.problems += [text for name in part.annotations for text in _conversion_problems(root / name)]
-    for index in progress(spread(found.length, sample)):
-        found.looked_at += 1
-        try:
-            _read(opened, index)
-        except CorruptSample as error:
-            found.problems.append(str(error))
-    found.fingerprint = opened.fingerprint() if isinstance(opened, EvalDataset) else fingerprint(root, part.annotations)
-    return found
-
-
-def spread(length: int, sample: int | None) -> Sequence[int]:
-    """``sample`` different positions of ``length``, evenly spread, the first and the last among them; all for None."""
-    if sample is None or sample >= length:
-        return range(length)
-    return np.unique(np.linspace(0, length - 1, sample).round().astype(int)).tolist()
-
-
-def fingerprint(root: Path, names: Sequence[str]) -> str:
-    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders hold."""
-    digest = hashlib.sha256()
-    for name in names:
-        path = root / name
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file()):
-                digest.update(f"{file.relative_to(root)} {file.stat().st_size}\n".encode())
-        elif path.is_file():
-            digest.update(f"{name} {sha256_of(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _read(opened: EvalDataset | Source, index: int) -> None:
-    if isinstance(opened, EvalDataset):
-        opened[index]
-    elif not opened.read(index, np.random.default_rng(index)).layers.any():
-        raise CorruptSample(f"image {index} has no annotated pixel")
-
-
-def _compare_counts(found: Finding, is_evaluation: bool) -> None:
-    for what, number, expected in (("samples", found.length, found.part.count), ("objects", found.objects, found.part.objects)):
-        if None in (number, expected) or number == expected:
-            continue
-        if is_evaluation:
-            found.problems.append(f"{number:,} {what}, and the literature has {expected:,}; numbers would not be comparable")
-        else:
-            found.notes.append(f"{number:,} {what} here, {expected:,} in the literature: a selection, or another version")
-
-
-def _conversion_problems(path: Path) -> Iterator[str]:
-    """Whether what ``convert_annotations.py`` wrote is still what it wrote."""
-    summary = path.with_name(SUMMARY)
-    if path.name == "hannotation.pickle" and summary.is_file():
-        try:
-            expected = json.loads(summary.read_text())["hannotation_sha256"]
-        except (ValueError, KeyError, TypeError):
-            yield f"{summary} is damaged"
-            return
-        if sha256_of(path) != expected:
-            yield f"{path} is not the file that {summary.name} speaks of: its sha256 differs"
-
-
-def _evaluated(name: str, count: int | None) -> Part:
-    return Part(name, lambda root, cfg: evaluation_set(name, cfg), count)
+def _evaluated(name: str, count: int | None, annotations: tuple[str, ...] = ()) -> Part:
+    return Part(name, lambda root, cfg: evaluation_set(name, cfg), count, None, annotations)
 
 
 def _photographs(cfg: EasyDict) -> Path | None:
@@ -177,6 +73,7 @@ FBRS = "github.com/saic-vul/fbrs_interactive_segmentation, release v1.0"
 VOC = "host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar (md5 6cd6e144f989b92b3379bac3b3de84fd)"
 SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours, benchmark.tgz"
 SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, assets/sbd_samples_weights.pkl of {RITM}"
+VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org), and scripts/extract_slices.py: docs/medical.md"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
 CATALOGUE = (
@@ -235,6 +132,12 @@ CATALOGUE = (
                 ("annotations/instances_val2017.json",),
             ),
         ),
+    ),
+    DataSet(
+        "COCO_categories",
+        "COCO_PATH",
+        COCO,
+        tuple(_evaluated(name, None, ("annotations/instances_val2017.json",)) for name in ("COCO_seen", "COCO_unseen")),
     ),
     DataSet(
         "COCO_panoptic",
@@ -342,4 +245,5 @@ CATALOGUE = (
         "youtube-vos.org: the training set of 2018 or 2019",
         (Part("train", lambda root, cfg: YouTubeVOS(root), 3471, None, ("train/meta.json", "train/Annotations")),),
     ),
+    *(DataSet(organ, f"{organ.upper()}_PATH", VOLUMES, (_evaluated(organ, None),)) for organ in ORGANS),
 )

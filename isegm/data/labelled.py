@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import IGNORE, InstanceSample, ObjectInfo, Sample
+from isegm.data.cache import Kept
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
 from isegm.data.reading import CorruptSample, check_size, read_image
 from isegm.data.tables import Texts
-from isegm.utils.config import absolute
 from isegm.utils.files import replacing
 
 log = logging.getLogger("isegm")
@@ -146,28 +144,23 @@ def object_index(
 ) -> list[list[int]]:
     """The numbers of the objects of every annotation; ``[UNREADABLE]`` where one cannot be read.
 
-    A cached index counts only if names, sizes and modification times of all annotations are what they were.
+    A cached index counts only if places, sizes and modification times of all annotations are what they were.
     """
-    signature = _signature(paths)
-    kept = None if cache is None else cache / f"{name}_objects_{signature[:16]}.json"
-    if kept is not None and (index := _read_index(kept, signature, len(paths))) is not None:
+    kept = None if cache is None else Kept.of(cache, f"{name}_objects", paths, ".json")
+    if kept is not None and (index := _read_index(kept.path, len(paths))) is not None:
         return index
     log.info("%s: listing the objects of %d images", name, len(paths))
     index = [_object_labels(path, read_labels, ignore) for path in paths]
     if kept is not None and [UNREADABLE] not in index:
         try:
-            with replacing(kept) as partial:
-                partial.write_text(json.dumps({"signature": signature, "objects": index}))
+            with replacing(kept.path) as partial:
+                partial.write_text(json.dumps({"objects": index}))
+            kept.remove_others()
         except OSError as error:
             log.warning(
                 "%s: the list of objects cannot be kept in %s (%s); it will be made again next time", name, cache, error
             )
     return index
-
-
-def cache_folder(cfg: EasyDict) -> Path | None:
-    """Where lists of objects are kept: below ``EXPS_PATH``; None without one."""
-    return absolute(cfg, str(cfg.EXPS_PATH)) / ".cache" if "EXPS_PATH" in cfg else None
 
 
 def _object_labels(path: Path, read_labels: ReadLabels, ignore: int | None) -> list[int]:
@@ -179,18 +172,10 @@ def _object_labels(path: Path, read_labels: ReadLabels, ignore: int | None) -> l
     return [label for label in found if label != ignore]
 
 
-def _read_index(path: Path, signature: str, length: int) -> list[list[int]] | None:
+def _read_index(path: Path, length: int) -> list[list[int]] | None:
     try:
         content = json.loads(path.read_text())
         index = [[int(label) for label in labels] for labels in content["objects"]]
-        return index if content["signature"] == signature and len(index) == length else None
+        return index if len(index) == length else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _signature(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        known = path.stat() if path.exists() else None
-        digest.update(f"{path.name} {known and (known.st_size, known.st_mtime_ns)}\n".encode())
-    return digest.hexdigest()

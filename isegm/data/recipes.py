@@ -14,6 +14,7 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.augment import pipeline
+from isegm.data.cache import cache_folder
 from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
 from isegm.data.datasets import pascal_sbd as augmented_pascal
 from isegm.data.datasets.ade20k import ADE20K
@@ -31,7 +32,6 @@ from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
-from isegm.data.labelled import cache_folder
 from isegm.data.mix import Joined, Part, ProportionalMix
 from isegm.data.pairs import MaskPairs
 from isegm.data.point_sampler import SamplerConfig

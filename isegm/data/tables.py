@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -16,6 +15,8 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from isegm.data.cache import Kept
 
 try:
     import fcntl
@@ -109,15 +110,17 @@ def kept_tables(cache: Path | None, name: str, sources: Sequence[Path], build: C
     Args:
         cache: the folder to keep them in; None keeps nothing and makes them in memory.
         name: of the folder in it.
-        sources: the files they are made from. They are made anew when one of these changes its place, size or time.
+        sources: the files they are made from. They are made anew when one of these changes its place, size or time; those made
+            of an earlier state of the same files are removed.
         build: makes them.
     """
     if cache is None:
         return build()
-    folder = cache / f"{name}_{_signature(sources)}"
+    kept = Kept.of(cache, name, sources)
+    folder = kept.path
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f".{folder.name}.lock"):
+        with _locked(kept.lock):
             if not folder.exists():
                 log.info("%s: making annotation tables", name)
                 tables = build()
@@ -127,6 +130,7 @@ def kept_tables(cache: Path | None, name: str, sources: Sequence[Path], build: C
                     log.warning("%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error)
                     return tables
                 del tables
+                kept.remove_others()
     except OSError as error:
         log.warning("%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error)
         return build()
@@ -148,14 +152,6 @@ def _write(tables: Tables, folder: Path) -> None:
 def _mapped(path: Path) -> Tensor:
     # Copy on write, as tensors know no read-only memory; nobody writes, so every process sees the pages of the file.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
-
-
-def _signature(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256(b"1")  # of this layout
-    for path in paths:
-        known = path.stat()
-        digest.update(f"{path.resolve()} {known.st_size} {known.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from layouts import coco, coco_lvis
 from isegm.core.errors import IsegmError
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.labelled import object_index
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 
 ROWS = [[1, 2, 3], [], [4]]
@@ -57,6 +58,33 @@ def test_made_once_and_mapped(tmp_path: Path, source: Path) -> None:
     assert len(made) == 2, "another annotation file, other tables"
     kept_tables(None, "t", [source], build)
     assert len(made) == 3
+
+
+def test_only_tables_of_the_present_state_are_kept(tmp_path: Path, source: Path) -> None:
+    cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere.json"
+    elsewhere.write_text("{}")
+    before_places = cache / f"t_{'0' * 16}"
+    for path in (before_places, cache / "t_other_name", cache / f"tt_{'0' * 16}"):
+        path.mkdir(parents=True)
+    kept_tables(cache, "t", [elsewhere], small_tables)
+    kept_tables(cache, "t", [source], small_tables)
+    first = {path.name for path in cache.iterdir()}
+    assert not before_places.exists()
+    source.write_text("{} ")
+    kept_tables(cache, "t", [source], small_tables)
+    now = {path.name for path in cache.iterdir()}
+    assert len(first - now) == len(now - first) == 1, "the new tables took the place of the old ones, and no others"
+    assert {"t_other_name", f"tt_{'0' * 16}"} <= now
+
+
+def test_lists_of_objects_are_kept_alike(tmp_path: Path) -> None:
+    path = tmp_path / "labels.png"
+    for number in (1, 2):
+        path.write_bytes(bytes(number))
+        for _ in range(2):
+            found = object_index("set", [path], lambda _, number=number: np.full((2, 2), number), None, tmp_path / "cache")
+            assert found == [[number]]
+        assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_pickles_hold_no_numbers(tmp_path: Path, source: Path) -> None:

@@ -92,7 +92,7 @@ class TestEvaluation:
         with monkeypatch.context() as patched:
             patched.setattr(sbd_module, "read_labels", None)  # calling it would fail
             assert evaluation_set("SBD", cfg).ids() == ids
-        kept[0].write_text(json.dumps(json.loads(kept[0].read_text()) | {"signature": "another"}))
+        kept[0].write_text(json.dumps(json.loads(kept[0].read_text()) | {"objects": []}))
         assert evaluation_set("SBD", cfg).ids() == ids
         kept[0].write_text("{")
         assert evaluation_set("SBD", cfg).ids() == ids

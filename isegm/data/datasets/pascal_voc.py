@@ -19,8 +19,9 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data import reading
+from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.data.labelled import Labelled, ObjectEvaluation, cache_folder, read_labelled
+from isegm.data.labelled import Labelled, ObjectEvaluation, read_labelled
 from isegm.data.reading import CorruptSample
 from isegm.data.tables import Texts
 from isegm.utils.config import require_path

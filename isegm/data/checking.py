@@ -1,0 +1,120 @@
+"""The check of a copy of a data set: files, counts, readable pictures, sizes that match."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from easydict import EasyDict
+
+from isegm.core.errors import IsegmError
+from isegm.data.catalogue import DataSet, Part
+from isegm.data.conversion.coco_lvis import SUMMARY
+from isegm.data.dataset import Source
+from isegm.data.evaluation_sets import EvalDataset
+from isegm.data.reading import CorruptSample
+from isegm.utils.config import require_path
+from isegm.utils.files import sha256_of
+
+
+@dataclass
+class Finding:
+    """What the check of a part found.
+
+    Attributes:
+        length, objects: as found; ``objects`` is None where that is not known.
+        problems: what is wrong with it, one line each. A count other than that of the literature is a problem of an evaluation
+            set, whose numbers could not be compared; a training set may be a selection.
+        notes: what is worth knowing.
+    """
+
+    part: Part
+    length: int = 0
+    objects: int | None = None
+    looked_at: int = 0
+    fingerprint: str = ""
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, progress: Callable[[Any], Any] = iter) -> Finding:
+    """Open a part, count it, and read samples: pictures and masks must be readable, of one size, and hold an object.
+
+    Args:
+        sample: how many samples to read, evenly spread; None reads all.
+        progress: wraps what is iterated over, e.g. ``tqdm``.
+    """
+    found = Finding(part)
+    try:
+        root = require_path(cfg, data_set.key, data_set.name)
+        opened = part.open(root, cfg)
+    except IsegmError as error:
+        found.problems.append(str(error))
+        return found
+    found.length = len(opened)
+    found.objects = getattr(opened, "object_count", None)
+    _compare_counts(found, isinstance(opened, EvalDataset))
+    found.problems += [text for name in part.annotations for text in _conversion_problems(root / name)]
+    for index in progress(spread(found.length, sample)):
+        found.looked_at += 1
+        try:
+            _read(opened, index)
+        except CorruptSample as error:
+            found.problems.append(str(error))
+    found.fingerprint = opened.fingerprint() if isinstance(opened, EvalDataset) else fingerprint(root, part.annotations)
+    return found
+
+
+def spread(length: int, sample: int | None) -> Sequence[int]:
+    """``sample`` different positions of ``length``, evenly spread, the first and the last among them; all for None."""
+    if sample is None or sample >= length:
+        return range(length)
+    return np.unique(np.linspace(0, length - 1, sample).round().astype(int)).tolist()
+
+
+def fingerprint(root: Path, names: Sequence[str]) -> str:
+    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders hold."""
+    digest = hashlib.sha256()
+    for name in names:
+        path = root / name
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                digest.update(f"{file.relative_to(root)} {file.stat().st_size}\n".encode())
+        elif path.is_file():
+            digest.update(f"{name} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _read(opened: EvalDataset | Source, index: int) -> None:
+    if isinstance(opened, EvalDataset):
+        opened[index]
+    elif not opened.read(index, np.random.default_rng(index)).layers.any():
+        raise CorruptSample(f"image {index} has no annotated pixel")
+
+
+def _compare_counts(found: Finding, is_evaluation: bool) -> None:
+    for what, number, expected in (("samples", found.length, found.part.count), ("objects", found.objects, found.part.objects)):
+        if None in (number, expected) or number == expected:
+            continue
+        if is_evaluation:
+            found.problems.append(f"{number:,} {what}, and the literature has {expected:,}; numbers would not be comparable")
+        else:
+            found.notes.append(f"{number:,} {what} here, {expected:,} in the literature: a selection, or another version")
+
+
+def _conversion_problems(path: Path) -> Iterator[str]:
+    """Whether what ``convert_annotations.py`` wrote is still what it wrote."""
+    summary = path.with_name(SUMMARY)
+    if path.name == "hannotation.pickle" and summary.is_file():
+        try:
+            expected = json.loads(summary.read_text())["hannotation_sha256"]
+        except (ValueError, KeyError, TypeError):
+            yield f"{summary} is damaged"
+            return
+        if sha256_of(path) != expected:
+            yield f"{path} is not the file that {summary.name} speaks of: its sha256 differs"
