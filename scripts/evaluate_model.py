@@ -24,8 +24,7 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.data.reading import read_image
-from isegm.demo.limits import Limits, checked_image
+from isegm.data.reading import checked_image, read_image
 from isegm.evaluation.evaluate import evaluate
 from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.pictures import ClickPictures
@@ -247,7 +246,7 @@ def replay_session(args: argparse.Namespace) -> None:
     cfg, file = load_config(args.config_path), SessionFile.load(args.replay)
     if file.image is None and not args.image:
         raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
-    image = read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name, Limits().pixels)
+    image = read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
     loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
     protocol = load_protocol(args.protocol or file.protocol["name"])
     protocol = protocol.for_dataset(file.protocol["dataset"]) if file.protocol["dataset"] else protocol

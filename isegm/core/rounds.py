@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +101,18 @@ class Session:
         return self.prob if self.prev_prob is None else self.prev_prob
 
 
+def storages(session: Session) -> dict[tuple[str, int], int]:
+    """The memory that a session holds on to: bytes by place, so that what sessions share is counted once when these are merged.
+
+    A tensor that is part of a larger one holds on to all of it.
+    """
+    held = {}
+    for tensor in _tensors([session.image, session.prob, session.prev_prob, session.followed, session.maps, session.state]):
+        storage = tensor.untyped_storage()
+        held[str(storage.device), storage.data_ptr()] = storage.nbytes()
+    return held if session.plain is None else held | storages(session.plain)
+
+
 def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
     """Join the states of single sessions into the state of one batch.
 
@@ -141,6 +153,17 @@ def state_shape(state: Any) -> Any:
     if dataclasses.is_dataclass(state):
         return tuple(state_shape(getattr(state, f.name)) for f in dataclasses.fields(state))
     return tuple(state_shape(value) for value in state)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            yield from _tensors(getattr(value, f.name))
+    elif isinstance(value, (dict, tuple, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(inner)
 
 
 def _get(state: Any, key: Any) -> Any:

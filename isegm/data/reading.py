@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,9 @@ from PIL import Image
 from isegm.core.errors import IsegmError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # that are read of files nobody vouches for
+MAX_PIXELS = 50_000_000  # of them, where nothing else is said
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
@@ -36,6 +40,32 @@ def read_image(path: Path) -> np.ndarray:
 def decode_image(data: bytes, name: Path | str) -> np.ndarray:
     """``read_image`` for a file in memory; ``name`` is for messages."""
     return cv2.cvtColor(_decode(data, name, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def checked_image(data: bytes, name: str, pixels: int = MAX_PIXELS) -> np.ndarray:
+    """``decode_image`` for a file that nobody vouches for: its size is read from the header before anything is decoded.
+
+    Raises:
+        IsegmError: damaged, of an unknown format, or of more pixels than allowed.
+    """
+    rows, columns = stored_size(data, name)
+    if rows * columns > pixels:
+        raise IsegmError(f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here")
+    return decode_image(data, name)
+
+
+def stored_size(data: bytes, name: str) -> tuple[int, int]:
+    """Rows and columns by the header, without decoding anything.
+
+    Raises:
+        IsegmError: no image, or of an unknown format.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as header:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return header.size[1], header.size[0]
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise IsegmError(f"{name} is no image that can be read; expected one of {', '.join(FORMATS)}") from None
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from isegm.core.errors import IsegmError
 from isegm.demo import exports
-from isegm.demo.store import Busy, StaleSession
+from isegm.demo.store import Busy, Crowded, StaleSession
 from isegm.demo.workspace import Workspace
 from isegm.inference.session_file import SessionFile
 
@@ -71,7 +71,12 @@ def differences(file: SessionFile, work: Workspace, checkpoint: dict[str, str]) 
 
 def answer_errors(app: FastAPI) -> None:
     """Every error becomes JSON with ``error``, for people, and ``code``, for programs."""
-    statuses = ((StaleSession, 404, "stale_session"), (Busy, 503, "busy"), (IsegmError, 400, "invalid"))
+    statuses = (
+        (StaleSession, 404, "stale_session"),
+        (Crowded, 429, "crowded"),
+        (Busy, 503, "busy"),
+        (IsegmError, 400, "invalid"),
+    )
 
     @app.exception_handler(IsegmError)
     async def mendable(request: Request, error: IsegmError) -> JSONResponse:

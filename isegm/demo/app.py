@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import isegm
 from isegm.core.errors import IsegmError
+from isegm.data.reading import checked_image
 from isegm.demo import exports
 from isegm.demo.answers import answer_errors, differences, state_of
 from isegm.demo.guard import Guard
-from isegm.demo.limits import Limits, checked_image, checked_mask
+from isegm.demo.limits import Limits, checked_mask
 from isegm.demo.pictures import Pictures
 from isegm.demo.store import SessionStore
 from isegm.demo.workspace import Picture, Workspace
@@ -72,6 +73,7 @@ def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> F
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = limits.threads
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_sweep, store)
             yield
@@ -142,6 +144,14 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         with store.use(key) as work:
             return state_of(work, begun) | {"id": key}
 
+    def replayed(key: str, file: SessionFile, begun: float) -> dict[str, Any]:
+        """A session after a session file, which takes the place of all that was there."""
+        with store.replaying(key) as go_on:
+            done = store.peek(key).replayed(file, go_on)
+            with store.use(key) as work:
+                work.take_over(done)
+                return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint)}
+
     @app.post("/api/sessions")
     def open_image(image: Annotated[UploadFile, File()]) -> dict[str, Any]:
         """Open a session on an uploaded image."""
@@ -161,9 +171,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
             raise IsegmError(f"the image is not in this session file; open {file.image_name} first, then the session file")
         state = opened(file.image, file.image_name)
         try:
-            with store.use(state["id"]) as work:
-                work.replay(file)
-                return state_of(work, begun) | {"id": state["id"], "notice": differences(file, work, served.checkpoint)}
+            return replayed(state["id"], file, begun) | {"id": state["id"]}
         except Exception:
             store.close(state["id"])
             raise
@@ -171,10 +179,8 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
     @app.post("/api/sessions/{key}/replay")
     def replay(key: str, session: Annotated[UploadFile, File()]) -> dict[str, Any]:
         """Do again, on the image that is open, what a session file says."""
-        begun, file = time.perf_counter(), SessionFile.loads(session.file.read())
-        with store.use(key) as work:
-            work.replay(file)
-            return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint)}
+        begun = time.perf_counter()
+        return replayed(key, SessionFile.loads(session.file.read()), begun)
 
     @app.get("/api/sessions/{key}")
     def state(key: str) -> dict[str, Any]:

@@ -1,18 +1,15 @@
-"""What a user may ask of the server, and reading what users send: image and mask files that nobody vouches for."""
+"""What a user may ask of the server, and reading the masks that users send."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from isegm.core.errors import IsegmError
-from isegm.data.reading import decode_image, decode_labels
+from isegm.data.reading import MAX_PIXELS, decode_labels, stored_size
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+SPARE_THREADS = 40  # what a server of this kind has by default
 
 
 @dataclass(frozen=True)
@@ -24,28 +21,26 @@ class Limits:
     idle_seconds: after which a session is closed.
     history_bytes: of answers that a session keeps for undo; older ones are computed again when they are wanted.
     wait_seconds: until a request gives up waiting for its turn.
+    waiting: requests of one session that wait for an earlier one of it; more are refused at once.
     parallel: answers computed at once.
     """
 
     upload_bytes: int = 64 << 20
-    pixels: int = 50_000_000
+    pixels: int = MAX_PIXELS
     sessions: int = 16
     idle_seconds: float = 1800
     history_bytes: int = 256 << 20
     wait_seconds: float = 120
+    waiting: int = 8
     parallel: int = 1
 
+    @property
+    def threads(self) -> int:
+        """So many that pages and new sessions are answered while every session has as many requests as it may.
 
-def checked_image(data: bytes, name: str, pixels: int) -> np.ndarray:
-    """Decode an image: ``H W 3`` uint8 RGB. Its size is read from the header before anything is decoded.
-
-    Raises:
-        IsegmError: damaged, of an unknown format, or of more pixels than allowed.
-    """
-    rows, columns = _header_size(data, name)
-    if rows * columns > pixels:
-        raise IsegmError(f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here")
-    return decode_image(data, name)
+        Of each session one is answered, one may be a replay, and the others wait; all of them only sleep most of the time.
+        """
+        return SPARE_THREADS + self.sessions * (self.waiting + 2)
 
 
 def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
@@ -54,7 +49,7 @@ def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
     Raises:
         IsegmError: damaged, of an unknown format, of another size, or empty.
     """
-    if (stored := _header_size(data, name)) != size:
+    if (stored := stored_size(data, name)) != size:
         raise IsegmError(f"{name} has {stored[0]} rows and {stored[1]} columns, the image {size[0]} and {size[1]}")
     labels, palette = decode_labels(data, name)
     values = labels.max(2) if labels.ndim == 3 else labels
@@ -64,13 +59,3 @@ def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
     if not mask.any():
         raise IsegmError(f"{name} is empty: no pixel belongs to an object")
     return mask
-
-
-def _header_size(data: bytes, name: str) -> tuple[int, int]:
-    """Rows and columns, without decoding anything."""
-    try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as header:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return header.size[1], header.size[0]
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise IsegmError(f"{name} is no image that can be read; expected one of {', '.join(FORMATS)}") from None

@@ -7,7 +7,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -27,11 +27,17 @@ class Busy(IsegmError):
     """The server has too much to do; the same request may succeed later."""
 
 
+class Crowded(IsegmError):
+    """A session has more requests than are kept waiting."""
+
+
 @dataclass
 class Slot:
     workspace: Workspace
     used: float
     lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: int = 0
+    replaying: bool = False
 
 
 class SessionStore:
@@ -92,10 +98,11 @@ class SessionStore:
 
         Raises:
             StaleSession: there is no such session.
+            Crowded: as many requests as may already wait for an earlier one.
             Busy: another request of the same session takes too long.
         """
         slot = self._slot(key)
-        if not slot.lock.acquire(timeout=self.limits.wait_seconds):
+        if not self._wait_for(slot):
             raise Busy("an earlier request of this session is still being answered; try again in a moment")
         try:
             self._slot(key)  # it may have been closed meanwhile
@@ -105,8 +112,35 @@ class SessionStore:
             slot.used = time.monotonic()
             slot.lock.release()
 
+    @contextmanager
+    def replaying(self, key: str) -> Iterator[Callable[[], None]]:
+        """Long work beside the other requests of a session, which go on: its lock is not held.
+
+        Yields a function to be called now and then: it keeps the session from expiring, and raises StaleSession once it was
+        closed.
+
+        Raises:
+            StaleSession: there is no such session.
+            Crowded: a replay of this session is under way.
+        """
+        slot = self._slot(key)
+        with self._lock:
+            if slot.replaying:
+                raise Crowded(
+                    "a session file is being replayed here; wait for it, or close the session and open the image anew"
+                )
+            slot.replaying = True
+
+        def go_on() -> None:
+            self._slot(key).used = time.monotonic()
+
+        try:
+            yield go_on
+        finally:
+            slot.replaying = False
+
     def peek(self, key: str) -> Workspace:
-        """The workspace without its lock, to look at the progress of another request."""
+        """The workspace without its lock, for what no other request changes, or to look at the progress of one."""
         return self._slot(key).workspace
 
     def close(self, key: str) -> None:
@@ -121,13 +155,31 @@ class SessionStore:
         """Close sessions that were idle for too long, and return how many."""
         oldest = time.monotonic() - self.limits.idle_seconds
         with self._lock:
-            stale = [key for key, slot in self._slots.items() if slot.used < oldest and not slot.lock.locked()]
+            stale = [
+                key for key, slot in self._slots.items() if slot.used < oldest and not (slot.lock.locked() or slot.replaying)
+            ]
             for key in stale:
                 del self._slots[key]
         if stale:
             log.info("%d idle sessions closed, %d open", len(stale), len(self._slots))
             self._give_back()
         return len(stale)
+
+    def _wait_for(self, slot: Slot) -> bool:
+        """Acquire the lock of a session; whether that worked out in time."""
+        with self._lock:
+            if slot.lock.acquire(blocking=False):
+                return True
+            if slot.waiting >= self.limits.waiting:
+                raise Crowded(
+                    f"{slot.waiting} requests of this session are waiting already; send the next one when they are answered"
+                )
+            slot.waiting += 1
+        try:
+            return slot.lock.acquire(timeout=self.limits.wait_seconds)
+        finally:
+            with self._lock:
+                slot.waiting -= 1
 
     def _slot(self, key: str) -> Slot:
         slot = self._slots.get(key)

@@ -5,6 +5,7 @@ An object's mask follows from image, starting mask, clicks and settings alone: a
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
-from isegm.core.rounds import Session
+from isegm.core.rounds import Session, storages
 from isegm.inference.predictor import Predictor
 from isegm.inference.session_file import (
     MAX_CLICKS,
@@ -80,18 +81,17 @@ class Current:
 
 
 class Workspace:
-    """Not for several threads at once: the store hands it out under a lock.
+    """Not for several threads at once, except ``replayed``: the store hands it out under a lock.
 
     Args:
         turn: held while the network works; shared by all sessions.
-        history_bytes: of probability maps kept for undo.
+        history_bytes: of answers kept for undo, with all that the method keeps in them.
     """
 
     def __init__(self, answering: Answering, picture: Picture, turn: Callable, history_bytes: int) -> None:
         self.answering, self.picture, self._turn = answering, picture, turn
         self.sha256 = pixels_sha256(picture.pixels)
-        height, width = picture.size
-        self._kept = max(FEWEST_KEPT, history_bytes // (4 * height * width))
+        self._history_bytes = history_bytes
         self.settings: Settings = dict(answering.defaults)
         self._predictor: Predictor = answering.predictor(self.settings)
         self.finished: list[Finished] = []
@@ -231,11 +231,14 @@ class Workspace:
         image = self.picture.data if with_image else None
         return SessionFile(self.picture.name, self.sha256, self.picture.size, checkpoint, protocol, objects, image)
 
-    def replay(self, file: SessionFile) -> None:
-        """Do all that is in a session file, in place of what is here.
+    def replayed(self, file: SessionFile, go_on: Callable[[], None] = lambda: None) -> Workspace:
+        """A workspace on the same image in which all that is in a session file is done; of this one only ``progress`` changes.
+
+        Args:
+            go_on: called before every click; what it raises ends the replay.
 
         Raises:
-            IsegmError: it is of another image size, or asks for what this model does not have; everything stays as it was.
+            IsegmError: it is of another image size, or asks for what this model does not have.
         """
         if file.size != self.picture.size:
             raise IsegmError(
@@ -243,23 +246,29 @@ class Workspace:
             )
         for recorded in file.objects:
             self.answering.checked(recorded.settings)
-        old = dict(self.__dict__)
-        self.progress = Progress(0, sum(len(recorded.clicks) for recorded in file.objects))
+        fresh = copy.copy(self)
+        fresh.finished, fresh.current = [], Current(1)
+        fresh.model_seconds = fresh.wait_seconds = 0.0
+        self.progress = fresh.progress = Progress(0, sum(len(recorded.clicks) for recorded in file.objects))
         try:
-            self.finished, self.current = [], Current(1)
             for recorded in file.objects:
-                self._redo(recorded)
-        except Exception:
-            self.__dict__.update(old)
-            raise
+                fresh._redo(recorded, go_on)
         finally:
             self.progress = Progress()
+        return fresh
 
-    def _redo(self, recorded: RecordedObject) -> None:
+    def take_over(self, other: Workspace) -> None:
+        """Put what ``replayed`` made in place of what is here."""
+        self.settings, self._predictor = other.settings, other._predictor
+        self.finished, self.current = other.finished, other.current
+        self.model_seconds, self.wait_seconds = other.model_seconds, other.wait_seconds
+
+    def _redo(self, recorded: RecordedObject, go_on: Callable[[], None]) -> None:
         self.settings = self.answering.checked(recorded.settings)
         self._predictor = self.answering.predictor(self.settings)
         self.current = Current(self.current.number, recorded.start)
         for click in recorded.clicks:
+            go_on()
             self.click(click.y, click.x, click.positive)
             self.progress.done += 1
         if recorded.finished:
@@ -299,5 +308,8 @@ class Workspace:
     def _keep(self, session: Session) -> None:
         answers, shown = self.current.answers, self.current.shown
         answers[len(session.clicks)] = session
-        for count in sorted(answers, key=lambda count: abs(count - shown))[self._kept :]:
-            del answers[count]
+        held: dict = {}
+        for rank, count in enumerate(sorted(answers, key=lambda count: abs(count - shown))):
+            held |= storages(answers[count])
+            if rank >= FEWEST_KEPT and sum(held.values()) > self._history_bytes:
+                del answers[count]

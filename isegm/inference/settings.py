@@ -6,6 +6,7 @@ Settings are a plain dictionary, one value per control: they travel as JSON, and
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -21,7 +22,6 @@ from isegm.inference.sis import CONNECTIVITIES, StructuralIntegrity
 from isegm.inference.zoom import ZoomIn
 from isegm.methods.base import ClickModel
 from isegm.methods.fbrs import FBRS, FEATURES, INPUTS, BRSSettings
-from isegm.methods.fcfi import FCFI
 
 Settings = dict[str, Any]
 MAX_SIZE = 800  # RITM's demo
@@ -160,8 +160,8 @@ def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
         mode = Control("mode", "Mode", "choice", "NoBRS", choices=modes, hint="BRS: also optimise until the clicks agree")
         spent = Control("iterations", "L-BFGS iterations", "whole", 20, 1, 100, hint="Of BRS modes, per click")
         answer = [mode, spent, *answer]
-    if isinstance(model, FCFI):
-        window = model.feedback.correction.expansion
+    if model.window_ratio:
+        window = operator.attrgetter(model.window_ratio)(model)
         answer.append(Control("window", "Window ratio", "number", window, 0.05, 1.0, 0.05, hint="Window around a new click"))
     if protocol.zoom is None:
         return answer + _whole_controls(protocol)
@@ -204,11 +204,12 @@ def as_json(controls: Mapping[str, Control]) -> list[dict[str, Any]]:
     return [asdict(control) for control in controls.values()]
 
 
-def with_window(model: FCFI, ratio: float) -> FCFI:
+def with_window(model: ClickModel, ratio: float) -> ClickModel:
     """A copy of the network with another window ratio that shares its weights."""
-    if ratio == model.feedback.correction.expansion:
+    if ratio == operator.attrgetter(model.window_ratio)(model):
         return model
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copied = copy.deepcopy(model, shared)
-    copied.feedback.correction.expansion = ratio
+    part, _, name = model.window_ratio.rpartition(".")
+    setattr(copied.get_submodule(part), name, ratio)
     return copied

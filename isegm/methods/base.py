@@ -25,12 +25,14 @@ class ClickModel(nn.Module):
         insertion_points: where f-BRS can modify features; empty if the method cannot be taken apart. A method that names any
             has, as RITM does, ``inputs``, ``features`` and ``decode``, which make up ``forward``.
         shown_maps: the extras of a prediction that sessions keep for people to see; ``B C h w`` each, in [0, 1].
+        window_ratio: the dotted path of the network's window ratio around a new click; empty: it has none.
     """
 
     protocol: str = "ritm"
     infer_with_grad: bool = False
     insertion_points: tuple[str, ...] = ()
     shown_maps: tuple[str, ...] = ()
+    window_ratio: str = ""
 
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""

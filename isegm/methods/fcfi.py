@@ -54,6 +54,7 @@ class FCFI(ClickModel):
     """
 
     shown_maps = ("feedback2",)
+    window_ratio = "feedback.correction.expansion"
 
     def __init__(
         self,
