@@ -98,8 +98,7 @@ def served(args: argparse.Namespace, cfg: EasyDict) -> Served:
     return Served(
         answering=Answering(loaded.model.requires_grad_(False), protocol),
         checkpoint={"name": Path(loaded.path).name, "sha256": loaded.sha256},
-        protocol={"name": Path(name).stem, "dataset": dataset},
-        label=protocol.label + (f", {dataset}" if dataset else ""),
+        protocol={"name": Path(name).stem, "dataset": dataset, "label": protocol.label},
         device=str(next(loaded.model.parameters()).device),
         pictures=FolderPictures(args.images) if args.images else PaintedPictures(),
     )

@@ -36,8 +36,8 @@ from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, PLAIN, with_mode
-from isegm.inference.protocol import NO_STOP, Protocol, checked_iou, load_protocol
-from isegm.inference.session_file import SessionFile, pixels_sha256
+from isegm.inference.protocol import NO_STOP, Protocol, checked_iou, known_protocols, load_protocol
+from isegm.inference.session_file import SessionFile, described, pixels_sha256
 from isegm.inference.settings import Answering
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
@@ -241,6 +241,18 @@ def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
         print(f"result file: {output}")
 
 
+def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
+    """The protocol that a session was recorded under, or the one that is asked for."""
+    name, dataset = file.protocol["name"], file.protocol["dataset"]
+    if not args.protocol and name not in known_protocols():
+        raise IsegmError(
+            f"the session was recorded under {described(file.protocol)}, a protocol of its own ({name}.yml) that is not in"
+            " configs/eval; give its file, or another protocol, as --protocol"
+        )
+    protocol = load_protocol(args.protocol or name)
+    return protocol.for_dataset(dataset) if dataset else protocol
+
+
 def replay_session(args: argparse.Namespace) -> None:
     """Answer recorded clicks again and say how far the masks are those that were recorded."""
     cfg, file = load_config(args.config_path), SessionFile.load(args.replay)
@@ -248,13 +260,13 @@ def replay_session(args: argparse.Namespace) -> None:
         raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
     image = read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
     loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
-    protocol = load_protocol(args.protocol or file.protocol["name"])
-    protocol = protocol.for_dataset(file.protocol["dataset"]) if file.protocol["dataset"] else protocol
-    if loaded.sha256 != file.checkpoint["sha256"]:
-        log.warning("the session was recorded with another checkpoint, %s", file.checkpoint["name"])
-    if pixels_sha256(image) != file.image_sha256:
-        log.warning("the session was recorded on another image, %s", file.image_name)
-    result = replay(Answering(loaded.model, protocol), file, image, args.mode)
+    protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
+    answering = Answering(loaded.model, protocol)
+    used = {"name": protocol.name, "dataset": dataset, "label": protocol.label}
+    lacking = answering.lacking(recorded.settings for recorded in file.objects)
+    for note in file.differences(loaded.sha256, pixels_sha256(image), used, lacking):
+        log.warning("the session: %s", note)
+    result = replay(answering, file, image, args.mode)
     for found in result.objects:
         same = "as recorded" if found.ious[-1] == 1 else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
         milliseconds = 1000 * sum(found.seconds) / len(found.seconds)

@@ -46,9 +46,12 @@ class Discs(ClickModel):
 
 def app_of(pictures: Pictures | None = None, **limits: Any) -> FastAPI:
     """The application with ``Discs`` and such limits."""
-    checkpoint, protocol = {"name": "discs.safetensors", "sha256": "d" * 64}, {"name": "ritm", "dataset": None}
+    checkpoint, protocol = (
+        {"name": "discs.safetensors", "sha256": "d" * 64},
+        {"name": "ritm", "dataset": None, "label": PROTOCOL.label},
+    )
     answering = Answering(Discs(), PROTOCOL)
-    served = Served(answering, checkpoint, protocol, "ritm v1", "cpu", pictures or PaintedPictures(3))
+    served = Served(answering, checkpoint, protocol, "cpu", pictures or PaintedPictures(3))
     return create_app(served, Limits(**limits))
 
 

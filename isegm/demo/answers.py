@@ -54,13 +54,10 @@ def _listed(number: int, name: str, mask: np.ndarray) -> dict[str, Any]:
     return {"number": number, "name": name, "colour": list(exports.colour_of(number)), "area": int(mask.sum())}
 
 
-def differences(file: SessionFile, work: Workspace, checkpoint: dict[str, str]) -> str:
+def differences(file: SessionFile, work: Workspace, checkpoint: dict[str, str], protocol: dict[str, str | None]) -> str:
     """What is not as it was when the session was recorded."""
-    notes = []
-    if file.checkpoint["sha256"] != checkpoint["sha256"]:
-        notes.append(f"it was recorded with another checkpoint ({file.checkpoint['name']})")
-    if file.image_sha256 != work.sha256:
-        notes.append(f"it was recorded on another image ({file.image_name})")
+    lacking = work.answering.lacking(recorded.settings for recorded in file.objects)
+    notes = file.differences(checkpoint["sha256"], work.sha256, protocol, lacking)
     differing = sum(
         not (found.recorded.mask == recorded.mask).all() for found, recorded in zip(work.objects(), file.objects, strict=False)
     )

@@ -26,7 +26,7 @@ from isegm.demo.limits import Limits, checked_mask
 from isegm.demo.pictures import Pictures
 from isegm.demo.store import SessionStore
 from isegm.demo.workspace import Picture, Workspace
-from isegm.inference.session_file import SessionFile
+from isegm.inference.session_file import SessionFile, described
 from isegm.inference.settings import Answering, as_json
 
 STATIC = Path(__file__).parent / "static"
@@ -38,15 +38,13 @@ class Served:
 
     Attributes:
         checkpoint: ``name`` and ``sha256``, for session files.
-        protocol: ``name`` and ``dataset``, likewise.
-        label: of the protocol, to show.
+        protocol: ``name``, ``dataset`` and ``label``, likewise.
         pictures: what can be opened besides files of the user.
     """
 
     answering: Answering
     checkpoint: dict[str, str]
     protocol: dict[str, str | None]
-    label: str
     device: str
     pictures: Pictures
 
@@ -120,7 +118,7 @@ def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
             "version": isegm.__version__,
             "method": type(served.answering.model).__name__,
             "checkpoint": served.checkpoint,
-            "protocol": served.label,
+            "protocol": described(served.protocol),
             "device": served.device,
             "controls": as_json(served.answering.controls),
             "limits": {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels},
@@ -150,7 +148,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
             done = store.peek(key).replayed(file, go_on)
             with store.use(key) as work:
                 work.take_over(done)
-                return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint)}
+                return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint, served.protocol)}
 
     @app.post("/api/sessions")
     def open_image(image: Annotated[UploadFile, File()]) -> dict[str, Any]:

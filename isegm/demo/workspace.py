@@ -238,14 +238,15 @@ class Workspace:
             go_on: called before every click; what it raises ends the replay.
 
         Raises:
-            IsegmError: it is of another image size, or asks for what this model does not have.
+            IsegmError: it is of another image size, or a setting has a value that it cannot have. Settings that the method
+                lacks are left out.
         """
         if file.size != self.picture.size:
             raise IsegmError(
                 f"the session was made on an image of {file.size} rows and columns, this one is {self.picture.size}"
             )
         for recorded in file.objects:
-            self.answering.checked(recorded.settings)
+            self.answering.adapted(recorded.settings)
         fresh = copy.copy(self)
         fresh.finished, fresh.current = [], Current(1)
         fresh.model_seconds = fresh.wait_seconds = 0.0
@@ -264,7 +265,7 @@ class Workspace:
         self.model_seconds, self.wait_seconds = other.model_seconds, other.wait_seconds
 
     def _redo(self, recorded: RecordedObject, go_on: Callable[[], None]) -> None:
-        self.settings = self.answering.checked(recorded.settings)
+        self.settings = self.answering.adapted(recorded.settings)
         self._predictor = self.answering.predictor(self.settings)
         self.current = Current(self.current.number, recorded.start)
         for click in recorded.clicks:

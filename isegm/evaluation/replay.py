@@ -24,13 +24,15 @@ def replay(
 ) -> DatasetResult:
     """Answer every click again; the IoUs are with the mask that the file holds for the object.
 
+    Recorded settings that the model lacks are left out.
+
     Args:
         image: ``H W 3`` uint8, RGB.
         mode: takes the place of the recorded one.
         show: called with each object that has clicks, and its mask now (``H W`` bool).
 
     Raises:
-        IsegmError: the image is not of the recorded size, the model lacks a recorded setting, or nothing was clicked.
+        IsegmError: the image is not of the recorded size, the model lacks the mode, or nothing was clicked.
     """
     if image.shape[:2] != file.size:
         raise IsegmError(f"the session was made on an image of {file.size} rows and columns, this one is {image.shape[:2]}")
@@ -54,8 +56,9 @@ def _record(
     name: str,
     show: Callable[[RecordedObject, np.ndarray], None],
 ) -> ObjectRecord:
-    other = mode is not None and mode != recorded.settings.get("mode", "NoBRS")
-    settings = answering.checked({**recorded.settings, "mode": mode} if other else recorded.settings)
+    settings = answering.adapted(recorded.settings)
+    if mode is not None and mode != settings.get("mode", "NoBRS"):
+        settings = answering.checked({"mode": mode}, settings)
     gt = recorded.mask.astype(np.int8)
     masks, ends = [], [time.perf_counter()]
 

@@ -125,6 +125,11 @@ class Protocol:
         return tuple(t for t in (0.8, 0.85, 0.9, 0.95) if t <= self.stop_iou + 1e-9)
 
 
+def known_protocols() -> list[str]:
+    """The names in ``configs/eval``."""
+    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+
+
 def load_protocol(name: str) -> Protocol:
     """Read ``configs/eval/<name>.yml``, or a YAML file given by path.
 
@@ -133,7 +138,7 @@ def load_protocol(name: str) -> Protocol:
     """
     path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
     if not path.exists():
-        raise unknown("protocol", name, [p.stem for p in FOLDER.glob("*.yml")])
+        raise unknown("protocol", name, known_protocols())
     values = _read(path)
     known = {f.name for f in dataclasses.fields(Protocol)} - {"changes"}
     for settings in (values, *values.get("datasets", {}).values()):

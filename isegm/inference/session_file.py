@@ -60,7 +60,8 @@ class SessionFile:
         image_sha256: of the decoded pixels, see ``pixels_sha256``.
         size: rows and columns.
         checkpoint: ``name`` and ``sha256``.
-        protocol: ``name`` (a file in configs/eval) and ``dataset`` (whose changes to it were used, or None).
+        protocol: ``name`` (of its file, without suffix), ``dataset`` (whose changes to it were used, or None) and ``label``
+            (None in files of older versions).
         image: the encoded image, None if it is not inside.
     """
 
@@ -71,6 +72,28 @@ class SessionFile:
     protocol: dict[str, str | None]
     objects: tuple[RecordedObject, ...]
     image: bytes | None = None
+
+    def differences(self, sha256: str, image_sha256: str, protocol: dict[str, str | None], lacking: list[str]) -> list[str]:
+        """What is not as it was when the session was recorded.
+
+        Args:
+            sha256: of the checkpoint now.
+            image_sha256: of the image now.
+            protocol: the protocol now.
+            lacking: recorded settings that the method now does not have.
+        """
+        notes = []
+        if self.checkpoint["sha256"] != sha256:
+            notes.append(f"it was recorded with another checkpoint ({self.checkpoint['name']})")
+        if self.image_sha256 != image_sha256:
+            notes.append(f"it was recorded on another image ({self.image_name})")
+        known = [part for part in ("label", "dataset") if part == "dataset" or self.protocol["label"]]
+        if any(self.protocol[part] != protocol[part] for part in known):
+            notes.append(f"it was recorded under another protocol ({described(self.protocol)}, now {described(protocol)})")
+        if lacking:
+            named = ", ".join(f"{name:.20}" for name in lacking[:8]) + (", ..." if len(lacking) > 8 else "")
+            notes.append(f"this method has no setting {named}, so that was left out")
+        return notes
 
     def as_json(self) -> dict[str, Any]:
         image: dict[str, Any] = {"name": self.image_name, "sha256": self.image_sha256, "size": list(self.size)}
@@ -143,6 +166,11 @@ class SessionFile:
             raise IsegmError(f"{path}: {error}") from None
 
 
+def described(protocol: dict[str, str | None]) -> str:
+    """A recorded protocol in words, e.g. "ritm v1 for DAVIS"."""
+    return (protocol["label"] or protocol["name"]) + (f" for {protocol['dataset']}" if protocol["dataset"] else "")
+
+
 def pixels_sha256(image: np.ndarray) -> str:
     """Of ``H W 3`` uint8 RGB: the same picture has the same hash in every file format without loss."""
     return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
@@ -199,13 +227,14 @@ def _click(click: Any, size: tuple[int, int]) -> Click:
 
 
 def _protocol(data: dict[str, Any]) -> dict[str, str | None]:
-    dataset = data.get("dataset")
-    if not (dataset is None or isinstance(dataset, str)):
-        raise IsegmError("session file: protocol.dataset must be a name or null")
+    dataset, label = data.get("dataset"), data.get("label")
+    for key, value in (("dataset", dataset), ("label", label)):
+        if not (value is None or isinstance(value, str)):
+            raise IsegmError(f"session file: protocol.{key} must be a name or null")
     name = _field(data, "name", str)
-    if not re.fullmatch(r"[\w-]{1,80}", name):
-        raise IsegmError(f"session file: protocol.name is {name!r:.60}, expected the name of a file in configs/eval")
-    return {"name": name, "dataset": dataset}
+    if not re.fullmatch(r"[^/\\\0]{1,255}", name):
+        raise IsegmError(f"session file: protocol.name is {name!r:.60}, expected the name of a protocol file")
+    return {"name": name, "dataset": dataset and dataset[:100], "label": label and label[:200]}
 
 
 def _decoded(text: Any) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -105,6 +105,14 @@ class Answering:
                 raise unknown("setting", name, self.controls)
         checked = {name: self.controls[name].checked(value) for name, value in changes.items()}
         return {**(self.defaults if settings is None else settings), **checked}
+
+    def adapted(self, settings: Mapping[str, Any]) -> Settings:
+        """``checked`` for settings of any method: those that this one lacks are left out, see ``lacking``."""
+        return self.checked({name: value for name, value in settings.items() if name in self.controls})
+
+    def lacking(self, settings: Iterable[Mapping[str, Any]]) -> list[str]:
+        """The settings among these that this method does not have."""
+        return sorted({name for one in settings for name in one} - self.controls.keys())
 
     def predictor(self, settings: Settings) -> Predictor:
         """The predictor for these settings; cheap, weights are shared."""

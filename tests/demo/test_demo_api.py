@@ -242,6 +242,20 @@ def test_a_replay_on_the_open_image_says_what_differs(client: TestClient, photo:
     assert "masks differ" not in answer["notice"]
 
 
+def test_settings_of_another_method_are_left_out_and_said(client: TestClient, photo: bytes) -> None:
+    key, file = recorded(client, photo)
+    data, live = json.loads(file), client.get(f"/api/sessions/{key}").json()
+    for found in data["objects"]:
+        found["settings"] |= {"window": 0.3, "mode": "f-BRS-B"}
+    data["protocol"] = {"name": "my.file", "dataset": None, "label": "mine v3"}
+    files = {"session": ("s.json", json.dumps(data).encode())}
+    answer = client.post("/api/sessions/replay", files=files).json()
+    assert "no setting mode, window" in answer["notice"]
+    assert "another protocol (mine v3, now ritm v1)" in answer["notice"]
+    assert answer["settings"] == live["settings"]
+    assert answer["current"]["mask"] == live["current"]["mask"]
+
+
 def damaged(data: dict[str, Any], path: list[Any], value: Any) -> dict[str, Any]:
     inner = data
     for step in path[:-1]:

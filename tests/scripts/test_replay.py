@@ -48,7 +48,9 @@ def session(checkpoint: Path) -> Path:
     work.configure({"mode": "f-BRS-B", "iterations": 3})
     work.click(20, 20, True)
     work.click(50, 60, False)
-    file = work.record({"name": "tiny", "sha256": loaded.sha256}, {"name": "ritm", "dataset": None}, with_image=True)
+    file = work.record(
+        {"name": "tiny", "sha256": loaded.sha256}, {"name": "ritm", "dataset": None, "label": "ritm v1"}, with_image=True
+    )
     path = checkpoint.parent / "session.json"
     path.write_text(json.dumps(file.as_json()))
     return path
@@ -80,6 +82,25 @@ def test_what_differs_is_said(checkpoint: Path, session: Path) -> None:
     cv2.imwrite(str(other), np.zeros((60, 80, 3), np.uint8))
     done = evaluate("--checkpoint", checkpoint, "--replay", session, "--image", other)
     assert "on another image" in done.stderr
+
+
+def test_another_method_leaves_out_what_it_lacks_and_an_unknown_protocol_is_asked_for(checkpoint: Path, session: Path) -> None:
+    data = json.loads(session.read_text())
+    for found in data["objects"]:
+        found["settings"]["window"] = 0.3
+    data["protocol"] = {"name": "my.file", "dataset": None, "label": "mine v3"}
+    session.write_text(json.dumps(data))
+    failed = evaluate("--checkpoint", checkpoint, "--replay", session)
+    assert failed.returncode == 2
+    assert "recorded under mine v3" in failed.stderr
+    assert "my.file.yml" in failed.stderr
+    protocol = checkpoint.parent / "my.file.yml"
+    protocol.write_text((REPOSITORY / "configs/eval/ritm.yml").read_text().replace("name: ritm", "name: mine"))
+    done = evaluate("--checkpoint", checkpoint, "--replay", session, "--protocol", protocol)
+    assert done.returncode == 0, done.stderr
+    assert "no setting window" in done.stderr
+    assert "another protocol (mine v3, now mine v1)" in done.stderr
+    assert done.stdout.count("as recorded") == 2
 
 
 def test_a_mode_is_still_asked_for(checkpoint: Path) -> None:
