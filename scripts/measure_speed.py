@@ -64,9 +64,12 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         if "second_look" in row:
             look = row["second_look"]
             print(f"{'  second look':14}{look['gflops']:9.2f}{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}")
+    whole, before = figures["evaluation"], base["evaluation"]["ms_per_click"]
+    passes = f", {whole['evaluations']:.1f} evaluations per click" if "evaluations" in whole else ""
     print(
-        f"simulated user {figures['simulation_ms']:.2f} ms per click; whole evaluation {figures['objects_per_second']:.2f}"
-        f" objects/s; peak memory {figures['peak_memory_mb']:.0f} MB"
+        f"simulated user {figures['simulation_ms']:.2f} ms per click; peak memory {figures['peak_memory_mb']:.0f} MB\n"
+        f"whole evaluation {figures['objects_per_second']:.2f} objects/s, {whole['ms_per_click']:.0f} ms per click"
+        f" ({whole['ms_per_click'] / before:.2f} x NoBRS){passes}"
     )
 
 
