@@ -34,7 +34,7 @@ HOW = {
     "second_look": "the part of a click that a method spends on a second network, where it has one (FocalClick)",
     "simulation_ms": "the simulated user's next click and the IoU on that image, one thread",
     "objects_per_second": "whole evaluation on synthetic objects: decoding, simulation and network",
-    "evaluation": "the same per click; of an optimisation also the mean number of its evaluations, where clicks contradict answers",
+    "evaluation": "the same per click; of an optimisation also how often it evaluates, where clicks contradict answers",
     "peak_memory_mb": "CPU: largest resident size of this process; GPU: largest memory allocated by torch",
 }
 
