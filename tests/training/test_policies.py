@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from isegm.core.clicks import POSITIVE, Clicks
-from isegm.training import trainer as trainer_module
+from isegm.training import learner as learner_module
 from isegm.training.optim import adam
 from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, first_clicks
 
@@ -44,13 +44,13 @@ def test_first_clicks_lie_inside_the_objects(toy) -> None:
 def batches_of(monkeypatch: pytest.MonkeyPatch, trainer) -> list[tuple[Clicks, int]]:
     """The clicks and the number of rounds of every training step."""
     seen = []
-    real = trainer_module.rollout
+    real = learner_module.rollout
 
     def watched(model, image, target, clicks, policy, seeds, rounds, pool):
         seen.append((clicks, rounds))
         return real(model, image, target, clicks, policy, seeds, rounds, pool)
 
-    monkeypatch.setattr(trainer_module, "rollout", watched)
+    monkeypatch.setattr(learner_module, "rollout", watched)
     trainer.fit()
     return seen
 
