@@ -105,6 +105,21 @@ FOCALCLICK: dict[str, Any] = {
 # FCA-Net's: the clicks of its paper in crops around one object.
 FCANET: dict[str, Any] = {"crop": (512, 512), "augmentation": "object", "val_augmentation": "object", "spaced": True}
 FCANET |= {"max_clicks": 11, "merge_objects": 0.0, "min_object_area": 1, "keep_background": 0.0}
+
+# Of the small networks, models/*/tiny_synthetic.py, that are compared with one another. The first click falls in the middle of
+# the object, and not many others are sampled: the rollout adds corrections, as at test time.
+SMALL_SCENES: dict[str, Any] = {
+    "crop": (192, 192),
+    "augmentation": "zoom",
+    "val_augmentation": "zoom",
+    "max_clicks": 12,
+    "gamma": 0.8,
+    "first_click_center": True,
+    "min_object_area": 600,
+    "epoch_len": 800,
+    "val_epoch_len": 64,
+}
+
 # What ClickAttention's published script has in common with FocalClick's; it leaves small regions of a target alone.
 CLICK_ATTENTION: dict[str, Any] = FOCALCLICK | {"crop": (512, 512), "min_region": 0, "max_share": 1.0}
 

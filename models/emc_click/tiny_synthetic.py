@@ -33,17 +33,6 @@ MODEL = emc_hrnet(
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.synthetic(
-        cfg,
-        crop=(192, 192),
-        augmentation="zoom",
-        val_augmentation="zoom",
-        max_clicks=2,
-        gamma=0.0,
-        first_click_center=True,
-        min_object_area=600,
-        epoch_len=800,
-        val_epoch_len=64,
-    )
+    data = recipes.synthetic(cfg, **(recipes.SMALL_SCENES | {"max_clicks": 2, "gamma": 0.0}))
     train = TrainConfig(epochs=6, batch_size=8, lr=3e-3, milestones=(4, 5), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=12, round_decay=0.8, proportional_side=True), train, cfg).fit()

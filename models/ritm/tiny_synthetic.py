@@ -33,18 +33,6 @@ MODEL = ritm_hrnet(
 
 
 def main(cfg: EasyDict) -> None:
-    # The first click in the middle of the object and not many others: the rollout adds corrections, as at test time.
-    data = recipes.synthetic(
-        cfg,
-        crop=(192, 192),
-        augmentation="zoom",
-        val_augmentation="zoom",
-        max_clicks=12,
-        gamma=0.8,
-        first_click_center=True,
-        min_object_area=600,
-        epoch_len=800,
-        val_epoch_len=64,
-    )
+    data = recipes.synthetic(cfg, **recipes.SMALL_SCENES)
     train = TrainConfig(epochs=6, batch_size=8, lr=3e-3, milestones=(4, 5), ema=0.99, amp="auto", channels_last=True)
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
