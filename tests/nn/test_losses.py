@@ -5,6 +5,7 @@ import torch
 
 from isegm.nn.adaptive_iou import AdaptiveIoU
 from isegm.nn.losses.bce import SigmoidBCE
+from isegm.nn.losses.click import clicked_bce
 from isegm.nn.losses.focal import FocalLoss, NormalizedFocalLoss
 from isegm.nn.losses.iou import SoftIoU
 
@@ -103,3 +104,28 @@ class TestAdaptiveIoU:
         iou.reset()
         assert float(iou.epoch_iou) == 0
         assert float(iou.threshold) == pytest.approx(0.39975)
+
+
+def disks() -> torch.Tensor:
+    """Squares of one positive and one negative click in both samples."""
+    maps = torch.zeros(2, 2, 32, 48)
+    maps[:, 0, 10:15, 18:23] = 1
+    maps[:, 1, 25:30, 40:45] = 1
+    return maps
+
+
+def test_clicked_bce_equals_the_original() -> None:
+    assert float(clicked_bce(*probe(), disks())) == pytest.approx(1.119591, rel=1e-5)
+
+
+def test_clicked_bce_weighs_pixels_under_clicks_a_hundred_times() -> None:
+    logits, target = probe()
+    everywhere = clicked_bce(logits, target, torch.ones(2, 1, 32, 48))
+    assert torch.allclose(everywhere, clicked_bce(logits, target, torch.zeros(2, 1, 32, 48)))
+    raised = []
+    for y, x in ((12, 20), (5, 5)):  # under a click of the first sample, and under none
+        changed = logits.clone().requires_grad_()
+        clicked_bce(changed, target, disks()).backward()
+        error = logits.sigmoid() - target
+        raised.append(float(changed.grad[0, 0, y, x] / error[0, 0, y, x]))
+    assert raised[0] == pytest.approx(100 * raised[1], rel=1e-4)

@@ -1,4 +1,4 @@
-"""FCA-Net's click loss: errors near a click of the right sign count more (CVPR 2020, section 3.3)."""
+"""Click losses: errors near clicks count more (FCA-Net, CVPR 2020, section 3.3), or those under clicks (CDNet, ICCV 2021)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from torch import Tensor
 
 from isegm.core.samples import IGNORE
 
-REACH, LOWEST, HIGHEST = 100.0, 0.8, 2.0  # tau, alpha and beta
+REACH, LOWEST, HIGHEST = 100.0, 0.8, 2.0  # tau, alpha and beta of FCA-Net
+ELSEWHERE = 0.01  # the weight of a pixel that no click covers, of CDNet; under a click it is 1
 
 
 def click_weights(on_object: Tensor, off_object: Tensor | None, target: Tensor) -> Tensor:
@@ -37,3 +38,17 @@ def weighted_bce(logits: Tensor, target: Tensor, weights: Tensor | None = None) 
     valid = (target != IGNORE).float()
     loss = F.binary_cross_entropy_with_logits(logits.float(), target.float() * valid, reduction="none") * valid
     return (loss if weights is None else loss * weights).mean()
+
+
+def clicked_bce(logits: Tensor, target: Tensor, click_maps: Tensor) -> Tensor:
+    """Binary cross entropy under the clicks, and a hundredth of it elsewhere ("ClickLoss" of ClickSEG: CDNet, light baselines).
+
+    Args:
+        logits, target: as for ``weighted_bce``.
+        click_maps: ``B K H W`` in [0, 1], 1 where a click covers a pixel.
+
+    Returns:
+        one number: the weighted mean over the whole batch; ignored pixels add nothing, but do count in it.
+    """
+    weights = click_maps.amax(1, keepdim=True) * (1 - ELSEWHERE) + ELSEWHERE
+    return weighted_bce(logits, target, weights) / weights.mean()
