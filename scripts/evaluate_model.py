@@ -42,7 +42,7 @@ from isegm.inference.settings import Answering
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
-from isegm.methods.fbrs import BRSSettings
+from isegm.nn.brs import BRSSettings
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device

@@ -5,7 +5,8 @@ from __future__ import annotations
 from isegm.core.errors import IsegmError, unknown
 from isegm.methods.base import ClickModel
 from isegm.methods.emc_click import EMCClick
-from isegm.methods.fbrs import FBRS, FEATURES, INPUTS, BRSSettings
+from isegm.methods.fbrs import FBRS, FEATURES, INPUTS
+from isegm.nn.brs import BRSSettings
 
 PLAIN = ("NoBRS", "EMC-Click")  # the same; the second is what EMC-Click's script calls it
 MODES = (*PLAIN, *INPUTS, *FEATURES)

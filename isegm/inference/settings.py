@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import USER_THRESHOLD, Protocol
 from isegm.inference.sis import CONNECTIVITIES, StructuralIntegrity
 from isegm.inference.zoom import ZoomIn
-from isegm.methods.base import ClickModel
-from isegm.methods.fbrs import FBRS, FEATURES, INPUTS, BRSSettings
+from isegm.methods.base import Adjustable, ClickModel
+from isegm.methods.fbrs import FBRS, FEATURES, INPUTS
+from isegm.nn.brs import BRSSettings, always
 
 Settings = dict[str, Any]
 MAX_SIZE = 800  # RITM's demo
@@ -114,16 +115,20 @@ class Answering:
         """The settings among these that this method does not have."""
         return sorted({name for one in settings for name in one} - self.controls.keys())
 
-    def predictor(self, settings: Settings) -> Predictor:
-        """The predictor for these settings; cheap, weights are shared."""
+    def predictor(self, settings: Settings, go_on: Callable[[], None] = always) -> Predictor:
+        """The predictor for these settings; cheap, weights are shared.
+
+        Args:
+            go_on: called now and then while a slow mode works on an answer; what it raises ends that.
+        """
         protocol = replace(self.protocol, sis=None, mirror=settings["mirror"], **self._sight(settings))
         if "focus" in settings:
             protocol = replace(protocol, refine={**protocol.refine, "expansion": settings["focus"]})
         brs = None
         if "iterations" in settings:
             spent = settings["iterations"]
-            brs = BRSSettings(threshold=protocol.mask_threshold, evaluations=spent, iterations=2 * spent)
-        model = with_window(self.model, settings["window"]) if "window" in settings else self.model
+            brs = BRSSettings(threshold=protocol.mask_threshold, evaluations=spent, iterations=2 * spent, go_on=go_on)
+        model = adjusted(self.model, settings)
         model, limit = with_mode(model, settings.get("mode", "NoBRS"), settings["net_clicks"] or None, brs)
         return protocol.predictor(model, clicks_limit=limit)
 
@@ -168,9 +173,7 @@ def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
         mode = Control("mode", "Mode", "choice", "NoBRS", choices=modes, hint="BRS: also optimise until the clicks agree")
         spent = Control("iterations", "L-BFGS iterations", "whole", 20, 1, 100, hint="Of BRS modes, per click")
         answer = [mode, spent, *answer]
-    if model.window_ratio:
-        window = operator.attrgetter(model.window_ratio)(model)
-        answer.append(Control("window", "Window ratio", "number", window, 0.05, 1.0, 0.05, hint="Window around a new click"))
+    answer += [_inside(model, adjustable) for adjustable in model.adjustable]
     if protocol.zoom is None:
         return answer + _whole_controls(protocol)
     return answer + _zoom_controls(protocol, protocol.predictor(model).zoom)
@@ -203,6 +206,14 @@ def _zoom_controls(protocol: Protocol, zoom: ZoomIn) -> list[Control]:
     return found if zoom.resize_whole else [*found, _limit(zoom.max_size)]
 
 
+def _inside(model: ClickModel, found: Adjustable) -> Control:
+    value = operator.attrgetter(found.place)(model)
+    if isinstance(value, bool):
+        return Control(found.name, found.label, "toggle", value, hint=found.hint)
+    low, high = min(found.low, value), max(found.high, value)  # whatever the network was trained with is allowed
+    return Control(found.name, found.label, "number", value, low, high, found.step, hint=found.hint)
+
+
 def _limit(max_size: int | None) -> Control:
     hint = "Of whole images, in pixels; 0: none"
     return Control("max_size", "Limit longest side", "whole", max_size or MAX_SIZE, 0, 8192, 50, group="View", hint=hint)
@@ -212,12 +223,18 @@ def as_json(controls: Mapping[str, Control]) -> list[dict[str, Any]]:
     return [asdict(control) for control in controls.values()]
 
 
-def with_window(model: ClickModel, ratio: float) -> ClickModel:
-    """A copy of the network with another window ratio that shares its weights."""
-    if ratio == operator.attrgetter(model.window_ratio)(model):
+def adjusted(model: ClickModel, settings: Settings) -> ClickModel:
+    """The network with these values where it is adjustable: a copy that shares its weights, or itself if nothing differs."""
+    changes = [
+        (found.place, settings[found.name])
+        for found in model.adjustable
+        if settings[found.name] != operator.attrgetter(found.place)(model)
+    ]
+    if not changes:
         return model
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copied = copy.deepcopy(model, shared)
-    part, _, name = model.window_ratio.rpartition(".")
-    setattr(copied.get_submodule(part), name, ratio)
+    for place, value in changes:
+        part, _, name = place.rpartition(".")
+        setattr(copied.get_submodule(part), name, value)
     return copied

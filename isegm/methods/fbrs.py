@@ -11,53 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor
 
-from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Clicks
+from isegm.core.clicks import PADDING, Clicks
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet
+from isegm.nn.brs import BRSSettings, Objective, Variables, click_masks, minimise
 from isegm.nn.encoders.fusion import RGBConv
 from isegm.nn.layouts import layout_of, ocr_head, recognise
 from isegm.nn.weights import KeyMap, Published
 
 INPUTS = {"RGB-BRS": "image", "DistMap-BRS": "maps"}
 FEATURES = {"f-BRS-A": "A", "f-BRS-B": "B", "f-BRS-C": "C"}
-
-
-@dataclass(frozen=True)
-class BRSSettings:
-    """The optimisation. Published config: ``get_predictor`` of f-BRS with the defaults of its evaluation script.
-
-    Attributes:
-        threshold: the answer is good, and the search ends, when object clicks lie above and background clicks below it.
-        reach: a click stands for the square of this many pixels around it, so by default 3x3.
-        scale_weight, bias_weight: of the squared changes to features, in the objective.
-        input_weight: of the squared changes to the image or the click maps; with mirroring these count twice.
-        min_change: the search ends when the IoU of successive masks exceeds one minus this; 0 to go on.
-        corrections, factr, pgtol: of ``scipy.optimize.fmin_l_bfgs_b`` (``m``, ``factr``, ``pgtol``).
-        evaluations: of the objective, at most; scipy finishes a line search it has begun.
-        iterations: of L-BFGS, at most.
-    """
-
-    threshold: float = 0.49
-    reach: int = 1
-    scale_weight: float = 1e-3
-    bias_weight: float = 1e-2
-    input_weight: float = 1e-3
-    min_change: float = 0.01
-    corrections: int = 20
-    factr: float = 0.0
-    pgtol: float = 1e-8
-    evaluations: int = 20
-    iterations: int = 40
 
 
 @dataclass(frozen=True)
@@ -193,22 +164,6 @@ class FBRS(ClickModel):
 # --- what is optimised --------------------------------------------------------------------------------------------------
 
 
-class Variables(Protocol):
-    """What a vector of n numbers means to a network.
-
-    Attributes:
-        kept: the features that the next click can reuse, if any.
-    """
-
-    kept: tuple[Tensor, ...]
-
-    def logits(self, x: Tensor) -> Tensor:
-        """The answer, ``B 1 H W``, given the variables, ``n``."""
-
-    def penalty(self, x: Tensor) -> Tensor:
-        """What the variables themselves add to the objective."""
-
-
 @dataclass(frozen=True)
 class ScaleAndBias:
     """Features times (1 + scale) plus bias, a scale and a bias per channel; the first half of the variables are scales.
@@ -271,89 +226,6 @@ class Offset:
     def _both(self, x: Tensor) -> Tensor:
         offset = x.view(self.shape)
         return offset if len(self.image) == 1 else torch.cat([offset, offset.flip(-1)])
-
-
-# --- how ----------------------------------------------------------------------------------------------------------------
-
-
-class Objective:
-    """The function that L-BFGS minimises for one click of one session: value and gradient.
-
-    Args:
-        wanted, unwanted: ``rows 1 H W`` float in {0, 1}, the squares of the object clicks and of the background clicks.
-
-    Attributes:
-        best: ``rows 1 H W`` logits of the lowest value seen, and the answer.
-        evaluations: calls so far.
-    """
-
-    def __init__(self, variables: Variables, wanted: Tensor, unwanted: Tensor, settings: BRSSettings) -> None:
-        self.variables, self.wanted, self.unwanted, self.settings = variables, wanted, unwanted, settings
-        self.best: Tensor | None = None
-        self.lowest = float("inf")
-        self.evaluations = 0
-        self._last_mask: Tensor | None = None
-
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """``n`` float64 to the value and the gradient there; a zero gradient, which ends the search, once it is good enough."""
-        self.evaluations += 1
-        with torch.enable_grad():
-            variables = torch.from_numpy(x).to(self.wanted).requires_grad_()
-            logits = self.variables.logits(variables)
-            prob = logits.sigmoid()
-            missed, extra = (1 - prob) * self.wanted, prob * self.unwanted
-            loss = (missed**2).sum() / (self.wanted.sum() + 1e-5) + (extra**2).sum() / (self.unwanted.sum() + 1e-5)
-            total = loss + self.variables.penalty(variables)
-        value = float(total.detach())
-        if self.best is None or value < self.lowest:
-            self.best, self.lowest = logits.detach(), value
-        if self._good_enough(prob.detach(), missed.detach(), extra.detach()):
-            return value, np.zeros_like(x)
-        (gradient,) = torch.autograd.grad(total, variables)
-        return value, gradient.double().cpu().numpy()
-
-    def _good_enough(self, prob: Tensor, missed: Tensor, extra: Tensor) -> bool:
-        threshold = self.settings.threshold
-        if missed.max() < 1 - threshold and extra.max() < threshold:
-            return True
-        mask, last = prob > threshold, self._last_mask
-        if last is not None and self.settings.min_change > 0:
-            union = (mask | last).sum((1, 2, 3))
-            ious = ((mask & last).sum((1, 2, 3)) / union)[union > 0]
-            if len(ious) and ious.mean() > 1 - self.settings.min_change:
-                return True
-        self._last_mask = mask
-        return False
-
-
-def minimise(objective: Objective, start: np.ndarray, settings: BRSSettings) -> np.ndarray:
-    """Where L-BFGS ends; ``objective.best`` is the best answer on the way there."""
-    end, _, _ = fmin_l_bfgs_b(
-        objective,
-        start,
-        m=settings.corrections,
-        factr=settings.factr,
-        pgtol=settings.pgtol,
-        maxfun=settings.evaluations,
-        maxiter=settings.iterations,
-    )
-    return end
-
-
-def click_masks(round_: Round, reach: int = 1) -> tuple[Tensor, Tensor]:
-    """The squares around object clicks and around background clicks, ``B 1 H W`` float each.
-
-    They are cut out by plain slices as in the original: a click in row or column 0 leaves nothing, since its slice would begin
-    at -1, and one about three pixels or more outside marks pixels at the opposite border.
-    """
-    masks = round_.image.new_zeros(2, len(round_.image), 1, *round_.image.shape[-2:])
-    rounded = round_.clicks.yx.round().long().tolist()
-    for row, (centres, labels) in enumerate(zip(rounded, round_.clicks.label.tolist(), strict=True)):
-        for (y, x), label in zip(centres, labels, strict=True):
-            if label != PADDING:
-                sign = {POSITIVE: 0, NEGATIVE: 1}[label]
-                masks[sign, row, 0, y - reach : y + reach + 1, x - reach : x + reach + 1] = 1
-    return masks[0], masks[1]
 
 
 def _session_of(round_: Round, index: int, count: int) -> Round:

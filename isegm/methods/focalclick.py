@@ -14,14 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core import boxes
-from isegm.core.boxes import Box, resize
+from isegm.core.boxes import resize
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, resolve, spec
@@ -33,6 +32,7 @@ from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import MixTransformer
 from isegm.nn.encoders.fusion import Conv1S, Separate
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.focus import crop_each, focus_box, logit, place_in_view, training_box, zoomed
 from isegm.nn.heads.refiner import LocalRefiner
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.layouts import layout_of, ocr_head, recognise, recognise_segformer, segformer_head
@@ -41,11 +41,9 @@ from isegm.nn.losses.boundary import BoundaryFocalLoss, boundary_band
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.roi import crop_and_resize
 from isegm.nn.weights import KeyMap, Published
-from isegm.utils.regions import changed_region, largest_region
 
 PIPELINES = ("s1", "s2")
 FOCUS_RADIUS = 5  # of the click disks in the focus crop
-THRESHOLD = 0.49  # the published code compares probabilities with it, and logits too
 AUX_LOSS = 0.4
 
 
@@ -148,10 +146,10 @@ class FocalClick(ClickModel):
         ]
         size = tuple(target.shape[-2:])
         layers = torch.cat([round_.image, mask, boundary_band(mask), target == IGNORE], 1)  # B 6 H W
-        image, mask, band, ignored = _zoomed(layers, drawn).split([3, 1, 1, 1], 1)
+        image, mask, band, ignored = zoomed(layers, drawn).split([3, 1, 1, 1], 1)
         focus_target = (mask > 128 / 255).float().masked_fill(ignored > 0, IGNORE)
         places = torch.tensor([(b.left, b.top, b.right, b.bottom) for b in drawn], dtype=torch.float32, device=target.device)
-        logits, band_logits = self.look_closer(pred, image, _crop_each(round_.clicks, drawn, size), places)
+        logits, band_logits = self.look_closer(pred, image, crop_each(round_.clicks, drawn, size), places)
         band = (band > 128 / 255).float()
         losses["refined"] = self.boundary_focal(logits, focus_target, band)
         losses["band"] = F.binary_cross_entropy_with_logits(band_logits, band)
@@ -183,7 +181,9 @@ class FocalClick(ClickModel):
             return list(after)
         crops = torch.cat([resize(_pixels(boxes.cut(after[i].image, focused[i])), size) for i in rows])
         clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows]).to(crops.device)
-        places = torch.tensor([_place(focused[i], frames[i], size) for i in rows], dtype=torch.float32, device=crops.device)
+        places = torch.tensor(
+            [place_in_view(focused[i], frames[i], size) for i in rows], dtype=torch.float32, device=crops.device
+        )
         coarse = Prediction(pred.logits[rows], {"features": pred.aux["features"][rows]})
         logits, _ = self.look_closer(coarse, crops, clicks, places)
         answers = list(after)
@@ -207,129 +207,6 @@ class FocalClick(ClickModel):
     def load_pretrained(self, path: str) -> None:
         """Load ImageNet weights into the backbone."""
         self.backbone.load_pretrained(path)
-
-
-# --- focus crops --------------------------------------------------------------------------------------------------------
-
-
-def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.4) -> Box | None:
-    """The part of the image worth a closer look: what the newest click changed, and some more.
-
-    If that is less than a third as high or as wide as the object, a square around the click instead. Before there was any
-    answer: the object. Source: ``get_focus_cropv1`` of the published code, flaws included: the new answer is cut off at
-    *logits* of 0.49 (a probability of 0.62), and where nothing changed at the click, all that is unchanged counts as changed.
-
-    Args:
-        frame: the target crop; the box is cut to it.
-
-    Returns:
-        None if nothing is left inside the frame (the published code fails then).
-    """
-    click = after.clicks[-1]
-    new = (logit(after.prob[0, 0]) > THRESHOLD).cpu().numpy()
-    old = (before.feedback[0, 0] > THRESHOLD).cpu().numpy()
-    y, x = int(click.y), int(click.x)
-    top, left, bottom, right = _span(new)
-    if old.any():
-        height, width = bottom - top, right - left
-        reach = 0.2 * max(height, width)
-        top, left, bottom, right = _span(changed_region(old, new, y, x))
-        if bottom - top < height / 3 or right - left < width / 3:
-            top, left, bottom, right = y - reach, x - reach, y + reach, x + reach
-    rows = _expanded(top, bottom, expansion, new.shape[0], frame.top, frame.bottom)
-    columns = _expanded(left, right, expansion, new.shape[1], frame.left, frame.right)
-    box = Box(rows[0], columns[0], rows[1], columns[1])
-    return box if box.height > 0 and box.width > 0 else None
-
-
-def training_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """A random focus crop of a training sample: around the object, or (40 % of those of 3600 pixels and more) on its boundary.
-
-    Args:
-        mask: ``H W`` bool, the object.
-    """
-    if np.count_nonzero(mask) >= 3600 and rng.random() < 0.4:
-        return _boundary_box(mask, rng)
-    return _object_box(mask, rng)
-
-
-def logit(prob: Tensor) -> Tensor:
-    """Probabilities to logits; 0 and 1 become infinite, and ``sigmoid`` brings them back."""
-    return torch.log(prob / (1 - prob))
-
-
-def _span(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First row, first column, last row and last column of a mask; of fewer than 10 pixels: the whole image and one beyond."""
-    if np.count_nonzero(mask) < 10:
-        return 0, 0, *mask.shape
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
-
-
-def _expanded(first: float, last: float, ratio: float, length: int, start: int, stop: int) -> tuple[int, int]:
-    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published), cut to image and frame."""
-    centre, size = 0.5 * (first + last), ratio * (last - first + 1)
-    low, high = (min(max(int(centre + sign * 0.5 * size), 0), length) for sign in (-1, 1))
-    return max(low, start), min(high, stop)
-
-
-def _place(box: Box, frame: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a box in pixels of a view that shows ``frame`` at ``size``."""
-
-    def mapped(value: int, start: int, extent: int, length: int) -> float:
-        return min(max((value - start) * length / extent, 0), length)
-
-    ys = [mapped(v, frame.top, frame.height, size[0]) for v in (box.top, box.bottom)]
-    xs = [mapped(v, frame.left, frame.width, size[1]) for v in (box.left, box.right)]
-    return xs[0], ys[0], xs[1], ys[1]
-
-
-def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """The largest region of the object, 1.1 to 1.6 times its size and shifted by up to 0.3 of that."""
-    top, left, bottom, right = _span(largest_region(mask))
-    ratio = rng.integers(11, 17) / 10
-    sides = []
-    for first, last, length in ((top, bottom, mask.shape[0]), (left, right, mask.shape[1])):
-        size = max(32, ratio * (last - first + 1))
-        most = int(0.3 * size)
-        centre = 0.5 * (first + last) + rng.integers(-most, most + 1)
-        sides.append((max(0, int(centre - 0.5 * size)), min(length, int(centre + 0.5 * size))))
-    return Box(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
-
-
-def _boundary_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """1/1.5 to 1/3.9 of the image on each axis, centred just outside the object, inside the image if that is possible."""
-    height, width = (int(length / (rng.integers(15, 40) / 10)) for length in mask.shape)
-    ring = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~mask
-    if not ring.any():  # the object fills the image
-        return _object_box(mask, rng)
-    fitting = np.zeros_like(ring)
-    top, left = height // 2, width // 2
-    rows, columns = slice(top, mask.shape[0] - (height - top) + 1), slice(left, mask.shape[1] - (width - left) + 1)
-    fitting[rows, columns] = ring[rows, columns]
-    candidates = np.flatnonzero(fitting if fitting.any() else ring)
-    y, x = divmod(int(candidates[rng.integers(len(candidates))]), mask.shape[1])
-    return boxes.clamp(Box(y - top, x - left, y - top + height, x - left + width), *mask.shape)
-
-
-def _zoomed(x: Tensor, cut: Sequence[Box]) -> Tensor:
-    """One box out of every sample of ``B C H W``, resized to H x W as ``cv2.resize`` does linearly."""
-    grids = []
-    for axis, length in ((0, x.shape[-2]), (1, x.shape[-1])):
-        bounds = torch.tensor([(b[axis], b[axis + 2]) for b in cut], dtype=torch.float32, device=x.device)
-        start, stop = bounds[:, :1], bounds[:, 1:]
-        steps = (torch.arange(length, device=x.device) + 0.5) / length
-        positions = torch.clamp(start + steps * (stop - start) - 0.5, min=start, max=stop - 1)
-        grids.append(positions * 2 / max(length - 1, 1) - 1)  # B H, B W in [-1, 1]
-    rows, columns = (g.expand(-1, *x.shape[-2:]) for g in (grids[0][:, :, None], grids[1][:, None, :]))
-    return F.grid_sample(x.float(), torch.stack([columns, rows], -1), mode="bilinear", align_corners=True)
-
-
-def _crop_each(clicks: Clicks, cut: Sequence[Box], size: tuple[int, int]) -> Clicks:
-    """Clicks of every sample in pixels of its own box, shown at ``size``."""
-    corner = clicks.yx.new_tensor([(b.top, b.left) for b in cut])[:, None]
-    scale = clicks.yx.new_tensor([(size[0] / b.height, size[1] / b.width) for b in cut])[:, None]
-    return Clicks((clicks.yx - corner) * scale, clicks.label)
 
 
 def _pixels(image: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from isegm.evaluation.engine import Clock, Engine, EngineSettings
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.methods.base import ClickModel
-from isegm.methods.focalclick import FocalClick, focus_box
+from isegm.methods.focalclick import FocalClick
+from isegm.nn.focus import focus_box
 from isegm.nn.roi import crop_and_resize
 
 # (predictor, previous mask, starts from a mask): sign(row,col)IoU

@@ -13,7 +13,6 @@ from golden import golden_round, golden_tensor
 from probe import ProbeNet, probe_image
 from torch import Tensor
 
-import isegm.methods.fbrs as fbrs
 from isegm.core.boxes import Box
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
@@ -23,9 +22,12 @@ from isegm.inference.mirror import with_mirror
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.predictor import Predictor
 from isegm.inference.zoom import View, WholeImage
-from isegm.methods.checkpoints import load_model, save_model, save_published
-from isegm.methods.fbrs import FBRS, BRSSettings, Objective, Offset, ScaleAndBias, click_masks, fbrs_deeplab, fbrs_hrnet
+from isegm.methods import fbrs
+from isegm.methods.checkpoints import load_model, save_model
+from isegm.methods.fbrs import FBRS, Offset, ScaleAndBias, fbrs_deeplab, fbrs_hrnet
 from isegm.methods.ritm import RITM, ritm_hrnet
+from isegm.nn import brs
+from isegm.nn.brs import BRSSettings, click_masks
 
 BRS_MODES = [mode for mode in MODES if mode not in PLAIN]
 FEATURE_MODES = [mode for mode in BRS_MODES if mode.startswith("f-BRS")]
@@ -53,126 +55,6 @@ def iterative() -> RITM:
 def round_of(clicks: list[Click], mirrored: bool = False, **changes) -> Round:
     round_ = dataclasses.replace(golden_round(48, 64), clicks=Clicks.of(clicks))
     return dataclasses.replace(with_mirror(round_) if mirrored else round_, **changes)
-
-
-class TestClickMasks:
-    def masks(self, *clicks: Click) -> tuple[Tensor, Tensor]:
-        wanted, unwanted = click_masks(round_of(list(clicks)))
-        return wanted[0, 0], unwanted[0, 0]
-
-    def test_every_click_is_a_square_of_three_pixels(self) -> None:
-        wanted, unwanted = self.masks(Click(10, 20, True), Click(30, 40, False))
-        assert wanted.sum() == unwanted.sum() == 9
-        assert wanted[9:12, 19:22].all()
-        assert unwanted[29:32, 39:42].all()
-
-    @pytest.mark.parametrize(("y", "row"), [(10.4, 10), (10.5, 10), (11.5, 12), (10.6, 11)])
-    def test_coordinates_are_rounded_half_to_even(self, y: float, row: int) -> None:
-        assert self.masks(Click(y, 20, True))[0][row - 1 : row + 2, 19:22].sum() == 9
-
-    @pytest.mark.parametrize(("y", "x"), [(0, 20), (10, 0), (0.5, 20), (-1, 20), (10, -2)])
-    def test_a_click_in_the_first_row_or_column_is_lost(self, y: float, x: float) -> None:
-        assert not self.masks(Click(y, x, True))[0].any()
-
-    @pytest.mark.parametrize(("y", "x", "left"), [(47, 20, 6), (10, 63, 6), (47, 63, 4), (1, 1, 9), (60, 20, 0)])
-    def test_the_far_border_cuts_it(self, y: float, x: float, left: int) -> None:
-        assert self.masks(Click(y, x, True))[0].sum() == left
-
-    def test_far_outside_it_wraps_to_the_opposite_border(self) -> None:
-        assert self.masks(Click(10, -4, True))[0][9:12, 59:62].all()
-
-    def test_the_mirror_image_has_its_own(self) -> None:
-        wanted, _ = click_masks(round_of([Click(10, 20, True)], mirrored=True))
-        assert torch.equal(wanted[1], wanted[0].flip(-1))
-
-    def test_reach(self) -> None:
-        assert click_masks(round_of([Click(10, 20, True)]), reach=2)[0].sum() == 25
-
-
-class Line:
-    """The logits are a plane of x[0] + x[1] * column; no penalty."""
-
-    kept = ()
-
-    def logits(self, x: Tensor) -> Tensor:
-        return (x[0] + x[1] * torch.arange(8.0)).expand(1, 1, 8, 8)
-
-    def penalty(self, x: Tensor) -> Tensor:
-        return 0 * x.sum()
-
-
-def squares(*clicks: Click) -> tuple[Tensor, Tensor]:
-    image = torch.zeros(1, 3, 8, 8)
-    return click_masks(Round(image, Clicks.of(clicks), image[:, :1]))
-
-
-def logit(p: float) -> float:
-    return float(np.log(p / (1 - p)))
-
-
-class TestObjective:
-    def objective(self, *clicks: Click, **settings) -> Objective:
-        return Objective(Line(), *squares(*clicks), BRSSettings(**settings))
-
-    def test_value_is_the_mean_square_error_at_each_kind_of_click(self) -> None:
-        value, gradient = self.objective(Click(2, 2, True), Click(5, 5, True), Click(2, 6, False))(np.array([logit(0.3), 0.0]))
-        assert value == pytest.approx(0.7**2 + 0.3**2, rel=1e-5)
-        slope = 0.3 * 0.7 * (2 * 0.3 - 2 * 0.7)
-        assert gradient[0] == pytest.approx(slope, rel=1e-4)
-        assert gradient.dtype == np.float64
-
-    def test_a_kind_without_clicks_adds_nothing(self) -> None:
-        assert self.objective(Click(2, 2, False))(np.array([logit(0.6), 0.0]))[0] == pytest.approx(0.36, rel=1e-5)
-
-    def test_the_mirror_image_counts_too(self) -> None:
-        image = torch.zeros(2, 3, 8, 8)
-        round_ = Round(image, Clicks.cat([Clicks.of([Click(2, 2, True)]), Clicks.of([Click(2, 5, True)])]), image[:, :1])
-
-        class Two(Line):
-            def logits(self, x: Tensor) -> Tensor:
-                return torch.cat([super().logits(x), -super().logits(x)])
-
-        value, _ = Objective(Two(), *click_masks(round_), BRSSettings())(np.array([logit(0.3), 0.0]))
-        assert value == pytest.approx((0.7**2 + 0.3**2) / 2, rel=1e-5)
-
-    def test_the_best_answer_is_kept_not_the_last(self) -> None:
-        objective = self.objective(Click(2, 2, True))
-        values = [objective(np.array([x, 0.0]))[0] for x in (-1.0, 0.0, -2.0)]
-        assert objective.lowest == values[1] == min(values)
-        assert objective.best.abs().max() == 0
-        assert objective.evaluations == 3
-
-    @pytest.mark.parametrize(
-        ("wanted", "unwanted", "done"), [(0.5, 0.48, True), (0.5, 0.5, False), (0.48, 0.1, False), (0.9, 0.1, True)]
-    )
-    def test_the_search_ends_when_every_click_is_right(self, wanted: float, unwanted: float, done: bool) -> None:
-        class Halves(Line):
-            def logits(self, x: Tensor) -> Tensor:
-                return torch.cat([x[:1].expand(1, 1, 8, 4), x[1:].expand(1, 1, 8, 4)], -1)
-
-        objective = Objective(Halves(), *squares(Click(4, 2, True), Click(4, 6, False)), BRSSettings())
-        _, gradient = objective(np.array([logit(wanted), logit(unwanted)]))
-        assert (not gradient.any()) == done
-
-    def test_the_search_ends_when_the_mask_stands_still(self) -> None:
-        half = np.array([-3.5, 1.0])  # columns 4 and on
-        objective = self.objective(Click(4, 2, True))
-        assert objective(half)[1].any()
-        assert not objective(half + 0.01)[1].any()
-        assert objective(np.array([-2.5, 1.0]))[1].any()  # columns 3 and on: IoU 0.8
-        patient = self.objective(Click(4, 2, True), min_change=0.3)
-        patient(half)
-        assert not patient(np.array([-2.5, 1.0]))[1].any()
-
-    def test_empty_masks_do_not_end_the_search(self) -> None:
-        objective = self.objective(Click(4, 2, True))
-        assert objective(np.array([-1.0, 0.0]))[1].any()
-        assert objective(np.array([-1.1, 0.0]))[1].any()
-
-    def test_zero_minimal_change_never_ends_it(self) -> None:
-        objective = self.objective(Click(4, 2, True), min_change=0.0)
-        assert objective(np.array([-3.5, 1.0]))[1].any()
-        assert objective(np.array([-3.5, 1.0]))[1].any()
 
 
 class TestVariables:
@@ -240,7 +122,7 @@ class TestSearch:
             objective(start)
             return start + 1, 0.0, {}
 
-        monkeypatch.setattr(fbrs, "fmin_l_bfgs_b", fmin)
+        monkeypatch.setattr(brs, "fmin_l_bfgs_b", fmin)
         FBRS(network).infer(round_of(NINE[:2]))
         assert calls[0][1] == {"m": 20, "factr": 0, "pgtol": 1e-8, "maxfun": 20, "maxiter": 40}
         assert calls[0][0].shape == (240,)
@@ -280,7 +162,7 @@ class TestSearch:
             objective(start + 5)  # the answer is the best one seen, the start of the next search is where this one ended
             return start + 1, 0.0, {}
 
-        monkeypatch.setattr(fbrs, "fmin_l_bfgs_b", fmin)
+        monkeypatch.setattr(brs, "fmin_l_bfgs_b", fmin)
         for mode in ("f-BRS-C", "RGB-BRS"):
             model, state = FBRS(network, mode), None
             starts.clear()
@@ -475,53 +357,3 @@ class TestTraining:
         assert (loaded.mode, loaded.clicks_limit) == ("f-BRS-C", 6)
         round_ = round_of(NINE[:3])
         assert torch.equal(loaded.infer(round_).logits, FBRS(network, "f-BRS-C").infer(round_).logits)
-
-
-# The published networks, as narrow as their layout allows.
-PUBLISHED = {
-    "resnet34_dh128_sbd": fbrs_deeplab(34, 16, resnet_width=8),
-    "resnet50_dh128_sbd": fbrs_deeplab(50, 16, resnet_width=4),
-    "resnet101_dh256_sbd": fbrs_deeplab(101, 256, resnet_width=2),
-    "hrnet18_ocr64_sbd": fbrs_hrnet(4, "full", 8),
-    "hrnet32_ocr128_sbd": fbrs_hrnet(6, "full", 12),
-    "resnet50_dh128_lvis": fbrs_deeplab(50, 16, resnet_width=4),
-    "hrnet32_ocr128_lvis": fbrs_hrnet(6, "full", 12),
-}
-
-
-class TestPublished:
-    @pytest.mark.parametrize("name", PUBLISHED)
-    def test_files_are_recognised_loaded_strictly_and_written_back(self, tmp_path: Path, name: str) -> None:
-        described = PUBLISHED[name]
-        keys = fbrs.publish(described).keys
-        shapes = {key: tuple(value.shape) for key, value in keys.to_published(build(described).state_dict()).items()}
-        converted_from_mxnet = name.startswith("resnet")
-        tensors = {
-            key: golden_tensor(key, shape)
-            for key, shape in shapes.items()
-            if not (converted_from_mxnet and key.endswith("num_batches_tracked"))
-        }
-        torch.save(tensors, tmp_path / f"{name}.pth", _use_new_zipfile_serialization=False)
-        loaded = load_model(tmp_path / f"{name}.pth")
-        assert loaded.source == "f-BRS (published)"
-        assert loaded.spec == described
-        assert loaded.report.matched == len(tensors)
-        save_published(tmp_path / "back.pth", loaded)
-        back = torch.load(tmp_path / "back.pth", weights_only=True)
-        assert back.keys() == shapes.keys()
-        assert all(torch.equal(back[key], value) for key, value in tensors.items())
-
-    def test_missing_and_unexpected_tensors_are_named(self, tmp_path: Path) -> None:
-        described = PUBLISHED["hrnet18_ocr64_sbd"]
-        tensors = fbrs.publish(described).keys.to_published(build(described).state_dict())
-        del tensors["rgb_conv.3.bias"]
-        torch.save(tensors | {"something.else": torch.rand(1)}, tmp_path / "cut.pth")
-        with pytest.raises(IsegmError, match=r"1 missing: rgb_conv\.3\.bias; 1 unexpected: something\.else"):
-            load_model(tmp_path / "cut.pth")
-
-    def test_networks_that_f_brs_does_not_have_are_not_written(self) -> None:
-        assert fbrs.publish(fbrs_hrnet(8, "tiny", 16)) is None
-        assert fbrs.publish(ritm_hrnet(4, "full", 8)) is None
-        changed = fbrs_hrnet(4, "full", 8)
-        changed["args"]["click_radius"] = 100
-        assert fbrs.publish(changed) is None

@@ -14,10 +14,11 @@ from isegm.core.clicks import Clicks
 from isegm.core.registry import build
 from isegm.core.rounds import Round
 from isegm.methods.base import ClickModel
-from isegm.methods.fbrs import FBRS, Objective, click_masks, fbrs_deeplab, fbrs_hrnet, publish, published
+from isegm.methods.fbrs import FBRS, fbrs_deeplab, fbrs_hrnet, publish, published
 from isegm.methods.ritm import publish as publish_ritm
 from isegm.methods.ritm import published as published_ritm
 from isegm.methods.ritm import ritm_deeplab
+from isegm.nn.brs import Objective, click_masks
 from isegm.nn.weights import load_strictly
 
 HRNET18, HRNET32, HRNET48 = fbrs_hrnet(18, "full", 64), fbrs_hrnet(32, "full", 128), fbrs_hrnet(48, "full", 128)
