@@ -77,7 +77,7 @@ class RITM(ClickModel):
         self.insertion_points = head.insertion_points
         self.click_map, self.click_radius, self.prev_mask = click_map, click_radius, prev_mask
         self.aux_loss, self.backbone_lr = aux_loss, backbone_lr
-        self.focal, self.bce = NormalizedFocalLoss(alpha=0.5, gamma=2), SigmoidBCE()
+        self.instance_loss, self.bce = NormalizedFocalLoss(alpha=0.5, gamma=2), SigmoidBCE()
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         xavier_gluon_(self)
@@ -110,7 +110,7 @@ class RITM(ClickModel):
         return Prediction(resize(logits.float(), size), guesses)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
-        losses = {"instance": self.focal(pred.logits, target).mean()}
+        losses = {"instance": self.instance_loss(pred.logits, target).mean()}
         if "first_guess" in pred.aux and self.aux_loss > 0:
             losses["aux"] = self.aux_loss * self.bce(pred.aux["first_guess"], target).mean()
         return losses
@@ -131,6 +131,20 @@ class RITM(ClickModel):
     def load_pretrained(self, path: str) -> None:
         """Load ImageNet weights into the backbone."""
         self.backbone.load_pretrained(path)
+
+
+class LossAblation(RITM):
+    """RITM with another loss on its answer, as the published loss ablation compares them; nothing but training differs.
+
+    Args:
+        loss: ``forward(logits, target) -> B`` losses in place of the normalized focal loss. Published: ``SigmoidBCE``,
+            ``FocalLoss(0.5, 2)``, ``NormalizedFocalLoss(0.5, 2)``, ``SoftIoU``; the first guess keeps its cross-entropy.
+        ritm: the arguments of ``RITM``.
+    """
+
+    def __init__(self, loss: nn.Module, **ritm: Any):
+        super().__init__(**ritm)
+        self.instance_loss = loss
 
 
 def ritm_hrnet(
@@ -176,6 +190,11 @@ def ritm_deeplab(
         prev_mask=prev_mask,
         **options,
     )
+
+
+def with_loss(described: Spec, loss: Spec) -> Spec:
+    """The spec of a ``RITM``, trained with another loss on its answer: see ``LossAblation``."""
+    return spec(LossAblation, loss=loss, **described["args"])
 
 
 def tiny() -> RITM:
@@ -244,9 +263,12 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
 
 
 def publish(described: Spec) -> Published | None:
-    """How RITM's code base would store the model of a spec; None if it cannot express it."""
+    """How RITM's code base would store the model of a spec; None if it cannot express it.
+
+    The loss of a ``LossAblation`` is left out, for that code base keeps it in its training scripts.
+    """
     args = described["args"]
-    if resolve(described["target"]) is not RITM:
+    if resolve(described["target"]) not in (RITM, LossAblation):
         return None
     layout, fusion = layout_of(args["backbone"], args["head"]), args["fusion"]
     fusion_class = resolve(fusion["target"])

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.methods.checkpoints import find_checkpoint, load_model, save_model, save_published
-from isegm.methods.ritm import publish, published, ritm_hrnet
+from isegm.methods.ritm import publish, published, ritm_hrnet, with_loss
 from isegm.nn.encoders.fusion import ConvExtend, RGBConv
+from isegm.nn.losses.focal import FocalLoss
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
@@ -217,6 +218,16 @@ class TestConversion:
         assert before["state_dict"].keys() == after["state_dict"].keys()
         assert all(torch.equal(value, after["state_dict"][key]) for key, value in before["state_dict"].items())
         assert torch.equal(answer(load_model(source).model), answer(load_model(tmp_path / "ours.safetensors").model))
+
+    def test_another_loss_is_no_other_network(self, tmp_path: Path) -> None:
+        described = with_loss(VARIANTS["baseline"], spec(FocalLoss, alpha=0.5, gamma=2))
+        save_model(tmp_path / "ours.safetensors", build(described), described)
+        ours = load_model(tmp_path / "ours.safetensors")
+        assert isinstance(ours.model.instance_loss, FocalLoss)
+        save_published(tmp_path / "there.pth", ours)
+        there = load_model(tmp_path / "there.pth")
+        assert resolved(there.spec) == resolved(VARIANTS["baseline"])
+        assert torch.equal(answer(there.model), answer(ours.model))
 
     def test_errors_are_one_line(self, tmp_path: Path) -> None:
         failed = self.convert(tmp_path / "nothing.pth", tmp_path / "ours.safetensors")

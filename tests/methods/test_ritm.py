@@ -8,10 +8,11 @@ from golden import golden_round
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
-from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet, tiny
+from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet, tiny, with_loss
 from isegm.nn.encoders.fusion import Conv1S, ConvExtend
 from isegm.nn.losses.bce import SigmoidBCE
-from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.losses.focal import FocalLoss, NormalizedFocalLoss
+from isegm.nn.losses.iou import SoftIoU
 
 SMALL = {"width": 8, "depth": "tiny", "ocr_width": 16}
 
@@ -42,6 +43,29 @@ def test_losses_are_focal_plus_a_share_of_cross_entropy_on_the_first_guess() -> 
     assert torch.equal(losses["instance"], NormalizedFocalLoss(0.5, 2)(pred.logits, target).mean())
     assert torch.equal(losses["aux"], 0.4 * SigmoidBCE()(pred.aux["first_guess"], target).mean())
     assert set(build(ritm_hrnet(**SMALL, aux_loss=0)).losses(pred, target, round_)) == {"instance"}
+
+
+@pytest.mark.parametrize(
+    ("described", "loss"),
+    [
+        (spec(SigmoidBCE), SigmoidBCE()),
+        (spec(FocalLoss, alpha=0.5, gamma=2), FocalLoss(0.5, 2)),
+        (spec(NormalizedFocalLoss, alpha=0.5, gamma=2), NormalizedFocalLoss(0.5, 2)),
+        (spec(SoftIoU), SoftIoU()),
+    ],
+    ids=["bce", "focal", "nfl", "soft_iou"],
+)
+def test_the_loss_ablation_changes_the_loss_of_the_answer_alone(described: dict, loss: torch.nn.Module) -> None:
+    plain, round_ = tiny().eval(), golden_round(48, 64)
+    model = build(with_loss(ritm_hrnet(**SMALL), described)).eval()
+    model.load_state_dict(plain.state_dict())  # a loss has no weights
+    pred = model(round_)
+    assert torch.equal(pred.logits, plain(round_).logits)
+    target = (torch.rand(1, 1, 48, 64) > 0.5).float()
+    found, usual = model.losses(pred, target, round_), plain.losses(pred, target, round_)
+    assert torch.equal(found["instance"], loss(pred.logits, target).mean())
+    assert torch.equal(found["aux"], usual["aux"])
+    assert torch.equal(found["instance"], usual["instance"]) == isinstance(loss, NormalizedFocalLoss)
 
 
 @pytest.mark.parametrize("prev_mask", [True, False])

@@ -1,0 +1,38 @@
+"""RITM's loss ablation: soft IoU on the answer; HRNet-18 + OCR on COCO+LVIS, no previous mask.
+
+Paper:  arXiv 2102.06583, ablation of losses; script cocolvis_loss_ablation/hrnet18_ocr64_softiou, no weights published.
+        All its other scripts train with the normalized focal loss instead.
+Run:    python train.py models/ritm/hrnet18_cocolvis_loss_soft_iou.py --gpus 0,1
+Cost:   not run here
+Result: not run here
+
+hrnet18_cocolvis_loss_bce, _focal, _nfl and _soft_iou differ in this loss alone; the first guess always learns by cross-entropy.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.core.registry import spec
+from isegm.data import recipes
+from isegm.methods.ritm import ritm_hrnet, with_loss
+from isegm.nn.losses.iou import SoftIoU
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = with_loss(ritm_hrnet(width=18, depth="full", ocr_width=64, prev_mask=False), spec(SoftIoU))
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.cocolvis(
+        cfg,
+        crop=(320, 480),
+        max_clicks=24,
+        merge_objects=0.15,
+        stuff_prob=0.30,
+        min_object_area=80,
+        keep_background=0.0,
+    )
+    train = TrainConfig(epochs=160, batch_size=28, lr=5e-4, milestones=(140, 155), pretrained="HRNETV2_W18")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
