@@ -24,15 +24,21 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """``B C H W`` logits and targets (1, 0, soft values in between, -1 = ignored) to ``B`` losses."""
-        logits, target = logits.float(), target.float()
+        return self.of_prob(logits.float().sigmoid(), target)
+
+    def of_prob(self, prob: Tensor, target: Tensor) -> Tensor:
+        """``forward`` for answers that are probabilities in [0, 1] already ("from_sigmoid" of the published code)."""
+        prob, target = prob.float(), target.float()
         valid = (target != IGNORE).float()
-        return self.per_pixel(logits, target).sum((1, 2, 3)) / (valid.sum((1, 2, 3)) + self.eps)
+        return self._per_pixel(prob, target, valid).sum((1, 2, 3)) / (valid.sum((1, 2, 3)) + self.eps)
 
     def per_pixel(self, logits: Tensor, target: Tensor) -> Tensor:
         """``B C H W`` float32 logits and targets to the loss of every pixel, 0 where ignored."""
-        valid = (target != IGNORE).float()
+        return self._per_pixel(logits.sigmoid(), target, (target != IGNORE).float())
+
+    def _per_pixel(self, prob: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         alpha = torch.where(target > 0.5, self.alpha, 1 - self.alpha) * valid
-        agreement = torch.where(valid.bool(), 1 - (target - logits.sigmoid()).abs(), 1.0)
+        agreement = torch.where(valid.bool(), 1 - (target - prob).abs(), 1.0)
         weight = self.reweighted((1 - agreement) ** self.gamma, valid)
         return -alpha * weight * (agreement + self.eps).clamp(max=1).log()
 

@@ -1,0 +1,31 @@
+"""The loss of several answers to the same clicks (CDNet, ICCV 2021, "diversified training")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from isegm.nn.losses.bce import ClickBCE
+from isegm.nn.losses.focal import NormalizedFocalLoss
+
+
+class DiversityLoss(nn.Module):
+    """All answers must be right at the clicks, but only the best one must be right everywhere.
+
+    So they may differ in what the clicks leave open (latent diversity, Li et al., CVPR 2018).
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.focal, self.at_clicks = NormalizedFocalLoss(alpha=0.5, gamma=2), ClickBCE()
+
+    def forward(self, logits: Tensor, target: Tensor, disks: Tensor) -> Tensor:
+        """To one number: the best answer's focal loss, a mean over samples, plus the click losses of all answers.
+
+        Args:
+            logits: ``B K H W``, K answers.
+            target: ``B 1 H W``; 1, 0, soft values in between, or -1 = ignored.
+            disks: ``B 2 H W`` in [0, 1], object clicks and background clicks.
+        """
+        each = torch.stack([self.focal(answer, target) for answer in logits.split(1, 1)])  # K B
+        return each.min(0).values.mean() + self.at_clicks(logits, target, disks)
