@@ -51,13 +51,16 @@ class DataConfig:
         min_object_area, keep_background, epoch_len, min_region, max_share: see ``ItemSettings``.
         val_epoch_len: images per validation.
         val_min_object_area: ``min_object_area`` of the validation; None: the same.
-        stuff_prob: COCO+LVIS, COCO panoptic and ADE20K: probability that the stuff regions of an image are objects too.
+        val_keep_background: ``keep_background`` of the validation.
+        stuff_prob: COCO+LVIS, COCO panoptic and ADE20K: probability that the stuff regions of an image are objects too; in
+            validation they never are.
         allow_list: COCO+LVIS only: a JSON list of the training images to use, a file beside hannotation.pickle.
         sample_scores: SBD only: a file of sample scores, in SBD_PATH or a whole path; None: all images alike.
         score_gamma: SBD only: images are drawn with probability ~ (1 - score)^score_gamma.
         layout: pascal_sbd only: "downloads" (VOC2012 and SBD as they are offered) or "png" (a mask file per object).
         shares: comb only: how often COCO+LVIS, saliency, ThinObject-5K, YouTube-VOS, HFlickr and ADE20K are drawn; a set whose
             share is 0 need not be there.
+        scenes: synthetic only: how many scenes there are, the same ones in every epoch; 0: never the same scene twice.
         image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
         seed: of everything random in the data; validation uses the next one.
     """
@@ -79,12 +82,14 @@ class DataConfig:
     max_share: float = 1.0
     val_epoch_len: int = 2000
     val_min_object_area: int | None = None
+    val_keep_background: float = 0.0
     stuff_prob: float = 0.30
     allow_list: str = ""
     sample_scores: str | None = None
     score_gamma: float = 1.25
     layout: str = "downloads"
     shares: tuple[float, ...] = (0.35, 0.10, 0.10, 0.20, 0.10, 0.15)
+    scenes: int = 0
     image_dir: str = ""
     mask_dir: str = ""
     val_image_dir: str = ""
@@ -140,7 +145,7 @@ EMC_CLICK: dict[str, Any] = {
 def cocolvis(cfg: EasyDict, **settings: Any) -> TrainingData:
     """COCO+LVIS in its published layout under ``cfg.COCO_LVIS_PATH``; the recipe of RITM's published models."""
     config = _config(cfg, settings)
-    return _training_data(_coco_lvis(cfg, config), _coco_lvis(cfg, config, "val"), config)
+    return _training_data(_coco_lvis(cfg, config), _coco_lvis_val(cfg), config)
 
 
 def comb(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -153,7 +158,7 @@ def comb(cfg: EasyDict, **settings: Any) -> TrainingData:
     if len(config.shares) != len(openers):
         raise IsegmError(f"data.shares has {len(config.shares)} entries; expected {len(openers)}, e.g. {DataConfig.shares}")
     mix = ProportionalMix([Part(o(cfg, config), s) for o, s in zip(openers, config.shares, strict=True) if s != 0])
-    val = _coco_lvis(cfg, config, "val") if config.shares[0] else None
+    val = _coco_lvis_val(cfg) if config.shares[0] else None
     return _training_data(mix, val, config)
 
 
@@ -166,10 +171,10 @@ def coco(cfg: EasyDict, **settings: Any) -> TrainingData:
 
 def coco_panoptic(cfg: EasyDict, **settings: Any) -> TrainingData:
     """COCO panoptic, train2017 and val2017 under ``cfg.COCO_PATH``: RITM's coco scripts."""
-    config = _config(cfg, settings)
+    config = _config(cfg, {"val_keep_background": 0.05, **settings})
     root, cache = require_path(cfg, "COCO_PATH", "COCO panoptic"), cache_folder(cfg)
-    train, val = (CocoPanoptic(root, f"{split}2017", config.stuff_prob, cache) for split in ("train", "val"))
-    return _training_data(train, val, config)
+    train = CocoPanoptic(root, "train2017", config.stuff_prob, cache)
+    return _training_data(train, CocoPanoptic(root, "val2017", cache=cache), config)
 
 
 def lvis(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -183,7 +188,7 @@ def lvis(cfg: EasyDict, **settings: Any) -> TrainingData:
 
 def open_images(cfg: EasyDict, **settings: Any) -> TrainingData:
     """The masks of OpenImages under ``cfg.OPENIMAGES_PATH``: RITM's openimages scripts."""
-    config = _config(cfg, settings)
+    config = _config(cfg, {"val_keep_background": 0.05, **settings})
     root, cache = require_path(cfg, "OPENIMAGES_PATH", "OpenImages"), cache_folder(cfg)
     val = "val" if (root / "val").is_dir() else "validation"
     return _training_data(OpenImages(root, "train", cache), OpenImages(root, val, cache), config)
@@ -191,10 +196,10 @@ def open_images(cfg: EasyDict, **settings: Any) -> TrainingData:
 
 def ade20k(cfg: EasyDict, **settings: Any) -> TrainingData:
     """ADE20K under ``cfg.ADE20K_PATH``, scenes and parts: RITM's ade20k scripts."""
-    config = _config(cfg, {"min_object_area": 80, **settings})
+    config = _config(cfg, {"min_object_area": 80, "val_keep_background": 0.05, **settings})
     root = require_path(cfg, "ADE20K_PATH", "ADE20K")
-    train, val = (ADE20K(root, split, True, config.stuff_prob) for split in ("training", "validation"))
-    return _training_data(train, val, config)
+    train = ADE20K(root, "training", parts=True, stuff_prob=config.stuff_prob)
+    return _training_data(train, ADE20K(root, "validation", parts=True), config)
 
 
 def sbd(cfg: EasyDict, **settings: Any) -> TrainingData:
@@ -265,18 +270,24 @@ def folder(cfg: EasyDict, **settings: Any) -> TrainingData:
 
 
 def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:
-    """Synthetic scenes of the size of the crop, painted on demand and never twice the same; no file is needed."""
+    """Synthetic scenes of the size of the crop, painted on demand; no file is needed. Unless ``scenes`` limits them, no two are
+    the same. Those of the validation never are those of the training."""
     defaults = {"crop": (128, 128), "augmentation": "none", "val_augmentation": "none", "min_object_area": 0}
     defaults |= {"keep_background": 0.0, "epoch_len": 2000, "val_epoch_len": 200}
     config = _config(cfg, {**defaults, **settings})
-    source = SyntheticSource(config.crop, max(config.epoch_len, config.val_epoch_len, 1))
-    return _training_data(source, source, config)
+    val = SyntheticSource(config.crop, max(config.val_epoch_len, 1))
+    length = config.scenes or max(config.epoch_len, 1)
+    return _training_data(SyntheticSource(config.crop, length, repeated=config.scenes > 0), val, config)
 
 
-def _coco_lvis(cfg: EasyDict, config: DataConfig, split: str = "train") -> Source:
+def _coco_lvis(cfg: EasyDict, config: DataConfig) -> Source:
     root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
-    allowed = root / split / config.allow_list if config.allow_list and split == "train" else None
-    return CocoLvis(root, split, config.stuff_prob, allowed, cache_folder(cfg))
+    allowed = root / "train" / config.allow_list if config.allow_list else None
+    return CocoLvis(root, "train", config.stuff_prob, allowed, cache_folder(cfg))
+
+
+def _coco_lvis_val(cfg: EasyDict) -> Source:
+    return CocoLvis(require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS"), "val", cache=cache_folder(cfg))
 
 
 def _saliency(cfg: EasyDict, config: DataConfig) -> Source:
@@ -322,7 +333,7 @@ def _training_data(train: Source, val: Source | None, config: DataConfig, scores
         config.max_share,
     )
     val_area = config.min_object_area if config.val_min_object_area is None else config.val_min_object_area
-    val_items = ItemSettings(config.val_epoch_len, val_area, config.keep_background)
+    val_items = ItemSettings(config.val_epoch_len, val_area, config.val_keep_background)
     return TrainingData(
         made(train, config.augmentation, items, config.seed, scores),
         None if val is None else made(val, config.val_augmentation, val_items, config.seed + 1),

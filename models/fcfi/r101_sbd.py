@@ -28,10 +28,10 @@ def main(cfg: EasyDict) -> None:
         gamma=0.8,
         merge_objects=0.15,
         first_click_center=True,
+        augmentation="coco",
         sample_scores="sbd_samples_weights.pkl",
         min_object_area=80,
         keep_background=0.01,
-        val_augmentation="val_sbd",
         val_epoch_len=500,
     )
     train = TrainConfig(epochs=220, batch_size=24, lr=5e-4, milestones=(50, 100, 150), pretrained="RESNET101_V1S")

@@ -152,7 +152,10 @@ def test_recipes(tmp_path: Path) -> None:
     names = {"COCO_PATH": "COCO", "LVIS_v1_PATH": "LVIS", "OPENIMAGES_PATH": "OpenImages", "ADE20K_PATH": "ADE20K"}
     cfg = config(EXPS_PATH=tmp_path / "experiments", **{key: tmp_path / folder for key, folder in names.items()})
     for recipe in (recipes.coco_panoptic, recipes.lvis, recipes.open_images, recipes.ade20k):
-        data = recipe(cfg, crop=(20, 28), min_object_area=4)
-        for part in (data.train, data.val):
-            assert part[0, 0]["image"].shape == (3, 20, 28)
-            assert part.settings.keep_background_prob == 0.05
+        data = recipe(cfg, crop=(20, 28), min_object_area=4, stuff_prob=1.0)
+        assert data.train[0, 0]["image"].shape == data.val[0, 0]["image"].shape == (3, 20, 28)
+        assert data.train.settings.keep_background_prob == 0.05
+        assert data.val.settings.keep_background_prob == (0 if recipe is recipes.lvis else 0.05)
+        generators = [np.random.default_rng(seed) for seed in range(9)]
+        train, val = (sum(len(part.source.read(0, rng).objects) for rng in generators) for part in (data.train, data.val))
+        assert (train > val) == (recipe in (recipes.coco_panoptic, recipes.ade20k)), "validation has no stuff"
