@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round, Session
+
+
+@dataclass(frozen=True)
+class Adjustable:
+    """A number or switch inside a network that people may change between clicks without spoiling it.
+
+    Attributes:
+        name: of the setting, in session files.
+        place: the dotted path of the attribute in the network; a bool is a switch.
+        low, high, step: of a number.
+    """
+
+    name: str
+    label: str
+    place: str
+    low: float = 0
+    high: float = 0
+    step: float = 1
+    hint: str = ""
 
 
 class ClickModel(nn.Module):
@@ -25,14 +45,14 @@ class ClickModel(nn.Module):
         insertion_points: where f-BRS can modify features; empty if the method cannot be taken apart. A method that names any
             has, as RITM does, ``inputs``, ``features`` and ``decode``, which make up ``forward``.
         shown_maps: the extras of a prediction that sessions keep for people to see; ``B C h w`` each, in [0, 1].
-        window_ratio: the dotted path of the network's window ratio around a new click; empty: it has none.
+        adjustable: what of the network people may change, besides what the protocol says.
     """
 
     protocol: str = "ritm"
     infer_with_grad: bool = False
     insertion_points: tuple[str, ...] = ()
     shown_maps: tuple[str, ...] = ()
-    window_ratio: str = ""
+    adjustable: tuple[Adjustable, ...] = ()
 
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""

@@ -21,7 +21,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import IGNORE
-from isegm.methods.base import ClickModel
+from isegm.methods.base import Adjustable, ClickModel
 from isegm.methods.ritm import CLICK_MAPS, MEAN, STD
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
@@ -32,6 +32,13 @@ from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.feedback import FeedbackLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.weights import KeyMap, Published
+
+# What its authors' demonstration and evaluation script let one choose.
+WINDOWS = (
+    Adjustable("window", "Window ratio", "feedback.correction.expansion", 0.05, 1.0, 0.05, "Window around a new click"),
+    Adjustable("adaptive", "Window by object", "feedback.correction.adaptive", hint="Windows as large as the object asks for"),
+)
+RADIUS = Adjustable("click_radius", "Click disks", "click_radius", 1, 10, 1, "Their radius, as the network sees it")
 
 
 class FCFI(ClickModel):
@@ -54,7 +61,6 @@ class FCFI(ClickModel):
     """
 
     shown_maps = ("feedback2",)
-    window_ratio = "feedback.correction.expansion"
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class FCFI(ClickModel):
         self.backbone, self.head, self.fusion, self.feedback = backbone, head, fusion, feedback
         self.click_map, self.click_radius, self.lr = click_map, click_radius, dict(lr or {})
         self.protocol = "fcfi_r101" if isinstance(backbone, ResNet) else "fcfi_hrnet18"
+        self.adjustable = WINDOWS + ((RADIUS,) if click_map.startswith("disk") else ())
         self.focal, self.feedback_loss = NormalizedFocalLoss(alpha=0.5, gamma=2), feedback_loss
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)

@@ -13,9 +13,11 @@ import torch
 import isegm.methods
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.core.registry import build
 from isegm.inference.protocol import load_protocol
 from isegm.inference.session_file import answered
 from isegm.inference.settings import Answering
+from isegm.methods import fcfi
 from isegm.methods.base import ClickModel
 
 METHODS = [info.name for info in pkgutil.iter_modules(isegm.methods.__path__) if info.name not in ("base", "checkpoints")]
@@ -73,17 +75,42 @@ def test_methods_have_what_they_can_do() -> None:
     assert {"mode", "iterations", "zoom_in", "fixed_crop"} <= controls["ritm"]
     assert "focus" in controls["focalclick"]
     assert "mode" not in controls["focalclick"]
-    assert "window" in controls["fcfi"]
-    assert "window" not in controls["ritm"]
+    assert {"window", "adaptive", "click_radius"} <= controls["fcfi"]
+    assert not {"window", "adaptive", "click_radius"} & controls["ritm"]
     assert "zoom_in" not in controls["emc_click"]
     assert all("threshold" in found and "sis" in found for found in controls.values())
 
 
-def test_another_window_leaves_the_shared_network_alone() -> None:
+@pytest.mark.parametrize("changes", [{"window": 0.9}, {"adaptive": True}, {"click_radius": 9}])
+def test_what_is_adjusted_leaves_the_shared_network_alone(changes: dict[str, Any]) -> None:
     answering = small("fcfi")
     before = prob(answering)
-    assert not torch.equal(prob(answering, window=0.9), before)
+    assert not torch.equal(prob(answering, **changes), before)
     torch.testing.assert_close(prob(answering), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_controls_come_from_what_model_and_protocol_declare(name: str) -> None:
+    answering = small(name)
+    declared = {found.name for found in answering.model.adjustable}
+    assert declared <= set(answering.controls)
+    assert ("mode" in answering.controls) == bool(answering.model.insertion_points)
+    assert ("zoom_in" in answering.controls) == (answering.protocol.zoom is not None)
+    assert ("focus" in answering.controls) == ("expansion" in answering.protocol.refine)
+    for control in answering.controls.values():
+        assert control.checked(control.default) == control.default
+
+
+def test_distance_maps_have_no_disks_to_adjust() -> None:
+    described = fcfi.fcfi_hrnet(width=8, depth="tiny", ocr_width=16, feedback_width=16, click_map="distance", click_radius=80)
+    assert [found.name for found in build(described).adjustable] == ["window", "adaptive"]
+
+
+def test_a_window_beyond_the_usual_is_within_its_own_range() -> None:
+    model = tiny("fcfi")
+    model.feedback.correction.expansion = 1.5
+    control = Answering(model, load_protocol(model.protocol)).controls["window"]
+    assert (control.low, control.high, control.default) == (0.05, 1.5, 1.5)
 
 
 @pytest.mark.parametrize(
