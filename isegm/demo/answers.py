@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from isegm.core.errors import IsegmError
 from isegm.demo import exports
 from isegm.demo.store import Busy, Crowded, StaleSession
-from isegm.demo.workspace import Workspace
+from isegm.demo.workspace import Cancelled, Workspace
 from isegm.inference.session_file import SessionFile
 
 log = logging.getLogger("isegm")
@@ -38,6 +38,7 @@ def state_of(work: Workspace, begun: float) -> dict[str, Any]:
         "current": {
             **_listed(current.number, f"object {current.number}", mask),
             "clicks": [{"y": c.y, "x": c.x, "positive": c.positive} for c in current.clicks[: current.shown]],
+            "place": current.place,
             "redo": len(current.clicks) - current.shown,
             "from_mask": current.start is not None,
             "mask": base64.b64encode(exports.transport_png(mask)).decode(),
@@ -59,7 +60,8 @@ def differences(file: SessionFile, work: Workspace, checkpoint: dict[str, str], 
     lacking = work.answering.lacking(recorded.settings for recorded in file.objects)
     notes = file.differences(checkpoint["sha256"], work.sha256, protocol, lacking)
     differing = sum(
-        not (found.recorded.mask == recorded.mask).all() for found, recorded in zip(work.objects(), file.objects, strict=False)
+        not (found.recorded.mask == recorded.mask).all()
+        for found, recorded in zip(work.everything(), file.objects, strict=False)
     )
     if differing:
         notes.append(f"{differing} of {len(file.objects)} masks differ from the recorded ones")
@@ -72,6 +74,7 @@ def answer_errors(app: FastAPI) -> None:
         (StaleSession, 404, "stale_session"),
         (Crowded, 429, "crowded"),
         (Busy, 503, "busy"),
+        (Cancelled, 409, "cancelled"),
         (IsegmError, 400, "invalid"),
     )
 

@@ -187,9 +187,15 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
 
     @app.get("/api/sessions/{key}/progress")
     def progress(key: str) -> dict[str, int]:
-        """How far a replay is; answered at once."""
+        """How many clicks of the request under way are answered; answered at once."""
         found = store.peek(key).progress
         return {"done": found.done, "total": found.total}
+
+    @app.post("/api/sessions/{key}/cancel")
+    def cancel(key: str) -> dict[str, bool]:
+        """Give up the request under way, which is answered with the code ``cancelled``; everything stays as it was."""
+        store.peek(key).cancel()
+        return {"cancelled": True}
 
     @app.delete("/api/sessions/{key}")
     @app.post("/api/sessions/{key}/close")  # what a page can still send while it is being left
@@ -237,6 +243,14 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
         begun = time.perf_counter()
         with store.use(key) as work:
             work.configure(changes)
+            return state_of(work, begun)
+
+    @app.post("/api/sessions/{key}/objects/{number}/reopen")
+    def reopen(key: str, number: int) -> dict[str, Any]:
+        """Take a finished object into work again."""
+        begun = time.perf_counter()
+        with store.use(key) as work:
+            work.reopen(number)
             return state_of(work, begun)
 
     @app.delete("/api/sessions/{key}/objects/{number}")

@@ -15,8 +15,13 @@ from PIL import Image
 
 from isegm.core import boxes
 from isegm.core.rounds import Session
-from isegm.demo.workspace import COLOURS, Finished, Picture
+from isegm.demo.workspace import Finished, Picture
 from isegm.utils import rle
+
+COLOURS = (
+    (64, 156, 255), (255, 149, 0), (52, 199, 89), (255, 55, 95), (191, 90, 242), (255, 214, 10),
+    (0, 199, 190), (172, 142, 104), (255, 105, 180), (120, 220, 70), (94, 92, 230), (230, 120, 90),
+)  # fmt: skip
 
 
 def colour_of(number: int) -> tuple[int, int, int]:

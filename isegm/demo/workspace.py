@@ -28,11 +28,6 @@ from isegm.inference.settings import SHOWING, Answering, Settings
 
 FEWEST_KEPT = 2  # answers, whatever the image's size
 
-COLOURS = (
-    (64, 156, 255), (255, 149, 0), (52, 199, 89), (255, 55, 95), (191, 90, 242), (255, 214, 10),
-    (0, 199, 190), (172, 142, 104), (255, 105, 180), (120, 220, 70), (94, 92, 230), (230, 120, 90),
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -55,12 +50,17 @@ class Finished:
     recorded: RecordedObject
 
 
+class Cancelled(IsegmError):
+    """Somebody did not want to wait for an answer."""
+
+
 @dataclass
 class Progress:
-    """Clicks being answered again: read without the lock of the session."""
+    """Clicks being answered: read, and cancelled, without the lock of the session."""
 
     done: int = 0
     total: int = 0
+    cancelled: bool = False
 
 
 @dataclass
@@ -68,6 +68,7 @@ class Current:
     """The object in work.
 
     Attributes:
+        place: where it stood among the finished ones if it was one of them; None: it comes last.
         clicks: all that were made, those taken back included.
         shown: how many of them count; what follows is for redo.
         answers: the session after so many clicks, as far as it is kept.
@@ -75,6 +76,7 @@ class Current:
 
     number: int
     start: np.ndarray | None = None
+    place: int | None = None
     clicks: list[Click] = field(default_factory=list)
     shown: int = 0
     answers: dict[int, Session] = field(default_factory=dict)
@@ -93,10 +95,10 @@ class Workspace:
         self.sha256 = pixels_sha256(picture.pixels)
         self._history_bytes = history_bytes
         self.settings: Settings = dict(answering.defaults)
-        self._predictor: Predictor = answering.predictor(self.settings)
+        self._predictor: Predictor = answering.predictor(self.settings, self._go_on)
         self.finished: list[Finished] = []
         self.current = Current(1)
-        self.progress = Progress()
+        self._job = self._replay = Progress()
         self.model_seconds = self.wait_seconds = 0.0
 
     # --- the object in work ---------------------------------------------------------------------------------------------
@@ -142,11 +144,11 @@ class Workspace:
 
     def reset(self) -> None:
         """Begin the object anew, without the mask it may have started from."""
-        self.current = Current(self.current.number)
+        self.current = Current(self.current.number, place=self.current.place)
 
     def start_from(self, mask: np.ndarray) -> None:
         """Begin the object anew from a mask, ``H W`` bool."""
-        self.current = Current(self.current.number, mask)
+        self.current = Current(self.current.number, mask, self.current.place)
 
     def session(self) -> Session:
         """The object in work as the predictor knows it; computed again if it was forgotten."""
@@ -174,17 +176,21 @@ class Workspace:
             self.settings = settings
             return
         old = self.settings, self._predictor, self.current.answers
-        self.settings, self._predictor, self.current.answers = settings, self.answering.predictor(settings), {}
+        self._set(settings)
+        self.current.answers = {}
         try:
             self.session()
         except Exception:
             self.settings, self._predictor, self.current.answers = old
             raise
 
+    def _set(self, settings: Settings) -> None:
+        self.settings, self._predictor = settings, self.answering.predictor(settings, self._go_on)
+
     # --- objects --------------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Put the object in work among the finished ones and begin another.
+        """Put the object in work among the finished ones, where it was if it was one of them, and begin another.
 
         Raises:
             IsegmError: its mask is empty, or there are too many objects.
@@ -199,16 +205,54 @@ class Workspace:
         recorded = self._recorded(finished=True)
         if not recorded.mask.any():
             raise IsegmError("there is no mask to finish yet; click on an object first")
-        self.finished.append(Finished(self.current.number, recorded))
-        self.current = Current(self.current.number + 1)
+        place = len(self.finished) if self.current.place is None else self.current.place
+        self.finished.insert(place, Finished(self.current.number, recorded))
+        self._begin_another()
+
+    def reopen(self, number: int) -> None:
+        """Take a finished object into work again, with its clicks, its mask and its settings.
+
+        The one in work is finished first; without any click it is given up.
+
+        Raises:
+            IsegmError: there is none of this number, or the one in work has clicks and no mask; everything stays as it was.
+        """
+        self.find(number)
+        old = self.settings, self._predictor, self.current, list(self.finished)
+        try:
+            if self._begun_upon():
+                self.finish()
+            found = self.find(number)
+            place, recorded = self.finished.index(found), found.recorded
+            self.finished.pop(place)
+            clicks = list(recorded.clicks)
+            self.current = Current(number, recorded.start, place, clicks, len(clicks))
+            self._set(self.answering.adapted(recorded.settings))
+            self.session()
+        except Exception:
+            self.settings, self._predictor, self.current, self.finished = old
+            raise
 
     def delete(self, number: int) -> None:
-        """Remove a finished object.
+        """Remove a finished object, or one that was taken into work again.
 
         Raises:
             IsegmError: there is none of this number.
         """
-        self.finished.remove(self.find(number))
+        if number == self.current.number and self.current.place is not None:
+            self._begin_another()
+            return
+        found, current = self.find(number), self.current
+        if current.place is not None and self.finished.index(found) < current.place:
+            current.place -= 1
+        self.finished.remove(found)
+
+    def _begin_another(self) -> None:
+        self.current = Current(1 + max([self.current.number, *(found.number for found in self.finished)]))
+
+    def _begun_upon(self) -> bool:
+        """Whether there is anything about the object in work that could be lost."""
+        return self.current.shown > 0 or self.current.start is not None
 
     def find(self, number: int) -> Finished:
         for candidate in self.finished:
@@ -216,18 +260,23 @@ class Workspace:
                 return candidate
         raise IsegmError(f"there is no finished object {number}")
 
+    def everything(self) -> list[Finished]:
+        """The finished objects and, in its place, the one in work if anything was done on it."""
+        listed = list(self.finished)
+        if self._begun_upon():
+            place = len(listed) if self.current.place is None else self.current.place
+            listed.insert(place, Finished(self.current.number, self._recorded(finished=False)))
+        return listed
+
     def objects(self) -> list[Finished]:
-        """The finished objects, and the one in work if it has a mask."""
-        recorded = self._recorded(finished=False)
-        return [*self.finished, Finished(self.current.number, recorded)] if recorded.mask.any() else list(self.finished)
+        """All of these that have a mask."""
+        return [found for found in self.everything() if found.recorded.mask.any()]
 
     # --- recording ------------------------------------------------------------------------------------------------------
 
     def record(self, checkpoint: dict[str, str], protocol: dict[str, str | None], with_image: bool) -> SessionFile:
         """All that was done, as a session file. Clicks that were taken back are not in it."""
-        objects = tuple(finished.recorded for finished in self.finished)
-        if self.current.shown or self.current.start is not None:
-            objects += (self._recorded(finished=False),)
+        objects = tuple(found.recorded for found in self.everything())
         image = self.picture.data if with_image else None
         return SessionFile(self.picture.name, self.sha256, self.picture.size, checkpoint, protocol, objects, image)
 
@@ -238,8 +287,9 @@ class Workspace:
             go_on: called before every click; what it raises ends the replay.
 
         Raises:
-            IsegmError: it is of another image size, or a setting has a value that it cannot have. Settings that the method
-                lacks are left out.
+            IsegmError: it is of another image size, more than one object in it is unfinished, or a setting has a value that it
+                cannot have. Settings that the method lacks are left out.
+            Cancelled: ``cancel`` was called.
         """
         if file.size != self.picture.size:
             raise IsegmError(
@@ -247,35 +297,41 @@ class Workspace:
             )
         for recorded in file.objects:
             self.answering.adapted(recorded.settings)
+        unfinished = [place for place, recorded in enumerate(file.objects) if not recorded.finished]
+        if len(unfinished) > 1:
+            raise IsegmError(f"{len(unfinished)} objects of the session are unfinished; at most one can be in work")
         fresh = copy.copy(self)
         fresh.finished, fresh.current = [], Current(1)
         fresh.model_seconds = fresh.wait_seconds = 0.0
-        self.progress = fresh.progress = Progress(0, sum(len(recorded.clicks) for recorded in file.objects))
+        self._replay = fresh._job = Progress(0, sum(len(recorded.clicks) for recorded in file.objects))
         try:
-            for recorded in file.objects:
-                fresh._redo(recorded, go_on)
+            for place, recorded in enumerate(file.objects):
+                fresh.current = Current(place + 1)
+                if recorded.finished:
+                    fresh._redo(recorded, go_on)
+                    fresh.finish()
+            for place in unfinished:  # last, wherever it stands: it stays in work
+                last = place == len(file.objects) - 1
+                fresh.current = Current(place + 1, place=None if last else place)
+                fresh._redo(file.objects[place], go_on)
         finally:
-            self.progress = Progress()
+            self._replay = Progress()
         return fresh
 
     def take_over(self, other: Workspace) -> None:
         """Put what ``replayed`` made in place of what is here."""
-        self.settings, self._predictor = other.settings, other._predictor
+        self._set(other.settings)
         self.finished, self.current = other.finished, other.current
         self.model_seconds, self.wait_seconds = other.model_seconds, other.wait_seconds
 
     def _redo(self, recorded: RecordedObject, go_on: Callable[[], None]) -> None:
-        self.settings = self.answering.adapted(recorded.settings)
-        self._predictor = self.answering.predictor(self.settings)
-        self.current = Current(self.current.number, recorded.start)
+        self._set(self.answering.adapted(recorded.settings))
+        self.current.start = recorded.start
         for click in recorded.clicks:
             go_on()
             self.click(click.y, click.x, click.positive)
-            self.progress.done += 1
-        if recorded.finished:
-            if not self.shown()[1].any():
-                raise IsegmError(f"{recorded.name} has no mask with this checkpoint, so the session cannot be done again here")
-            self.finish()
+        if recorded.finished and not self.shown()[1].any():
+            raise IsegmError(f"{recorded.name} has no mask with this checkpoint, so the session cannot be done again here")
 
     def _recorded(self, finished: bool) -> RecordedObject:
         current = self.current
@@ -283,6 +339,19 @@ class Workspace:
         return RecordedObject(f"object {current.number}", clicks, dict(self.settings), mask, current.start, finished)
 
     # --- answers --------------------------------------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> Progress:
+        """Of what is being answered now, a replay before anything else."""
+        return self._replay if self._replay.total else self._job
+
+    def cancel(self) -> None:
+        """Give up what is being answered now, from whatever thread: it raises Cancelled, and everything stays as it was."""
+        self._job.cancelled = self._replay.cancelled = True
+
+    def _go_on(self) -> None:
+        if self._job.cancelled:
+            raise Cancelled("cancelled; everything is as it was before")
 
     def _show(self, count: int) -> None:
         old, self.current.shown = self.current.shown, count
@@ -297,14 +366,28 @@ class Workspace:
         return self._predictor.start(self.picture.pixels, None if start is None else start.astype(np.float32))
 
     def _answer(self, session: Session, clicks: list[Click]) -> Session:
-        for click in clicks:  # a turn each, so that others get theirs in between
-            asked = time.perf_counter()
-            with self._turn():
-                begun = time.perf_counter()
-                session = self._predictor.click(session, click)
-            self.wait_seconds += begun - asked
-            self.model_seconds += time.perf_counter() - begun
+        alone = not self._job.total  # otherwise a replay, which counts all of its clicks
+        if alone:
+            self._job = Progress(0, len(clicks))
+        try:
+            for click in clicks:  # a turn each, so that others get theirs in between
+                session = self._answer_one(session, click)
+                self._job.done += 1
+        finally:
+            if alone:
+                self._job = Progress()
         return session
+
+    def _answer_one(self, session: Session, click: Click) -> Session:
+        asked = time.perf_counter()
+        with self._turn():
+            begun = time.perf_counter()
+            self.wait_seconds += begun - asked
+            self._go_on()
+            try:
+                return self._predictor.click(session, click)
+            finally:
+                self.model_seconds += time.perf_counter() - begun
 
     def _keep(self, session: Session) -> None:
         answers, shown = self.current.answers, self.current.shown
