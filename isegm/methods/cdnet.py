@@ -163,7 +163,7 @@ def cdnet(layers: int = 34, width: int = 128, resnet_width: int = 64, pixel_diff
 
 def tiny() -> CDNet:
     """A CDNet that runs in milliseconds on a CPU, for tests and for `synthetic`."""
-    return build(cdnet(layers=10, width=16, resnet_width=8))
+    return build(cdnet(layers=10, width=32, resnet_width=8))
 
 
 # --- checkpoints of the original code base ------------------------------------------------------------------------------

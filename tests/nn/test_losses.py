@@ -6,6 +6,7 @@ import torch
 from isegm.nn.adaptive_iou import AdaptiveIoU
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.click import clicked_bce
+from isegm.nn.losses.diversity import DiversityLoss
 from isegm.nn.losses.focal import FocalLoss, NormalizedFocalLoss
 from isegm.nn.losses.iou import SoftIoU
 
@@ -129,3 +130,36 @@ def test_clicked_bce_weighs_pixels_under_clicks_a_hundred_times() -> None:
         error = logits.sigmoid() - target
         raised.append(float(changed.grad[0, 0, y, x] / error[0, 0, y, x]))
     assert raised[0] == pytest.approx(100 * raised[1], rel=1e-4)
+
+
+class TestDiversity:
+    def test_equals_the_original(self) -> None:
+        logits, target = probe()
+        latent = torch.cat([logits, -logits, logits / 2, logits - 1], 1)
+        assert float(DiversityLoss()(latent, target, disks())) == pytest.approx(4.406138, rel=1e-6)
+
+    def test_only_the_best_answer_of_each_sample_must_be_right_everywhere(self) -> None:
+        logits, target = probe()
+        latent = torch.cat([logits, 3 * (2 * target - 1)], 1)
+        latent[1] = latent[1].flip(0)  # in the second sample the first answer is the better one
+        latent.requires_grad_()
+        at_clicks = sum(clicked_bce(answer, target, disks()) for answer in latent.split(1, 1))
+        (DiversityLoss()(latent, target, disks()) - at_clicks).backward()
+        learns = latent.grad.abs().amax((2, 3)) > 1e-6
+        assert learns.tolist() == [[False, True], [True, False]]
+
+    def test_ignored_pixels_add_nothing(self) -> None:
+        logits, target = probe(ignore=True)
+        changed = torch.where(target == -1, 50.0, logits)
+        assert torch.equal(DiversityLoss()(logits, target, disks()), DiversityLoss()(changed, target, disks()))
+
+    def test_low_precision_gives_a_float32_loss(self) -> None:
+        logits, target = probe()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert DiversityLoss()(logits.bfloat16(), target, disks()).dtype == torch.float32
+
+
+def test_focal_losses_of_probabilities_are_those_of_their_logits() -> None:
+    logits, target = probe(ignore=True)
+    for loss in LOSSES[:2]:
+        assert torch.equal(loss.of_prob(logits.sigmoid(), target), loss(logits, target))

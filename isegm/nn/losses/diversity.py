@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from isegm.nn.losses.bce import ClickBCE
+from isegm.nn.losses.click import clicked_bce
 from isegm.nn.losses.focal import NormalizedFocalLoss
 
 
@@ -17,7 +17,7 @@ class DiversityLoss(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.focal, self.at_clicks = NormalizedFocalLoss(alpha=0.5, gamma=2), ClickBCE()
+        self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
 
     def forward(self, logits: Tensor, target: Tensor, disks: Tensor) -> Tensor:
         """To one number: the best answer's focal loss, a mean over samples, plus the click losses of all answers.
@@ -27,5 +27,6 @@ class DiversityLoss(nn.Module):
             target: ``B 1 H W``; 1, 0, soft values in between, or -1 = ignored.
             disks: ``B 2 H W`` in [0, 1], object clicks and background clicks.
         """
-        each = torch.stack([self.focal(answer, target) for answer in logits.split(1, 1)])  # K B
-        return each.min(0).values.mean() + self.at_clicks(logits, target, disks)
+        answers = logits.split(1, 1)
+        each = torch.stack([self.focal(answer, target) for answer in answers])  # K B
+        return each.min(0).values.mean() + torch.stack([clicked_bce(answer, target, disks) for answer in answers]).sum()
