@@ -2,7 +2,7 @@
 
 Every fusion is called with the normalised image and the coordinate features and returns what the backbone is given: an image
 of three channels, and 64 channels at half resolution to add after its first convolution (or None, or what its own input for
-coordinate features takes).
+coordinate features takes; ``SideConvs``: as many channels as a mobile network adds).
 """
 
 from __future__ import annotations
@@ -48,6 +48,30 @@ class Conv1S(nn.Sequential):
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
         """``B 3 H W`` and ``B K H W`` to the untouched image and ``B 64 ceil(H/2) ceil(W/2)``."""
+        return image, super().forward(coords)
+
+
+class SideConvs(nn.Sequential):
+    """Two 3x3 convolutions on the coordinate features alone, for the mobile networks of ClickSEG's light baselines.
+
+    Args:
+        in_channels: coordinate features: 2 click maps, 3 with the previous mask.
+        out_channels: the backbone's ``extra_channels``.
+    """
+
+    lr_multiplier = 1.0
+
+    def __init__(self, in_channels: int = 3, out_channels: int = 32):
+        super().__init__(
+            nn.Conv2d(in_channels, 16, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(16, out_channels, 3, padding=1),
+            Scale(),
+        )
+        self.in_channels, self.out_channels = in_channels, out_channels
+
+    def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
+        """``B 3 H W`` and ``B K H W`` to the untouched image and ``B out_channels ceil(H/2) ceil(W/2)``."""
         return image, super().forward(coords)
 
 

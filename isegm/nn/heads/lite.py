@@ -1,0 +1,66 @@
+"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as ClickSEG's light baselines have it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from isegm.core.boxes import resize
+
+FUSED = 16  # channels in which coarse and fine features are summed
+POOLED = 2
+
+
+class LitePyramid(nn.Module):
+    """Every channel of the features times a share that varies slowly over the image.
+
+    # differs from MobileNetV3: the share follows from means over the four quarters of the image, not over windows of 49 pixels.
+    """
+
+    def __init__(self, inputs: int, width: int):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(inputs, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        self.share = nn.Sequential(
+            nn.AdaptiveAvgPool2d(POOLED),
+            nn.Conv2d(inputs, width, 1, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x) * resize(self.share(x), x.shape[-2:])
+
+
+class LiteHead(nn.Module):
+    """Fine and deep features in, logits of one class out.
+
+    Args:
+        in_channels: of the deep features.
+        skip_channels: of the fine features.
+        width: channels of the deep features in the pyramid. Published: 128.
+    """
+
+    def __init__(self, in_channels: int, skip_channels: int, width: int = 128):
+        super().__init__()
+        self.in_channels, self.skip_channels, self.out_channels = in_channels, skip_channels, FUSED
+        self.pyramid = LitePyramid(in_channels, width)
+        self.coarse = nn.Conv2d(width, FUSED, 1)
+        self.fine = nn.Conv2d(skip_channels, FUSED, 1)
+        self.aux = nn.Conv2d(FUSED, 1, 1)
+        self.classify = nn.Conv2d(FUSED, 1, 1)
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Classify pixels.
+
+        Args:
+            features: fine and deep, ``B skip_channels h w`` and ``B in_channels h' w'``.
+
+        Returns:
+            logits and first guess (from the deep features alone), ``B 1 h w``, and the classifier's input ``B 16 h w``.
+        """
+        fine, deep = features
+        coarse = self.coarse(resize(self.pyramid(deep), fine.shape[-2:]))
+        fused = self.fine(fine) + coarse
+        return self.classify(fused), self.aux(coarse), fused
