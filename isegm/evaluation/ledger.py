@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.utils.config import REPOSITORY
+from isegm.utils.config import repository_file
 
-LEDGER = REPOSITORY / "assets" / "published.csv"
+LEDGER = repository_file("assets/published.csv")
 COLUMNS = ("method", "backbone", "train_set", "dataset", "metric", "value", "source", "note")
 
 

@@ -15,9 +15,8 @@ from isegm.inference.predictor import Predictor
 from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
-from isegm.utils.config import REPOSITORY
+from isegm.utils.config import repository_roots
 
-FOLDER = REPOSITORY / "configs" / "eval"
 USER_THRESHOLD = 0.5  # of masks that people see, whatever numbers are published at
 NO_STOP = 1.01  # an IoU that nothing reaches: all clicks are made
 SECTIONS = ("zoom", "whole", "refine")
@@ -125,9 +124,10 @@ class Protocol:
         return tuple(t for t in (0.8, 0.85, 0.9, 0.95) if t <= self.stop_iou + 1e-9)
 
 
-def known_protocols() -> list[str]:
-    """The names in ``configs/eval``."""
-    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+def known_protocols() -> dict[str, Path]:
+    """The files in ``configs/eval``, by name."""
+    files = (path for root in reversed(repository_roots()) for path in sorted(root.glob("configs/eval/*.yml")))
+    return {path.stem: path for path in files}
 
 
 def load_protocol(name: str) -> Protocol:
@@ -136,8 +136,8 @@ def load_protocol(name: str) -> Protocol:
     Raises:
         IsegmError: no such protocol (the nearest names are listed), a file that is none, or an unknown key in it.
     """
-    path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
-    if not path.exists():
+    path = Path(name) if name.endswith((".yml", ".yaml")) else known_protocols().get(name)
+    if path is None or not path.exists():
         raise unknown("protocol", name, known_protocols())
     values = _read(path)
     known = {f.name for f in dataclasses.fields(Protocol)} - {"changes"}

@@ -13,25 +13,43 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError, unknown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"  # what setup.py puts into a wheel; a clone has no such folder
+
+
+def repository_roots() -> tuple[Path, ...]:
+    """Where files of the repository are looked for, first come first served.
+
+    That is the clone. An installed wheel has none around it: there the working folder may be one, and the wheel carries copies
+    of the files that are read at run time.
+    """
+    return (Path.cwd(), SHIPPED) if SHIPPED.is_dir() else (REPOSITORY,)
+
+
+def repository_file(name: str) -> Path:
+    """A file of the repository by its path there, e.g. ``"assets/published.csv"``; it need not exist."""
+    places = [root / name for root in repository_roots()]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def load_config(path: str | Path | None = None) -> EasyDict:
     """Read config.yml (by default the one of this repository, or of the working folder if that has one).
 
     Values may use ``${NAME}`` for an environment variable or another key. ``config.local.yml`` beside the file overrides it.
+    Of the copy in an installed wheel, relative paths start at the working folder.
 
     Raises:
         IsegmError: the file is missing, or is no YAML mapping.
     """
     if path is None:
-        path = next((p for p in (Path("config.yml"), REPOSITORY / "config.yml") if p.exists()), "config.yml")
+        path = next((p for p in (Path("config.yml"), repository_file("config.yml")) if p.exists()), "config.yml")
     path = Path(path)
     values = _read(path)
-    local = path.with_name("config.local.yml")
+    place = Path("config.yml") if SHIPPED in path.parents else path
+    local = place.with_name("config.local.yml")
     if local.exists():
         values.update(_read(local))
     cfg = EasyDict(_expanded(values, values))
-    cfg.config_path = str(path.resolve())
+    cfg.config_path = str(place.resolve())
     return cfg
 
 

@@ -1,0 +1,78 @@
+"""What a wheel carries, and that isegm finds its files without a clone around it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from isegm.inference.protocol import known_protocols, load_protocol
+from isegm.utils.config import REPOSITORY
+
+pytest.importorskip("setuptools", minversion="70.1")
+
+BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+USE = """
+from isegm.evaluation.ledger import read_ledger
+from isegm.inference.protocol import known_protocols, load_protocol
+from isegm.utils.config import REPOSITORY, load_config
+print(REPOSITORY)
+print(*(load_protocol(name).label for name in known_protocols()), sep=", ")
+print(len(read_ledger()) > 10, load_config().config_path)
+"""
+
+
+def python(*words: object, at: Path, path: Path | None = None) -> str:
+    search = {} if path is None else {"PYTHONPATH": str(path)}
+    return subprocess.run(
+        [sys.executable, *map(str, words)], cwd=at, env=os.environ | search, check=True, capture_output=True, text=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy: a build leaves files behind, and those of an earlier one would end up in the wheel."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("isegm", "configs", "assets"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt", "config.yml"):
+        shutil.copy(REPOSITORY / name, source)
+    python("-c", BUILD, built, at=source)
+    (found,) = built.glob("isegm-*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "isegm").rglob("*") if p.is_file()}
+    expected = {p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")}
+    protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
+    shipped = {f"isegm/shipped/{name}" for name in protocols | {"config.yml", "assets/published.csv"}}
+    assert names == expected | shipped
+
+
+def test_its_files_are_found_from_anywhere(installed: Path, tmp_path: Path) -> None:
+    root, labels, rest = python("-c", USE, at=tmp_path, path=installed).splitlines()
+    assert Path(root) == installed
+    assert labels.split(", ") == [load_protocol(name).label for name in known_protocols()]
+    assert rest == f"True {tmp_path / 'config.yml'}"
+
+
+def test_those_of_a_clone_that_one_works_in_come_first(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "configs/eval").mkdir(parents=True)
+    (tmp_path / "configs/eval/ritm.yml").write_text("name: ritm\nversion: 99")
+    (tmp_path / "configs/eval/mine.yml").write_text("name: mine\nversion: 1")
+    _, labels, _ = python("-c", USE, at=tmp_path, path=installed).splitlines()
+    assert {"ritm v99", "mine v1", "focalclick v1"} <= set(labels.split(", "))
