@@ -145,16 +145,23 @@ class CDNet(ClickModel):
         return logits, gate, features
 
 
-def cdnet(layers: int = 34, width: int = 128, resnet_width: int = 64, pixel_diffusion: bool = True, **options: Any) -> Spec:
+def cdnet(
+    layers: int = 34,
+    width: int = 128,
+    resnet_width: int = 64,
+    fusion: Spec | None = None,
+    pixel_diffusion: bool = True,
+    **options: Any,
+) -> Spec:
     """The spec of CDNet on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments of ``CDNet``.
 
-    Published: ``(34, 128)``.
+    Published: ``(34, 128)`` with the default ``Conv1S`` fusion.
     """
     return spec(
         CDNet,
         backbone=spec(ResNet, layers=layers, width=resnet_width),
         head=deeplab_head(layers, width, resnet_width=resnet_width),
-        fusion=spec(Conv1S, in_channels=2),
+        fusion=fusion or spec(Conv1S, in_channels=2),
         feature_diffusion=spec(FeatureDiffusion, channels=width),
         pixel_diffusion=spec(PixelDiffusion) if pixel_diffusion else None,
         **options,
@@ -212,12 +219,10 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
             raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but CDNet's tensors say {value!r}")
     backbone, head = parts
     args = backbone["args"]
-    described = cdnet(args["layers"], head["args"]["width"], args["width"])
-    described["args"] |= {
-        "head": head,
-        "fusion": spec(Conv1S, in_channels=2, leaky=bool(config.get("use_leaky_relu", True))),
-        "backbone_lr": config.get("backbone_lr_mult", 0.1),
-    }
+    fusion = spec(Conv1S, in_channels=2, leaky=bool(config.get("use_leaky_relu", True)))
+    rate = config.get("backbone_lr_mult", 0.1)
+    described = cdnet(args["layers"], head["args"]["width"], args["width"], fusion, backbone_lr=rate)
+    described["args"]["head"] = head  # with the dropout that the configuration says
     return publish(described)
 
 

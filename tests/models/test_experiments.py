@@ -39,6 +39,8 @@ def smaller(described: Spec) -> dict[str, object]:
     changes = dict(next((c for c in (TINY_HRNET, SMALL_RESNET, SMALL_TRANSFORMER) if set(c) <= set(known)), {}))
     if "feedback.channels" in known:
         changes |= {"feedback.channels": changes["head.in_channels" if "backbone.depth" in known else "head.width"]}
+    if "feature_diffusion.channels" in known:
+        changes |= {"feature_diffusion.channels": changes["head.width"], "backbone.width": 64}
     if "refiner.in_channels" in known:
         changes["refiner.in_channels"] = (2 if "backbone.depth" in known else 1) * changes["head.width"]
     if "backbone.depths" in known:

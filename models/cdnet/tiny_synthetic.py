@@ -1,0 +1,36 @@
+"""A small CDNet on synthetic scenes, in minutes on a CPU core and without any file.
+
+Paper:  Chen et al., ICCV 2021 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/cdnet/tiny_synthetic.py --cpu
+Cost:   not run here
+Result: not run here
+
+Without pretrained weights faint small disks are ignored for long: here they are larger, and enter at full strength.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.core.registry import spec
+from isegm.data import recipes
+from isegm.methods.cdnet import cdnet
+from isegm.nn.encoders.fusion import Conv1S
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = cdnet(
+    layers=10,
+    width=32,
+    resnet_width=16,
+    fusion=spec(Conv1S, in_channels=2, scale=1.0),
+    click_radius=10,
+    backbone_lr=1.0,
+)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(cfg, **recipes.SMALL_SCENES)
+    train = TrainConfig(epochs=6, batch_size=8, lr=3e-3, milestones=(4, 5), ema=0.99, amp="auto", channels_last=True)
+    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
