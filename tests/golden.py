@@ -25,6 +25,8 @@ def golden_tensor(key: str, shape: tuple[int, ...]) -> Tensor:
         values = 0.1 * noise
     elif key.endswith("running_var"):
         values = 1 + 0.1 * noise
+    elif key.endswith(("cls_token", "pos_embed")):
+        values = 0.02 * noise
     elif len(shape) == 1:
         values = 1 + 0.1 * noise if key.endswith("weight") else 0.1 * noise
     else:

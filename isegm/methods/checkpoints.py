@@ -2,7 +2,7 @@
 
 A file of this package carries the spec of its model as JSON. A file of an original code base is recognised by its keys and
 shapes: every module in ``isegm.methods`` may offer ``published(shapes, config)`` for that. Nothing that a file names is ever
-imported, except parts of networks in this package.
+imported, except parts of networks in this package; ``STAND_INS`` of a method names Python objects that its files may hold.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
         IsegmError: the file is missing, broken or foreign, its spec names anything but networks of this package, or a single
             tensor is missing, unexpected or of another shape.
     """
-    contents = read_weights(path)
+    contents = read_weights(path, stand_ins=[name for names in _hooks("STAND_INS") for name in names])
     try:
         written, tensors = _interpreted(contents, path)
         model = _built(written.spec)
@@ -193,8 +193,8 @@ def _check_parts(described: Any) -> None:
         _check_parts(value)
 
 
-def _hooks(name: str) -> Iterator[Callable[..., Published | None]]:
-    """The functions called ``name`` of all modules in ``isegm.methods``."""
+def _hooks(name: str) -> Iterator[Any]:
+    """What is called ``name`` in the modules of ``isegm.methods``."""
     for info in sorted(pkgutil.iter_modules(isegm.methods.__path__), key=lambda info: info.name):
         hook = getattr(importlib.import_module(f"isegm.methods.{info.name}"), name, None)
         if hook is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,27 @@ SHOWN = 10  # keys of each kind that an error names
 HUB = "hub:"
 # How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack it (f-BRS' ResNets).
 COUNTER = "num_batches_tracked"
+READING = threading.Lock()
 
 
-def read_weights(path: str | Path) -> dict[str, Any]:
+class StandIn:
+    """What a Python object in a weight file becomes: it takes anything and does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, Any]:
     """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or safetensors.
 
     Nothing in the file is executed: PyTorch files are read with ``weights_only=True``.
+
+    Args:
+        stand_ins: whole names of classes and functions that a PyTorch file may mention; each is read as a ``StandIn``, and
+            nothing of such a name is imported.
 
     Returns:
         What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ..., "metadata": ...}``.
@@ -44,7 +60,7 @@ def read_weights(path: str | Path) -> dict[str, Any]:
     if head.startswith(b"version https://git-lfs"):
         raise IsegmError(f"{path} is a Git LFS pointer, not weights: run 'git lfs pull'")
     try:
-        contents = _read_safetensors(path) if head[8:9] == b"{" else torch.load(path, map_location="cpu", weights_only=True)
+        contents = _read_safetensors(path) if head[8:9] == b"{" else _read_pytorch(path, stand_ins)
     except Exception as error:  # a broken or foreign file can make the readers raise anything at all
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
@@ -57,8 +73,8 @@ def read_weights(path: str | Path) -> dict[str, Any]:
 
 
 def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
-    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry ``state_dict``."""
-    tensors = contents.get("state_dict", contents)
+    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry ``state_dict`` or ``model``."""
+    tensors = contents.get("state_dict", contents.get("model", contents))
     named = isinstance(tensors, Mapping) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items())
     if not (named and tensors):
         raise IsegmError(f"{path} holds no state dict; its entries are {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}")
@@ -249,6 +265,13 @@ def _rename(key: str, pairs: Iterable[tuple[str, str]]) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _read_pytorch(path: Path, stand_ins: Iterable[str]) -> Any:
+    known = [(StandIn, name) for name in stand_ins]
+    # A module stored as a Python object holds a set. PyTorch keeps what is allowed per process, hence the lock.
+    with READING, torch.serialization.safe_globals([*known, set]):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

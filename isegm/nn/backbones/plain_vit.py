@@ -1,0 +1,220 @@
+"""The plain vision transformer (arXiv 2010.11929) on large images: one scale, and attention within windows in most blocks.
+
+ViTDet's form of it (arXiv 2203.16527, section 3.1) with a second patch embedding for clicks, as SimpleClick has it. Parameter
+names follow the original grammar, so that MAE's weights and published checkpoints map by prefix alone.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isegm.core.errors import IsegmError
+from isegm.nn.weights import load_backbone, pretrained_tensors
+
+CLASSES = 1000  # of the classifier that published checkpoints hold
+UNUSED = ("cls_token", "fc_norm.", "head.")
+
+
+class PlainViT(nn.Module):
+    """Tokens of one size from patches of image and clicks; no norm follows the last block.
+
+    # differs from the original: at test time the blocks may not be shuffled over the image ("random_split").
+
+    Args:
+        channels, depth, heads: of the tokens, the number of blocks (a multiple of 4), and of attention heads. Published: 768,
+            12, 12 (base); 1024, 24, 16 (large); 1280, 32, 16 (huge).
+        patch: rows and columns of a patch in pixels. Published: 16, and 14 for huge.
+        size: rows and columns of the images it is trained on, in pixels; there are as many positional embeddings as patches
+            in them. Other images get them resized.
+        window: about how many pixels a window of attention is wide and high. Published: 224.
+        side_channels: coordinate features: two click maps, and the previous mask.
+
+    Attributes:
+        out_channels: of the map it makes, whose stride is ``patch``.
+        interval: every so many blocks one attends to the whole image.
+
+    Raises:
+        IsegmError: numbers that do not fit each other.
+    """
+
+    def __init__(
+        self,
+        channels: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        patch: int = 16,
+        size: int = 448,
+        window: int = 224,
+        side_channels: int = 3,
+    ):
+        super().__init__()
+        for what, whole, part in (("channels", channels, heads), ("depth", depth, 4), ("size", size, patch)):
+            if whole < part or whole % part:
+                raise IsegmError(f"a plain ViT with {what}={whole}: expected a multiple of {part}")
+        if window < patch:
+            raise IsegmError(f"a plain ViT with window={window}: expected at least the {patch} pixels of a patch")
+        self.out_channels, self.side_channels, self.patch = channels, side_channels, patch
+        self.grid = (size // patch, size // patch)
+        self.window = window // patch  # in tokens
+        self.interval = 6 if depth == 12 else depth // 4
+        self.patch_embed = PatchEmbed(3, channels, patch)
+        self.patch_embed_coords = PatchEmbed(side_channels, channels, patch)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, channels), requires_grad=False)
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], channels))  # the first: of cls_token
+        self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(depth))
+        # Never called, as cls_token; published checkpoints have them.
+        self.fc_norm = nn.LayerNorm(channels, eps=1e-6).requires_grad_(False)
+        self.head = nn.Linear(channels, CLASSES).requires_grad_(False)
+        self.apply(initialise)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+
+    def forward(self, image: Tensor, side: Tensor | None = None) -> Tensor:
+        """Extract features.
+
+        Args:
+            image: ``B 3 H W`` normalised RGB, of a size that ``frame`` returns.
+            side: ``B K H W`` coordinate features; without them nothing is added.
+
+        Returns:
+            ``B C h w``, h = H / patch and w = W / patch.
+
+        Raises:
+            IsegmError: the windows do not divide the patches of an image of this size.
+        """
+        size = tuple(image.shape[-2:])
+        if size != self.frame(size):
+            raise IsegmError(
+                f"a plain ViT with patches of {self.patch} pixels and windows of {self.window} patches cannot divide a view of"
+                f" {size[0]} x {size[1]} pixels; {' x '.join(map(str, self.frame(size)))} is the next size that works"
+            )
+        x = self.patch_embed(image)  # B h w C
+        if side is not None:
+            x = x + self.patch_embed_coords(side)
+        x = x + resized_positions(self.pos_embed[:, 1:], self.grid, tuple(x.shape[1:3]))
+        windows = tuple(map(self._windows, x.shape[1:3]))
+        for number, block in enumerate(self.blocks, 1):
+            x = block(x, windows if number % self.interval else (1, 1))
+        return x.permute(0, 3, 1, 2)
+
+    def frame(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The smallest size that works and is at least ``size``: rows and columns in pixels. 448 and 672 stay as they are.
+
+        # differs from the original: there, it must be given such a size of at least one window.
+        """
+        return tuple(self.patch * self._fitting(-(-side // self.patch)) for side in size)
+
+    def load_pretrained(self, path: str | Path) -> None:
+        """Load MAE's file (mae_pretrain_vit_base.pth), or another of a ViT with a class token; clicks' input stays as it is.
+
+        Positional embeddings are resized to the grid of this network.
+
+        Raises:
+            IsegmError: the file cannot be read, holds no ViT, or one of another size.
+        """
+        tensors = pretrained_tensors(path)
+        if (positions := tensors.get("pos_embed")) is not None:
+            side = math.isqrt(positions.shape[1] - 1)
+            if side**2 != positions.shape[1] - 1:
+                raise IsegmError(f"{path} has {positions.shape[1]} positions; expected those of a square and of a class token")
+            grid = resized_positions(positions[:, 1:].float(), (side, side), self.grid)
+            tensors["pos_embed"] = torch.cat([positions[:, :1], grid.flatten(1, 2)], 1)
+        load_backbone(self, tensors, path, without=("patch_embed_coords.", *UNUSED))
+
+    def _windows(self, tokens: int) -> int:
+        """Windows along a side of so many tokens."""
+        return max(1, tokens // self.window)
+
+    def _fitting(self, tokens: int) -> int:
+        tokens = max(2, tokens)  # a feature pyramid halves them once more
+        while tokens % self._windows(tokens):
+            tokens += 1
+        return tokens
+
+
+class PatchEmbed(nn.Module):
+    """A linear layer on patches side by side."""
+
+    def __init__(self, inputs: int, outputs: int, patch: int):
+        super().__init__()
+        self.proj = nn.Conv2d(inputs, outputs, patch, stride=patch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B K H W`` to ``B h w C``."""
+        return self.proj(x).permute(0, 2, 3, 1)
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward network, each with a norm before it and a shortcut around it."""
+
+    def __init__(self, channels: int, heads: int):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels, eps=1e-6)
+        self.attn = Attention(channels, heads)
+        self.norm2 = nn.LayerNorm(channels, eps=1e-6)
+        self.mlp = MLP(channels, 4 * channels)
+
+    def forward(self, x: Tensor, windows: tuple[int, int]) -> Tensor:
+        """``B h w C`` to the same; ``windows`` as in ``Attention``."""
+        x = x + self.attn(self.norm1(x), windows)
+        return x + self.mlp(self.norm2(x))
+
+
+class Attention(nn.Module):
+    """Multi-head attention, in each window for itself."""
+
+    def __init__(self, channels: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, windows: tuple[int, int]) -> Tensor:
+        """``B h w C`` to the same; ``windows`` (rows, columns) of them, all alike, tile the image."""
+        query, key, value = self.qkv(split(x, windows)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        found = F.scaled_dot_product_attention(query, key, value)  # B*windows heads N c
+        return joined(self.proj(found.transpose(1, 2).flatten(2)), windows, tuple(x.shape[1:3]))
+
+
+class MLP(nn.Module):
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+def split(x: Tensor, windows: tuple[int, int]) -> Tensor:
+    """``B h w C`` to ``B*windows N C``, the N tokens of each window row by row."""
+    rows, cols = windows
+    tiles = x.unflatten(2, (cols, -1)).unflatten(1, (rows, -1))  # B rows h' cols w' C
+    return tiles.transpose(2, 3).flatten(3, 4).flatten(0, 2)
+
+
+def joined(tokens: Tensor, windows: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """The inverse of ``split``: ``B*windows N C`` to ``B h w C`` of a grid (h, w)."""
+    rows, cols = windows
+    tiles = tokens.unflatten(1, (grid[0] // rows, grid[1] // cols)).unflatten(0, (-1, rows, cols))  # B rows cols h' w' C
+    return tiles.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def resized_positions(positions: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
+    """``1 N C`` embeddings of the N places of a grid (rows, columns) to ``1 h w C`` of the wanted one; corners not aligned."""
+    positions = positions.unflatten(1, grid)
+    if grid == wanted:
+        return positions
+    resized = F.interpolate(positions.permute(0, 3, 1, 2), size=wanted, mode="bicubic", align_corners=False)
+    return resized.permute(0, 2, 3, 1)
+
+
+def initialise(module: nn.Module) -> None:
+    """Small linear layers; norms are the identity and convolutions PyTorch's, as they are by default."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
