@@ -30,6 +30,8 @@ def loaded(path: Path) -> ModuleType:
 SMALL_TRANSFORMER = {"backbone.variant": "tiny", "head.in_channels": [16, 32, 80, 128], "head.width": 16}
 TINY_HRNET = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
 SMALL_RESNET = {"backbone.layers": 34, "head.in_channels": 512, "head.skip_channels": 64, "head.width": 16}
+SMALL_VIT = {"backbone.channels": 16, "backbone.depth": 4, "backbone.heads": 2, "backbone.patch": 16, "backbone.size": 64}
+SMALL_VIT |= {"neck.in_channels": 16, "neck.out_channels": [8] * 4, "head.in_channels": [8] * 4}
 SMALL_MULTIGRID = {"backbone.depths": [1, 1, 1, 1], "backbone.width": 8, "head.in_channels": 256, "head.skip_channels": 32}
 
 
@@ -37,6 +39,8 @@ def smaller(described: Spec) -> dict[str, object]:
     """Overrides that make the network of a spec as small as its parts can be."""
     known = dict(leaves(described))
     changes = dict(next((c for c in (TINY_HRNET, SMALL_RESNET, SMALL_TRANSFORMER) if set(c) <= set(known)), {}))
+    if "backbone.patch" in known:
+        changes = dict(SMALL_VIT)
     if "feedback.channels" in known:
         changes |= {"feedback.channels": changes["head.in_channels" if "backbone.depth" in known else "head.width"]}
     if "feature_diffusion.channels" in known:

@@ -1,0 +1,29 @@
+"""A small SimpleClick on synthetic scenes, in minutes on two CPU cores and without any file.
+
+Paper:  arXiv 2210.11006 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/simpleclick/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors --datasets synthetic --cpu
+Cost:   not run here
+Result: not run here
+
+Patches have 8 pixels and windows 64, so crops of 128 x 128 have four windows, as those of 448 x 448 have in the paper. Scenes
+are those of models/ritm/tiny_synthetic.py in smaller crops, of the size that configs/eval/simpleclick.yml shows them at.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.simpleclick import simpleclick
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = simpleclick("tiny", 128)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(cfg, **(recipes.SMALL_SCENES | {"crop": (128, 128), "epoch_len": 1600}))
+    train = TrainConfig(epochs=8, batch_size=16, lr=1e-3, milestones=(6, 7), clip=1.0, ema=0.99, amp="auto")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

@@ -1,0 +1,26 @@
+"""SimpleClick with ViT-H on COCO+LVIS, crops of 448 x 448, three simulated corrections.
+
+Paper:  arXiv 2210.11006; published as cocolvis_vit_huge, trained on four GPUs
+Needs:  MAE's weights, see PRETRAINED in config.yml
+Run:    python train.py models/simpleclick/vit_huge448_cocolvis.py --gpus 0,1,2,3
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.simpleclick import simpleclick
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = simpleclick("huge", 448)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.cocolvis(cfg, crop=(448, 448), max_clicks=24, merge_objects=0.15, stuff_prob=0.30)
+    train = TrainConfig(epochs=55, batch_size=32, lr=5e-5, milestones=(50, 55), pretrained="MAE_HUGE")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

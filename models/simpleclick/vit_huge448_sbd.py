@@ -1,0 +1,35 @@
+"""SimpleClick with ViT-H on SBD, crops of 448 x 448, three simulated corrections.
+
+Paper:  arXiv 2210.11006; published as sbd_vith_epoch_54, trained on four GPUs
+Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or data.sample_scores=null
+Run:    python train.py models/simpleclick/vit_huge448_sbd.py --gpus 0,1,2,3
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.simpleclick import simpleclick
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = simpleclick("huge", 448)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.sbd(
+        cfg,
+        crop=(448, 448),
+        max_clicks=24,
+        merge_objects=0.15,
+        sample_scores="sbd_samples_weights.pkl",
+        val_augmentation="val_sbd",
+        keep_background=0.01,
+        val_epoch_len=500,
+    )
+    train = TrainConfig(epochs=55, batch_size=32, lr=5e-5, milestones=(50, 55), pretrained="MAE_HUGE")
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

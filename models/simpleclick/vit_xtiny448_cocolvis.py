@@ -1,0 +1,25 @@
+"""SimpleClick with an extra tiny ViT on COCO+LVIS, crops of 448 x 448, three simulated corrections.
+
+Paper:  arXiv 2210.11006; a published script
+Run:    python train.py models/simpleclick/vit_xtiny448_cocolvis.py --gpus 0
+Cost:   not run here
+Result: not run here
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.data import recipes
+from isegm.methods.simpleclick import simpleclick
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = simpleclick("xtiny", 448)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.cocolvis(cfg, crop=(448, 448), max_clicks=24, merge_objects=0.15, stuff_prob=0.30)
+    train = TrainConfig(epochs=230, batch_size=32, lr=5e-5, milestones=(200, 230))
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
