@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -21,7 +22,8 @@ def command(*words, torchrun=0, options=()):
 
 def environment(folder, **more):
     clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
-    return clean | {"TOY_EXPERIMENTS": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
+    patient = {"OMP_NUM_THREADS": "1", "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # torchrun kills after 30 seconds otherwise
+    return clean | patient | {"TOY_EXPERIMENTS": str(folder), "PYTHONPATH": str(ROOT)} | more
 
 
 def train(folder, *words, torchrun=0, options=(), status=0, **more):
@@ -35,6 +37,15 @@ def train(folder, *words, torchrun=0, options=(), status=0, **more):
     )
     assert done.returncode == status, done.stderr
     return done.stderr
+
+
+def wait_for(path, running):
+    """Wait until a process has written a file, however busy the machine is; fail if it ends before."""
+    deadline = time.monotonic() + 600
+    while not path.exists():
+        assert running.poll() is None, running.communicate()[1]
+        assert time.monotonic() < deadline, f"{path} does not come"
+        time.sleep(0.05)
 
 
 def result(folder, run="000"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -13,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from isegm.core.errors import IsegmError
+from isegm.training.stopping import ignore_stops, stops_held_back
 
 Key = tuple[int, int]
 Batch = dict[str, torch.Tensor]
@@ -96,7 +96,8 @@ class Loader:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        self._running = iter(self._loader)
+        with stops_held_back():  # one that came before a data process ignores it would end that, and the training with an error
+            self._running = iter(self._loader)
         try:
             yield from self._running
         except IsegmError as error:
@@ -152,7 +153,5 @@ def held_out(length: int, batch_size: int, rank: int, count: int) -> Iterator[tu
 
 
 def _start_worker(worker: int) -> None:
-    # Ctrl-C and SIGTERM reach the whole process group; the training process decides when to stop and ends its workers.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    ignore_stops()  # they reach the whole process group; the training process decides when to stop and ends its workers
     cv2.setNumThreads(0)

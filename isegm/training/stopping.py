@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-log = logging.getLogger("isegm")
+from isegm.training.distributed import launched
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def stops_held_back() -> Iterator[None]:
+    """Hold SIGTERM and SIGINT back from this thread and from the processes it starts, until they say what to do about them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_stops() -> None:
+    """Ignore SIGTERM and SIGINT, those held back since the start of this process too."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 class Stopped(KeyboardInterrupt):
@@ -26,7 +46,11 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Catch SIGTERM and SIGINT while training; outside the main thread signals stay as they are."""
+    """Catch SIGTERM and SIGINT while training; outside the main thread signals stay as they are.
+
+    A process that was started for this training alone ignores them afterwards if it was stopped: it is about to leave, and the
+    one that started it may pass on what a batch system sent to all of them already.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -36,12 +60,19 @@ def stop_requests() -> Iterator[StopRequest]:
         if request.made and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.made = True
-        log.info("%s: finishing this step and saving", signal.Signals(number).name)
+        _say(f"{signal.Signals(number).name}: finishing this step and saving")
 
-    caught = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) is not signal.SIG_IGN]
+    caught = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, remember) for number in caught}
     try:
         yield request
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if request.made and launched() else handler)
+
+
+def _say(message: str) -> None:
+    """On process 0, past the log and its buffers: a signal may come while they are being written to, which Python forbids."""
+    if os.environ.get("RANK", "0") == "0":
+        with contextlib.suppress(OSError, ValueError):  # a notebook's stderr is no file
+            os.write(sys.stderr.fileno(), f"{message}\n".encode())

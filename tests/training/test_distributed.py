@@ -5,11 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
-from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train
+from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train, wait_for
 
 from isegm.core.errors import IsegmError
 from isegm.methods import ritm
@@ -111,11 +110,9 @@ def test_torchrun_passes_sigterm_on_and_the_state_is_saved(tmp_path):
     )
     checkpoint = tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
     try:
-        deadline = time.monotonic() + 60
-        while not checkpoint.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for(checkpoint, running)
         running.send_signal(signal.SIGTERM)
-        said = running.communicate(timeout=60)[1]
+        said = running.communicate(timeout=600)[1]
     finally:
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from isegm.core.errors import IsegmError
-from isegm.training import run_folder
+from isegm.training import batches, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
 from isegm.training.config import RunOptions
 from isegm.training.trainer import NonFiniteLoss
@@ -112,6 +112,19 @@ def test_a_data_process_that_is_killed(trainer_of):
     assert read_checkpoint(last(folder))["progress"] == {"epoch": 1, "batch": 0, "step": 4}
     trainer_of(epochs=3, run={"resume": str(folder)}).fit()
     assert read_checkpoint(last(folder))["progress"]["epoch"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_that_comes_while_data_processes_start(trainer_of, monkeypatch, number):
+    """A batch system signals every process; a data process that does not ignore that yet must not die of it."""
+    ready = batches._start_worker
+
+    def signalled(worker):
+        os.kill(os.getpid(), number)
+        ready(worker)
+
+    monkeypatch.setattr(batches, "_start_worker", signalled)
+    assert read_checkpoint(last(trainer_of(epochs=2, workers=1).fit()))["progress"]["epoch"] == 2
 
 
 def test_a_batch_that_is_not_a_number(trainer_of):

@@ -4,12 +4,11 @@ import importlib.util
 import os
 import signal
 import subprocess
-import time
 from types import SimpleNamespace
 
 import pytest
 import torch
-from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train
+from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train, wait_for
 
 from isegm.core.errors import IsegmError
 from isegm.training.batches import GlobalBatches, held_out
@@ -55,12 +54,10 @@ def test_a_signal_saves_and_the_message_says_how_to_go_on(tmp_path, number, proc
     )
     checkpoint = tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
     try:
-        deadline = time.monotonic() + 60
-        while not checkpoint.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for(checkpoint, running)
         before = read_checkpoint(checkpoint)["progress"]["step"]
         os.killpg(running.pid, number)  # as a terminal or a batch system does: every process of the group
-        said = running.communicate(timeout=60)[1]
+        said = running.communicate(timeout=600)[1]
     finally:
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)

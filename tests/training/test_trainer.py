@@ -18,7 +18,7 @@ from isegm.training import trainer as trainer_module
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.logging import picture
 from isegm.training.rollout import ClickPolicy
-from isegm.training.stopping import Stopped
+from isegm.training.stopping import Stopped, stop_requests
 from isegm.training.trainer import NonFiniteLoss
 
 
@@ -151,6 +151,22 @@ def test_a_signal_finishes_the_step_saves_and_leaves(trainer_of, number):
         trainer.fit()
     assert read_checkpoint(_checkpoints(trainer)[0])["progress"] == {"epoch": 0, "batch": 3, "step": 3}
     assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+
+
+def test_a_process_of_many_that_has_saved_ignores_the_signal_passed_on_to_it(monkeypatch):
+    """The batch system signals all of them, and the one that started them passes it on: the second must not kill."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with stop_requests():
+            pass
+        assert signal.getsignal(signal.SIGTERM) is before
+        with stop_requests() as request:
+            signal.raise_signal(signal.SIGTERM)
+        assert request.made
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_overrides_reach_model_clicks_and_training(trainer_of):
