@@ -20,7 +20,7 @@ from isegm.core.clicks import Click
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.evaluate import evaluate
+from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.sequential import whole_image_click
 from isegm.evaluation.user import next_click
 from isegm.inference.protocol import load_protocol
@@ -48,7 +48,7 @@ def met(args: argparse.Namespace) -> list[Case]:
         def keep(sample: Sample, session: Session, ious: list[float], threshold: float = threshold) -> None:
             found.append((session.prob[0, 0].cpu().numpy() > threshold, sample.gt, session.clicks))
 
-        evaluate(protocol.predictor(model), dataset, protocol, limit=args.limit, observer=keep, progress=True)
+        evaluate(protocol.predictor(model), dataset, protocol, limit=args.limit, observer=keep, run=Run(progress=True))
     return found
 
 

@@ -25,7 +25,7 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.reading import checked_image, read_image
-from isegm.evaluation.evaluate import evaluate
+from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
@@ -164,10 +164,8 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
         protocol,
         limit=args.limit,
         observer=pictures,
-        records=task.records(dataset.name),
-        shard=task.shard,
-        progress=task.shard.first,
         player=partial(play_sequentially, predictor, dataset, protocol) if args.sequential else None,
+        run=Run(task.records(dataset.name), task.shard, progress=task.shard.first),
     )
     if result.skipped:
         log.warning("%s: %d of %d objects were skipped", name, len(result.skipped), len(result.skipped) + len(result.objects))

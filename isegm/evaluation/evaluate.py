@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +22,21 @@ Outcomes = Iterator[tuple[int, ObjectRecord | Skipped]]
 Player = Callable[[Sequence[int], Clock], Outcomes]
 
 
+@dataclass(frozen=True)
+class Run:
+    """How a run is kept and shared out.
+
+    Attributes:
+        records: where outcomes are kept as they come; objects already in it are not played again.
+        shard: which part of the objects is this process's; every process gets the whole result.
+        progress: show a progress bar (of this process's part).
+    """
+
+    records: RecordFile | None = None
+    shard: Shard = ALONE
+    progress: bool = False
+
+
 def evaluate(
     predictor: Predictor,
     dataset: EvalDataset,
@@ -29,10 +45,8 @@ def evaluate(
     limit: int | None = None,
     settings: EngineSettings | None = None,
     observer: Observer | None = None,
-    records: RecordFile | None = None,
-    shard: Shard = ALONE,
-    progress: bool = False,
     player: Player | None = None,
+    run: Run | None = None,
 ) -> DatasetResult:
     """Play the simulated user on every object of a data set.
 
@@ -41,14 +55,14 @@ def evaluate(
         limit: only the first so many objects.
         settings: how the work is laid out; by default as suits the device.
         observer: called with the sample, the session after a click and the IoUs so far, e.g. to draw pictures.
-        records: where outcomes are kept as they come; objects already in it are not played again.
-        shard: which part of the objects is this process's; every process gets the whole result.
-        progress: show a progress bar (of this process's part).
         player: plays objects in another way than the lock-step engine.
+        run: how outcomes are kept and shared out; by default in this process alone, and not at all.
 
     Raises:
-        IsegmError: no object could be evaluated, or ``records`` belong to another run.
+        IsegmError: no object could be evaluated, or the records belong to another run.
     """
+    run = run or Run()
+    records, shard = run.records, run.shard
     count = len(dataset) if limit is None else min(limit, len(dataset))
     fingerprint, clock, started = dataset.fingerprint(), Clock(), time.perf_counter()
     known = records.open(fingerprint) if records else {}
@@ -57,7 +71,7 @@ def evaluate(
     own = shard.part([index for index in range(count) if index not in outcomes])
     engine = Engine(predictor, dataset, protocol, clock, settings, observer)
     played = player(own, clock) if player else engine.run(own)
-    with tqdm(total=len(own), desc=dataset.name, disable=not progress, unit="obj") as bar:
+    with tqdm(total=len(own), desc=dataset.name, disable=not run.progress, unit="obj") as bar:
         for index, outcome in played:
             outcomes[index] = outcome
             if records:

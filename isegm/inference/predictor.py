@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,21 @@ class Request:
         return self.view.size, self.fresh, state_shape(self.session.state)
 
 
+@dataclass(frozen=True)
+class Finish:
+    """What becomes of an answer once it is back in the image.
+
+    Attributes:
+        refine: settings of the method's second look, see ``ClickModel.refine_many``.
+        merge: how answers are merged into the mask that a session started from, None to replace it.
+        integrity: post-processing of what the user sees, None for none.
+    """
+
+    refine: Mapping[str, float] = field(default_factory=dict)
+    merge: ProgressiveMerge | None = None
+    integrity: StructuralIntegrity | None = None
+
+
 class Predictor:
     """Answers clicks with a model, for one session or many at once. Holds no session: it can be shared by threads.
 
@@ -45,12 +60,10 @@ class Predictor:
         model: the network; put into eval mode.
         zoom: where it looks, ``ZoomIn()`` or ``WholeImage()``.
         mirror: average over the view and its mirror image.
+        finish: what becomes of answers; by default the method's second look and nothing else.
         clicks_limit: the network sees only the first so many clicks of a session; None for all.
         max_pixels: the most pixels in one forward pass, mirror images counted; a single view may exceed it.
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
-        merge: how answers are merged into the mask that a session started from, None to replace it.
-        refine: settings of the method's second look, see ``ClickModel.refine_many``.
-        integrity: post-processing of what the user sees, None for none.
     """
 
     def __init__(
@@ -59,15 +72,13 @@ class Predictor:
         zoom: ZoomIn | WholeImage | None = None,
         *,
         mirror: bool = False,
+        finish: Finish | None = None,
         clicks_limit: int | None = None,
         max_pixels: int | None = None,
         amp: bool = False,
-        merge: ProgressiveMerge | None = None,
-        refine: Mapping[str, float] | None = None,
-        integrity: StructuralIntegrity | None = None,
     ) -> None:
         self.model = model.eval()
-        self.merge, self.refine, self.integrity = merge, dict(refine or {}), integrity
+        self.finish = finish or Finish()
         self.zoom = ZoomIn() if zoom is None else zoom
         if self.zoom.follow not in (None, *model.shown_maps):
             known = ", ".join(model.shown_maps) or "nothing but its answer"
@@ -146,7 +157,8 @@ class Predictor:
                 second = [Request(s, s.clicks, self.zoom.view(s, s.clicks)) for s in seen]
                 for i, session in zip(again, self._answer(second), strict=True):
                     answers[i] = session
-        return answers if self.integrity is None else [self.integrity(session) for session in answers]
+        integrity = self.finish.integrity
+        return answers if integrity is None else [integrity(session) for session in answers]
 
     def views_per_pass(self, size: tuple[int, int]) -> int:
         """How many views of a size (rows, columns) go into one forward pass."""
@@ -186,10 +198,9 @@ class Predictor:
             probs = pred.logits.float().sigmoid()
             before = [request.session for request in requests]
             after = [self._after(request, pred, probs[i : i + 1], i, len(requests)) for i, request in enumerate(requests)]
-            refined = self.model.refine_many(before, after, pred, **self.refine)
-        if self.merge is None:
-            return refined
-        return [self.merge(b, a) for b, a in zip(before, refined, strict=True)]
+            refined = self.model.refine_many(before, after, pred, **self.finish.refine)
+        merge = self.finish.merge
+        return refined if merge is None else [merge(b, a) for b, a in zip(before, refined, strict=True)]
 
     def _round(self, requests: Sequence[Request]) -> Round:
         shown, clicks = [], []

@@ -11,7 +11,7 @@ import yaml
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.inference.merge import ProgressiveMerge
-from isegm.inference.predictor import Predictor
+from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
@@ -116,8 +116,7 @@ class Protocol:
         zoom = WholeImage(**_with_tuples(self.whole)) if self.zoom is None else ZoomIn(**_with_tuples(self.zoom))
         merge = None if self.merge == "replace" else ProgressiveMerge(self.mask_threshold, self.merge)
         integrity = None if self.sis is None else StructuralIntegrity(self.sis, self.mask_threshold)
-        parts = {"merge": merge, "refine": self.refine, "integrity": integrity}
-        return Predictor(model, zoom, mirror=self.mirror, **parts, **options)
+        return Predictor(model, zoom, mirror=self.mirror, finish=Finish(self.refine, merge, integrity), **options)
 
     def thresholds(self) -> tuple[float, ...]:
         """The IoU thresholds that a run with this ``stop_iou`` can be read at: 0.8, 0.85, 0.9 and perhaps 0.95."""

@@ -19,7 +19,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import Sample
 from isegm.evaluation.engine import EngineSettings, Skipped
-from isegm.evaluation.evaluate import evaluate
+from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.sequential import play_sequentially, whole_image_click
@@ -148,7 +148,7 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
     predictor = Predictor(Painted(wait=1), WholeImage())
     settings = EngineSettings(window=1, threads=1, ahead=0)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(predictor, Interrupting(made, 4), protocol, settings=settings, records=RecordFile(tmp_path / "r", IDENTITY))
+        evaluate(predictor, Interrupting(made, 4), protocol, settings=settings, run=Run(RecordFile(tmp_path / "r", IDENTITY)))
     lines = (tmp_path / "r.0.jsonl").read_text().splitlines()
     assert [json.loads(line)["index"] for line in lines[1:]] == [0, 1, 2, 3]
     with (tmp_path / "r.0.jsonl").open("a") as file:
@@ -159,7 +159,7 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
             assert index >= 4, "this object was already played"
             return super().__getitem__(index)
 
-    result = evaluate(predictor, Rest(made), protocol, settings=settings, records=RecordFile(tmp_path / "r", IDENTITY))
+    result = evaluate(predictor, Rest(made), protocol, settings=settings, run=Run(RecordFile(tmp_path / "r", IDENTITY)))
     whole = evaluate(predictor, Listed(made), protocol)
     assert [(o.id, o.clicks, o.ious) for o in result.objects] == [(o.id, o.clicks, o.ious) for o in whole.objects]
     again = RecordFile(tmp_path / "r", IDENTITY)
@@ -190,7 +190,7 @@ def _part(rank: int, port: int, folder: str) -> None:
         predictor = Predictor(Painted(wait=2), WholeImage())
         made = Listed([painted(i) for i in range(5)])
         records = RecordFile(Path(folder) / "r", IDENTITY, shard.rank)
-        result = evaluate(predictor, made, protocol, shard=shard, records=records)
+        result = evaluate(predictor, made, protocol, run=Run(records, shard))
         Path(folder, f"out{rank}.json").write_text(json.dumps([o.as_json()["clicks"] for o in result.objects]))
 
 

@@ -15,7 +15,7 @@ from isegm.core.registry import build
 from isegm.core.rounds import Prediction, Round
 from isegm.inference.engine import Engine
 from isegm.inference.merge import ProgressiveMerge, merged_mask
-from isegm.inference.predictor import Predictor
+from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.protocol import load_protocol, with_crops
 from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.checkpoints import save_model
@@ -70,7 +70,7 @@ class Watching(Painted):
 def test_the_user_sees_the_merged_mask_and_the_network_its_own() -> None:
     model = Watching(0)
     model.shown = []
-    predictor = Predictor(model, WholeImage(), merge=ProgressiveMerge())
+    predictor = Predictor(model, WholeImage(), finish=Finish(merge=ProgressiveMerge()))
     answer = square(20, 20) | square(35, 0)  # what the network says, whatever is clicked
     session = predictor.click(predictor.start(red(answer), OLD), Click(25, 25, True))
     assert np.array_equal(session.prob[0, 0].numpy(), OLD | square(20, 20))
@@ -81,7 +81,7 @@ def test_the_user_sees_the_merged_mask_and_the_network_its_own() -> None:
 
 
 def test_a_session_that_starts_from_nothing_is_not_merged() -> None:
-    predictor = Predictor(Painted(0), WholeImage(), merge=ProgressiveMerge())
+    predictor = Predictor(Painted(0), WholeImage(), finish=Finish(merge=ProgressiveMerge()))
     answer = square(20, 20) | square(35, 0)
     session = predictor.click(predictor.start(red(answer)), Click(25, 25, True))
     assert np.array_equal(session.prob[0, 0].numpy() > 0.5, answer)
@@ -96,9 +96,9 @@ def test_an_unknown_merge_is_an_error() -> None:
 def test_the_protocol_prescribes_the_merge_and_the_second_look() -> None:
     protocol = load_protocol("focalclick")
     predictor = protocol.predictor(Painted(0))
-    assert predictor.merge == ProgressiveMerge(0.5, "published")
-    assert predictor.refine == {"expansion": 1.4}
-    assert load_protocol("ritm").predictor(Painted(0)).merge is None
+    assert predictor.finish.merge == ProgressiveMerge(0.5, "published")
+    assert predictor.finish.refine == {"expansion": 1.4}
+    assert load_protocol("ritm").predictor(Painted(0)).finish.merge is None
 
 
 def test_users_get_the_guarded_merge(tmp_path) -> None:
@@ -106,7 +106,7 @@ def test_users_get_the_guarded_merge(tmp_path) -> None:
     save_model(tmp_path / "model.safetensors", build(described), described)
     engine = Engine(tmp_path / "model.safetensors", device="cpu")
     assert engine.protocol.label == "focalclick v1 (merge=guarded)"
-    assert engine._predictor.merge.kind == "guarded"
+    assert engine._predictor.finish.merge.kind == "guarded"
 
 
 def test_every_view_has_one_size_and_the_crop_always_follows_the_object() -> None:
@@ -138,7 +138,7 @@ def test_flags_change_the_crops() -> None:
     protocol = with_crops(load_protocol("focalclick"), 384, 1.2, 1.6)
     assert protocol.zoom["size"] == [384, 384]
     assert protocol.zoom["expansion"] == 1.2
-    assert protocol.predictor(Painted(0)).refine == {"expansion": 1.6}
+    assert protocol.predictor(Painted(0)).finish.refine == {"expansion": 1.6}
     assert protocol.label == "focalclick v1 (zoom.size=[384, 384], zoom.expansion=1.2, refine.expansion=1.6)"
     assert with_crops(load_protocol("focalclick")) == load_protocol("focalclick")
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Prediction, Round
 from isegm.inference.merge import ProgressiveMerge
-from isegm.inference.predictor import Predictor
+from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.zoom import ZoomIn
 
 
@@ -65,7 +65,7 @@ def test_a_given_mask_is_merged_with_the_last_of_the_passes() -> None:
     start = torch.zeros(240, 320)
     start[100:160, 150:220] = 1
     merge = ProgressiveMerge(0.5, "guarded")
-    predictor = Predictor(Watched(), whole(first_passes=2), merge=merge)
+    predictor = Predictor(Watched(), whole(first_passes=2), finish=Finish(merge=merge))
     session = predictor.start(probe_image(), start)
     merged = predictor.click(session, Click(60, 60, True))
     plain = Predictor(Watched(), whole(first_passes=2)).click(session, Click(60, 60, True))

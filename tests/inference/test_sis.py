@@ -20,7 +20,7 @@ from isegm.core.samples import Sample
 from isegm.evaluation.evaluate import evaluate
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.engine import Engine
-from isegm.inference.predictor import Predictor
+from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.zoom import WholeImage, ZoomIn
@@ -115,7 +115,7 @@ def two_spots() -> np.ndarray:
 @pytest.mark.parametrize("zoom", [WholeImage(), ZoomIn(size=64, min_crop=20)])
 def test_the_network_goes_on_from_its_own_answer(zoom: WholeImage | ZoomIn) -> None:
     plain = Predictor(Spotted(), zoom, mirror=True)
-    tidy = Predictor(Spotted(), zoom, mirror=True, integrity=StructuralIntegrity(4))
+    tidy = Predictor(Spotted(), zoom, mirror=True, finish=Finish(integrity=StructuralIntegrity(4)))
     a, b = plain.start(two_spots()), tidy.start(two_spots())
     for click in (Click(5, 5, False), Click(2, 70, True), Click(20, 20, True), Click(45, 60, True)):
         kept = b
