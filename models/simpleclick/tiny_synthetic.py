@@ -24,6 +24,6 @@ MODEL = simpleclick("tiny", 128)
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.synthetic(cfg, **(recipes.SMALL_SCENES | {"crop": (128, 128), "epoch_len": 1600}))
-    train = TrainConfig(epochs=8, batch_size=16, lr=1e-3, milestones=(6, 7), clip=1.0, ema=0.99, amp="auto")
+    data = recipes.synthetic(cfg, **(recipes.SMALL_SCENES | {"crop": (128, 128)}))
+    train = TrainConfig(epochs=8, batch_size=8, lr=1e-3, milestones=(6, 7), clip=1.0, ema=0.99, amp="auto")
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
