@@ -19,7 +19,7 @@ from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round
-from isegm.methods.base import ClickModel
+from isegm.methods.base import Adjustable, ClickModel
 from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.diffusion import FeatureDiffusion, PixelDiffusion
@@ -33,6 +33,7 @@ from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.weights import KeyMap, Published
 
 GATE_LOSS = 0.4
+STEPS = Adjustable("diffusion", "Pixel diffusion", "pixel_diffusion.steps", 1, 20, 1, "Steps that clicks are spread by")
 
 
 class CDNet(ClickModel):
@@ -77,6 +78,7 @@ class CDNet(ClickModel):
             raise IsegmError(f"latents={latents}: expected a number of answers, 0 for none")
         self.backbone, self.head, self.fusion = backbone, head, fusion
         self.feature_diffusion, self.pixel_diffusion = feature_diffusion, pixel_diffusion
+        self.adjustable = () if pixel_diffusion is None else (STEPS,)
         self.latent = SepConvHead(head.out_channels, latents) if latents else None
         self.click_radius, self.backbone_lr, self.disks = click_radius, backbone_lr, disk_maps
         self.focal, self.diversity = NormalizedFocalLoss(alpha=0.5, gamma=2), DiversityLoss()

@@ -95,7 +95,7 @@ class PixelDiffusion(nn.Module):
         answer = 2 * logits.float().sigmoid() - 1
         clicked = disks[:, :1] - disks[:, 1:]
         spread = torch.where(answer.abs() > CONFIDENT, answer, 0) + CLICK_STRENGTH * clicked
-        for _ in range(self.steps):
+        for _ in range(int(self.steps)):  # a setting may arrive as 5.0
             gathered = torch.zeros_like(spread)
             for share, moved in zip(alike.split(1, 1), neighbours(spread), strict=True):
                 gathered.addcmul_(share, moved)
@@ -140,8 +140,7 @@ def _shift_kernels(directions: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def _check_constants(module: PixelDiffusion, _: object) -> None:
-    expected = PixelDiffusion(module.steps)
-    for name, value in expected.named_buffers():
+    for name, value in PixelDiffusion().named_buffers():
         if not torch.equal(module.get_buffer(name).cpu(), value):
             raise IsegmError(
                 f"the constants {name} of pixel diffusion differ from those of CDNet: the file was changed, or made for a"

@@ -19,6 +19,7 @@ from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Round, Session
 from isegm.inference.mirror import with_mirror
 from isegm.inference.protocol import load_protocol
+from isegm.inference.settings import adjusted
 from isegm.inference.speed import for_evaluation
 from isegm.methods import fbrs, fcfi, focalclick, ritm
 from isegm.methods.cdnet import CDNet, cdnet, publish, published, tiny
@@ -73,6 +74,14 @@ class TestAnswers:
         plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("pixel_diffusion.")})
         assert torch.equal(plain.infer(round_).logits, model(round_).logits)
         assert not torch.equal(model.infer(round_).logits, model(round_).logits)
+
+    @torch.no_grad()
+    def test_steps_of_pixel_diffusion_can_be_set_between_clicks(self, model: CDNet) -> None:
+        round_ = golden_round(64, 80)
+        further = adjusted(model, {"diffusion": 15})
+        assert not torch.equal(further.infer(round_).logits, model.infer(round_).logits)
+        assert (further.pixel_diffusion.steps, model.pixel_diffusion.steps) == (15, 5)
+        assert adjusted(model, {"diffusion": 5}) is model
 
     @torch.no_grad()
     def test_the_reference_answers_the_same(self, model: CDNet) -> None:
