@@ -36,14 +36,19 @@ class FolderPictures:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         list_images(self._folder, "--images")
+        self._listed: tuple[int, list[str]] = -1, []
 
     def names(self) -> list[str]:
-        found = sorted(path.name for path in self._folder.iterdir() if is_image(path) and self._inside(path))
-        return found[:MOST_LISTED]
+        """What is in the folder now; listed anew only once something was added or removed, for there is a request a picture."""
+        changed, listed = self._folder.stat().st_mtime_ns, self._listed
+        if listed[0] != changed:
+            found = sorted(path.name for path in self._folder.iterdir() if is_image(path) and self._inside(path))
+            self._listed = listed = changed, found[:MOST_LISTED]
+        return listed[1]
 
     def read(self, name: str) -> bytes:
         names = self.names()
-        if name not in names:
+        if name not in names or not self._inside(self._folder / name):
             raise unknown("picture", name, names)
         try:
             return (self._folder / name).read_bytes()
