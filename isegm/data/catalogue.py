@@ -16,7 +16,7 @@ from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.datasets.coco_panoptic import CocoPanoptic
 from isegm.data.datasets.duts import duts
 from isegm.data.datasets.hflickr import hflickr
-from isegm.data.datasets.lvis import Lvis
+from isegm.data.datasets.lvis import Lvis, annotation_places
 from isegm.data.datasets.msra10k import msra10k
 from isegm.data.datasets.open_images import OpenImages
 from isegm.data.datasets.pascal_sbd import from_png
@@ -164,7 +164,7 @@ CATALOGUE = (
                 lambda root, cfg, split=split: Lvis(root, split, _photographs(cfg), cache_folder(cfg)),
                 None,
                 objects,
-                (f"lvis_v1_{split}.json", f"annotations/lvis_v1_{split}.json"),
+                annotation_places(split),
             )
             for split, objects in (("train", 1_270_141), ("val", 244_707))
         ),

@@ -78,16 +78,18 @@ def spread(length: int, sample: int | None) -> Sequence[int]:
 
 
 def fingerprint(root: Path, names: Sequence[str]) -> str:
-    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders hold."""
-    digest = hashlib.sha256()
-    for name in names:
-        path = root / name
+    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders hold.
+
+    Files may have several places: which of them one is in does not matter, nor that another has a copy of it.
+    """
+    lines = []
+    for path in (root / name for name in names):
         if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file()):
-                digest.update(f"{file.relative_to(root)} {file.stat().st_size}\n".encode())
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            lines += [f"{file.relative_to(root)} {file.stat().st_size}\n" for file in files]
         elif path.is_file():
-            digest.update(f"{name} {sha256_of(path)}\n".encode())
-    return digest.hexdigest()
+            lines.append(f"{sha256_of(path)}\n")
+    return hashlib.sha256("".join(dict.fromkeys(lines)).encode()).hexdigest()
 
 
 def _read(opened: EvalDataset | Source, index: int) -> None:

@@ -13,6 +13,7 @@ from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, write
 from isegm.data.catalogue import CATALOGUE
 from isegm.data.checking import check, fingerprint, spread
 from isegm.data.conversion.coco_lvis import SUMMARY
+from isegm.data.datasets.lvis import annotation_file, annotation_places
 from isegm.data.evaluation_sets import evaluation_sets
 from isegm.utils.config import REPOSITORY, load_config
 
@@ -117,6 +118,21 @@ def test_fingerprints_follow_annotations(tmp_path: Path) -> None:
     assert first == fingerprint(tmp_path, ("masks", "list.txt"))
     (tmp_path / "list.txt").write_text("b")
     assert first != fingerprint(tmp_path, ("masks", "list.txt"))
+
+
+def test_fingerprints_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> None:
+    places, found = annotation_places("val"), set()
+    for number, place in enumerate(places):
+        path = tmp_path / str(number) / place
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        assert annotation_file(tmp_path / str(number), "val") == path
+        found.add(fingerprint(tmp_path / str(number), places))
+    (tmp_path / "0" / places[-1]).parent.mkdir()
+    (tmp_path / "0" / places[-1]).write_text("{}")
+    found.add(fingerprint(tmp_path / "0", places))
+    assert len(found) == 1
+    assert found != {fingerprint(tmp_path / "nothing", places)}
 
 
 def test_evaluation_sets_that_share_a_folder_and_organs(script: ModuleType, tmp_path: Path) -> None:

@@ -91,11 +91,16 @@ def annotation_file(root: Path, split: str) -> Path:
     Raises:
         IsegmError: nowhere.
     """
-    names = (f"lvis_v1_{split}.json", f"annotations/lvis_v1_{split}.json")
-    places = [root / name for name in (*names, f"{split}/lvis_v1_{split}.json", f"{split}/lvis_{split}.json")]
-    if found := next((place for place in places if place.is_file()), None):
+    places = annotation_places(split)
+    if found := next((root / place for place in places if (root / place).is_file()), None):
         return found
-    raise IsegmError(f"LVIS: there is no {names[0]} in {root}, in its folder annotations or in its folder {split}")
+    raise IsegmError(f"LVIS: there is no {places[0]} in {root}, in its folder annotations or in its folder {split}")
+
+
+def annotation_places(split: str) -> tuple[str, ...]:
+    """Where the annotations of a split may be, below the folder; the first that is there is read."""
+    name = f"lvis_v1_{split}.json"
+    return name, f"annotations/{name}", f"{split}/{name}", f"{split}/lvis_{split}.json"
 
 
 def photograph_folder(root: Path, split: str, photographs: Path | None) -> Path | None:
