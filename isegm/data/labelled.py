@@ -34,6 +34,26 @@ class Labelled(NamedTuple):
     labels: Path
 
 
+def listed_names(what: str, listing: Path, folders: Sequence[Path], layout: str) -> list[str]:
+    """The image names in the list of a split, one per line.
+
+    Args:
+        what: the data set.
+        folders: must be there too.
+        layout: what is expected where, for the error.
+
+    Raises:
+        IsegmError: a folder or the list is missing, or the list is empty.
+    """
+    for needed in (*folders, listing):
+        if not needed.exists():
+            raise IsegmError(f"{what}: {needed} does not exist; expected {layout}")
+    names = listing.read_text().split()
+    if not names:
+        raise IsegmError(f"{what}: {listing} is empty; expected one image name per line")
+    return names
+
+
 class ObjectEvaluation(EvalDataset):
     """One sample per object, called ``<name>_<number>``: images in the order given, the objects of an image by number.
 

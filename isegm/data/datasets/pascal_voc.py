@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 from easydict import EasyDict
 
-from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data import reading
 from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.data.labelled import Labelled, ObjectEvaluation, read_labelled
+from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
 from isegm.data.reading import CorruptSample
 from isegm.data.tables import Texts
 from isegm.utils.config import require_path
@@ -58,22 +57,10 @@ class PascalVocObjects:
 
 
 def list_names(root: Path, split: str) -> list[str]:
-    """The image names of a split.
-
-    Raises:
-        IsegmError: a folder or the list is missing, or the list is empty.
-    """
-    path = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-    for needed in (root / "JPEGImages", root / "SegmentationObject", path):
-        if not needed.exists():
-            raise IsegmError(
-                f"PASCAL VOC: {needed} does not exist; expected JPEGImages/, SegmentationObject/ and ImageSets/ in {root},"
-                " which is the folder VOC2012 of the download"
-            )
-    names = path.read_text().split()
-    if not names:
-        raise IsegmError(f"PASCAL VOC: {path} is empty; expected one image name per line")
-    return names
+    """The image names of a split, see ``listed_names``."""
+    listing = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+    layout = f"JPEGImages/, SegmentationObject/ and ImageSets/ in {root}, which is the folder VOC2012 of the download"
+    return listed_names("PASCAL VOC", listing, (root / "JPEGImages", root / "SegmentationObject"), layout)
 
 
 def labelled(root: Path, name: str) -> Labelled:

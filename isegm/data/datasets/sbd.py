@@ -13,11 +13,10 @@ import scipy.io
 from easydict import EasyDict
 from scipy.ndimage import find_objects
 
-from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.data.labelled import Labelled, ObjectEvaluation, read_labelled
+from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
 from isegm.data.reading import CorruptSample
 from isegm.data.tables import Texts
 from isegm.utils.config import require_path
@@ -75,19 +74,9 @@ class SbdEvaluation(ObjectEvaluation):
 
 
 def list_names(root: Path, split: str) -> list[str]:
-    """The image names of a split.
-
-    Raises:
-        IsegmError: a folder or the list is missing, or the list is empty.
-    """
-    path = root / f"{split}.txt"
-    for needed in (root / "img", root / "inst", path):
-        if not needed.exists():
-            raise IsegmError(f"SBD: {needed} does not exist; expected img/, inst/ and {path.name} in {root}")
-    names = path.read_text().split()
-    if not names:
-        raise IsegmError(f"SBD: {path} is empty; expected one image name per line")
-    return names
+    """The image names of a split, see ``listed_names``."""
+    listing = root / f"{split}.txt"
+    return listed_names("SBD", listing, (root / "img", root / "inst"), f"img/, inst/ and {listing.name} in {root}")
 
 
 def labelled(root: Path, name: str) -> Labelled:
