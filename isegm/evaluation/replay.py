@@ -1,4 +1,7 @@
-"""Answering the clicks of a session file again, and comparing with the masks in it."""
+"""Answering the clicks of a session file again, and comparing with the masks in it.
+
+The demo does it too (``Workspace.replayed``), but to go on from there; here it is a measurement, with a result file.
+"""
 
 from __future__ import annotations
 
