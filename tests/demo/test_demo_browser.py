@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from demo_server import RADIUS, app_of, photo_of, png
+from fastapi import FastAPI
 from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -28,12 +29,37 @@ PATIENCE = 60_000  # milliseconds: machines that run tests are busy
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def served() -> FastAPI:
+    return app_of()
+
+
+@pytest.fixture
+def slow(served: FastAPI) -> Iterator[threading.Event]:
+    """While it is set the network has no time for anybody."""
+    busy, over = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        while not over.is_set():
+            if busy.wait(0.02):
+                with served.state.store.turn():
+                    while busy.is_set():
+                        time.sleep(0.02)
+
+    thread = threading.Thread(target=occupy, daemon=True)
+    thread.start()
+    yield busy
+    busy.clear()
+    over.set()
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def address(served: FastAPI) -> Iterator[str]:
     """A server of this process on a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app_of(), host="127.0.0.1", port=port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -189,6 +215,93 @@ def test_two_objects_are_listed_saved_and_deleted(page: playwright.Page) -> None
     page.click("#objects li >> nth=0 >> button[title=Delete]")
     expect(page.locator("#objects li")).to_have_count(1)
     expect(page.locator("#objects li")).to_contain_text("object 2")
+
+
+def test_a_finished_object_is_opened_again_and_corrected(page: playwright.Page) -> None:
+    open_photo(page)
+    pictures = []
+    for y, x in ((40, 40), (80, 110)):
+        click(page, y, x)
+        page.keyboard.press("n")
+        expect(page.locator("body")).to_have_attribute("data-clicks", "0")
+        settled(page)
+        pictures.append(mask_in(saved(page, "All objects, indexed")))
+    page.click("#objects .entry >> text=object 1")
+    expect(page.locator("body")).to_have_attribute("data-clicks", "1")
+    expect(page.locator("#objects .current")).to_contain_text("object 1, in work")
+    settled(page)
+    assert (mask_in(saved(page, "This object")) == 255).sum() == (pictures[0] == 1).sum()
+    page.keyboard.press("Control+z")
+    expect(page.locator("body")).to_have_attribute("data-clicks", "0")
+    page.keyboard.press("Control+y")
+    expect(page.locator("body")).to_have_attribute("data-clicks", "1")
+    settled(page)
+    click(page, 45, 52)
+    corrected = mask_in(saved(page, "This object")) == 255
+    page.click("#finish")
+    expect(page.locator("#objects .current")).to_have_count(0)
+    assert page.locator("#objects .name").all_inner_texts() == ["object 1", "object 2"]
+    settled(page)
+    expected = np.where(pictures[1] == 2, 2, corrected.astype(int))
+    assert (mask_in(saved(page, "All objects, indexed")) == expected).all()
+
+
+def test_the_crop_is_outlined_and_shown_as_the_network_saw_it(page: playwright.Page) -> None:
+    open_photo(page)
+    for y, x in ((40, 60), (42, 66), (44, 70)):
+        click(page, y, x)
+    plain = shown(page)
+    page.keyboard.press("c")
+    expect(page.locator("#inset-frame")).to_be_visible()
+    assert page.evaluate("Math.max(document.getElementById('inset').width, document.getElementById('inset').height)") == 96
+    expect(page.locator("#inset-frame figcaption")).to_contain_text("the network saw")
+    assert np.abs(shown(page) - plain).max() > 40
+    page.keyboard.press("c")
+    expect(page.locator("#inset-frame")).to_be_hidden()
+
+
+def test_what_is_slow_can_be_cancelled_and_nothing_has_changed(page: playwright.Page, slow: threading.Event) -> None:
+    open_photo(page)
+    click(page, 40, 60)
+    area = page.locator("body").get_attribute("data-area")
+    slow.set()
+    for y in (70, 90):
+        page.mouse.click(*place_of(page, y, 60))
+    page.click("#cancel")
+    slow.clear()
+    expect(page.locator(".toast")).to_contain_text("cancelled")
+    settled(page)
+    assert page.locator("body").get_attribute("data-area") == area
+    expect(page.locator("body")).to_have_attribute("data-clicks", "1")  # the click that waited is given up as well
+    click(page, 80, 100)
+
+
+def test_the_page_works_in_a_narrow_window(page: playwright.Page) -> None:
+    page.set_viewport_size({"width": 420, "height": 760})
+    open_photo(page)
+    click(page, 60, 80)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    for name in ("#undo", "#finish", "#save-button", "#open"):
+        box = page.locator(name).bounding_box()
+        assert 0 <= box["x"] <= 420 - box["width"], name
+
+
+def test_every_control_has_a_name(page: playwright.Page) -> None:
+    open_photo(page)
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, input:not([type=file]), select, canvas")].filter((found) =>
+            !(found.getAttribute("aria-label") ?? found.ariaLabel ?? found.labels?.[0]?.textContent ?? found.textContent).trim()
+        ).map((found) => found.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_a_transparent_image_is_shown_as_the_network_sees_it(page: playwright.Page) -> None:
+    pixels = np.full((120, 160, 4), 200, np.uint8)
+    pixels[..., 3] = 0
+    open_photo(page, png(pixels))
+    seen = shown(page)
+    assert (seen[seen.shape[0] // 2, seen.shape[1] // 2] == 200).all()
 
 
 def test_what_is_saved_is_what_the_api_returns(page: playwright.Page) -> None:

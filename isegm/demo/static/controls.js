@@ -68,6 +68,7 @@ export function element(tag, properties = {}, text = "") {
 
 export function toast(message, kind = "note") {
   const made = element("div", { className: `toast ${kind}`, onclick: () => made.remove() }, message);
+  if (kind === "error") made.setAttribute("role", "alert");
   document.getElementById("toasts").append(made);
   setTimeout(() => made.remove(), kind === "error" ? 9000 : 4500);
 }

@@ -18,6 +18,15 @@ export async function decoded(blob) {
   return context.getImageData(0, 0, context.canvas.width, context.canvas.height);
 }
 
+/** Whether a picture has transparent pixels: what lies below them is not what the page shows. */
+export function seeThrough(bitmap) {
+  const context = context2d(bitmap.width, bitmap.height);
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  for (let i = 3; i < data.length; i += 4) if (data[i] < 255) return true;
+  return false;
+}
+
 /**
  * A mask in a colour: `fill` and `outline`, canvases of the image's size, to be drawn with different opacity.
  * `data` is ImageData of 0 and 255.

@@ -2,11 +2,16 @@
 
 import { ApiError, get, getBlob, send, upload } from "./api.js";
 import { Controls, element, toast } from "./controls.js";
-import { bytesOf, coloured, decoded, tinted } from "./layers.js";
+import { showInset } from "./inset.js";
+import { wireKeys } from "./keys.js";
+import { bytesOf, coloured, decoded, seeThrough, tinted } from "./layers.js";
+import { wireMenus } from "./menus.js";
+import { showObjects } from "./objects.js";
 import { Stage } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL = 300; // milliseconds between questions how far a long request is
+const PATIENCE = 1000; // milliseconds until cancelling is offered
 
 let info = null;
 let key = null; // of the open session
@@ -14,6 +19,7 @@ let state = null;
 let controls = null;
 let queue = Promise.resolve();
 let running = 0;
+let cancelled = 0; // so many times; jobs that were waiting then are not begun
 const tints = new Map(); // object number -> { area, fill, outline }
 
 const stage = new Stage($("canvas"), {
@@ -24,26 +30,32 @@ const stage = new Stage($("canvas"), {
 
 // --- requests ---------------------------------------------------------------------------------------------------------------
 
-/** Run jobs one after another; `what` is shown meanwhile, and a failure as a toast. Resolves to whether it succeeded. */
-function enqueue(what, job) {
+/**
+ * Run jobs one after another; `what` is shown meanwhile, and a failure as a toast. Resolves to whether it succeeded.
+ * `answers` says that the open session answers clicks in it, which can be cancelled.
+ */
+function enqueue(what, job, answers = false) {
   running += 1;
+  const asked = cancelled;
   const done = queue.then(async () => {
     const begun = performance.now();
-    const poll = setInterval(() => watch(what, begun), POLL);
+    const poll = setInterval(() => watch(what, begun, answers), POLL);
     $("progress").hidden = false;
     $("work").textContent = what;
     try {
+      if (asked !== cancelled) return false;
       await job();
       if (state?.timing.model) showLatency(performance.now() - begun);
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) console.error(error);
-      toast(error.message, "error");
+      toast(error.message, error.code === "cancelled" ? "note" : "error");
       if (error.code === "stale_session") close();
       return false;
     } finally {
       clearInterval(poll);
       running -= 1;
+      $("cancel").hidden = true;
       if (!running) {
         $("progress").hidden = true;
         $("progress").classList.remove("known");
@@ -56,12 +68,22 @@ function enqueue(what, job) {
   return done;
 }
 
-async function watch(what, begun) {
-  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-  $("work").textContent = `${what} ${seconds} s`;
-  if (!key) return;
-  const { done, total } = await get(`/api/sessions/${key}/progress`).catch(() => ({ total: 0 }));
-  if (total) showShare(done / total, `${what}: click ${done} of ${total}`);
+async function watch(what, begun, answers) {
+  const spent = performance.now() - begun;
+  $("work").textContent = `${what} ${(spent / 1000).toFixed(1)} s`;
+  if (!key || !answers) return;
+  $("cancel").hidden = spent < PATIENCE;
+  const { done, total } = await get(at("progress")).catch(() => ({ total: 0 }));
+  if (total > 1 && running) showShare(done / total, `${what}: click ${done} of ${total}`);
+}
+
+/** Give up what is being answered, and whatever waits for it. */
+function cancel() {
+  if (!running || !key) return;
+  cancelled += 1;
+  stage.waiting = [];
+  stage.draw();
+  send("POST", at("cancel")).catch((error) => toast(error.message, "error"));
 }
 
 function showShare(share, text) {
@@ -81,7 +103,7 @@ function showLatency(milliseconds) {
 const at = (path) => `/api/sessions/${key}/${path}`;
 
 function act(what, method, path, body) {
-  return enqueue(what, async () => show(await send(method, at(path), body)));
+  return enqueue(what, async () => show(await send(method, at(path), body)), true);
 }
 
 // --- opening and closing ----------------------------------------------------------------------------------------------------
@@ -97,23 +119,23 @@ function openPicture(name) {
   return enqueue("opening", async () => begin(await send("POST", "/api/sessions/picture", { name })));
 }
 
-function openSession(file) {
+async function openSession(file) {
+  let inside = true;
+  try {
+    inside = "data" in JSON.parse(await file.text()).image;
+  } catch {
+    // no session file: the server says what is wrong with it
+  }
+  const here = !inside && key !== null; // on the image that is open
   return enqueue("replaying", async () => {
-    let inside = false;
-    try {
-      inside = "data" in JSON.parse(await file.text()).image;
-    } catch {
-      inside = true; // no session file: the server says what is wrong with it
-    }
-    const path = inside || !key ? "/api/sessions/replay" : at("replay");
-    const told = await upload(path, "session", file);
+    const told = await upload(here ? at("replay") : "/api/sessions/replay", "session", file);
     if (told.id) await begin(told);
     else {
       tints.clear(); // numbers begin at 1 again
       await show(told);
     }
     toast(told.notice ? `Replayed, but ${told.notice}.` : "Replayed; every mask is as it was recorded.");
-  });
+  }, here);
 }
 
 /** Show a session that was just opened; `file` saves the way of the image back where the browser can read it. */
@@ -122,7 +144,8 @@ async function begin(begun, file) {
   key = begun.id;
   const { height, width, name } = begun.image;
   let image = file && (await createImageBitmap(file).catch(() => null));
-  if (!image || image.width !== width || image.height !== height) image = await createImageBitmap(await getBlob(at("image")));
+  const same = image && image.width === width && image.height === height && !seeThrough(image);
+  if (!same) image = await createImageBitmap(await getBlob(at("image"))); // the pixels that the network sees
   tints.clear();
   $("welcome").hidden = true;
   $("layer").value = "-1";
@@ -135,6 +158,9 @@ function close() {
   key = state = null;
   stage.show(null);
   tints.clear();
+  showCrop();
+  $("objects").replaceChildren();
+  $("object-count").textContent = 0;
   $("welcome").hidden = false;
   showButtons();
 }
@@ -150,15 +176,19 @@ async function show(told) {
   const { current, objects, settings } = state;
   controls.show(settings);
   const masks = [];
+  const numbers = new Set(objects.map((found) => found.number));
+  for (const number of tints.keys()) if (!numbers.has(number)) tints.delete(number); // it may come back with another mask
   for (const found of objects) masks.push(await tintOf(found));
   const pixels = await decoded(new Blob([bytesOf(current.mask)], { type: "image/png" }));
   masks.push(tinted(pixels, current.colour));
   stage.masks = masks;
   stage.clicks = current.clicks;
   stage.crop = current.view?.box ?? null;
+  showCrop();
   showLayers(current.layers);
   await showMap();
-  showObjects(objects);
+  $("object-count").textContent = objects.length;
+  showObjects($("objects"), state, { reopen, save: (number) => download(at(`objects/${number}/mask.png`)), remove });
   showCurrent(current);
   showButtons();
   stage.draw();
@@ -185,19 +215,8 @@ async function showMap() {
   stage.draw();
 }
 
-function showObjects(objects) {
-  $("object-count").textContent = objects.length;
-  $("objects").replaceChildren(...objects.map(({ number, name, colour, area }) => {
-    const item = element("li");
-    const patch = element("span", { className: "colour" });
-    patch.style.background = `rgb(${colour})`;
-    const save = element("button", { className: "quiet-button", title: "Save its mask, 0/255 PNG" }, "↓");
-    save.onclick = () => download(at(`objects/${number}/mask.png`));
-    const remove = element("button", { className: "quiet-button", title: "Delete" }, "×");
-    remove.onclick = () => act("deleting", "DELETE", `objects/${number}`);
-    item.append(patch, element("span", {}, name), element("span", { className: "area" }, `${area.toLocaleString("en")} px`), save, remove);
-    return item;
-  }));
+function showCrop() {
+  showInset($("inset"), stage.image, stage.options.crop ? state?.current.view : null);
 }
 
 function showCurrent(current) {
@@ -238,7 +257,7 @@ function click(y, x, positive) {
       stage.waiting = stage.waiting.filter((other) => other !== waiting);
       stage.draw();
     }
-  });
+  }, true);
 }
 
 async function configure(changes) {
@@ -268,6 +287,8 @@ const undo = doable("undo", () => act("undoing", "POST", "undo"));
 const redo = doable("redo", () => act("redoing", "POST", "redo"));
 const reset = doable("reset", () => act("resetting", "POST", "reset"));
 const finish = doable("finish", () => act("finishing", "POST", "finish"));
+const reopen = (number) => act("opening again", "POST", `objects/${number}/reopen`);
+const remove = (number) => act("deleting", "DELETE", `objects/${number}`);
 
 const SHORTCUTS = [
   ["Left click, right click", "on the object, off it (or Shift and click)"],
@@ -276,6 +297,7 @@ const SHORTCUTS = [
   ["Ctrl+Y", "redo", redo],
   ["R", "reset the object", reset],
   ["N", "finish the object, begin the next", finish],
+  ["Esc", "cancel what is being answered", cancel],
   ["O", "open an image", () => $("image-file").click()],
   ["S", "save the mask of this object", () => key && download(at("mask.png"))],
   ["F", "fit to the window", () => stage.fit()],
@@ -297,18 +319,6 @@ function toggleMap() {
   if (!key) return;
   $("layer").value = $("layer").value === "-1" ? "0" : "-1";
   enqueue("drawing the map", showMap);
-}
-
-function pressed(event) {
-  const typing = event.target.matches("input[type=number], select") || $("help").open;
-  if (typing || event.altKey) return;
-  let name = event.key.length === 1 ? event.key.toUpperCase() : event.key;
-  if (event.ctrlKey || event.metaKey) name = name === "Z" && event.shiftKey ? "Ctrl+Y" : `Ctrl+${name}`;
-  if (name === "=") name = "+";
-  const found = SHORTCUTS.find(([keys, , action]) => keys === name && action);
-  if (!found) return;
-  event.preventDefault();
-  found[2]();
 }
 
 // --- wiring -----------------------------------------------------------------------------------------------------------------
@@ -347,6 +357,7 @@ function wireShow() {
       stage.options[option] = value(input);
       if (output) output.textContent = input.value;
       stage.draw();
+      if (option === "crop") showCrop();
     };
     input.oninput();
   }
@@ -356,22 +367,8 @@ function wireShow() {
   $("zoom-level").onclick = () => stage.fit();
 }
 
-function wireMenus() {
-  document.addEventListener("click", (event) => {
-    const opened = event.target.closest(".menu > button")?.parentElement;
-    for (const menu of document.querySelectorAll(".menu")) menu.classList.toggle("open", menu === opened && !menu.classList.contains("open"));
-  });
-  for (const link of $("save").querySelectorAll("a")) link.onclick = () => download(at(link.dataset.file));
-  $("help-button").onclick = () => $("help").showModal();
-  for (const [keys, what] of SHORTCUTS) {
-    const row = $("shortcuts").insertRow();
-    row.insertCell().append(element("kbd", {}, keys));
-    row.insertCell().textContent = what;
-  }
-}
-
 function offer(pictures) {
-  for (const name of pictures) $("pictures").append(element("a", { onclick: () => openPicture(name) }, name));
+  for (const name of pictures) $("pictures").append(element("button", { onclick: () => openPicture(name) }, name));
   for (const [index, name] of pictures.slice(0, 8).entries()) {
     const button = element("button", { onclick: () => openPicture(name), title: name });
     button.append(element("img", { src: `/api/pictures/${index}.jpg`, alt: name }));
@@ -383,8 +380,10 @@ async function start() {
   wireFiles();
   wireShow();
   wireMenus();
-  for (const [id, action] of Object.entries({ undo, redo, reset, finish })) $(id).onclick = action;
-  document.addEventListener("keydown", pressed);
+  for (const [id, action] of Object.entries({ undo, redo, reset, finish, cancel })) $(id).onclick = action;
+  for (const entry of $("save").querySelectorAll("button")) entry.onclick = () => download(at(entry.dataset.file));
+  $("help-button").onclick = () => $("help").showModal();
+  wireKeys(SHORTCUTS, $("help"));
   window.addEventListener("pagehide", () => key && navigator.sendBeacon(at("close")));
   info = await get("/api/info");
   $("model").textContent = `${info.method} · ${info.checkpoint.name} · ${info.protocol} · ${info.device}`;
