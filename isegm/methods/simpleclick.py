@@ -50,7 +50,7 @@ class SimpleClick(ClickModel):
         head: ``forward(maps) -> logits``, with ``in_channels``.
         click_radius: of the click disks, in pixels of the view. Published: 5.
         prev_mask: whether the previous mask is an input.
-        layer_decay: how much more slowly a block learns than the one after it. Published: 1; 0.75 with ``--layerwise-decay``.
+        layer_decay: how much more slowly a block learns than the one after it. Published: 1; 0.75 with its layerwise decay.
 
     Raises:
         IsegmError: parts whose channels do not fit each other.

@@ -1,6 +1,6 @@
 """The plain vision transformer (arXiv 2010.11929) on large images: one scale, and attention within windows in most blocks.
 
-ViTDet's form of it (arXiv 2203.16527, section 3.1) with a second patch embedding for clicks, as SimpleClick has it. Parameter
+ViTDet's form of it (arXiv 2203.16527, section 3) with a second patch embedding for clicks, as SimpleClick has it. Parameter
 names follow the original grammar, so that MAE's weights and published checkpoints map by prefix alone.
 """
 

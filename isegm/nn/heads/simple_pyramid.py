@@ -1,4 +1,4 @@
-"""Four scales out of one, and pixels classified by all of them (SimpleClick's decoder, arXiv 2210.11006, section 3.2)."""
+"""Four scales out of one, and pixels classified by all of them (SimpleClick's decoder, arXiv 2210.11006)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UPSAMPLE = (1, 2, 4)
 
 
 class SimplePyramid(nn.Module):
-    """The simple feature pyramid of ViTDet (arXiv 2203.16527, section 3.1): each scale from the same, last map.
+    """The simple feature pyramid of ViTDet (arXiv 2203.16527, section 3): each scale from the same, last map.
 
     Args:
         in_channels: of that map.
