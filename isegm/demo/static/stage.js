@@ -24,6 +24,7 @@ export class Stage {
     this.options = { alpha: 0.45, radius: 5, mask: true, crop: false };
     this.scale = 1;
     this.left = this.top = 0;
+    this.fitted = false; // and stays so when the window changes
     this.press = null;
     this.frame = 0;
     this.listen();
@@ -46,6 +47,7 @@ export class Stage {
     this.scale = Math.min(width / this.image.width, (height - 34) / this.image.height) * 0.96;
     this.left = (width - this.image.width * this.scale) / 2;
     this.top = (height - 34 - this.image.height * this.scale) / 2;
+    this.fitted = true;
     this.draw();
     this.onScale(this.scale);
   }
@@ -60,6 +62,7 @@ export class Stage {
     this.left = x - ((x - this.left) * scale) / this.scale;
     this.top = y - ((y - this.top) * scale) / this.scale;
     this.scale = scale;
+    this.fitted = false;
     this.draw();
     this.onScale(scale);
   }
@@ -97,6 +100,7 @@ export class Stage {
       if (Math.hypot(dx, dy) > MOVED) this.press.dragged = true;
       if (!this.press.dragged) return;
       canvas.classList.add("panning");
+      this.fitted = false;
       this.left = this.press.left + dx;
       this.top = this.press.top + dy;
       this.draw();
@@ -121,7 +125,8 @@ export class Stage {
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
-    this.draw();
+    if (this.fitted) this.fit();
+    else this.draw();
   }
 
   draw() {
