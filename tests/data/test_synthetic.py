@@ -31,6 +31,14 @@ def test_source_follows_the_generator_it_is_given() -> None:
     assert all(area > 0 for area in a.areas().values())
 
 
+def test_repeated_scenes_are_the_same_for_every_generator() -> None:
+    source = SyntheticSource((48, 64), 3, repeated=True)
+    first, again, other = (source.read(i, np.random.default_rng(s)) for i, s in ((0, 1), (0, 2), (1, 1)))
+    assert np.array_equal(first.image, again.image)
+    assert np.array_equal(first.layers, again.layers)
+    assert not np.array_equal(first.image, other.image)
+
+
 def test_evaluation_set() -> None:
     dataset, longer = SyntheticEvaluation(12), SyntheticEvaluation(20)
     assert len(dataset) == 12

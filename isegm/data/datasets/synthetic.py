@@ -22,6 +22,7 @@ from isegm.data.evaluation_sets import EvalDataset
 
 VERSION = 3  # raise when the same seed gives another picture
 EVALUATION_SEED = 20_210_206
+TRAINING_SEED = 20_210_207  # of scenes that come back
 EVALUATION_SIZES = ((160, 160), (144, 192), (192, 144), (160, 208))
 CAMOUFLAGED = 0.2  # how often an object has the colours of its surroundings
 PALE, VIVID = (10, 80), (110, 230)  # saturation, of 255
@@ -51,16 +52,25 @@ def scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray
 
 
 class SyntheticSource:
-    """Training images painted on demand: ``length`` is only the number of images in an epoch."""
+    """Training images painted on demand.
 
-    def __init__(self, size: tuple[int, int], length: int) -> None:
+    Args:
+        size: rows and columns.
+        length: the number of images in an epoch.
+        repeated: an image is the same every time it is read, as in a set of files; otherwise every one is new.
+    """
+
+    def __init__(self, size: tuple[int, int], length: int, *, repeated: bool = False) -> None:
         self._size = size
         self._length = length
+        self._repeated = repeated
 
     def __len__(self) -> int:
         return self._length
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
+        if self._repeated:
+            rng = np.random.default_rng([TRAINING_SEED, index])
         image, labels = scene(rng, *self._size)
         objects = {label - 1: ObjectInfo(0, label) for label in range(1, int(labels.max()) + 1)}
         return InstanceSample(image, labels[:, :, None], objects, id=f"synthetic image {index}")

@@ -57,16 +57,17 @@ class SideConvs(nn.Sequential):
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
         out_channels: the backbone's ``extra_channels``.
+        scale: initial value of the learned factor. Published: 0.05.
     """
 
     lr_multiplier = 1.0
 
-    def __init__(self, in_channels: int = 3, out_channels: int = 32):
+    def __init__(self, in_channels: int = 3, out_channels: int = 32, scale: float = 0.05):
         super().__init__(
             nn.Conv2d(in_channels, 16, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(16, out_channels, 3, padding=1),
-            Scale(),
+            Scale(scale),
         )
         self.in_channels, self.out_channels = in_channels, out_channels
 

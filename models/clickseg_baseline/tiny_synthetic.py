@@ -1,0 +1,39 @@
+"""A small light baseline on synthetic scenes, in minutes on a CPU core and without any file.
+
+Paper:  arXiv 2204.02574 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/clickseg_baseline/tiny_synthetic.py --cpu
+Cost:   not run here
+Result: not run here
+
+PP-LCNet of half the width. Without pretrained weights faint small disks are ignored for long: here they are larger, and enter
+at full strength.
+"""
+
+from __future__ import annotations
+
+from easydict import EasyDict
+
+from isegm.core.registry import spec
+from isegm.data import recipes
+from isegm.methods.clickseg_baseline import ClickSEGBaseline
+from isegm.nn.backbones.pplcnet import PPLCNet
+from isegm.nn.encoders.fusion import SideConvs
+from isegm.nn.heads.lite import LiteHead
+from isegm.training.config import TrainConfig
+from isegm.training.rollout import ClickPolicy
+from isegm.training.trainer import Trainer
+
+MODEL = spec(
+    ClickSEGBaseline,
+    backbone=spec(PPLCNet, width=0.5),
+    head=spec(LiteHead, in_channels=256, skip_channels=32, width=64),
+    fusion=spec(SideConvs, out_channels=16, scale=1.0),
+    click_radius=10,
+    backbone_lr=1.0,
+)
+
+
+def main(cfg: EasyDict) -> None:
+    data = recipes.synthetic(cfg, **recipes.SMALL_SCENES)
+    train = TrainConfig(epochs=6, batch_size=8, lr=3e-3, milestones=(4, 5), ema=0.99, amp="auto", channels_last=True)
+    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
