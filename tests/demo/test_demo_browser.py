@@ -290,7 +290,8 @@ def test_every_control_has_a_name(page: playwright.Page) -> None:
     open_photo(page)
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("button, input:not([type=file]), select, canvas")].filter((found) =>
-            !(found.getAttribute("aria-label") ?? found.ariaLabel ?? found.labels?.[0]?.textContent ?? found.textContent).trim()
+            !(found.getAttribute("aria-label") ?? found.ariaLabel ?? found.labels?.[0]?.textContent
+                ?? (found.querySelector("img")?.alt || found.textContent)).trim()
         ).map((found) => found.outerHTML)"""
     )
     assert unnamed == []
@@ -361,6 +362,14 @@ def test_settings_maps_and_crop(page: playwright.Page) -> None:
     page.fill("input[name=threshold]", "7")
     expect(page.locator(".toast.error")).to_contain_text("threshold=7")
     expect(page.locator("input[name=threshold]")).to_have_value("0.9")
+
+
+def test_an_address_opens_one_of_the_pictures(page: playwright.Page, address: str) -> None:
+    page.goto(f"{address}/?picture=scene 2.png")
+    expect(page).to_have_title("scene 2.png - isegm")
+    page.goto(f"{address}/?picture=../secret.png")
+    expect(page.locator(".toast.error")).to_contain_text("secret.png")
+    expect(page.locator("#welcome")).to_be_visible()
 
 
 def test_a_dropped_image_opens(page: playwright.Page) -> None:

@@ -391,6 +391,8 @@ async function start() {
   $("defaults").onclick = () => configure(Object.fromEntries(info.controls.map((control) => [control.name, control.default])));
   offer(info.pictures);
   document.body.dataset.ready = "yes";
+  const wanted = new URLSearchParams(location.search).get("picture");
+  if (wanted) openPicture(wanted);
 }
 
 start().catch((error) => toast(error.message, "error"));
