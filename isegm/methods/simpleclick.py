@@ -258,13 +258,13 @@ def publish(described: Spec) -> Published | None:
 
 
 def _heads_of(channels: int) -> int:
-    for (known, _, heads, _), _, _ in VARIANTS.values():
-        if known == channels:
-            return heads
-    raise IsegmError(
-        f"the checkpoint has {channels} channels, and no configuration says how many attention heads;"
-        f" known without one: {', '.join(str(body[0]) for body, _, _ in VARIANTS.values())}"
-    )
+    known = {body[0]: body[2] for body, _, _ in VARIANTS.values()}
+    if channels not in known:
+        raise IsegmError(
+            f"the checkpoint has {channels} channels, and no configuration says how many attention heads;"
+            f" known without one: {', '.join(map(str, known))} channels"
+        )
+    return known[channels]
 
 
 def _filled_in(described: Spec) -> dict[str, Any]:
