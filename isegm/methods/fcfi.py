@@ -38,7 +38,7 @@ WINDOWS = (
     Adjustable("window", "Window ratio", "feedback.correction.expansion", 0.05, 1.0, 0.05, "Window around a new click"),
     Adjustable("adaptive", "Window by object", "feedback.correction.adaptive", hint="Windows as large as the object asks for"),
 )
-RADIUS = Adjustable("click_radius", "Click disks", "click_radius", 1, 10, 1, "Their radius, as the network sees it")
+RADIUS = Adjustable("click_radius", "Disk radius", "click_radius", 1, 10, 1, "Of the clicks as the network sees them")
 
 
 class FCFI(ClickModel):

@@ -384,6 +384,7 @@ async function start() {
   for (const entry of $("save").querySelectorAll("button")) entry.onclick = () => download(at(entry.dataset.file));
   $("help-button").onclick = () => $("help").showModal();
   wireKeys(SHORTCUTS, $("help"));
+  window.addEventListener("resize", showCrop);
   window.addEventListener("pagehide", () => key && navigator.sendBeacon(at("close")));
   info = await get("/api/info");
   $("model").textContent = `${info.method} · ${info.checkpoint.name} · ${info.protocol} · ${info.device}`;
