@@ -54,6 +54,15 @@ def result(folder, run="000"):
     return read_checkpoint(path / "checkpoints" / "last_checkpoint.pth"), entries
 
 
+def curve(folder, run="000"):
+    """The loss that was logged at every step."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "training" / "toy_experiment" / run / "logs"))
+    events.Reload()
+    return {event.step: event.value for event in events.Scalars("train/loss")}
+
+
 def asked(folder, rank):
     return [tuple(map(int, line.split())) for line in (folder / f"asked_{rank}.txt").read_text().splitlines()]
 

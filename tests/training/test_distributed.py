@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train, wait_for
+from launching import ROOT, SCRIPT, asked, assert_close, command, curve, environment, result, train, wait_for
 
 from isegm.core.errors import IsegmError
 from isegm.methods import ritm
@@ -28,15 +28,6 @@ def single(tmp_path_factory):
     folder = tmp_path_factory.mktemp("single")
     train(folder, SCRIPT, "--cpu", *WORDS)
     return folder
-
-
-def curve(folder):
-    """The loss that was logged at every step."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(folder / "training" / "toy_experiment" / "000" / "logs"))
-    events.Reload()
-    return {event.step: event.value for event in events.Scalars("train/loss")}
 
 
 @pytest.mark.parametrize("config", [{}, {"clip": 0.1}, {"amp": "bf16"}, {"ema": 0.9}], ids=str)

@@ -1,10 +1,12 @@
 """FCA-Net's training: objects that come back with one click more, and its schedule."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from launching import SCRIPT, asked, assert_close, result, train
 
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
@@ -192,6 +194,44 @@ class TestTraining:
         saved = torch.load(Path(folder) / "checkpoints/last_checkpoint.pth", weights_only=True)
         assert saved["optimizer"]["param_groups"][0]["momentum"] == 0.9
         assert saved["optimizer"]["param_groups"][0]["lr"] == pytest.approx(1e-2 * 0.5**0.9)
+
+
+# Two real processes over gloo. They stop after three steps, in the middle of the second epoch.
+WORDS = (SCRIPT, "--cpu", "--batch-size", 8, "--epochs", 3, "--set", "clicks.replay=0.7", "--set", "clicks.max_rounds=0")
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("single")
+    train(folder, *WORDS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stopped")
+    train(folder, *WORDS, "--set", "train.max_steps=3", "--ngpus", 2)
+    return folder
+
+
+def test_either_process_shows_what_the_other_remembers(stopped: Path) -> None:
+    first, later = zip(*((keys[:8], keys[8:]) for keys in (asked(stopped, 0), asked(stopped, 1))), strict=True)
+    assert set(later[0]) & set(first[1])
+    assert set(later[1]) & set(first[0])
+
+
+@pytest.mark.parametrize("processes", [2, 1])
+def test_processes_learn_from_replayed_objects_what_one_learns(
+    single: Path, stopped: Path, tmp_path: Path, processes: int
+) -> None:
+    folder = shutil.copytree(stopped, tmp_path / "resumed")
+    train(folder, *WORDS, "--resume", "auto", *(["--ngpus", processes] if processes > 1 else []))
+    (expected, _), (found, _) = result(single), result(folder)
+    assert_close(expected, found)
+    assert found["replay"] == expected["replay"]
+    assert len(found["replay"]["records"]) == 16, "every image is remembered, once"
+    assert max(len(clicks) for _, clicks in found["replay"]["records"].values()) == 3
+    assert sorted(asked(folder, 0) + asked(folder, 1)) == sorted(asked(single, 0))
 
 
 def test_the_schedule_has_a_constant_tail(toy) -> None:

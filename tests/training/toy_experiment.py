@@ -1,6 +1,7 @@
 """An experiment on toy discs, for the tests of train.py.
 
-TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails, TOY_DIE when one is killed, once.
+TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails, TOY_DIE when one is killed, once. TOY_HOST_DIES is the epoch
+in which a process is killed with its launcher, TOY_HOLD that in which a process that is alone waits for a signal.
 """
 
 from __future__ import annotations
@@ -25,13 +26,32 @@ from isegm.training.trainer import Trainer  # noqa: E402
 MODEL = spec(toy.Toy)
 
 
+def hold(folder):
+    """Wait for any signal, and say when that has begun."""
+    told, tells = os.pipe()
+    os.set_blocking(tells, False)
+    before = signal.set_wakeup_fd(tells)
+    (folder / "holding.txt").touch()
+    os.read(told, 1)
+    signal.set_wakeup_fd(before)
+
+
 class Noted(toy.Discs):
-    """Discs that write down which process asked for which."""
+    """Discs that write down which process asked for which; as images they come in an order that turns from epoch to epoch."""
+
+    def index_of(self, epoch, position):
+        return (position + 5 * epoch) % len(self)
 
     def __getitem__(self, key):
-        with open(Path(os.environ["TOY_EXPERIMENTS"]) / f"asked_{os.environ.get('RANK', '0')}.txt", "a") as file:
+        folder = Path(os.environ["TOY_EXPERIMENTS"])
+        with open(folder / f"asked_{os.environ.get('RANK', '0')}.txt", "a") as file:
             file.write(f"{key[0]} {key[1]}\n")
-        died = Path(os.environ["TOY_EXPERIMENTS"]) / "died.txt"
+        if os.environ.get("TOY_HOST_DIES") == str(key[0]):
+            for victim in (os.getppid(), os.getpid()):
+                os.kill(victim, signal.SIGKILL)
+        if os.environ.get("TOY_HOLD") == str(key[0]) and os.environ["WORLD_SIZE"] == "1":
+            hold(folder)
+        died = folder / "died.txt"
         if os.environ.get("TOY_DIE") == f"{os.environ.get('RANK', '0')} {key[0]} {key[1]}" and not died.exists():
             died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
