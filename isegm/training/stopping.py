@@ -14,23 +14,26 @@ from typing import Any
 from isegm.training.distributed import launched
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+CAN_HOLD_BACK = sys.platform != "win32"  # Windows has no signal masks, and does not signal process groups either
 
 
 @contextlib.contextmanager
 def stops_held_back() -> Iterator[None]:
     """Hold SIGTERM and SIGINT back from this thread and from the processes it starts, until they say what to do about them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if CAN_HOLD_BACK else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ignore_stops() -> None:
     """Ignore SIGTERM and SIGINT, those held back since the start of this process too."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    if CAN_HOLD_BACK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 class Stopped(KeyboardInterrupt):
