@@ -97,5 +97,14 @@ class ClickModel(nn.Module):
         return 1.0
 
     def load_pretrained(self, path: str) -> None:
-        """Load backbone weights of another task, e.g. ImageNet classification, to start training from."""
-        raise IsegmError(f"{type(self).__name__} has no pretrained weights to load ({path}); set train.pretrained to null")
+        """Load backbone weights of another task, e.g. ImageNet classification, to start training from.
+
+        By default the attribute ``backbone`` loads them.
+
+        Raises:
+            IsegmError: there is no such attribute, or it cannot load weights; or what the backbone raises.
+        """
+        load = getattr(getattr(self, "backbone", None), "load_pretrained", None)
+        if load is None:
+            raise IsegmError(f"{type(self).__name__} has no pretrained weights to load ({path}); set train.pretrained to null")
+        load(path)

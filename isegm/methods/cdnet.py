@@ -131,10 +131,6 @@ class CDNet(ClickModel):
         """As the published wrapper: the backbone is slow."""
         return self.backbone_lr if name.startswith("backbone.") else 1.0
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
     def _answered(self, round_: Round) -> tuple[Tensor, Tensor, Tensor]:
         """Logits and the decoder's features at a quarter of the size, ``B 1 h w`` and ``B C h w``; between them the gate."""
         size, diffusion = round_.image.shape[-2:], self.feature_diffusion

@@ -116,10 +116,6 @@ class ClickAttention(ClickModel):
         """As the original: the affinity blocks belong to the backbone."""
         return self.backbone_lr if name.startswith("backbone.") else 1.0
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
     def _answered(self, round_: Round, with_self_attention: bool) -> Prediction:
         size = round_.image.shape[-2:]
         coords = torch.cat([round_.prev_prob, self.click_map(round_.clicks, size, self.click_radius)], 1)  # B 3 H W

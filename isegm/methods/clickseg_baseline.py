@@ -102,10 +102,6 @@ class ClickSEGBaseline(ClickModel):
         """As ``BaselineModel`` of the published code: backbone and head alike train at the backbone's rate."""
         return self.fusion.lr_multiplier if name.startswith("fusion.") else self.backbone_lr
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
 
 def clickseg_baseline(network: str = "pplcnet", **options: Any) -> Spec:
     """The spec of a published baseline; ``options`` are further arguments of ``ClickSEGBaseline``.

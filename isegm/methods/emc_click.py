@@ -161,10 +161,6 @@ class EMCClick(ClickModel):
         slow = part == "backbone" or (part == "head" and rest.startswith(self.head.slow_parts))
         return self.backbone_lr if slow else 1.0
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
     def _frame(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size a view is filled up to: multiples of 4, and enough places for the templates."""
         least = max(SMALLEST, self.refiner.smallest)

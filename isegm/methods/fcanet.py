@@ -93,10 +93,6 @@ class FCANet(ClickModel):
         """As the paper: what does not start from ImageNet learns ten times as fast."""
         return 1.0 if name.startswith("backbone.") else self.head_lr
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
     def _answered(self, round_: Round, with_first_guess: bool) -> Prediction:
         size = round_.image.shape[-2:]
         maps = gaussian(pixel_distances(round_.clicks, size), self.click_width)  # B 2 H W

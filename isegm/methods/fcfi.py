@@ -154,10 +154,6 @@ class FCFI(ClickModel):
             part = "backbone"
         return self.lr.get(part, 1.0)
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
 
 # --- which clicks correct -----------------------------------------------------------------------------------------------
 

@@ -204,10 +204,6 @@ class FocalClick(ClickModel):
         """As the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at a tenth."""
         return self.lr.get(name.partition(".")[0], 1.0)
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
 
 def _pixels(image: Tensor) -> Tensor:
     return image.float() / 255 if image.dtype == torch.uint8 else image

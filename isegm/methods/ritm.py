@@ -128,10 +128,6 @@ class RITM(ClickModel):
             return self.fusion.lr_multiplier
         return 1.0 if part == "head" and not rest.startswith(self.head.slow_parts) else self.backbone_lr
 
-    def load_pretrained(self, path: str) -> None:
-        """Load ImageNet weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
 
 class LossAblation(RITM):
     """RITM with another loss on its answer, as the published loss ablation compares them; nothing but training differs.

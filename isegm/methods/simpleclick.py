@@ -118,10 +118,6 @@ class SimpleClick(ClickModel):
         layer = int(rest.split(".")[1]) + 1 if rest.startswith("blocks.") else 0
         return self.layer_decay ** (len(self.backbone.blocks) + 1 - layer)
 
-    def load_pretrained(self, path: str) -> None:
-        """Load MAE's weights into the backbone."""
-        self.backbone.load_pretrained(path)
-
 
 def simpleclick(
     variant: str = "base",
