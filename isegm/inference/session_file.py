@@ -10,8 +10,8 @@ import base64
 import binascii
 import hashlib
 import json
-import math
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +133,10 @@ class SessionFile:
                 f" at most {MAX_MASK_PIXELS:,} pixels are read in all"
             )
         return cls(
-            image_name=_field(image, "name", str)[:200],
-            image_sha256=_field(image, "sha256", str)[:64],
+            image_name=_text(image, "name", 200),
+            image_sha256=_text(image, "sha256", 64),
             size=size,
-            checkpoint={name: _field(_field(data, "checkpoint", dict), name, str) for name in ("name", "sha256")},
+            checkpoint={name: _text(_field(data, "checkpoint", dict), name, 255) for name in ("name", "sha256")},
             protocol=_protocol(_field(data, "protocol", dict)),
             objects=tuple(_object_from_json(entry, size) for entry in objects),
             image=_decoded(image["data"]) if "data" in image else None,
@@ -207,9 +207,9 @@ def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
     if len(clicks) > MAX_CLICKS:
         raise IsegmError(f"session file: {len(clicks)} clicks on one object, at most {MAX_CLICKS} are read")
     return RecordedObject(
-        name=_field(entry, "name", str)[:100],
+        name=_text(entry, "name", 100),
         clicks=tuple(_click(click, size) for click in clicks),
-        settings=_field(entry, "settings", dict),
+        settings={_readable(name): value for name, value in _field(entry, "settings", dict).items()},
         mask=rle.decode(entry.get("mask"), size),
         start=None if entry.get("start") is None else rle.decode(entry["start"], size),
         finished=_field(entry, "finished", bool),
@@ -218,7 +218,7 @@ def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
 
 def _click(click: Any, size: tuple[int, int]) -> Click:
     numbers = isinstance(click, list) and len(click) == 3 and all(type(value) in (int, float) for value in click)
-    if not numbers or not all(math.isfinite(value) for value in click) or click[2] not in (0, 1):
+    if not numbers or click[2] not in (0, 1):
         raise IsegmError(f"session file: click {click!r:.60}, expected [y, x, 1 or 0]")
     y, x, label = click
     if not (0 <= y < size[0] and 0 <= x < size[1]):
@@ -234,7 +234,7 @@ def _protocol(data: dict[str, Any]) -> dict[str, str | None]:
     name = _field(data, "name", str)
     if not re.fullmatch(r"[^/\\\0]{1,255}", name):
         raise IsegmError(f"session file: protocol.name is {name!r:.60}, expected the name of a protocol file")
-    return {"name": name, "dataset": dataset and dataset[:100], "label": label and label[:200]}
+    return {"name": _readable(name), "dataset": dataset and _readable(dataset[:100]), "label": label and _readable(label[:200])}
 
 
 def _decoded(text: Any) -> bytes:
@@ -249,3 +249,12 @@ def _field(data: dict[str, Any], name: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise IsegmError(f"session file: {name!r} is {type(value).__name__}, expected {kind.__name__}")
     return value
+
+
+def _text(data: dict[str, Any], name: str, length: int) -> str:
+    return _readable(_field(data, name, str)[:length])
+
+
+def _readable(text: str) -> str:
+    """Text for a page or a terminal: no control characters, and no halves of characters, which cannot be encoded."""
+    return "".join("\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)

@@ -71,12 +71,16 @@ def damaged(data: dict[str, Any], path: list[Any], value: Any) -> dict[str, Any]
         (["image", "data"], base64.b64encode(b"no image").decode()),
         (["objects", 0, "clicks"], [[1e9, 0, 1]]),
         (["objects", 0, "clicks"], [[1, 1, 7]]),
+        (["objects", 0, "clicks"], [[10**400, 1, 1]]),
+        (["objects", 0, "clicks"], [[1, 1, 10**400]]),
+        (["objects", 0, "clicks"], [[float("nan"), 1, 1]]),
         (["objects", 0, "clicks"], [["a", 1, 1]]),
         (["objects", 0, "clicks"], [[1, 1, 1]] * 1000),
         (["objects", 0, "mask", "counts"], [10**12]),
         (["objects", 0, "mask", "counts"], [-5, 5]),
         (["objects", 0, "mask", "size"], [10**6, 10**6]),
         (["objects", 0, "settings"], {"size": 10**9}),
+        (["objects", 0, "settings"], {"sis": "\ud800" * 10**6}),
         (["objects", 0], 3),
         (["protocol", "name"], "../../etc/passwd"),
     ],
@@ -103,6 +107,20 @@ def test_a_replay_that_leaves_no_mask_says_so(client: TestClient, photo: bytes) 
     data["objects"][0]["clicks"] = [[40, 40, 0]]
     files = {"session": ("s.json", json.dumps(data).encode())}
     assert "object 1 has no mask" in refused(client.post("/api/sessions/replay", files=files), 400, "invalid")
+
+
+def test_names_that_no_page_or_terminal_can_show_are_made_readable(client: TestClient, photo: bytes) -> None:
+    data = json.loads(recorded(client, photo)[1])
+    strange = "a\ud800\x1b[2J\N{GRINNING FACE}.png"
+    data["image"]["name"] = data["checkpoint"]["name"] = data["objects"][0]["name"] = strange
+    data["checkpoint"]["sha256"] = "of another"
+    data["objects"][0]["settings"][strange] = 1
+    answer = client.post("/api/sessions/replay", files={"session": ("s.json", json.dumps(data).encode())})
+    assert answer.status_code == 200
+    shown = "a\ufffd\ufffd[2J\N{GRINNING FACE}.png"
+    assert answer.json()["image"]["name"] == shown
+    assert f"another checkpoint ({shown})" in answer.json()["notice"]
+    assert f"no setting {shown}" in answer.json()["notice"]
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\x80\x04\x95", b"[" * 100_000, b"null"])
