@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 300  # of a name that may come from a stranger: it is compared with others, and repeated to them
+
 
 class IsegmError(Exception):
     """Something a user can cause and can mend. Scripts print its message and no traceback."""
@@ -18,7 +20,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> IsegmError:
         name: the name that was given.
         known: every name that would have been accepted.
     """
-    known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    known, name = sorted(known), str(name)[:LONGEST_NAME]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return IsegmError(f"unknown {kind} {name!r}; {hint}")

@@ -19,6 +19,9 @@ HEADERS = (
 )
 
 
+SMALL = 64 << 10  # bytes of a body that is no upload: it is parsed while everybody else waits
+
+
 class Guard:
     """ASGI middleware.
 
@@ -28,7 +31,7 @@ class Guard:
 
     Args:
         hosts: names and addresses under which the server may be called, besides loopback; ``"*"`` allows any.
-        limit: bytes of a body.
+        limit: bytes of an upload; of other bodies at most ``SMALL`` are accepted.
     """
 
     def __init__(self, app: Any, hosts: Iterable[str], limit: int) -> None:
@@ -49,14 +52,14 @@ class Guard:
         if objection := self._objection(scope["method"], headers):
             await _refuse(guarded_send, *objection)
             return
-        received = 0
+        received, limit = 0, self._limit(headers)
 
         async def counted_receive() -> dict:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.limit:
-                raise HTTPException(413, self._too_large())
+            if received > limit:
+                raise HTTPException(413, _too_large(limit))
             return message
 
         await self.app(scope, counted_receive, guarded_send)
@@ -68,12 +71,18 @@ class Guard:
             return 400, "wrong_host", f"this server does not answer for {host!r:.80}; see --allow-host"
         if method not in ("GET", "HEAD") and origin is not None and _place(origin) != host:
             return 403, "wrong_origin", "requests from other sites are refused"
-        if length is not None and not (length.isdecimal() and int(length) <= self.limit):
-            return 413, "too_large", self._too_large()
+        limit = self._limit(headers)
+        if length is not None and not (length.isdecimal() and int(length) <= limit):
+            return 413, "too_large", _too_large(limit)
         return None
 
-    def _too_large(self) -> str:
-        return f"the request is too large; at most {self.limit / (1 << 20):g} MiB are accepted"
+    def _limit(self, headers: dict[bytes, str]) -> int:
+        upload = headers.get(b"content-type", "").lower().startswith("multipart/form-data")
+        return self.limit if upload else min(SMALL, self.limit)
+
+
+def _too_large(limit: int) -> str:
+    return f"the request is too large; at most {limit / (1 << 20):g} MiB are accepted"
 
 
 def _hostname(url: str) -> str | None:

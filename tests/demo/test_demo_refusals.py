@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from isegm.core.errors import IsegmError
 from isegm.demo.app import STATIC
-from isegm.demo.guard import Guard
+from isegm.demo.guard import SMALL, Guard
 from isegm.demo.pictures import FolderPictures
 
 # --- what users send --------------------------------------------------------------------------------------------------
@@ -50,6 +50,15 @@ def test_large_requests_are_refused() -> None:
         chunks = (b"x" * 1000 for _ in range(20))  # sent without a length
         headers = {"content-type": "multipart/form-data; boundary=b"}
         refused(client.post("/api/sessions", content=chunks, headers=headers), 413, "http_413")
+
+
+def test_what_is_no_upload_must_be_small(client: TestClient, photo: bytes) -> None:
+    path = f"/api/sessions/{opened(client, photo)}/settings"
+    refused(client.put(path, json={"mode": ["x" * SMALL]}), 413, "too_large")
+    chunks = (b"[" * 1000 for _ in range(SMALL // 1000 + 1))
+    refused(client.put(path, content=chunks, headers={"content-type": "application/json"}), 413, "http_413")
+    answer = client.put(path, json={"x" * (SMALL - 100): 1})
+    assert len(refused(answer, 400, "invalid")) < 1000
 
 
 @pytest.mark.parametrize(
