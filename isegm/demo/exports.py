@@ -122,7 +122,7 @@ def _annotation(index: int, mask: np.ndarray) -> dict[str, Any]:
         "segmentation": rle.encode(mask),
         "area": int(mask.sum()),
         "bbox": box,
-        "iscrowd": 1,  # which is how COCO marks runs
+        "iscrowd": 0,  # readers tell runs by their form; what is marked as a crowd they leave out of training
     }
 
 

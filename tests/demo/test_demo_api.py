@@ -102,6 +102,7 @@ def test_two_objects_are_saved_as_they_were_shown(client: TestClient, photo: byt
         assert (coco_mask.decode(runs).astype(bool) == mask).all()
         assert annotation["bbox"] == coco_mask.toBbox(runs).tolist()
         assert annotation["area"] == mask.sum()
+        assert not annotation["iscrowd"]  # a crowd is left out of training
 
 
 def test_objects_are_deleted_and_keep_their_colours(client: TestClient, photo: bytes) -> None:
