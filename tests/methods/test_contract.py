@@ -12,7 +12,6 @@ from torch import Tensor
 
 import isegm.methods
 from isegm.core.clicks import PADDING, Clicks
-from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 
@@ -181,22 +180,6 @@ def test_a_few_steps_lower_the_loss(model: ClickModel) -> None:
 def test_every_parameter_has_a_learning_rate(model: ClickModel) -> None:
     factors = {name: model.lr_multiplier(name) for name, _ in model.named_parameters()}
     assert all(factor > 0 for factor in factors.values())
-
-
-def test_pretrained_weights_reach_the_backbone(model: ClickModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    backbones = [module for name, module in model.named_modules() if name.rpartition(".")[2] == "backbone"]
-    loaded = []
-    monkeypatch.setattr(type(backbones[0]), "load_pretrained", lambda backbone, path: loaded.append((backbone, path)))
-    model.load_pretrained("imagenet.pth")
-    assert loaded == [(backbones[0], "imagenet.pth")]
-
-
-def test_without_a_backbone_there_are_no_pretrained_weights() -> None:
-    bare, stub = ClickModel(), ClickModel()
-    stub.backbone = torch.nn.Identity()
-    for without in (bare, stub):
-        with pytest.raises(IsegmError, match=r"ClickModel has no pretrained weights to load \(imagenet\.pth\)"):
-            without.load_pretrained("imagenet.pth")
 
 
 def test_bfloat16_autocast_answers_in_float32(model: ClickModel) -> None:
