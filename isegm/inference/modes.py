@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.methods.base import ClickModel
+from isegm.methods.cdnet import CDNet
+from isegm.methods.clickseg_baseline import ClickSEGBaseline
 from isegm.methods.emc_click import EMCClick
 from isegm.methods.fbrs import FBRS, FEATURES, INPUTS
+from isegm.methods.focalclick import FocalClick
 from isegm.nn.brs import BRSSettings
 
-PLAIN = ("NoBRS", "EMC-Click")  # the same; the second is what EMC-Click's script calls it
+# What the scripts of ClickSEG and EMC-Click call NoBRS with a network of one method.
+OF_METHODS = {"FocalClick": FocalClick, "CDNet": CDNet, "Baseline": ClickSEGBaseline, "EMC-Click": EMCClick}
+PLAIN = ("NoBRS", *OF_METHODS)  # one pass of the network, all the same
 MODES = (*PLAIN, *INPUTS, *FEATURES)
 
 
@@ -18,8 +23,8 @@ def with_mode(
     """The model to answer with, and the ``clicks_limit`` of its ``Predictor``.
 
     Args:
-        model: a network; for every mode but NoBRS it needs insertion points, as RITM's and f-BRS' have them. One that already
-            has a BRS mode gets this one instead.
+        model: a network; for a BRS mode it needs insertion points, as RITM's and f-BRS' have them. One that already has a BRS
+            mode gets this one instead.
         mode: one of ``MODES``.
         clicks_limit: the network sees only the first so many clicks; None for all with the network alone, and for the
             mode's published limit otherwise. A BRS mode applies it by itself, since its optimisation must see every click.
@@ -32,8 +37,9 @@ def with_mode(
         raise unknown("mode", mode, MODES)
     if isinstance(model, FBRS):
         model = model.base
-    if mode == "EMC-Click" and not isinstance(model, EMCClick):
-        raise IsegmError(f"mode EMC-Click needs a network of EMC-Click, the checkpoint holds {type(model).__name__}; use NoBRS")
+    if mode in OF_METHODS and not isinstance(model, OF_METHODS[mode]):
+        needed, given = OF_METHODS[mode].__name__, type(model).__name__
+        raise IsegmError(f"mode {mode} needs a network of {needed}, the checkpoint holds {given}; use NoBRS")
     if mode in PLAIN:
         return model, clicks_limit
     return FBRS(model, mode, clicks_limit, settings), None

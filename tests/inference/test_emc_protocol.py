@@ -8,10 +8,9 @@ import torch
 from isegm.core.boxes import whole
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
-from isegm.inference.modes import with_mode
 from isegm.inference.protocol import fixed_size, load_protocol, with_crops
 from isegm.inference.zoom import WholeImage
-from isegm.methods import emc_click, ritm
+from isegm.methods import emc_click
 
 PROTOCOL = load_protocol("emc_click")
 
@@ -70,10 +69,3 @@ def test_unknown_keys_of_the_section_are_named(tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text("name: p\nversion: 1\nzoom: null\nwhole: {sise: 400}\n")
     with pytest.raises(IsegmError, match=r"whole key .* did you mean size"):
         load_protocol(str(tmp_path / "p.yml"))
-
-
-def test_the_mode_is_for_this_method_only() -> None:
-    model = emc_click.tiny()
-    assert with_mode(model, "EMC-Click") == with_mode(model, "NoBRS") == (model, None)
-    with pytest.raises(IsegmError, match="needs a network of EMC-Click, the checkpoint holds RITM"):
-        with_mode(ritm.tiny(), "EMC-Click")
