@@ -67,6 +67,12 @@ def build(described: Spec) -> Any:
     return target(**{name: _built(value) for name, value in described["args"].items()})
 
 
+def arguments(described: Spec) -> set[str]:
+    """The names of all that can be given to the target of a spec, and of what is."""
+    parameters = inspect.signature(resolve(described["target"])).parameters.values()
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} | set(described["args"])
+
+
 def leaves(described: Spec, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every plain argument of a spec with its dotted path, e.g. ``("backbone.width", 18)``."""
     for name, value in described["args"].items():

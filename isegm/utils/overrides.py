@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, is_spec, leaves
+from isegm.core.registry import Spec, arguments, is_spec, leaves
 
 SECTIONS = ("model", "data", "clicks", "train")
 T = TypeVar("T")
@@ -56,7 +56,13 @@ def override_config(config: T, changes: dict[str, Any], section: str) -> T:
 
 
 def override_spec(described: Spec, changes: dict[str, Any]) -> Spec:
-    """A copy of a model spec with some arguments changed, addressed by dotted path (``backbone.width``)."""
+    """A copy of a model spec with some arguments changed, addressed by dotted path (``backbone.width``).
+
+    Arguments that the spec leaves to their defaults can be given, too.
+
+    Raises:
+        IsegmError: a path that names no argument of the part it leads to.
+    """
     changed = copy.deepcopy(described)
     for path, value in changes.items():
         *parents, name = path.split(".")
@@ -65,8 +71,9 @@ def override_spec(described: Spec, changes: dict[str, Any]) -> Spec:
             inner = inner["args"].get(parent)
             if not is_spec(inner):
                 raise unknown("key in section model", path, [p for p, _ in leaves(described)])
-        if name not in inner["args"]:
-            raise unknown("key in section model", path, [p for p, _ in leaves(described)])
+        if name not in (taken := arguments(inner)):
+            prefix = ".".join([*parents, ""])
+            raise unknown("key in section model", path, {p for p, _ in leaves(described)} | {prefix + n for n in taken})
         inner["args"][name] = value
     return changed
 
