@@ -163,7 +163,7 @@ STAND_INS = tuple(
     f"isegm.model.modeling.transformer_helper.cross_entropy_loss.{name}" for name in ("CrossEntropyLoss", "cross_entropy")
 )
 _CLASS = "isegm.model.is_plainvit_model.PlainVitModel"
-_UNSUPPORTED = {"random_split": False, "use_disks": True, "use_rgb_conv": False}
+_UNHEEDED = ("head_params.loss_decode", "head_params.dropout_ratio")  # change no answer
 
 
 def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
@@ -172,22 +172,17 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
     Args:
         shapes: every key of the state dict and the shape of its tensor.
         config: the constructor arguments stored beside it. Shapes cannot tell attention heads and the radius of disks, so these
-            come from here; without it they are the published ones.
+            come from here; without it they are the published ones. What shapes do tell must agree with it.
 
     Raises:
-        IsegmError: the stored configuration asks for what only the original code has, or a network of this size has no known
-            number of heads.
+        IsegmError: the stored configuration contradicts the tensors, or asks for what only the original code has; or a network
+            of this size has no known number of heads.
     """
     coords, head = shapes.get("patch_embed_coords.proj.weight"), shapes.get("head.conv_seg.weight")
     positions, hidden = shapes.get("backbone.pos_embed"), shapes.get("head.fusion_conv.conv.weight")
     if None in (coords, head, positions, hidden):
         return None
-    config = config or {}
-    for name, value in _UNSUPPORTED.items():
-        if config.get(name, value) != value:
-            raise IsegmError(
-                f"the checkpoint's configuration says {name}={config[name]!r}, but this package supports {value!r} only"
-            )
+    told = _flat(config or {})
     channels, inputs, patch = coords[:3]
     side = math.isqrt(positions[1] - 1)
     if side**2 != positions[1] - 1:
@@ -195,19 +190,19 @@ def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] |
             f"the checkpoint has {positions[1] - 1} positions, which are no square; only square crops are supported"
         )
     depth = len({key.split(".")[2] for key in shapes if key.startswith("backbone.blocks.")})
-    heads = config.get("backbone_params", {}).get("num_heads") or _heads_of(channels)
+    heads = told.get("backbone_params.num_heads") or _heads_of(channels)
     scales = [shapes[key][1] for i in range(4) if (key := f"head.convs.{i}.conv.weight") in shapes]
     body = {"channels": channels, "depth": depth, "heads": heads, "patch": patch, "size": side * patch, "window": WINDOW}
-    return publish(
-        spec(
-            SimpleClick,
-            backbone=spec(PlainViT, **body, side_channels=inputs),
-            neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
-            head=spec(PyramidHead, in_channels=scales, width=head[1], upsample=hidden[0] // head[1]),
-            prev_mask=inputs == 3,
-            click_radius=config.get("norm_radius", 5),
-        )
+    described = spec(
+        SimpleClick,
+        backbone=spec(PlainViT, **body, side_channels=inputs),
+        neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
+        head=spec(PyramidHead, in_channels=scales, width=head[1], upsample=hidden[0] // head[1]),
+        prev_mask=inputs == 3,
+        click_radius=told.get("norm_radius", 5),
     )
+    _check_agreement(told, _flat(_arguments(described)))
+    return publish(described)
 
 
 def publish(described: Spec) -> Published | None:
@@ -218,12 +213,22 @@ def publish(described: Spec) -> Published | None:
     parts = {"backbone": PlainViT, "neck": SimplePyramid, "head": PyramidHead}
     if any(resolve(args[name]["target"]) is not kind for name, kind in parts.items()):
         return None
-    body, neck, head = (_filled_in(args[name]) for name in parts)
+    body = _filled_in(args["backbone"])
     if body["window"] // body["patch"] != WINDOW // body["patch"]:
         return None
+    values = _arguments(described)
+    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
+    return Published(described, KEYS, "SimpleClick (published)", {"class": _CLASS, "params": params})
+
+
+def _arguments(described: Spec) -> dict[str, Any]:
+    """What the original constructor is given for the model of a spec."""
+    args = _filled_in(described)
+    body, neck, head = (_filled_in(args[name]) for name in ("backbone", "neck", "head"))
     scales = list(neck["out_channels"])
-    values = {
+    return {
         "use_disks": True,
+        "use_rgb_conv": False,
         "norm_radius": args["click_radius"],
         "with_prev_mask": args["prev_mask"],
         "backbone_params": {
@@ -249,8 +254,24 @@ def publish(described: Spec) -> Published | None:
         },
         "random_split": False,
     }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    return Published(described, KEYS, "SimpleClick (published)", {"class": _CLASS, "params": params})
+
+
+def _check_agreement(told: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for name, value in known.items():
+        said, found = (list(v) if isinstance(v, tuple) else v for v in (told.get(name, value), value))
+        if said != found and name not in _UNHEEDED:
+            raise IsegmError(
+                f"the checkpoint's configuration says {name}={said!r}, but its tensors, or all that this package supports, are"
+                f" {found!r}"
+            )
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Dictionaries of arguments with dotted names instead."""
+    flat: dict[str, Any] = {}
+    for name, value in arguments.items():
+        flat |= {f"{name}.{inner}": v for inner, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _heads_of(channels: int) -> int:

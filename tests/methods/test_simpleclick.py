@@ -124,10 +124,35 @@ class TestPublishedFiles:
         path = written(tmp_path / "x.pth", backbone_params=body | {"num_heads": 10, "img_size": [224, 224]})
         assert load_model(path).spec["args"]["backbone"]["args"]["heads"] == 10
 
-    @pytest.mark.parametrize("changes", [{"random_split": True}, {"use_disks": False}])
+    @pytest.mark.parametrize("changes", [{"random_split": True}, {"use_disks": False}, {"use_rgb_conv": True}])
     def test_what_only_the_original_can_do_is_refused(self, tmp_path: Path, changes: dict[str, Any]) -> None:
         with pytest.raises(IsegmError, match=next(iter(changes))):
             load_model(written(tmp_path / "x.pth", **changes))
+
+    @pytest.mark.parametrize(
+        ("part", "name", "value"),
+        [
+            ("backbone_params", "depth", 12),
+            ("backbone_params", "patch_size", [14, 14]),
+            ("neck_params", "out_dims", [96, 192, 288, 385]),
+            ("head_params", "upsample", "x2"),
+            ("head_params", "align_corners", True),
+        ],
+    )
+    def test_a_configuration_that_contradicts_the_tensors_is_refused(
+        self, tmp_path: Path, part: str, name: str, value: Any
+    ) -> None:
+        arguments = publish(described()).config["params"][part]["value"] | {name: value}
+        with pytest.raises(IsegmError, match=rf"x\.pth: .* says {part}\.{name}="):
+            load_model(written(tmp_path / "x.pth", **{part: arguments}))
+
+    def test_so_is_another_input(self, tmp_path: Path) -> None:
+        with pytest.raises(IsegmError, match="with_prev_mask=False"):
+            load_model(written(tmp_path / "x.pth", with_prev_mask=False))
+
+    def test_a_configuration_of_other_make_is_left_aside(self) -> None:
+        shapes = {key: tuple(value.shape) for key, value in golden_state().items()}
+        assert published(shapes, {"backbone_params": "base", "head_params": {"dropout_ratio": 0.2}}).spec == described()
 
     @pytest.mark.parametrize("missing", ["backbone.cls_token", "head.up_conv2.0.weight", "neck.down_32.3.bias"])
     def test_every_tensor_must_be_there(self, tmp_path: Path, missing: str) -> None:
