@@ -267,7 +267,12 @@ def test_what_is_slow_can_be_cancelled_and_nothing_has_changed(page: playwright.
     slow.set()
     for y in (70, 90):
         page.mouse.click(*place_of(page, y, 60))
-    page.click("#cancel")
+    expect(page.locator("#cancel")).to_be_visible()
+    page.click("#save-button")
+    page.keyboard.press("Escape")  # closes the menu, and that is all
+    expect(page.locator("#save")).to_be_hidden()
+    expect(page.locator("#cancel")).to_be_visible()
+    page.keyboard.press("Escape")
     slow.clear()
     expect(page.locator(".toast")).to_contain_text("cancelled")
     settled(page)
@@ -362,6 +367,43 @@ def test_settings_maps_and_crop(page: playwright.Page) -> None:
     page.fill("input[name=threshold]", "7")
     expect(page.locator(".toast.error")).to_contain_text("threshold=7")
     expect(page.locator("input[name=threshold]")).to_have_value("0.9")
+
+
+def test_settings_stay_for_the_next_image(page: playwright.Page) -> None:
+    open_photo(page)
+    page.fill("input[name=threshold]", "0.9")
+    settled(page)
+    with page.expect_response(re.compile("/settings$")) as answer:
+        open_photo(page, photo_of(1), "next.png")
+    assert answer.value.json()["settings"]["threshold"] == 0.9
+    expect(page.locator("input[name=threshold]")).to_have_value("0.9")
+    with page.expect_response(re.compile("/clicks$")) as answer:
+        click(page, 40, 60)
+    assert answer.value.json()["settings"]["threshold"] == 0.9
+
+
+def test_the_keyboard_clicks_as_well(page: playwright.Page) -> None:
+    open_photo(page)
+    page.focus("#canvas")
+    page.keyboard.press("ArrowUp")  # from the middle, one pixel of an image this small
+    for key in ("ArrowLeft", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("body")).to_have_attribute("data-clicks", "1")
+    settled(page)
+    for key in ("Shift+ArrowRight", "Shift+Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("body")).to_have_attribute("data-clicks", "2")
+    settled(page)
+    first, second = [c[:3] for c in json.loads(saved(page, "Session with its"))["objects"][0]["clicks"]]
+    assert first == [59, 78, 1]
+    assert second == [59, second[1], 0]
+    assert second[1] > 80
+
+
+def test_a_file_that_is_too_large_is_said_without_sending_it(page: playwright.Page) -> None:
+    page.evaluate("import('/static/api.js').then((api) => { api.limits.upload = 66000; })")
+    page.locator("#image-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"x" * 1000})
+    expect(page.locator(".toast.error")).to_contain_text("a.png has 1 MiB; at most 0 MiB are accepted")
 
 
 def test_an_address_opens_one_of_the_pictures(page: playwright.Page, address: str) -> None:

@@ -36,8 +36,16 @@ export async function send(method, path, body) {
   return (await answered(fetch(path, options))).json();
 }
 
+const FORM = 64 << 10; // bytes that the form around a file may take
+const MIB = 1 << 20;
+export const limits = { upload: Infinity }; // bytes of a request, once the server has told
+
 /** Send a file as a form field; `onProgress` is told the share that has been sent. */
-export function upload(path, field, file, onProgress = () => {}) {
+export async function upload(path, field, file, onProgress = () => {}) {
+  if (file.size > limits.upload - FORM) { // the server would break off, which the browser takes for a failing network
+    const most = `at most ${Math.floor((limits.upload - FORM) / MIB)} MiB are accepted`;
+    throw new ApiError(`${file.name} has ${Math.ceil(file.size / MIB)} MiB; ${most}.`, "too_large");
+  }
   return new Promise((resolve, reject) => {
     const form = new FormData();
     form.append(field, file, file.name || field);

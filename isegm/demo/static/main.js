@@ -1,7 +1,8 @@
 // The page: what the user does goes to the server one request after another, and every answer is shown as a whole.
 
-import { ApiError, get, getBlob, send, upload } from "./api.js";
+import { ApiError, get, getBlob, limits, send, upload } from "./api.js";
 import { Controls, element, toast } from "./controls.js";
+import { wireFiles } from "./files.js";
 import { showInset } from "./inset.js";
 import { wireKeys } from "./keys.js";
 import { bytesOf, coloured, decoded, seeThrough, tinted } from "./layers.js";
@@ -59,6 +60,7 @@ function enqueue(what, job, answers = false) {
       if (!running) {
         $("progress").hidden = true;
         $("progress").classList.remove("known");
+        $("progress").ariaValueNow = null;
         $("progress").firstElementChild.style.width = "";
         $("work").textContent = "";
       }
@@ -88,6 +90,7 @@ function cancel() {
 
 function showShare(share, text) {
   $("progress").classList.add("known");
+  $("progress").ariaValueNow = Math.round(100 * share);
   $("progress").firstElementChild.style.width = `${100 * share}%`;
   $("work").textContent = text;
 }
@@ -111,12 +114,19 @@ function act(what, method, path, body) {
 function openFile(file) {
   return enqueue("opening", async () => {
     const begun = await upload("/api/sessions", "image", file, (share) => showShare(share, `sending ${Math.round(100 * share)} %`));
-    await begin(begun, file);
+    await begin(await asBefore(begun), file);
   });
 }
 
 function openPicture(name) {
-  return enqueue("opening", async () => begin(await send("POST", "/api/sessions/picture", { name })));
+  return enqueue("opening", async () => begin(await asBefore(await send("POST", "/api/sessions/picture", { name }))));
+}
+
+/** A session that was just opened, with the settings of the one before. */
+async function asBefore(begun) {
+  if (!state || JSON.stringify(state.settings) === JSON.stringify(begun.settings)) return begun;
+  const told = await send("PUT", `/api/sessions/${begun.id}/settings`, state.settings).catch(() => begun); // another model now
+  return { ...told, id: begun.id };
 }
 
 async function openSession(file) {
@@ -293,6 +303,7 @@ const remove = (number) => act("deleting", "DELETE", `objects/${number}`);
 const SHORTCUTS = [
   ["Left click, right click", "on the object, off it (or Shift and click)"],
   ["Wheel, drag", "enlarge, move"],
+  ["Arrow keys, Enter", "move a cross on the image (Shift: faster), click there (Shift: off the object)"],
   ["Ctrl+Z", "undo", undo],
   ["Ctrl+Y", "redo", redo],
   ["R", "reset the object", reset],
@@ -322,30 +333,6 @@ function toggleMap() {
 }
 
 // --- wiring -----------------------------------------------------------------------------------------------------------------
-
-function wireFiles() {
-  for (const [input, action] of [["image-file", openFile], ["mask-file", loadMask], ["session-file", openSession]]) {
-    $(input).onchange = () => {
-      const [file] = $(input).files;
-      $(input).value = "";
-      if (file) action(file);
-    };
-  }
-  $("open").onclick = $("open-welcome").onclick = () => $("image-file").click();
-  $("load-mask").onclick = () => $("mask-file").click();
-  $("load-session").onclick = () => $("session-file").click();
-  let depth = 0; // dragenter and dragleave come for every element on the way
-  document.addEventListener("dragenter", () => ($("drop-hint").hidden = ++depth === 0));
-  document.addEventListener("dragleave", () => ($("drop-hint").hidden = --depth <= 0));
-  document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    depth = 0;
-    $("drop-hint").hidden = true;
-    const [file] = event.dataTransfer.files;
-    if (file) dropped(file, event.altKey);
-  });
-}
 
 function wireShow() {
   const shown = { alpha: ["alpha", (input) => Number(input.value)], radius: ["radius", (input) => Number(input.value)],
@@ -377,7 +364,7 @@ function offer(pictures) {
 }
 
 async function start() {
-  wireFiles();
+  wireFiles({ openImage: openFile, loadMask, openSession, dropped });
   wireShow();
   wireMenus();
   for (const [id, action] of Object.entries({ undo, redo, reset, finish, cancel })) $(id).onclick = action;
@@ -387,6 +374,7 @@ async function start() {
   window.addEventListener("resize", showCrop);
   window.addEventListener("pagehide", () => key && navigator.sendBeacon(at("close")));
   info = await get("/api/info");
+  limits.upload = info.limits.upload_bytes;
   $("model").textContent = `${info.method} · ${info.checkpoint.name} · ${info.protocol} · ${info.device}`;
   controls = new Controls($("controls"), info.controls, configure);
   $("defaults").onclick = () => configure(Object.fromEntries(info.controls.map((control) => [control.name, control.default])));

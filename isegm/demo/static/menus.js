@@ -8,6 +8,7 @@ export function wireMenus() {
   document.addEventListener("keydown", (event) => {
     const menu = event.key === "Escape" && document.querySelector(".menu.open");
     if (!menu) return;
+    event.stopImmediatePropagation(); // elsewhere the key cancels what is being answered
     unfold(menu, false);
     menu.firstElementChild.focus();
   });

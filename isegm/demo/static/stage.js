@@ -3,6 +3,8 @@
 const MOVED = 4; // screen pixels after which a press is a drag and no click
 const SMALLEST = 0.02;
 const LARGEST = 40;
+const NEAR = 4; // screen pixels that an arrow key moves the cross
+const FAR = 40; // with Shift held
 const CRISP = 3; // from this scale on pixels are drawn as squares
 
 export class Stage {
@@ -26,6 +28,7 @@ export class Stage {
     this.left = this.top = 0;
     this.fitted = false; // and stays so when the window changes
     this.press = null;
+    this.cross = null; // { y, x }: where the keyboard would click
     this.frame = 0;
     this.listen();
     new ResizeObserver(() => this.resized()).observe(canvas);
@@ -37,6 +40,7 @@ export class Stage {
     this.map = this.crop = null;
     this.clicks = [];
     this.waiting = [];
+    this.cross = null;
     this.fit();
     this.draw();
   }
@@ -88,7 +92,10 @@ export class Stage {
       const area = this.area();
       this.zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - area.left, event.clientY - area.top);
     }, { passive: false });
+    canvas.addEventListener("keydown", (event) => this.typed(event));
+    canvas.addEventListener("blur", () => this.draw());
     canvas.addEventListener("pointerdown", (event) => {
+      this.cross = null;
       canvas.setPointerCapture(event.pointerId);
       this.press = { x: event.clientX, y: event.clientY, left: this.left, top: this.top, dragged: event.button === 1 };
     });
@@ -113,6 +120,23 @@ export class Stage {
     });
     canvas.addEventListener("pointercancel", () => this.release());
     canvas.addEventListener("pointerleave", () => this.onMove(null));
+  }
+
+  /** The image without a mouse: arrow keys move a cross by some pixels of the screen, Enter clicks there. */
+  typed(event) {
+    const direction = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!this.image || event.ctrlKey || event.metaKey || event.altKey || !(direction || event.key === "Enter")) return;
+    event.preventDefault();
+    const { height, width } = this.image;
+    let { y, x } = this.cross ?? { y: Math.floor(height / 2), x: Math.floor(width / 2) };
+    if (direction) {
+      const step = Math.max(1, Math.round((event.shiftKey ? FAR : NEAR) / this.scale));
+      y = Math.min(height - 1, Math.max(0, y + step * direction[0]));
+      x = Math.min(width - 1, Math.max(0, x + step * direction[1]));
+    } else if (this.cross) this.onClick(y, x, !event.shiftKey);
+    this.cross = { y, x };
+    this.onMove(this.cross);
+    this.draw();
   }
 
   release() {
@@ -160,6 +184,22 @@ export class Stage {
     if (options.crop && this.crop) this.paintCrop();
     this.clicks.forEach((click, index) => this.paintClick(click, index === this.clicks.length - 1, false));
     this.waiting.forEach((click) => this.paintClick(click, true, true));
+    if (this.cross && document.activeElement === this.canvas) this.paintCross();
+  }
+
+  paintCross() {
+    const { context, scale } = this;
+    const { y, x } = this.cross;
+    for (const [colour, width] of [["#000000", 3.5], ["#ffffff", 1.5]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width / scale;
+      context.beginPath();
+      for (const [dy, dx] of [[-1, 0], [1, 0], [0, -1], [0, 1]]) {
+        context.moveTo(x + 0.5 + (3 * dx) / scale, y + 0.5 + (3 * dy) / scale);
+        context.lineTo(x + 0.5 + (14 * dx) / scale, y + 0.5 + (14 * dy) / scale);
+      }
+      context.stroke();
+    }
   }
 
   paintCrop() {
