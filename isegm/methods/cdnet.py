@@ -25,6 +25,7 @@ from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.diffusion import FeatureDiffusion, PixelDiffusion
 from isegm.nn.encoders.fusion import Conv1S
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.fit import check_fit
 from isegm.nn.heads.deeplab import SepConvHead
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.layouts import deeplab_head, layout_of, recognise
@@ -67,13 +68,11 @@ class CDNet(ClickModel):
         backbone_lr: float = 0.1,
     ):
         super().__init__()
-        for name, given, needed in (
+        check_fit(
             ("fusion.in_channels", fusion.in_channels, 2),
             ("head.in_channels", head.in_channels, backbone.out_channels),
             ("feature_diffusion.channels", feature_diffusion.channels, head.out_channels),
-        ):
-            if given != needed:
-                raise IsegmError(f"{name} is {given}, but its input has {needed} channels; set {name}={needed}")
+        )
         if latents < 0:
             raise IsegmError(f"latents={latents}: expected a number of answers, 0 for none")
         self.backbone, self.head, self.fusion = backbone, head, fusion

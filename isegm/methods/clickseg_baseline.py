@@ -23,6 +23,7 @@ from isegm.nn.backbones.mobilenet import MobileNetV2
 from isegm.nn.backbones.pplcnet import PPLCNet, scaled
 from isegm.nn.encoders.fusion import SideConvs
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.fit import check_fit
 from isegm.nn.heads.lite import LiteHead
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.losses.click import clicked_bce
@@ -60,14 +61,12 @@ class ClickSEGBaseline(ClickModel):
         backbone_lr: float = 0.1,
     ):
         super().__init__()
-        for name, given, needed in (
+        check_fit(
             ("fusion.in_channels", fusion.in_channels, 3),
             ("fusion.out_channels", fusion.out_channels, backbone.extra_channels),
             ("head.in_channels", head.in_channels, backbone.out_channels),
             ("head.skip_channels", head.skip_channels, backbone.skip_channels),
-        ):
-            if given != needed:
-                raise IsegmError(f"{name} is {given}, but what it is connected with has {needed} channels; set {name}={needed}")
+        )
         self.backbone, self.head, self.fusion = backbone, head, fusion
         self.click_radius, self.aux_loss, self.click_loss, self.backbone_lr = click_radius, aux_loss, click_loss, backbone_lr
         self.disks, self.focal = disk_maps, NormalizedFocalLoss(alpha=0.5, gamma=2)

@@ -26,6 +26,7 @@ from isegm.methods.ritm import CLICK_MAPS, MEAN, STD
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.fit import check_fit
 from isegm.nn.heads.feedback import Corrections, FeedbackIntegration
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
@@ -79,13 +80,11 @@ class FCFI(ClickModel):
         for part in lr or {}:
             if part not in ("backbone", "feedback"):
                 raise unknown("part in lr", part, ("backbone", "feedback"))
-        for name, given, needed in (
+        check_fit(
             ("head.in_channels", head.in_channels, backbone.out_channels),
             ("feedback.channels", feedback.channels, head.feedback_channels),
             ("feedback.coords", feedback.coords, fusion.in_channels),
-        ):
-            if given != needed:
-                raise IsegmError(f"{name} is {given}, but the part before it makes {needed} channels; set {name}={needed}")
+        )
         if fusion.in_channels not in (2, 3):
             raise IsegmError(f"fusion.in_channels is {fusion.in_channels}; set it to 2, or 3 to show the previous mask")
         self.backbone, self.head, self.fusion, self.feedback = backbone, head, fusion, feedback

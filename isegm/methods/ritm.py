@@ -22,6 +22,7 @@ from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps, distance_maps_everywhere
+from isegm.nn.fit import check_fit
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.bce import SigmoidBCE
@@ -71,8 +72,10 @@ class RITM(ClickModel):
         super().__init__()
         if click_map not in CLICK_MAPS:
             raise unknown("click_map", click_map, CLICK_MAPS)
-        _check_fit("fusion.in_channels", fusion.in_channels, 2 + prev_mask, f"prev_mask={prev_mask} makes")
-        _check_fit("head.in_channels", head.in_channels, backbone.out_channels, "the backbone makes")
+        check_fit(
+            ("fusion.in_channels", fusion.in_channels, 2 + prev_mask),
+            ("head.in_channels", head.in_channels, backbone.out_channels),
+        )
         self.backbone, self.head, self.fusion = backbone, head, fusion
         self.insertion_points = head.insertion_points
         self.click_map, self.click_radius, self.prev_mask = click_map, click_radius, prev_mask
@@ -196,11 +199,6 @@ def with_loss(described: Spec, loss: Spec) -> Spec:
 def tiny() -> RITM:
     """A RITM that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(ritm_hrnet(width=8, depth="tiny", ocr_width=16))
-
-
-def _check_fit(name: str, given: int, needed: int, reason: str) -> None:
-    if given != needed:
-        raise IsegmError(f"{name} is {given}, but {reason} {needed} channels; set {name}={needed}")
 
 
 # --- checkpoints of the original code base ------------------------------------------------------------------------------

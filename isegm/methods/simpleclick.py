@@ -25,6 +25,7 @@ from isegm.methods.base import ClickModel
 from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.plain_vit import PlainViT
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.fit import check_fit
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.weights import KeyMap, Published
@@ -68,13 +69,11 @@ class SimpleClick(ClickModel):
         layer_decay: float = 1.0,
     ):
         super().__init__()
-        for name, given, made in (
+        check_fit(
             ("backbone.side_channels", backbone.side_channels, 2 + prev_mask),
             ("neck.in_channels", neck.in_channels, backbone.out_channels),
             ("head.in_channels", head.in_channels, neck.out_channels),
-        ):
-            if given != made:
-                raise IsegmError(f"{name} is {given}, but what comes before makes {made}; set {name}={made}")
+        )
         self.backbone, self.neck, self.head = backbone, neck, head
         self.click_radius, self.prev_mask, self.layer_decay = click_radius, prev_mask, layer_decay
         self.disks = disk_maps
