@@ -18,7 +18,7 @@ from isegm.training import trainer as trainer_module
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.logging import picture
 from isegm.training.rollout import ClickPolicy
-from isegm.training.stopping import Stopped, stop_requests
+from isegm.training.stopping import STOPPING, Stopped, stop_requests
 from isegm.training.trainer import NonFiniteLoss
 
 
@@ -156,17 +156,18 @@ def test_a_signal_finishes_the_step_saves_and_leaves(trainer_of, number):
 def test_a_process_of_many_that_has_saved_ignores_the_signal_passed_on_to_it(monkeypatch):
     """The batch system signals all of them, and the one that started them passes it on: the second must not kill."""
     monkeypatch.setenv("WORLD_SIZE", "2")
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in STOPPING}
     try:
         with stop_requests():
             pass
-        assert signal.getsignal(signal.SIGTERM) is before
+        assert {number: signal.getsignal(number) for number in STOPPING} == before
         with stop_requests() as request:
             signal.raise_signal(signal.SIGTERM)
         assert request.made
         signal.raise_signal(signal.SIGTERM)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():  # or later tests would start processes that ignore them
+            signal.signal(number, handler)
 
 
 def test_overrides_reach_model_clicks_and_training(trainer_of):
