@@ -98,6 +98,16 @@ class DataConfig:
     seed: int = 0
 
 
+# What the scripts of RITM's and SimpleClick's iterative models share on SBD.
+ITERATIVE_SBD: dict[str, Any] = {
+    "max_clicks": 24,
+    "merge_objects": 0.15,
+    "sample_scores": "sbd_samples_weights.pkl",
+    "val_augmentation": "val_sbd",
+    "keep_background": 0.01,
+    "val_epoch_len": 500,
+}
+
 # What all training scripts of FocalClick share (published: models/focalclick of ClickSEG).
 FOCALCLICK: dict[str, Any] = {
     "crop": (256, 256),

@@ -21,15 +21,6 @@ MODEL = ritm_hrnet(width=18, depth="full", ocr_width=64)
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(
-        cfg,
-        crop=(320, 480),
-        max_clicks=24,
-        merge_objects=0.15,
-        sample_scores="sbd_samples_weights.pkl",
-        val_augmentation="val_sbd",
-        keep_background=0.01,
-        val_epoch_len=500,
-    )
+    data = recipes.sbd(cfg, crop=(320, 480), **recipes.ITERATIVE_SBD)
     train = TrainConfig(epochs=220, batch_size=28, lr=5e-4, milestones=(200, 215), pretrained="HRNETV2_W18")
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()

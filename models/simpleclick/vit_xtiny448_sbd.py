@@ -21,15 +21,6 @@ MODEL = simpleclick("xtiny", 448)
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(
-        cfg,
-        crop=(448, 448),
-        max_clicks=24,
-        merge_objects=0.15,
-        sample_scores="sbd_samples_weights.pkl",
-        val_augmentation="val_sbd",
-        keep_background=0.01,
-        val_epoch_len=500,
-    )
+    data = recipes.sbd(cfg, crop=(448, 448), **recipes.ITERATIVE_SBD)
     train = TrainConfig(epochs=1001, batch_size=32, lr=1e-5, milestones=(800, 900))
     Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
