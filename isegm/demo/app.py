@@ -132,13 +132,13 @@ def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
 def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
     limits = store.limits
 
-    def opened(data: bytes, name: str) -> dict[str, Any]:
-        """A new session on an encoded image."""
+    def opened(data: bytes, name: str, instead: str | None = None) -> dict[str, Any]:
+        """A new session on an encoded image, which may take the place of another one."""
         begun = time.perf_counter()
-        store.reserve()
+        store.reserve(instead)
         name = Path(name.replace("\\", "/")).name[:200] or "image"
         picture = Picture(name, data, checked_image(data, name, limits.pixels))
-        key = store.add(Workspace(served.answering, picture, store.turn, limits.history_bytes))
+        key = store.add(Workspace(served.answering, picture, store.turn, limits.history_bytes), instead)
         with store.use(key) as work:
             return state_of(work, begun) | {"id": key}
 
@@ -151,14 +151,14 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
                 return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint, served.protocol)}
 
     @app.post("/api/sessions")
-    def open_image(image: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        """Open a session on an uploaded image."""
-        return opened(image.file.read(), image.filename or "image")
+    def open_image(image: Annotated[UploadFile, File()], instead: str | None = None) -> dict[str, Any]:
+        """Open a session on an uploaded image; the session ``instead`` is closed once that has worked."""
+        return opened(image.file.read(), image.filename or "image", instead)
 
     @app.post("/api/sessions/picture")
-    def open_picture(body: PictureBody) -> dict[str, Any]:
-        """Open a session on one of the server's pictures."""
-        return opened(served.pictures.read(body.name), body.name)
+    def open_picture(body: PictureBody, instead: str | None = None) -> dict[str, Any]:
+        """Open a session on one of the server's pictures; ``instead`` as for an uploaded one."""
+        return opened(served.pictures.read(body.name), body.name, instead)
 
     @app.post("/api/sessions/replay")
     def open_replay(session: Annotated[UploadFile, File()]) -> dict[str, Any]:

@@ -69,27 +69,30 @@ class SessionStore:
         finally:
             self._turns.release()
 
-    def reserve(self) -> None:
-        """Make sure that there is room for one more, before an image is decoded.
+    def reserve(self, instead: str | None = None) -> None:
+        """Make sure that there is room for one more, or for one in place of another, before an image is decoded.
 
         Raises:
             Busy: there is none.
         """
         self.expire()
-        if len(self._slots) >= self.limits.sessions:
-            raise Busy(f"{self.limits.sessions} sessions are open, which is the limit here; close one or try again later")
+        with self._lock:
+            self._check_room(instead)
 
-    def add(self, workspace: Workspace) -> str:
-        """Open a session and return its key.
+    def add(self, workspace: Workspace, instead: str | None = None) -> str:
+        """Open a session, in place of another if one is named, and return its key.
 
         Raises:
             Busy: as ``reserve``.
         """
         with self._lock:
-            if len(self._slots) >= self.limits.sessions:
-                raise Busy(f"{self.limits.sessions} sessions are open, which is the limit here; close one or try again later")
+            self._check_room(instead)
             key = secrets.token_urlsafe(16)
             self._slots[key] = Slot(workspace, time.monotonic())
+            closed = self._slots.pop(instead, None)
+        if closed is not None:
+            del closed
+            self._give_back()
         return key
 
     @contextmanager
@@ -164,6 +167,10 @@ class SessionStore:
             log.info("%d idle sessions closed, %d open", len(stale), len(self._slots))
             self._give_back()
         return len(stale)
+
+    def _check_room(self, instead: str | None) -> None:
+        if len(self._slots) - (instead in self._slots) >= self.limits.sessions:
+            raise Busy(f"{self.limits.sessions} sessions are open, which is the limit here; close one or try again later")
 
     def _wait_for(self, slot: Slot) -> bool:
         """Acquire the lock of a session; whether that worked out in time."""

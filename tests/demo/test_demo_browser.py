@@ -336,6 +336,26 @@ def test_a_replay_equals_the_live_session(page: playwright.Page) -> None:
     assert json.loads(saved(page, "Session with its")) == json.loads(file)
 
 
+def test_a_replay_with_its_image_is_cancelled_and_the_open_image_stays(
+    page: playwright.Page, served: FastAPI, slow: threading.Event
+) -> None:
+    open_photo(page)
+    click(page, 40, 40)
+    click(page, 80, 110)
+    file, area = saved(page, "Session with its"), page.locator("body").get_attribute("data-area")
+    count = len(served.state.store)
+    slow.set()
+    page.locator("#session-file").set_input_files({"name": "s.json", "mimeType": "application/json", "buffer": file})
+    expect(page.locator("#work")).to_have_text("replaying: click 0 of 2")
+    page.click("#cancel")
+    slow.clear()
+    expect(page.locator(".toast")).to_contain_text("cancelled")
+    settled(page)
+    assert page.locator("body").get_attribute("data-area") == area
+    click(page, 60, 60)
+    assert len(served.state.store) == count
+
+
 def test_a_broken_file_is_answered_with_a_toast(page: playwright.Page) -> None:
     page.locator("#image-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no image"})
     expect(page.locator(".toast.error")).to_contain_text("a.png is no image that can be read")

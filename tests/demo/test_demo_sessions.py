@@ -31,6 +31,22 @@ def test_the_number_of_sessions_is_limited(photo: bytes) -> None:
         opened(client, photo)
 
 
+def test_an_image_in_place_of_another_opens_where_there_is_no_room(photo: bytes) -> None:
+    with connected(app_of(sessions=1)) as client:
+        first = opened(client, photo)
+        broken = client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", b"no image")})
+        refused(broken, 400, "invalid")
+        assert client.get(f"/api/sessions/{first}").status_code == 200  # it stays where nothing takes its place
+        answer = client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", photo)})
+        assert answer.status_code == 200, answer.text
+        refused(client.get(f"/api/sessions/{first}"), 404, "stale_session")
+        refused(client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", photo)}), 503, "busy")
+        second = answer.json()["id"]
+        answer = client.post(f"/api/sessions/picture?instead={second}", json={"name": "scene 1.png"})
+        assert answer.status_code == 200, answer.text
+        assert len(client.app.state.store) == 1
+
+
 def test_many_users_at_once_get_their_own_masks(client: TestClient, photo: bytes) -> None:
     places = [(20 + 10 * i, 20 + 15 * i) for i in range(8)]
     alone = []

@@ -1,5 +1,7 @@
 // Files that the user chooses or drops on the page.
 
+import { bytesOf } from "./layers.js";
+
 const $ = (id) => document.getElementById(id);
 
 /** `openImage`, `loadMask` and `openSession` take a file; `dropped` takes one and whether Alt was held. */
@@ -25,4 +27,14 @@ export function wireFiles({ openImage, loadMask, openSession, dropped }) {
     const [file] = event.dataTransfer.files;
     if (file) dropped(file, event.altKey);
   });
+}
+
+/** The image in a session file; null if there is none, or where the server will say what is wrong with the file. */
+export async function imageInside(file) {
+  try {
+    const { name, data } = JSON.parse(await file.text()).image;
+    return new File([bytesOf(data)], name);
+  } catch {
+    return null;
+  }
 }

@@ -2,7 +2,7 @@
 
 import { ApiError, get, getBlob, limits, send, upload } from "./api.js";
 import { Controls, element, toast } from "./controls.js";
-import { wireFiles } from "./files.js";
+import { imageInside, wireFiles } from "./files.js";
 import { showInset } from "./inset.js";
 import { wireKeys } from "./keys.js";
 import { bytesOf, coloured, decoded, seeThrough, tinted } from "./layers.js";
@@ -14,8 +14,8 @@ const $ = (id) => document.getElementById(id);
 const POLL = 300; // milliseconds between questions how far a long request is
 const PATIENCE = 1000; // milliseconds until cancelling is offered
 
-let info = null;
 let key = null; // of the open session
+let preparing = null; // key of one that is shown when it is ready
 let state = null;
 let controls = null;
 let queue = Promise.resolve();
@@ -73,19 +73,19 @@ function enqueue(what, job, answers = false) {
 async function watch(what, begun, answers) {
   const spent = performance.now() - begun;
   $("work").textContent = `${what} ${(spent / 1000).toFixed(1)} s`;
-  if (!key || !answers) return;
+  if (!answers || !(preparing ?? key)) return;
   $("cancel").hidden = spent < PATIENCE;
-  const { done, total } = await get(at("progress")).catch(() => ({ total: 0 }));
+  const { done, total } = await get(at("progress", preparing ?? key)).catch(() => ({ total: 0 }));
   if (total > 1 && running) showShare(done / total, `${what}: click ${done} of ${total}`);
 }
 
 /** Give up what is being answered, and whatever waits for it. */
 function cancel() {
-  if (!running || !key) return;
+  if (!running || !(preparing ?? key)) return;
   cancelled += 1;
   stage.waiting = [];
   stage.draw();
-  send("POST", at("cancel")).catch((error) => toast(error.message, "error"));
+  send("POST", at("cancel", preparing ?? key)).catch((error) => toast(error.message, "error"));
 }
 
 function showShare(share, text) {
@@ -103,7 +103,7 @@ function showLatency(milliseconds) {
   state.timing = {}; // told
 }
 
-const at = (path) => `/api/sessions/${key}/${path}`;
+const at = (path, session = key) => `/api/sessions/${session}/${path}`;
 
 function act(what, method, path, body) {
   return enqueue(what, async () => show(await send(method, at(path), body)), true);
@@ -111,15 +111,18 @@ function act(what, method, path, body) {
 
 // --- opening and closing ----------------------------------------------------------------------------------------------------
 
+/** Where an image is opened in place of the one that is open. */
+const opening = (kind = "") => `/api/sessions${kind}${key ? `?instead=${key}` : ""}`;
+
 function openFile(file) {
   return enqueue("opening", async () => {
-    const begun = await upload("/api/sessions", "image", file, (share) => showShare(share, `sending ${Math.round(100 * share)} %`));
+    const begun = await upload(opening(), "image", file, (share) => showShare(share, `sending ${Math.round(100 * share)} %`));
     await begin(await asBefore(begun), file);
   });
 }
 
 function openPicture(name) {
-  return enqueue("opening", async () => begin(await asBefore(await send("POST", "/api/sessions/picture", { name }))));
+  return enqueue("opening", async () => begin(await asBefore(await send("POST", opening("/picture"), { name }))));
 }
 
 /** A session that was just opened, with the settings of the one before. */
@@ -130,22 +133,34 @@ async function asBefore(begun) {
 }
 
 async function openSession(file) {
-  let inside = true;
-  try {
-    inside = "data" in JSON.parse(await file.text()).image;
-  } catch {
-    // no session file: the server says what is wrong with it
-  }
-  const here = !inside && key !== null; // on the image that is open
+  const image = await imageInside(file);
   return enqueue("replaying", async () => {
-    const told = await upload(here ? at("replay") : "/api/sessions/replay", "session", file);
-    if (told.id) await begin(told);
-    else {
-      tints.clear(); // numbers begin at 1 again
-      await show(told);
-    }
-    toast(told.notice ? `Replayed, but ${told.notice}.` : "Replayed; every mask is as it was recorded.");
-  }, here);
+    const notice = image ? await replayOn(image, file) : await replayHere(file);
+    toast(notice ? `Replayed, but ${notice}.` : "Replayed; every mask is as it was recorded.");
+  }, true);
+}
+
+/** In a session beside the open one, which stays if this fails or is cancelled. */
+async function replayOn(image, file) {
+  preparing = (await upload("/api/sessions", "image", image)).id;
+  const place = `/api/sessions/${preparing}`;
+  try {
+    const told = await upload(`${place}/replay`, "session", file);
+    await begin({ ...told, id: preparing });
+    return told.notice;
+  } catch (error) {
+    navigator.sendBeacon(`${place}/close`);
+    throw error;
+  } finally {
+    preparing = null;
+  }
+}
+
+async function replayHere(file) {
+  const told = await upload(key ? at("replay") : "/api/sessions/replay", "session", file);
+  tints.clear(); // numbers begin at 1 again
+  await show(told);
+  return told.notice;
 }
 
 /** Show a session that was just opened; `file` saves the way of the image back where the browser can read it. */
@@ -373,7 +388,7 @@ async function start() {
   wireKeys(SHORTCUTS, $("help"));
   window.addEventListener("resize", showCrop);
   window.addEventListener("pagehide", () => key && navigator.sendBeacon(at("close")));
-  info = await get("/api/info");
+  const info = await get("/api/info");
   limits.upload = info.limits.upload_bytes;
   $("model").textContent = `${info.method} · ${info.checkpoint.name} · ${info.protocol} · ${info.device}`;
   controls = new Controls($("controls"), info.controls, configure);
