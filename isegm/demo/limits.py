@@ -23,6 +23,9 @@ class Limits:
     wait_seconds: until a request gives up waiting for its turn.
     waiting: requests of one session that wait for an earlier one of it; more are refused at once.
     parallel: answers computed at once.
+
+    Raises:
+        IsegmError: nothing could be done within them.
     """
 
     upload_bytes: int = 64 << 20
@@ -33,6 +36,11 @@ class Limits:
     wait_seconds: float = 120
     waiting: int = 8
     parallel: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("upload_bytes", "pixels", "sessions", "idle_seconds", "wait_seconds", "parallel"):
+            if not getattr(self, name) > 0:
+                raise IsegmError(f"the demo's limit {name} is {getattr(self, name)}, expected more than 0")
 
     @property
     def threads(self) -> int:

@@ -40,11 +40,14 @@ class FolderPictures:
 
     def names(self) -> list[str]:
         """What is in the folder now; listed anew only once something was added or removed, for there is a request a picture."""
-        changed, listed = self._folder.stat().st_mtime_ns, self._listed
-        if listed[0] != changed:
-            found = sorted(path.name for path in self._folder.iterdir() if is_image(path) and self._inside(path))
-            self._listed = listed = changed, found[:MOST_LISTED]
-        return listed[1]
+        try:
+            changed, listed = self._folder.stat().st_mtime_ns, self._listed
+            if listed[0] != changed:
+                found = sorted(path.name for path in self._folder.iterdir() if is_image(path) and self._inside(path))
+                self._listed = listed = changed, found[:MOST_LISTED]
+            return listed[1]
+        except OSError:  # the folder was removed, or its disk: there is nothing to open, all else goes on
+            return []
 
     def read(self, name: str) -> bytes:
         names = self.names()

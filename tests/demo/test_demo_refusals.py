@@ -113,6 +113,21 @@ def test_the_list_follows_the_folder(folder: Path, photo: bytes) -> None:
         pictures.read("more.png")
 
 
+def test_a_folder_that_goes_away_leaves_the_page(folder: Path, photo: bytes) -> None:
+    with connected(app_of(FolderPictures(folder))) as client:
+        key = opened(client, photo)
+        folder.rename(folder.with_name("elsewhere"))
+        assert client.get("/api/info").json()["pictures"] == []
+        refused(client.post("/api/sessions/picture", json={"name": "a photo.png"}), 400, "invalid")
+        click(client, key, 40, 40)
+
+
+@pytest.mark.parametrize("limit", [{"sessions": 0}, {"parallel": 0}, {"idle_seconds": float("nan")}, {"pixels": -1}])
+def test_limits_within_which_nothing_can_be_done_are_refused(limit: dict[str, float]) -> None:
+    with pytest.raises(IsegmError, match=next(iter(limit))):
+        app_of(**limit)
+
+
 def test_a_name_with_folders_is_only_a_name(client: TestClient, photo: bytes) -> None:
     key = opened(client, photo, "..\\..\\etc/x;=\u00e9 y.png")
     click(client, key, 40, 40)
