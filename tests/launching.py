@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,12 @@ def environment(folder, **more):
     clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
     patient = {"OMP_NUM_THREADS": "1", "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # torchrun kills after 30 seconds otherwise
     return clean | patient | {"TOY_EXPERIMENTS": str(folder), "PYTHONPATH": str(ROOT)} | more
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def train(folder, *words, torchrun=0, options=(), status=0, **more):

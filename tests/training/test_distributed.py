@@ -2,13 +2,12 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 
 import pytest
 import torch
-from launching import ROOT, SCRIPT, asked, assert_close, command, curve, environment, result, train, wait_for
+from launching import ROOT, SCRIPT, asked, assert_close, command, curve, environment, free_port, result, train, wait_for
 
 from isegm.core.errors import IsegmError
 from isegm.methods import ritm
@@ -140,9 +139,3 @@ def test_a_step_asks_the_device_for_nothing():
     counters = {moments["step"].data_ptr() for moments in learner.state.optimizer.state.values()}  # always on the CPU
     assert counters
     assert set(asked_for) <= counters
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

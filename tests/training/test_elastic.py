@@ -2,12 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 
 import pytest
-from launching import ROOT, SCRIPT, assert_close, curve, environment, result, train, wait_for
+from launching import ROOT, SCRIPT, assert_close, curve, environment, free_port, result, train, wait_for
 
 WORDS = ["--cpu", "--batch-size", "8", "--micro-batch", "2", "--set", "train.log_every=1"]
 # Who is alone waits so long for others; less, and on a busy machine two that start together would not meet.
@@ -25,9 +24,7 @@ def single(tmp_path_factory):
 @pytest.fixture
 def host(tmp_path):
     """``host(first, ...)`` starts a launcher of one process, as on a machine of its own. What is left at the end is killed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+    endpoint = f"127.0.0.1:{free_port()}"
     started = []
 
     def start(first, **more):
