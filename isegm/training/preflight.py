@@ -206,16 +206,23 @@ class Preflight:
         each = f"{1 / speed.item:.1f} samples/s per worker, {loading:.1f} with {self.workers} workers per process"
         self._say("loading", f"{each}; {advice}")
         per_step = max(step, config.batch_size / loading) if loaders else step + config.batch_size / loading
-        steps = config.epochs * self.batches.batches
-        steps = min(steps, config.max_steps) if config.max_steps else steps
+        steps = self._steps()
         total = steps * per_step + self._validations() * (speed.answer + rounds * speed.round)
-        self._say("whole run", f"{config.epochs} epochs, {steps} steps: about {readable(total)}, without NoC validation")
+        epochs = math.ceil(steps / self.batches.batches)
+        self._say("whole run", f"{epochs} epochs, {steps} steps: about {readable(total)}, without NoC validation")
+
+    def _steps(self) -> int:
+        """Steps in the whole run."""
+        steps = self.config.epochs * self.batches.batches
+        return min(steps, self.config.max_steps) if self.config.max_steps else steps
 
     def _validations(self) -> int:
-        """Batches of held-out data in the whole run."""
-        if self.data.val is None or not self.config.validate_every:
+        """Batches of held-out data in the whole run: every so many epochs, and after the last one."""
+        every, epochs = self.config.validate_every, self._steps() // self.batches.batches
+        if self.data.val is None or not every:
             return 0
-        return self.config.epochs // self.config.validate_every * math.ceil(len(self.data.val) / self.config.batch_size)
+        times = epochs // every + (epochs == self.config.epochs and epochs % every > 0)
+        return times * math.ceil(len(self.data.val) / self.config.batch_size)
 
     def _draw(self, learnt: Learnt) -> Path:
         """The first samples: image and clicks, the mask before, the target, the answer of the network as it starts."""

@@ -1,6 +1,7 @@
 """``--check``: everything is tried out, nothing is trained, and what would fail says what to change."""
 
 import logging
+import math
 from types import SimpleNamespace
 
 import cv2
@@ -10,6 +11,7 @@ from torch import nn
 
 from isegm.core.errors import IsegmError
 from isegm.training import preflight
+from isegm.training.distributed import Process
 from isegm.training.rollout import ClickPolicy
 
 
@@ -42,6 +44,28 @@ def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, 
     validated, plain = checks
     assert validated.answer > 0
     assert plain.answer == 0, "without held-out data there is nothing to answer"
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "validations"),
+    [
+        ({}, 20, 5),
+        ({"validate_every": 2}, 20, 3),
+        ({"max_steps": 9}, 9, 2),
+        ({"max_steps": 3}, 3, 0),
+        ({"validate_every": 0}, 20, 0),
+    ],
+    ids=str,
+)
+def test_as_many_steps_and_validations_as_the_training_will_have(trainer_of, settings, steps, validations):
+    """There are 4 batches of training data, and held-out data for 2."""
+    trainer = trainer_of(epochs=5, val=True, **settings)
+    check = preflight.Preflight(trainer, Process())
+    assert check._steps() == steps
+    assert check._validations() == validations * math.ceil(len(trainer.data.val) / 4)
+    path = trainer.fit()
+    lines = (path / "logs" / "metrics.jsonl").read_text().splitlines() if validations else []
+    assert len(lines) == validations
 
 
 def test_a_batch_that_will_not_fit_into_memory(trainer_of, monkeypatch):
