@@ -12,11 +12,12 @@ machine hits all of them alike. It also says what share each part of the step ha
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -64,15 +65,16 @@ Step = Callable[[Batch], dict[str, Any]]
 def training_data(args: argparse.Namespace) -> ClickDataset:
     if not hasattr(recipes, args.data):
         raise unknown("recipe", args.data, ("synthetic", "coco", "cocolvis", "sbd"))
-    crop = tuple(int(side) for side in args.crop.split(","))
+    crop = tuple(int(side) if side.isdecimal() else 0 for side in args.crop.split(","))
     settings = {"min_object_area": 500} if args.data == "synthetic" else {}
     return getattr(recipes, args.data)(load_config(args.config_path), crop=crop, epoch_len=1_000_000, **settings).train
 
 
-def loaded(args: argparse.Namespace, steps: int) -> Loader:
+def loaded(args: argparse.Namespace, steps: int) -> Iterator[Batch]:
     size = args.batch_size
     keys = [[(0, position) for position in range(first, first + size)] for first in range(0, steps * size, size)]
-    return Loader(training_data(args), keys, args.workers, pin=False)
+    with contextlib.closing(Loader(training_data(args), keys, args.workers, pin=False)) as loader:
+        yield from loader
 
 
 def network(args: argparse.Namespace, has: set[str]) -> tuple[ClickModel, torch.device]:
@@ -190,6 +192,7 @@ def main() -> None:
     if args.only:
         print(json.dumps({"measure": measure, "shares": shares, "curve": curve}[args.job](args, args.only)))
         return
+    training_data(args)  # a mistake is noticed here, not in every variant
     names = possible(args)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for turn in range(args.turns):

@@ -63,6 +63,9 @@ class DataConfig:
         scenes: synthetic only: how many scenes there are, the same ones in every epoch; 0: never the same scene twice.
         image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
         seed: of everything random in the data; validation uses the next one.
+
+    Raises:
+        IsegmError: a crop that is not two positive numbers.
     """
 
     crop: tuple[int, int] = (320, 480)
@@ -96,6 +99,10 @@ class DataConfig:
     val_mask_dir: str = ""
     mask_kind: str = "auto"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.crop) != 2 or min(self.crop) < 1:
+            raise IsegmError(f"data.crop={list(self.crop)}: expected rows and columns, e.g. [320,480]")
 
 
 # What the scripts of RITM's and SimpleClick's iterative models share on SBD.

@@ -118,6 +118,8 @@ def test_processes_write_the_same(paths: Paths, tmp_path: Path) -> None:
 def test_clear_errors(paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(IsegmError, match=r"no lvis_v1_val\.json|val2017 does not exist"):
         list(convert(paths, "val"))
+    with pytest.raises(IsegmError, match="-1 workers: expected 0"):
+        list(convert(paths, "train", workers=-1))
     started = convert(paths, "train")
     next(started), next(started)
     started.close()

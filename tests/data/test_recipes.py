@@ -62,8 +62,11 @@ def test_overrides_win_over_keywords() -> None:
     assert len(data.train) == 7
 
 
-def test_unknown_settings_name_the_nearest() -> None:
+def test_mistakes_say_what_was_expected() -> None:
     with pytest.raises(IsegmError, match="max_clicks"):
         recipes.synthetic(config(), max_click=3)
+    for crop in ((64,), (64, 0), ()):
+        with pytest.raises(IsegmError, match=r"data\.crop=.*rows and columns"):
+            recipes.synthetic(config(), crop=crop)
     with pytest.raises(IsegmError, match="COCO_PATH"):
         recipes.coco(config(COCO_PATH="/nowhere"))

@@ -62,8 +62,10 @@ def convert(paths: Paths, split: str, workers: int = 0) -> Iterator[tuple[int, i
         workers: processes beside this one; 0 works here.
 
     Raises:
-        IsegmError: files are missing or damaged, or the output belongs to a conversion of other files.
+        IsegmError: files are missing or damaged, the output belongs to a conversion of other files, or workers are negative.
     """
+    if workers < 0:
+        raise IsegmError(f"{workers} workers: expected 0 (this process) or more")
     folder = paths.output / split
     (folder / "masks").mkdir(parents=True, exist_ok=True)
     _link_images(folder / "images", paths.coco / f"{split}2017")
