@@ -10,14 +10,13 @@ clicks, so the later rows of a run without --iou-analysis are about the hard obj
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.click_order import ClickRank, click_order, rank_table
-from isegm.evaluation.report import name_of
+from isegm.evaluation.report import name_of, save_figure
 from isegm.evaluation.results import RunResult
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
@@ -38,8 +37,7 @@ def draw(ranks: dict[str, list[ClickRank]], path: str) -> None:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ class DataConfig:
         seed: of everything random in the data; validation uses the next one.
 
     Raises:
-        IsegmError: a crop that is not two positive numbers.
+        IsegmError: a crop that is not two positive numbers, or a negative seed.
     """
 
     crop: tuple[int, int] = (320, 480)
@@ -103,6 +103,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if len(self.crop) != 2 or min(self.crop) < 1:
             raise IsegmError(f"data.crop={list(self.crop)}: expected rows and columns, e.g. [320,480]")
+        if self.seed < 0:
+            raise IsegmError(f"data.seed={self.seed}: expected at least 0")
 
 
 # What the scripts of RITM's and SimpleClick's iterative models share on SBD.

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from isegm.core.errors import unknown
+from isegm.core.errors import IsegmError, unknown
 from isegm.evaluation.ledger import PublishedRow
 from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.results import DatasetResult, RunResult
@@ -123,6 +123,18 @@ def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: str) -> None:
+    """Write a picture in the format of its suffix, PNG without one; its folder is made if there is none.
+
+    Raises:
+        IsegmError: a suffix that no known format has.
+    """
+    kind = Path(path).suffix[1:].lower()
+    if kind and kind not in figure.canvas.get_supported_filetypes():
+        raise IsegmError(f"{path}: a picture cannot be written as {kind!r}; use .png, .svg or .pdf")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 

@@ -78,6 +78,11 @@ class TrainConfig:
             ("workers", -1),
             ("seed", 0),
             ("poly_epochs", 0),
+            ("max_steps", 0),
+            ("clip", 0),
+            ("weight_decay", 0),
+            ("checkpoint_interval", 0),
+            ("validate_every", 0),
         ):
             if getattr(self, name) < least:
                 raise IsegmError(f"train.{name}={getattr(self, name)}: expected at least {least}")
@@ -87,6 +92,8 @@ class TrainConfig:
             raise IsegmError(f"train.momentum={self.momentum}: expected a number from 0 (Adam) to below 1, e.g. 0.9")
         if self.poly_epochs and self.milestones:
             raise IsegmError("train.poly_epochs and train.milestones are two schedules; set one of them")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise IsegmError(f"train.betas={list(self.betas)}: expected two numbers from 0 to below 1, e.g. [0.9,0.999]")
         if self.lr <= 0:
             raise IsegmError(f"train.lr={self.lr}: expected a positive learning rate")
 

@@ -41,7 +41,7 @@ class ClickPolicy:
             always the deeper one (EMC-Click).
 
     Raises:
-        IsegmError: a decay that is no probability.
+        IsegmError: a negative number of corrections, a probability outside [0, 1], or a decay of 0.
     """
 
     max_rounds: int = 3
@@ -56,6 +56,11 @@ class ClickPolicy:
     proportional_side: bool = False
 
     def __post_init__(self) -> None:
+        if self.max_rounds < 0:
+            raise IsegmError(f"clicks.max_rounds={self.max_rounds}: expected at least 0")
+        for name in ("prev_drop", "threshold", "restart", "replay", "replay_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise IsegmError(f"clicks.{name}={getattr(self, name)}: expected a number from 0 to 1")
         if not 0 < self.round_decay <= 1:
             raise IsegmError(f"clicks.round_decay={self.round_decay}: expected a number above 0 and at most 1, e.g. 0.8")
 

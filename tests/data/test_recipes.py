@@ -68,5 +68,7 @@ def test_mistakes_say_what_was_expected() -> None:
     for crop in ((64,), (64, 0), ()):
         with pytest.raises(IsegmError, match=r"data\.crop=.*rows and columns"):
             recipes.synthetic(config(), crop=crop)
+    with pytest.raises(IsegmError, match=r"data\.seed=-1"):
+        recipes.synthetic(config(), seed=-1)
     with pytest.raises(IsegmError, match="COCO_PATH"):
         recipes.coco(config(COCO_PATH="/nowhere"))

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import rectangle, write
+from matplotlib.figure import Figure
 from painted import Listed
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.data.datasets.folder import FolderEvaluation
 from isegm.evaluation.click_order import centrality, click_order, rank_table
+from isegm.evaluation.report import save_figure
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
 from isegm.inference.protocol import load_protocol
 from isegm.utils.config import REPOSITORY
@@ -67,6 +69,11 @@ def test_other_data_are_refused() -> None:
         click_order(result(fingerprint="0" * 64), data)
     with pytest.raises(IsegmError, match="no object 'sample7'"):
         click_order(result(record("sample7", [(1, 1, 1)], [0.5])), data)
+
+
+def test_a_picture_of_no_known_format(tmp_path: Path) -> None:
+    with pytest.raises(IsegmError, match=r"'xyz'; use \.png"):
+        save_figure(Figure(), str(tmp_path / "clicks.xyz"))
 
 
 def test_script(tmp_path: Path) -> None:

@@ -186,6 +186,10 @@ def test_overrides_reach_model_clicks_and_training(trainer_of):
         ({"model": {"dropuot": 2}}, "dropout"),
         ({"train": {"amp": "bf61"}}, "bf16"),
         ({"train": {"ema": 1.5}}, "train.ema=1.5"),
+        ({"train": {"clip": -1.0}}, "train.clip=-1.0: expected at least 0"),
+        ({"train": {"betas": [2.0, 1.0]}}, r"train.betas=\[2.0, 1.0\]"),
+        ({"clicks": {"max_rounds": -1}}, "clicks.max_rounds=-1"),
+        ({"clicks": {"replay": 2.0}}, "clicks.replay=2.0: expected a number from 0 to 1"),
         ({"train": {"batch_size": 0}}, "train.batch_size=0"),
     ],
 )
