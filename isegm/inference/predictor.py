@@ -158,7 +158,7 @@ class Predictor:
                 for i, session in zip(again, self._answer(second), strict=True):
                     answers[i] = session
         integrity = self.finish.integrity
-        return answers if integrity is None else [integrity(session) for session in answers]
+        return answers if integrity is None else integrity.many(answers)
 
     def views_per_pass(self, size: tuple[int, int]) -> int:
         """How many views of a size (rows, columns) go into one forward pass."""

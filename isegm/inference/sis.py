@@ -6,6 +6,8 @@ progressive merge go on from the answer as it was, so that with the same clicks 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -41,12 +43,28 @@ class StructuralIntegrity:
 
     def __call__(self, session: Session) -> Session:
         """The session with the probability of what was taken out at 0; ``plain`` holds the session before."""
-        plain = session.plain or session
-        mask = (plain.prob[0, 0] > self.threshold).cpu().numpy()
-        points = [(int(click.y), int(click.x)) for click in plain.clicks if click.positive]
-        removed = mask & ~regions_at(mask, points, self.connectivity)
-        prob = plain.prob.masked_fill(torch.from_numpy(removed).to(plain.prob.device), 0)
-        return replace(plain, prob=prob, plain=plain)
+        return self.many([session])[0]
+
+    def many(self, sessions: Sequence[Session]) -> list[Session]:
+        """Several sessions, of images of any sizes, as ``__call__`` each; one labelling serves all."""
+        before = [session.plain or session for session in sessions]
+        if not before:
+            return []
+        # The masks lie below one another, with an empty row between them, which nothing is connected across.
+        sizes = [session.prob.shape[-2:] for session in before]
+        tops = list(itertools.accumulate((height + 1 for height, _ in sizes), initial=0))
+        stack = before[0].prob.new_zeros((tops[-1], max(width for _, width in sizes)), dtype=torch.bool)
+        for session, top, (height, width) in zip(before, tops, sizes, strict=False):
+            stack[top : top + height, :width] = session.prob[0, 0] > self.threshold
+        masks = stack.cpu().numpy()
+        clicks = [(top, click) for session, top in zip(before, tops, strict=False) for click in session.clicks]
+        points = [(top + int(click.y), int(click.x)) for top, click in clicks if click.positive]
+        removed = torch.from_numpy(masks & ~regions_at(masks, points, self.connectivity)).to(stack.device)
+        after = []
+        for session, top, (height, width) in zip(before, tops, sizes, strict=False):
+            prob = session.prob.masked_fill(removed[top : top + height, :width], 0)
+            after.append(replace(session, prob=prob, plain=session))
+        return after
 
 
 def says_nothing(session: Session) -> bool:

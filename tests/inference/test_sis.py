@@ -52,6 +52,24 @@ def on(*points: tuple[int, int]) -> list[Click]:
     return [Click(float(y), float(x), True) for y, x in points]
 
 
+def test_many_sessions_are_each_as_alone() -> None:
+    """Masks that touch every border, of several sizes, one without a positive click: nothing connects across sessions."""
+    rng = np.random.default_rng(3)
+    masks = [np.ones((3, 7), bool), *(rng.random((h, w)) < 0.6 for h, w in ((9, 5), (4, 12), (9, 5))), np.ones((2, 4), bool)]
+    positive = [[], on((4, 2), (8, 4)), on((0, 0)), on((1, 1)), on((0, 3))]
+    sessions = [session(mask, *clicks, Click(0.0, 1.0, False)) for mask, clicks in zip(masks, positive, strict=True)]
+    for connectivity in (4, 8):
+        keep = StructuralIntegrity(connectivity)
+        for together, alone, given in zip(keep.many(sessions), map(keep, sessions), sessions, strict=True):
+            assert torch.equal(together.prob, alone.prob)
+            assert together.plain is given
+            points = [(int(c.y), int(c.x)) for c in given.clicks if c.positive]
+            assert np.array_equal(
+                together.prob[0, 0].numpy() > 0.5, regions_at(given.prob[0, 0].numpy() > 0.5, points, connectivity)
+            )
+    assert StructuralIntegrity(4).many([]) == []
+
+
 @pytest.mark.parametrize(
     ("clicks", "connectivity", "kept"),
     [

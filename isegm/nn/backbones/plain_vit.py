@@ -71,6 +71,8 @@ class PlainViT(nn.Module):
         self.fc_norm = nn.LayerNorm(channels, eps=1e-6).requires_grad_(False)
         self.head = nn.Linear(channels, CLASSES).requires_grad_(False)
         self.apply(initialise)
+        with torch.no_grad():  # as if it were a linear layer on the pixels of a patch, which it is
+            nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
     def forward(self, image: Tensor, side: Tensor | None = None) -> Tensor:
@@ -214,7 +216,7 @@ def resized_positions(positions: Tensor, grid: tuple[int, int], wanted: tuple[in
 
 
 def initialise(module: nn.Module) -> None:
-    """Small linear layers; norms are the identity and convolutions PyTorch's, as they are by default."""
+    """Linear layers as MAE has them; norms are the identity and convolutions PyTorch's, as they are by default."""
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)
