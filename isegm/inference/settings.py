@@ -142,7 +142,7 @@ class Answering:
 
     def _sight(self, settings: Settings) -> dict[str, Any]:
         """The sections ``zoom`` and ``whole`` of the protocol."""
-        old, limit = self.protocol.zoom, settings.get("max_size") or None
+        old, limit = self.protocol.zoom, settings.get("max_size")
         if old is None:
             size = {"size": settings["size"]} if "size" in settings else {"max_size": limit}
             return {"whole": {**self.protocol.whole, **size}}
@@ -215,8 +215,9 @@ def _inside(model: ClickModel, found: Adjustable) -> Control:
 
 
 def _limit(max_size: int | None) -> Control:
-    hint = "Of whole images, in pixels; 0: none"
-    return Control("max_size", "Limit longest side", "whole", max_size or MAX_SIZE, 0, 8192, 50, group="View", hint=hint)
+    # As for other views, the largest is what memory can be expected to hold: of a server others use too.
+    hint = "Of whole images, in pixels"
+    return Control("max_size", "Limit longest side", "whole", max_size or MAX_SIZE, 50, 2048, 50, group="View", hint=hint)
 
 
 def as_json(controls: Mapping[str, Control]) -> list[dict[str, Any]]:
