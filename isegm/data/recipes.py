@@ -117,6 +117,16 @@ ITERATIVE_SBD: dict[str, Any] = {
     "val_epoch_len": 500,
 }
 
+# What RITM's loss ablation and its baseline with DeepLabV3+ share on COCO+LVIS: smaller objects, and no empty crops.
+SMALL_OBJECTS: dict[str, Any] = {
+    "crop": (320, 480),
+    "max_clicks": 24,
+    "merge_objects": 0.15,
+    "stuff_prob": 0.30,
+    "min_object_area": 80,
+    "keep_background": 0.0,
+}
+
 # What all training scripts of FocalClick share (published: models/focalclick of ClickSEG).
 FOCALCLICK: dict[str, Any] = {
     "crop": (256, 256),

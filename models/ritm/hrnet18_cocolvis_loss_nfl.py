@@ -27,14 +27,6 @@ MODEL = with_loss(
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(
-        cfg,
-        crop=(320, 480),
-        max_clicks=24,
-        merge_objects=0.15,
-        stuff_prob=0.30,
-        min_object_area=80,
-        keep_background=0.0,
-    )
+    data = recipes.cocolvis(cfg, **recipes.SMALL_OBJECTS)
     train = TrainConfig(epochs=160, batch_size=28, lr=5e-4, milestones=(140, 155), pretrained="HRNETV2_W18")
     Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()

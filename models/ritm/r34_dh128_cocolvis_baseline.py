@@ -20,14 +20,6 @@ MODEL = ritm_deeplab(layers=34, width=128, prev_mask=False)
 
 
 def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(
-        cfg,
-        crop=(320, 480),
-        max_clicks=24,
-        merge_objects=0.15,
-        stuff_prob=0.30,
-        min_object_area=80,
-        keep_background=0.0,
-    )
+    data = recipes.cocolvis(cfg, **recipes.SMALL_OBJECTS)
     train = TrainConfig(epochs=160, batch_size=28, lr=5e-4, milestones=(140, 155), pretrained="RESNET34_V1B")
     Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
