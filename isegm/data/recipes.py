@@ -136,8 +136,9 @@ FOCALCLICK: dict[str, Any] = {
     "min_region": 900,
     "max_share": 0.85,
 }
-# What the scripts of ClickSEG's light baselines share.
-CLICKSEG_BASELINE: dict[str, Any] = FOCALCLICK | {"crop": (384, 384), "gamma": 0.7}
+# What the scripts of CDNet and of the light baselines, of the same code, share.
+CDNET: dict[str, Any] = FOCALCLICK | {"crop": (384, 384)}
+CLICKSEG_BASELINE: dict[str, Any] = CDNET | {"gamma": 0.7}
 
 # FCA-Net's: the clicks of its paper in crops around one object.
 FCANET: dict[str, Any] = {"crop": (512, 512), "augmentation": "object", "val_augmentation": "object", "spaced": True}

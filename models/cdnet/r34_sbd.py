@@ -18,12 +18,11 @@ from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer
 
 MODEL = cdnet(layers=34, width=128)
-CLICKSEG = recipes.FOCALCLICK | {"crop": (384, 384)}
 
 
 def main(cfg: EasyDict) -> None:
     data = recipes.sbd(
-        cfg, **CLICKSEG, augmentation="aligned_colour", sample_scores="sbd_samples_weights.pkl", val_epoch_len=500
+        cfg, **recipes.CDNET, augmentation="aligned_colour", sample_scores="sbd_samples_weights.pkl", val_epoch_len=500
     )
     train = TrainConfig(epochs=120, batch_size=32, lr=5e-4, milestones=(80, 105), pretrained="RESNET34_V1B")
     Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
