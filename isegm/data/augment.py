@@ -120,6 +120,50 @@ class ObjectCrop(Pipeline):
         return image[tuple(window)], layers[tuple(window)]
 
 
+@dataclass(frozen=True)
+class AroundObject(Pipeline):
+    """What zoom-in shows: a window around one object, or the whole image, stretched to the size of the crop; then transforms.
+
+    Attributes:
+        crop: rows and columns of the result.
+        whole: probability of the whole image.
+        expansion: the least and the largest window, relative to the box of the object; drawn log-uniformly.
+        shift: the window's centre lies off the object's by up to this share of what the window is larger.
+    """
+
+    crop: tuple[int, int] = (256, 256)
+    whole: float = 0.35
+    expansion: tuple[float, float] = (1.1, 3.0)
+    shift: float = 0.8
+
+    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        window = self._window(layers, rng) if rng.random() >= self.whole else None
+        if window is not None:
+            image, layers = image[window], layers[window]
+        height, width = self.crop
+        look = cv2.INTER_AREA if image.shape[0] > height and image.shape[1] > width else cv2.INTER_LINEAR
+        shown = cv2.resize(image, (width, height), interpolation=look)
+        labels = cv2.resize(layers, (width, height), interpolation=cv2.INTER_NEAREST)
+        return shown, labels.reshape(height, width, -1)
+
+    def _window(self, layers: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice] | None:
+        """Around an object drawn among those of a random layer; None if there is none."""
+        layer = layers[:, :, rng.integers(layers.shape[2])]
+        labels = np.unique(layer)
+        labels = labels[labels > 0]
+        if not len(labels):
+            return None
+        left, top, width, height = cv2.boundingRect((layer == labels[rng.integers(len(labels))]).view(np.uint8))
+        expansion = float(np.exp(rng.uniform(*np.log(self.expansion))))
+        window = []
+        for start, length, side in ((top, height, layer.shape[0]), (left, width, layer.shape[1])):
+            wanted = min(side, max(16, round(expansion * length)))
+            centre = start + length / 2 + rng.uniform(-0.5, 0.5) * self.shift * max(0, wanted - length)
+            first = int(np.clip(round(centre - wanted / 2), 0, side - wanted))
+            window.append(slice(first, first + wanted))
+        return window[0], window[1]
+
+
 def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
     """A published pipeline by name.
 
@@ -130,7 +174,8 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
             zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
             a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
             ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area). FCA-Net's
-            is ``"object"``, see ``ObjectCrop``.
+            is ``"object"``, see ``ObjectCrop``. ``"around_object"`` is the starter's, see ``AroundObject``: flips, colour, and
+            sometimes a gray, blurred or strongly compressed picture.
         crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
     """
     if len(crop) != 2 or min(crop) < 1:
@@ -139,6 +184,8 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
         return _aligned(name, crop)
     if name == "object":
         return ObjectCrop(A.Compose([]), crop=tuple(crop))
+    if name == "around_object":
+        return AroundObject(A.Compose([A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]), crop=tuple(crop))
     known: dict[str, tuple[list[A.BasicTransform | A.BaseCompose], tuple[float, float]]] = {
         "coco": ([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()], (0.75, 1.40)),
         "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
@@ -149,7 +196,7 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
         "zoom": ([*_any_flip(), *_cropping(crop)], (1.20, 2.20)),
     }
     if name not in known:
-        raise unknown("augmentation", name, [*known, *ALIGNED, "object"])
+        raise unknown("augmentation", name, [*known, *ALIGNED, "object", "around_object"])
     transforms, scale = known[name]
     return Pipeline(A.Compose(transforms), scale)
 
@@ -173,6 +220,10 @@ def _colour() -> list[A.BasicTransform]:
         A.RandomBrightnessContrast((-0.25, 0.25), (-0.15, 0.40), brightness_by_max=True, p=0.75),
         A.RGBShift(10, 10, 10, p=0.75),
     ]
+
+
+def _degraded() -> list[A.BasicTransform]:
+    return [A.ToGray(p=0.05), A.GaussianBlur(blur_limit=(3, 5), p=0.05), A.ImageCompression(quality_range=(40, 90), p=0.1)]
 
 
 def _any_flip() -> list[A.BaseCompose]:

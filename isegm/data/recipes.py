@@ -18,6 +18,8 @@ from isegm.data.cache import cache_folder
 from isegm.data.dataset import ClickDataset, ItemSettings, Source, TrainingData
 from isegm.data.datasets import pascal_sbd as augmented_pascal
 from isegm.data.datasets.ade20k import ADE20K
+from isegm.data.datasets.bsds import BSDS
+from isegm.data.datasets.clothing import ClothingCoParsing
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.datasets.coco_panoptic import CocoPanoptic
@@ -33,6 +35,7 @@ from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.mix import Joined, Part, ProportionalMix
+from isegm.data.pasted import PastedScenes
 from isegm.data.pairs import MaskPairs
 from isegm.data.point_sampler import SamplerConfig
 from isegm.data.sample_scores import read_scores
@@ -311,6 +314,34 @@ def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:
     val = SyntheticSource(config.crop, max(config.val_epoch_len, 1))
     length = config.scenes or max(config.epoch_len, 1)
     return _training_data(SyntheticSource(config.crop, length, repeated=config.scenes > 0), val, config)
+
+
+def starter(cfg: EasyDict, **settings: Any) -> TrainingData:
+    """The photographs that the network of the package is trained on: DUTS, DUTS pasted into scenes, COCO, BSDS500 and CCP.
+
+    ``shares`` says how often each of the six parts is drawn: DUTS, pasted scenes, COCO, people of COCO, regions of BSDS500,
+    clothing.
+    """
+    config = _config(cfg, settings)
+    pairs = [pair for key in ("DUTS_TR_PATH", "DUTS_TE_PATH") for pair in duts(require_path(cfg, key, "DUTS"))]
+    salient, cache = MaskPairs("DUTS", pairs), cache_folder(cfg)
+    root = require_path(cfg, "COCO_PATH", "COCO")
+    people = CocoInstances(require_path(cfg, "COCO_PERSONS_PATH", "COCO persons"), "val2017", cache)
+    sources = (
+        salient,
+        PastedScenes(salient),
+        CocoInstances(root, "train2017", cache),
+        people,
+        BSDS(require_path(cfg, "BSDS_PATH", "BSDS500")),
+        ClothingCoParsing(require_path(cfg, "CCP_PATH", "CCP")),
+    )
+    mix = ProportionalMix([Part(source, share) for source, share in zip(sources, config.shares, strict=True)])
+    return _training_data(mix, CocoInstances(root, "val2017", cache), config)
+
+
+def of_sources(cfg: EasyDict, train: Source, val: Source | None = None, **settings: Any) -> TrainingData:
+    """Any source as training data, and another one, if there is one, for validation: what experiments of your own compose."""
+    return _training_data(train, val, _config(cfg, settings))
 
 
 def _coco_lvis(cfg: EasyDict, config: DataConfig) -> Source:

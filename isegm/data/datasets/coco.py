@@ -17,12 +17,13 @@ from pycocotools import mask as coco_mask
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.leave_out import left_out
 from isegm.data.reading import CorruptSample, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
 
 
 class CocoInstances:
-    """The images of a split that have at least one object, in the order of their ids.
+    """The images of a split that have at least one object, in the order of their ids; without those in ``leave_out.txt``.
 
     Args:
         root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
@@ -41,12 +42,16 @@ class CocoInstances:
                 raise IsegmError(f"COCO: {needed} does not exist; expected {split}/ and annotations/instances_{split}.json")
         tables = kept_tables(cache, f"coco_{split}", [path], lambda: _tables(path))
         self._names, self._sizes, self._outlines = tables["names"], tables["sizes"], tables["outlines"]
-        self.object_count = int(tables["object_counts"].values().sum(dtype=np.int64))
+        without = left_out(root)
+        self._kept = [i for i, name in enumerate(self._names) if Path(name).stem not in without] if without else None
+        counts = tables["object_counts"].values()
+        self.object_count = int(counts[self._kept].sum(dtype=np.int64) if without else counts.sum(dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._names if self._kept is None else self._kept)
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
+        index = index if self._kept is None else self._kept[index]
         path = self._folder / self._names[index]
         height, width = self._sizes[index].tolist()
         image = read_image(path)

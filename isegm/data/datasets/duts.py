@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from isegm.core.errors import IsegmError
+from isegm.data.leave_out import left_out
 from isegm.data.pairs import paired_by_stem
 
 
 def duts(root: Path) -> list[tuple[Path, Path]]:
-    """(image, mask) files of the part that a folder holds, sorted by name.
+    """(image, mask) files of the part that a folder holds, sorted by name; without those in ``leave_out.txt``.
 
     Raises:
         IsegmError: the folder does not hold exactly one folder of images.
@@ -20,4 +21,6 @@ def duts(root: Path) -> list[tuple[Path, Path]]:
     found = sorted(root.glob("*-Image"))
     if len(found) != 1:
         raise IsegmError(f"DUTS: expected one folder <part>-Image in {root}, e.g. DUTS-TR-Image, found {len(found)}")
-    return paired_by_stem("DUTS", found[0], found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask"))
+    pairs = paired_by_stem("DUTS", found[0], found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask"))
+    without = left_out(root)
+    return [pair for pair in pairs if pair[0].stem not in without]
