@@ -40,7 +40,7 @@ SETS = {  # option: (key of config.yml, what is linked: its name there and in th
         {"val2017": "images/val2017", "annotations": "annotations"},
         ("val2017",),
     ),
-    "coco": ("COCO_PATH", {"train2017": "train2017", "annotations": "annotations"}, ("train2017",)),
+    "coco": ("COCO_PATH", {"train2017": "train2017", "val2017": "val2017", "annotations": "annotations"}, ("train2017",)),
 }
 
 
