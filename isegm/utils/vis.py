@@ -1,4 +1,7 @@
-"""Pictures: a mask blended over its image, the clicks as dots, a probability map in colour. All are ``H W 3`` uint8 RGB."""
+"""Pictures: a mask blended over its image, clicks as dots, a probability map in color.
+
+All are ``H W 3`` uint8, RGB.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,23 @@ def overlay(image: np.ndarray, mask: np.ndarray, alpha: float = 0.5) -> np.ndarr
     return cv2.drawContours(out, contours, -1, MASK_COLOUR, thickness_for(image))
 
 
-def draw_clicks(image: np.ndarray, clicks: Sequence[Click], radius: int | None = None) -> np.ndarray:
-    """The image with a dot per click, green on the object and red off it; the newest has a yellow rim."""
+def draw_clicks(
+    image: np.ndarray,
+    clicks: Sequence[Click],
+    radius: int | None = None,
+) -> np.ndarray:
+    """The image with a dot per click, green on the object and red off it.
+
+    The newest has a yellow rim.
+    """
     out = np.ascontiguousarray(image).copy()
     radius = radius or max(3, min(image.shape[:2]) // 90)
     for i, click in enumerate(clicks):
         centre = (round(click.x), round(click.y))
         rim = (255, 220, 0) if i == len(clicks) - 1 else (255, 255, 255)
         cv2.circle(out, centre, radius + 2, rim, -1, cv2.LINE_AA)
-        cv2.circle(out, centre, radius, POSITIVE_COLOUR if click.positive else NEGATIVE_COLOUR, -1, cv2.LINE_AA)
+        color = POSITIVE_COLOUR if click.positive else NEGATIVE_COLOUR
+        cv2.circle(out, centre, radius, color, -1, cv2.LINE_AA)
     return out
 
 
@@ -47,7 +58,8 @@ def titled(image: np.ndarray, text: str) -> np.ndarray:
     height = max(18, image.shape[0] // 18)
     strip = np.full((height, image.shape[1], 3), 255, np.uint8)
     scale = height / 34
-    cv2.putText(strip, text, (4, height - height // 4), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    place, font = (4, height - height // 4), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(strip, text, place, font, scale, (0, 0, 0), 1, cv2.LINE_AA)
     return np.concatenate([strip, image])
 
 
@@ -56,6 +68,25 @@ def side_by_side(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
     space = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
     row = [part for picture in pictures for part in (picture, space)]
     return np.concatenate(row[:-1], 1)
+
+
+def stacked(rows: Sequence[np.ndarray], gap: int = 8) -> np.ndarray:
+    """Pictures below one another, on white; narrower ones keep to the left."""
+    width = max(row.shape[1] for row in rows)
+    space = np.full((gap, width, 3), 255, np.uint8)
+    column = []
+    for row in rows:
+        right = ((0, 0), (0, width - row.shape[1]), (0, 0))
+        column += [np.pad(row, right, constant_values=255), space]
+    return np.concatenate(column[:-1])
+
+
+def to_width(image: np.ndarray, width: int) -> np.ndarray:
+    """An image resized to ``width`` columns, its proportions kept; ``H W 3`` or ``H W``, uint8."""
+    height, old = image.shape[:2]
+    size = (width, max(1, round(height * width / old)))
+    shrinks = width < old
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

@@ -25,7 +25,9 @@ def photos() -> EvalDataset:
 
 def test_ids(photos: EvalDataset) -> None:
     assert photos.name == "photos"
-    expected = [name if count == 1 else f"{name}#{number}" for name, count in OBJECTS.items() for number in range(1, count + 1)]
+    expected: list[str] = []
+    for name, count in OBJECTS.items():
+        expected += [name] if count == 1 else [f"{name}#{k}" for k in range(1, count + 1)]
     assert photos.ids() == expected
     assert len(photos) == len(expected) == 21
 
@@ -47,8 +49,8 @@ def test_every_sample_has_an_object_and_a_background(photos: EvalDataset) -> Non
 
 def test_masks_hold_the_three_values_of_the_layout_and_number_n_is_file_n() -> None:
     files = sorted((FOLDER / "masks").iterdir())
-    names = {f"{name}_{number + 1}.png" for name, count in OBJECTS.items() for number in range(count)}
-    assert {path.name for path in files} == names
+    expected = {f"{name}_{k + 1}.png" for name, count in OBJECTS.items() for k in range(count)}
+    assert {path.name for path in files} == expected
     for path in files:
         assert set(np.unique(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))) <= {0, 128, 255}
 
@@ -64,7 +66,8 @@ def test_objects_that_exclude_one_another_do_not_overlap(photos: EvalDataset) ->
     ]
     for group in groups:
         assert sum(gt[id_].astype(int) for id_ in group).max() == 1, group
-    for part, whole in (("coffee#2", "coffee#1"), ("astronaut#3", "astronaut#1"), ("cat#2", "cat#1")):
+    parts = {"coffee#2": "coffee#1", "astronaut#3": "astronaut#1", "cat#2": "cat#1"}
+    for part, whole in parts.items():
         assert not (gt[part] & ~gt[whole]).any(), part
 
 

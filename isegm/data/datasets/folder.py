@@ -84,7 +84,13 @@ class FolderEvaluation(EvalDataset):
         name: what tables and messages call the set.
     """
 
-    def __init__(self, image_dir: Path, mask_dir: Path, mask_kind: str = "auto", name: str = "folder") -> None:
+    def __init__(
+        self,
+        image_dir: Path,
+        mask_dir: Path,
+        mask_kind: str = "auto",
+        name: str = "folder",
+    ) -> None:
         self.name, self._kind = name, _known_kind(mask_kind)
         self._samples: list[tuple[str, Path, Path, int]] = []  # id, image, mask, label in it
         empty = 0
@@ -145,7 +151,11 @@ def folder_path(cfg: EasyDict, key: str, value: str = "") -> Path:
     return path if path.is_dir() else absolute(cfg, str(value))
 
 
-def match_masks(image_dir: Path, mask_dir: Path, what: str = "folder") -> list[tuple[Path, list[Path]]]:
+def match_masks(
+    image_dir: Path,
+    mask_dir: Path,
+    what: str = "folder",
+) -> list[tuple[Path, list[Path]]]:
     """Every image with its mask files, sorted by name.
 
     Raises:

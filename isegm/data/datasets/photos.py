@@ -24,7 +24,7 @@ def photos(cfg: EasyDict) -> EvalDataset:
     """
     masks = repository_file(f"{FOLDER}/masks")
     if not masks.is_dir():
-        raise IsegmError(f"photos: there is no folder {masks}; reinstall isegm, or restore the clone")
+        raise IsegmError(f"photos: there is no folder {masks}; reinstall isegm or restore the clone")
     return FolderEvaluation(masks.parent, masks, "binary", "photos")
 
 
