@@ -82,7 +82,7 @@ def main() -> None:
         ious = ", ".join(f"{100 * answer.iou:.0f}" for answer in answers)
         print(f"{sample.id}: IoU {ious} % after 1 to {len(answers)} clicks", flush=True)
         rows.append(picture_row(sample, [answers[number - 1] for number in numbers], args.width))
-    write_image(args.out, stacked(rows))
+    write_image(args.out, stacked(rows), small=True)
     print(f"{args.out}: {len(rows)} objects after {args.clicks} clicks")
 
 

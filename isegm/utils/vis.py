@@ -15,6 +15,7 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.utils.files import replacing
 
+SMALL_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 9]
 POSITIVE_COLOUR, NEGATIVE_COLOUR, MASK_COLOUR = (40, 200, 60), (230, 50, 50), (40, 120, 255)
 
 
@@ -89,8 +90,11 @@ def to_width(image: np.ndarray, width: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
+def write_image(path: str | Path, image: np.ndarray, small: bool = False) -> None:
     """Write RGB or single-channel uint8 as PNG or JPEG, whole or not at all.
+
+    Args:
+        small: spend time on a small PNG; the pixels are the same.
 
     Raises:
         IsegmError: the file cannot be written, or its name ends in no known image type.
@@ -98,7 +102,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     path = Path(path)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     try:
-        done, data = cv2.imencode(path.suffix, bgr)
+        done, data = cv2.imencode(path.suffix, bgr, SMALL_PNG if small else [])
     except cv2.error:
         done = False
     if not done:

@@ -20,7 +20,7 @@ from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet
 from isegm.utils.config import REPOSITORY, load_config
 from isegm.utils.experiment import load_experiment
-from isegm.utils.vis import MASK_COLOUR, POSITIVE_COLOUR, stacked
+from isegm.utils.vis import MASK_COLOUR, POSITIVE_COLOUR, stacked, write_image
 
 SMALL = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
 
@@ -126,12 +126,18 @@ def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 
 def test_the_strip_of_photographs(script, capsys: pytest.CaptureFixture) -> None:
-    strip = read_image(script("--objects", "coffee#3,clock", "--clicks", "1,2", "--width", "100"))
+    words = ("--objects", "coffee#3,clock", "--clicks", "1,2", "--width", "100")
+    path = script(*words)
+    strip = read_image(path)
     said = capsys.readouterr().out
     assert "protocol ritm v1" in said
     assert said.count("% after 1 to 2 clicks") == 2
     assert strip.shape[1] == 204
     assert strip.shape[0] == (18 + 67) + 8 + (18 + 75)
+    large = path.with_name("large.png")
+    write_image(large, strip)
+    assert np.array_equal(read_image(large), strip)
+    assert path.stat().st_size < large.stat().st_size
 
 
 @pytest.mark.parametrize(
