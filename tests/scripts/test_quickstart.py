@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +48,32 @@ def test_the_starter_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     args = strip.parse_args()
     assert (args.checkpoint, args.dataset, args.cpu) == ("starter", "photos", True)
     assert args.out == tmp_path / "photos.png"
+
+
+def test_it_reports_both_results_of_its_own_commands(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    module, saved = load_experiment(SCRIPT), {}
+    clicks = {"untrained": 20.0, "trained": 8.0}
+
+    def command(*words: object) -> None:
+        if words[0] == "scripts/evaluate_model.py":
+            options = dict(pairwise(words))
+            saved[options["--save-json"]] = clicks[options["--model-name"]]
+            assert options["--checkpoint"].exists(), "written before it is evaluated"
+
+    def load(path: Path) -> SimpleNamespace:
+        return SimpleNamespace(datasets=[SimpleNamespace(metrics={"NoC@85": saved[path]})])
+
+    monkeypatch.setattr(module, "command", command)
+    monkeypatch.setattr(module, "newest_model", lambda folder, since: SCRIPT)
+    monkeypatch.setattr(module, "draw_overlays", lambda result, model, out: None)
+    monkeypatch.setattr(module.RunResult, "load", load)
+    monkeypatch.setattr("sys.argv", ["quickstart.py", "--out", str(tmp_path)])
+    module.main()
+    assert "20.00 untrained, 8.00 trained." in capsys.readouterr().out
 
 
 def test_a_command_that_fails_stops_it(capfd: pytest.CaptureFixture) -> None:
