@@ -9,7 +9,9 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+PHOTOS = ("README.md", "*.jpg", "masks/*.png")
 SHIPPED = ["config.yml", "assets/published.csv", *sorted(glob("configs/eval/*.yml"))]
+SHIPPED += [name for pattern in PHOTOS for name in sorted(glob(f"assets/photos/{pattern}"))]
 
 
 class BuildWithShipped(build_py):

@@ -21,7 +21,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.data.catalogue import CATALOGUE, DataSet
 from isegm.data.checking import Finding, check
 from isegm.utils.cli import run
-from isegm.utils.config import load_config, require_path
+from isegm.utils.config import load_config
 
 MOST_PROBLEMS = 5  # shown of each part
 
@@ -61,8 +61,12 @@ def main() -> bool:
     if absent:
         print("\nnot here:" if any(here.values()) else "not here:")
     for data_set in absent:
-        print(f"  {data_set.name:14}{data_set.key} = {cfg.get(data_set.key, '(no such key in config.yml)')}")
-        print(textwrap.indent(f"get it from {data_set.origin}", " " * 16))
+        if data_set.key:
+            place = cfg.get(data_set.key, "(no such key in config.yml)")
+            print(f"  {data_set.name:14}{data_set.key} = {place}")
+            print(textwrap.indent(f"get it from {data_set.origin}", " " * 16))
+        else:
+            print(f"  {data_set.name:14}{data_set.origin} of this package; reinstall it")
     sets, missing = sum(here.values()), len(absent) if args.sets else 0
     print(f"\n{sets} of {len(wanted)} sets are here; {problems} problems")
     return not problems and not missing
@@ -71,7 +75,7 @@ def main() -> bool:
 def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
     """Whether there is anything of a set: its folder, and one of its annotations where several sets share the folder."""
     try:
-        root = require_path(cfg, data_set.key, data_set.name)
+        root = data_set.root(cfg)
     except IsegmError:
         return False
     shared = [other for other in CATALOGUE if other.key == data_set.key]
@@ -81,7 +85,7 @@ def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
 
 def show(data_set: DataSet, cfg: EasyDict, sample: int | None) -> int:
     """Check a set and print what was found; the number of problems."""
-    print(f"{data_set.name}  ({require_path(cfg, data_set.key, data_set.name)})")
+    print(f"{data_set.name}  ({data_set.root(cfg)})")
     problems = 0
     for part in data_set.parts:
         label = f"{data_set.name} {part.name}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from easydict import EasyDict
 
+from isegm.core.errors import IsegmError
 from isegm.data.cache import cache_folder
 from isegm.data.dataset import Source
 from isegm.data.datasets.ade20k import ADE20K
@@ -21,13 +22,14 @@ from isegm.data.datasets.msra10k import msra10k
 from isegm.data.datasets.open_images import OpenImages
 from isegm.data.datasets.pascal_sbd import from_png
 from isegm.data.datasets.pascal_voc import PascalVocObjects
+from isegm.data.datasets.photos import FOLDER as PHOTOS
 from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.data.medical.organs import ORGANS
 from isegm.data.pairs import MaskPairs
-from isegm.utils.config import absolute
+from isegm.utils.config import absolute, repository_file, require_path
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,32 @@ class Part:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: the key of config.yml that says where it is, where it comes from, and its parts."""
+    """A data set.
+
+    Attributes:
+        name: what commands call it.
+        key: of config.yml, which says where the set is; "" for a set that comes with the package.
+        origin: where to get it; for a set of the package, its folder in the repository.
+        parts: what is opened on its own.
+    """
 
     name: str
     key: str
     origin: str
     parts: tuple[Part, ...]
+
+    def root(self, cfg: EasyDict) -> Path:
+        """Where the set is.
+
+        Raises:
+            IsegmError: it is not there, or config.yml does not say where.
+        """
+        if self.key:
+            return require_path(cfg, self.key, self.name)
+        place = repository_file(self.origin)
+        if not place.exists():
+            raise IsegmError(f"{self.name}: {place} does not exist; reinstall isegm or restore the clone")
+        return place
 
 
 def _evaluated(name: str, count: int | None, annotations: tuple[str, ...] = ()) -> Part:
@@ -77,6 +99,7 @@ VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org), and scripts
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
 CATALOGUE = (
+    DataSet("photos", "", PHOTOS, (_evaluated("photos", 21),)),
     DataSet("GrabCut", "GRABCUT_PATH", f"{FBRS}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
     DataSet("Berkeley", "BERKELEY_PATH", f"{FBRS}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
     DataSet("DAVIS", "DAVIS_PATH", f"{FBRS}: DAVIS.zip", (_evaluated("DAVIS", 345),)),

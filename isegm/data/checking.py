@@ -18,7 +18,6 @@ from isegm.data.conversion.coco_lvis import SUMMARY
 from isegm.data.dataset import Source
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.data.reading import CorruptSample
-from isegm.utils.config import require_path
 from isegm.utils.files import sha256_of
 
 
@@ -51,7 +50,7 @@ def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, prog
     """
     found = Finding(part)
     try:
-        root = require_path(cfg, data_set.key, data_set.name)
+        root = data_set.root(cfg)
         opened = part.open(root, cfg)
     except IsegmError as error:
         found.problems.append(str(error))
