@@ -68,8 +68,8 @@ class TimmFeatures(nn.Module):
         for module in self.without:
             _replace(self.network, _present(self.network, module), nn.Identity())
         self._entry, conv = _image_convolution(self.network, name)
-        joined = AddedToStem(conv, coords, hidden) if entry == "stem" else MoreChannels(conv, coords)
-        _replace(self.network, self._entry, joined)
+        added = AddedToStem(conv, coords, hidden) if entry == "stem" else MoreChannels(conv, coords)
+        _replace(self.network, self._entry, added)
         self.channels = self._measured_channels()
 
     def forward(self, image: Tensor, coords: Tensor) -> list[Tensor]:
@@ -118,11 +118,8 @@ class TimmFeatures(nn.Module):
             given = _renamed_by_order(given, whole, source, self.name)
         own = {key: value for key, value in self.state_dict().items() if not self.is_new(key)}
         names = {key: self._published_name(key, whole) for key in own}
-        fitted = {
-            key: self._at_own_size(key, given[names[key]], value)
-            for key, value in own.items()
-            if names[key] in given
-        }
+        shared = {key: given[name] for key, name in names.items() if name in given}
+        fitted = {key: self._at_own_size(key, value, own[key]) for key, value in shared.items()}
         missing = [key for key in own if key not in fitted and not key.endswith(COUNTER)]
         wrong = [key for key, value in fitted.items() if value.shape != own[key].shape]
         if missing or wrong:
@@ -135,7 +132,7 @@ class TimmFeatures(nn.Module):
         log.info("%s: %d tensors of %s loaded", source, len(fitted), self.name)
 
     def _published_name(self, key: str, whole: Mapping[str, Tensor]) -> str:
-        """A key of this module as timm's classification network, with the keys ``whole``, has it."""
+        """A key of this module as timm's classification network, of keys ``whole``, has it."""
         name = key.removeprefix("network.")
         if name.startswith(f"{self._entry}.image."):
             name = self._entry + name.removeprefix(f"{self._entry}.image")
@@ -149,11 +146,11 @@ class TimmFeatures(nn.Module):
         return next((candidate for candidate in (name, *split) if candidate in whole), name)
 
     def _at_own_size(self, key: str, given: Tensor, own: Tensor) -> Tensor:
-        """Position embeddings ``1 N C`` resampled to the grid of this network; all else as it is."""
+        """Position embeddings ``1 N C`` resampled to this network's grid; all else as it is."""
         if not key.endswith("pos_embed") or given.ndim != 3 or given.shape == own.shape:
             return given
-        grid = self.network.get_submodule(key.removeprefix("network.").replace("pos_embed", "patch_embed"))
-        rows, columns = grid.grid_size
+        patches = key.removeprefix("network.").replace("pos_embed", "patch_embed")
+        rows, columns = self.network.get_submodule(patches).grid_size
         prefix = own.shape[1] - rows * columns
         return resample_abs_pos_embed(given, [rows, columns], num_prefix_tokens=prefix)
 
@@ -166,7 +163,7 @@ class TimmFeatures(nn.Module):
         except (AssertionError, RuntimeError, ValueError) as error:
             raise IsegmError(self._refusal(side, error)) from error
         if any(feature.ndim != 4 for feature in features):
-            raise IsegmError(f"{self.name} returns features that are no maps; choose another network")
+            raise IsegmError(f"the features of {self.name} are no maps; choose another network")
         self.train(mode)
         return [feature.shape[1] for feature in features]
 
@@ -212,7 +209,11 @@ class MoreChannels(nn.Module):
         return self.image(x[:, : self.inputs]) + self.coords(x[:, self.inputs :])
 
 
-def _feature_extractor(name: str, levels: Sequence[int] | None, image_size: int | None) -> nn.Module:
+def _feature_extractor(
+    name: str,
+    levels: Sequence[int] | None,
+    image_size: int | None,
+) -> nn.Module:
     if not timm.is_model(name):
         raise unknown("network of timm", name, timm.list_models())
     options = {} if image_size is None else {"img_size": image_size}
@@ -259,7 +260,10 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _renamed_by_order(
-    given: Mapping[str, Tensor], whole: Mapping[str, Tensor], source: str | Path, name: str
+    given: Mapping[str, Tensor],
+    whole: Mapping[str, Tensor],
+    source: str | Path,
+    name: str,
 ) -> dict[str, Tensor]:
     """Tensors of a port in timm's names, if number, order and shapes of the tensors agree."""
     if [tuple(v.shape) for v in given.values()] != [tuple(v.shape) for v in whole.values()]:
