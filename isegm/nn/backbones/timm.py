@@ -34,7 +34,8 @@ class TimmFeatures(nn.Module):
         entry: ``"stem"``: two convolutions of the coordinate features are added to the output of
             the first convolution; ``"input"``: the first convolution takes them as further
             channels of the image, with weights that begin at 0.
-        levels: which of timm's feature levels to return, finest first; None for all.
+        levels: which of timm's feature levels to return, finest first; None for all. Modules that
+            none of them depends on are left out.
         without: names of modules to leave out, e.g. the last stage of a classification network;
             each must keep the size of its input.
         hidden: channels between the two convolutions of the entry ``"stem"``.
@@ -70,7 +71,8 @@ class TimmFeatures(nn.Module):
         self._entry, conv = _image_convolution(self.network, name)
         added = AddedToStem(conv, coords, hidden) if entry == "stem" else MoreChannels(conv, coords)
         _replace(self.network, self._entry, added)
-        self.channels = self._measured_channels()
+        self._drop_unused()
+        self.channels = [feature.shape[1] for feature in self._probed()]
 
     def forward(self, image: Tensor, coords: Tensor) -> list[Tensor]:
         """Extract features.
@@ -154,8 +156,8 @@ class TimmFeatures(nn.Module):
         prefix = own.shape[1] - rows * columns
         return resample_abs_pos_embed(given, [rows, columns], num_prefix_tokens=prefix)
 
-    @torch.no_grad()
-    def _measured_channels(self) -> list[int]:
+    def _probed(self) -> list[Tensor]:
+        """The features of an empty image, by the weights as they will be used."""
         side, mode = self.image_size or PROBE, self.training
         self.eval()
         try:
@@ -165,7 +167,23 @@ class TimmFeatures(nn.Module):
         if any(feature.ndim != 4 for feature in features):
             raise IsegmError(f"the features of {self.name} are no maps; choose another network")
         self.train(mode)
-        return [feature.shape[1] for feature in features]
+        return features
+
+    @torch.enable_grad()
+    def _drop_unused(self) -> None:
+        """Leave out what no feature depends on: timm keeps, e.g., the stages after the last level."""
+        features = self._probed()
+        named = list(self.network.named_parameters())
+        total = sum(feature.sum() for feature in features)
+        grads = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
+        used = [name for (name, _), grad in zip(named, grads, strict=True) if grad is not None]
+        dropped: list[str] = []
+        for name, module in list(self.network.named_modules()):
+            inside = any(name.startswith(f"{parent}.") for parent in dropped)
+            holds = next(module.parameters(), None) is not None
+            if name and holds and not inside and not any(u.startswith(f"{name}.") for u in used):
+                dropped.append(name)
+                _replace(self.network, name, nn.Identity())
 
     def _refusal(self, side: int, error: Exception) -> str:
         config = getattr(self.network, "pretrained_cfg", None) or {}
