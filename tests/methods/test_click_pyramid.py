@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -11,6 +13,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.core.rounds import Round
 from isegm.methods.click_pyramid import ClickPyramid, click_pyramid, tiny
+from isegm.utils.config import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +66,11 @@ def test_previous_mask_and_clicks_are_seen() -> None:
 def test_parts_that_do_not_fit() -> None:
     with pytest.raises(IsegmError, match=r"head.in_channels is .*set head.in_channels=\[24, 40, 112"):
         build(click_pyramid(channels=(24, 40, 112, 320)))
+
+
+def test_what_the_documentation_says() -> None:
+    page = (REPOSITORY / "docs/methods/click_pyramid.md").read_text()
+    (example,) = re.findall(r"^    (click_pyramid\(.+\))$", page, re.MULTILINE)
+    model = build(eval(example, {"click_pyramid": click_pyramid}))
+    assert model.backbone.name == "resnet18"
+    assert f"has {sum(p.numel() for p in build(click_pyramid()).parameters()):,} parameters" in page
