@@ -102,9 +102,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-    for option, data_set in SETS.items():
+
+    def add(flag: str) -> None:
+        data_set = SETS[flag.removeprefix("--")]
         holds = f"a copy that holds {', '.join(data_set.links().values())} ({data_set.key})"
-        parser.add_argument(f"--{option}", type=Path, metavar="DIR", help=holds)
+        parser.add_argument(flag, type=Path, metavar="DIR", help=holds)
+
+    add("--duts-tr")
+    add("--duts-te")
+    add("--bsds")
+    add("--ccp")
+    add("--coco")
+    add("--coco-persons")
     parser.add_argument(
         "--coco-leave-out",
         type=Path,
