@@ -108,6 +108,7 @@ def test_ccp_with_files_missing(tmp_path: Path) -> None:
         (lambda path: write_ccp_labels(path, np.full((24, 32), 300)), "expected 0 to 255"),
         (lambda path: write_ccp_labels(path, np.full((24, 32), 0.5)), "no table of whole numbers"),
         (lambda path: write_ccp_labels(path, rectangle(1, 1, 9, 9, 20, 30)), "is 20x30"),
+        (lambda path: write_ccp_labels(path, rectangle(0, 0, 0, 0)), "labels nothing"),
     ],
 )
 def test_broken_annotations_of_ccp(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:

@@ -15,7 +15,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
 from isegm.data.matlab import label_maps
-from isegm.data.reading import check_size, read_image
+from isegm.data.reading import CorruptSample, check_size, read_image
 
 PERSON = 1  # the label in the layer of whole people
 
@@ -51,6 +51,8 @@ class ClothingCoParsing:
         image = read_image(path)
         (labels,) = label_maps(annotation, "CCP, groundtruth", "groundtruth", lambda table: [table])
         check_size(image, labels, path, annotation)
+        if not labels.any():  # so it is in one file of the download
+            raise CorruptSample(f"{annotation} labels nothing: every pixel is 0")
         layers = np.stack([labels, (labels > 0).astype(np.uint8) * PERSON], 2)
         # The pieces are no parts of the person here: the sampler draws roots, hence roots.
         pieces = {int(label): ObjectInfo(0, int(label)) for label in np.unique(labels) if label}
