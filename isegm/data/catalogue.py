@@ -12,6 +12,8 @@ from isegm.core.errors import IsegmError
 from isegm.data.cache import cache_folder
 from isegm.data.dataset import Source
 from isegm.data.datasets.ade20k import ADE20K
+from isegm.data.datasets.bsds import BSDS
+from isegm.data.datasets.clothing import ClothingCoParsing
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.datasets.coco_panoptic import CocoPanoptic
@@ -97,6 +99,8 @@ SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_cont
 SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, assets/sbd_samples_weights.pkl of {RITM}"
 VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org), and scripts/extract_slices.py: docs/medical.md"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
+
+PIXEL_LEVEL = "annotations/pixel-level"
 
 CATALOGUE = (
     DataSet("photos", "", PHOTOS, (_evaluated("photos", 21),)),
@@ -255,6 +259,33 @@ CATALOGUE = (
         "DUTS_TE_PATH",
         "saliencydetection.net/duts",
         (Part("all", lambda root, cfg: MaskPairs("DUTS-TE", duts(root)), 5019, None, ("DUTS-TE-Mask",)),),
+    ),
+    DataSet(
+        "BSDS500",
+        "BSDS_PATH",
+        "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html, or"
+        " github.com/BIDS/BSDS500: the folder BSDS500/data",
+        (Part("all", lambda root, cfg: BSDS(root), 500, None, ("groundTruth",)),),
+    ),
+    DataSet(
+        "CCP",
+        "CCP_PATH",
+        "github.com/bearpaw/clothing-co-parsing",
+        (Part("all", lambda root, cfg: ClothingCoParsing(root), 1004, None, (PIXEL_LEVEL,)),),
+    ),
+    DataSet(
+        "COCO_persons",
+        "COCO_PERSONS_PATH",
+        "github.com/minto5z/coco_yolo: the folder coco, its images/val2017 as val2017",
+        (
+            Part(
+                "val2017",
+                lambda root, cfg: CocoInstances(root, "val2017", cache_folder(cfg)),
+                1045,
+                1045,
+                ("annotations/instances_val2017.json",),
+            ),
+        ),
     ),
     DataSet(
         "HFlickr",

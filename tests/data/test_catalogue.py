@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from easydict import EasyDict
-from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, write
+from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, starter, write
 
 from isegm.data.catalogue import CATALOGUE
 from isegm.data.checking import check, fingerprint, spread
@@ -88,6 +88,24 @@ def test_counts_of_evaluation_sets_must_be_those_of_the_literature(checked, tmp_
     assert not well
     assert "6 samples, and the literature has 6,671" in said
     assert "note: 2 samples here, 8,498 in the literature" in said
+
+
+def test_sets_of_the_starter_and_what_is_left_out(checked, tmp_path: Path) -> None:
+    paths = starter(tmp_path)
+    lines = [f"{key}: {path}" for key, path in paths.items()]
+    (tmp_path / "config.yml").write_text("\n".join([*lines, "EXPS_PATH: experiments"]))
+    (tmp_path / "BSDS500" / "leave_out.txt").write_text("101.jpg\n")
+    well, said = checked("BSDS500", "CCP", "COCO_persons")
+    assert well
+    assert "note: leave_out.txt lists 1 files that are not to be trained on" in said
+    assert "note: 2 samples here, 500 in the literature" in said
+    assert "note: 2 samples here, 1,004 in the literature" in said
+    assert re.search(r"ok +val2017 +3 samples, 6 objects; 3 read", said)
+    (tmp_path / "CCP" / "annotations" / "pixel-level" / "0001.mat").write_bytes(b"damaged")
+    well, said = checked("CCP")
+    assert not well
+    assert "0001.mat is no annotation of CCP" in said
+    assert "the original is at github.com/bearpaw/clothing-co-parsing" in said
 
 
 def test_a_part_that_cannot_be_opened(checked, tmp_path: Path) -> None:

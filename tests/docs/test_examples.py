@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from layouts import write
+from layouts import coco, write
 
 from isegm.core.registry import Spec
 from isegm.data.evaluation_sets import evaluation_sets
@@ -56,15 +56,35 @@ def cells(folder: Path) -> Path:
     return folder
 
 
-def one_step(experiment: ModuleType, folder: Path, model: dict[str, object], data: dict[str, object]) -> Path:
+def one_step(
+    experiment: ModuleType,
+    folder: Path,
+    model: dict[str, object],
+    data: dict[str, object],
+    **paths: str,
+) -> Path:
     """Train an experiment for a step and return what it made."""
     cfg = load_config()
+    cfg.update(paths)
     cfg.EXPS_PATH = str(folder / "experiments")
     cfg.run = RunOptions(script=Path(experiment.__file__), cpu=True)
     cfg.overrides = {"train": STEP | {"amp": "off"}, "model": model, "data": data}
     experiment.main(cfg)
     (made,) = (folder / "experiments").rglob("model.safetensors")
     return made
+
+
+def test_a_mix_of_your_own(imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells(tmp_path / "data" / "mine")
+    for split in ("train2017", "val2017"):
+        coco(tmp_path / "COCO", split)
+    ((file, source),) = examples("docs/data.md").items()
+    experiment = imported("mine_mixed", source, file)
+    monkeypatch.chdir(tmp_path)
+    narrow = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
+    small = {"crop": [32, 32], "epoch_len": 2, "min_object_area": 4}
+    made = one_step(experiment, tmp_path, narrow, small, COCO_PATH=str(tmp_path / "COCO"))
+    assert load_model(made).source == "isegm"
 
 
 def test_a_folder_of_your_own(imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

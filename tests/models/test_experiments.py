@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 from easydict import EasyDict
-from layouts import ade20k, coco, coco_panoptic, comb, config, lvis, open_images, pascal_voc, sbd
+from layouts import ade20k, coco, coco_panoptic, comb, config, lvis, open_images, pascal_voc, sbd, starter
 
 from isegm.core.registry import Spec, build, is_spec, leaves
 from isegm.methods.base import ClickModel
@@ -66,7 +66,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
         pascal_voc(root / "VOC2012", split, prefix={"train": "2007", "val": "2009"}[split])
     paths = {"SBD_PATH": root / "SBD", "COCO_PATH": root / "COCO", "PASCALVOC_PATH": root / "VOC2012"}
     paths |= {"LVIS_v1_PATH": root / "LVIS_v1", "OPENIMAGES_PATH": root / "OpenImages"}
-    cfg = config(EXPS_PATH=root / "experiments", **paths, **comb(root))
+    sets = starter(root) | comb(root) | paths
+    cfg = config(EXPS_PATH=root / "experiments", **sets)
     ade20k(Path(cfg.ADE20K_PATH), "validation")
     return cfg
 
