@@ -9,7 +9,8 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = ["config.yml", "assets/published.csv", *sorted(glob("configs/eval/*.yml"))]
+ASSETS = ["assets/published.csv", "assets/starter.safetensors"]
+SHIPPED = ["config.yml", *ASSETS, *sorted(glob("configs/eval/*.yml"))]
 
 
 class BuildWithShipped(build_py):

@@ -25,6 +25,26 @@ print(REPOSITORY)
 print(*(load_protocol(name).label for name in known_protocols()), sep=", ")
 print(len(read_ledger()) > 10, load_config().config_path)
 """
+STARTER = """
+import socket
+
+def offline(*_):
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = offline
+import numpy as np
+image = np.full((160, 200, 3), (60, 110, 50), np.uint8)  # a bright square on green
+image[40:120, 60:140] = (30, 140, 230)
+
+import isegm
+engine = isegm.Engine(device="cpu")
+mask = engine.predict([100], [80], [True], image)
+
+truth = np.zeros(mask.shape, bool)
+truth[40:120, 60:140] = True
+print(isegm.__file__)
+print(((mask > 0) & truth).sum() / ((mask > 0) | truth).sum())
+"""
 
 
 def python(*words: object, at: Path, path: Path | None = None) -> str:
@@ -59,7 +79,8 @@ def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     package = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "isegm").rglob("*") if p.is_file()}
     expected = {p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")}
     protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
-    shipped = {f"isegm/shipped/{name}" for name in protocols | {"config.yml", "assets/published.csv"}}
+    others = {"config.yml", "assets/published.csv", "assets/starter.safetensors"}
+    shipped = {f"isegm/shipped/{name}" for name in protocols | others}
     assert names == expected | shipped
 
 
@@ -68,6 +89,12 @@ def test_its_files_are_found_from_anywhere(installed: Path, tmp_path: Path) -> N
     assert Path(root) == installed
     assert labels.split(", ") == [load_protocol(name).label for name in known_protocols()]
     assert rest == f"True {tmp_path / 'config.yml'}"
+
+
+def test_the_starter_answers_in_three_lines_without_a_network(installed: Path, tmp_path: Path) -> None:
+    module, iou = python("-c", STARTER, at=tmp_path, path=installed).splitlines()
+    assert installed in Path(module).parents
+    assert float(iou) > 0.8
 
 
 def test_those_of_a_clone_that_one_works_in_come_first(installed: Path, tmp_path: Path) -> None:
