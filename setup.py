@@ -10,7 +10,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 PHOTOS = ("README.md", "*.jpg", "masks/*.png")
-SHIPPED = ["config.yml", "assets/published.csv", *sorted(glob("configs/eval/*.yml"))]
+ASSETS = ["assets/published.csv", "assets/starter.safetensors"]
+SHIPPED = ["config.yml", *ASSETS, *sorted(glob("configs/eval/*.yml"))]
 SHIPPED += [name for pattern in PHOTOS for name in sorted(glob(f"assets/photos/{pattern}"))]
 
 

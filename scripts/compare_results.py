@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from isegm.evaluation.ledger import published
+from isegm.evaluation.pages import fill
 from isegm.evaluation.report import FORMATS, curve_picture, table
 from isegm.evaluation.results import RunResult
 from isegm.utils.cli import formatter, run
@@ -23,10 +24,13 @@ def main() -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="markdown")
     parser.add_argument("--output", help="write the table here instead of printing it")
+    parser.add_argument("--page", type=Path, help="put the table into this Markdown page, between its two comments")
     parser.add_argument("--plot", help="write the picture here (.png, .svg or .pdf)")
     args = parser.parse_args()
     runs = [RunResult.load(path) for path in args.results]
     text = table(runs, args.metrics.split(",") if args.metrics else None, args.format, published(args.published))
+    if args.page:
+        fill(args.page, text)
     if args.output:
         Path(args.output).write_text(text + "\n")
     else:

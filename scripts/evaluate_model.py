@@ -41,7 +41,7 @@ from isegm.inference.session_file import SessionFile, described, pixels_sha256
 from isegm.inference.settings import Answering
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
+from isegm.methods.checkpoints import STARTER, LoadedModel, find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config
@@ -67,8 +67,9 @@ class Task:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
     parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--checkpoint", "--resume-path", help="a file, or a name under WEIGHTS_PATH of config.yml")
+    which = parser.add_mutually_exclusive_group()
+    named = f"a file, or a name under WEIGHTS_PATH of config.yml (default: {STARTER})"
+    which.add_argument("--checkpoint", "--resume-path", help=named)
     which.add_argument("--exp-path", help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint")
     parser.add_argument("--model_dir", "--model-dir", dest="model_dir", help="folder of --checkpoint, instead of WEIGHTS_PATH")
     parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
@@ -125,12 +126,14 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
 
 
 def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    if args.checkpoint and args.model_dir:
+    if args.model_dir and not args.checkpoint:
+        raise IsegmError(f"--model_dir {args.model_dir}: name the file as --checkpoint")
+    if args.model_dir:
         if not Path(args.model_dir).is_dir():
             raise IsegmError(f"--model_dir {args.model_dir}: there is no such folder")
         cfg = {"WEIGHTS_PATH": str(Path(args.model_dir).absolute())}
-    if args.checkpoint:
-        return find_checkpoint(cfg, args.checkpoint)
+    if not args.exp_path:
+        return find_checkpoint(cfg, args.checkpoint or STARTER)
     folder, _, name = args.exp_path.partition(":")
     return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
 

@@ -1,6 +1,7 @@
 """Turn CT or MRI volumes and their label volumes into slices to click on.
 
     python scripts/extract_slices.py Task09_Spleen --organ spleen --output data/spleen
+    python scripts/extract_slices.py Task09_Spleen --organ spleen --volumes "spleen_1?" --output data/val
     python scripts/extract_slices.py --image ct.nii.gz --label seg.nii.gz --organ liver --labels 5 --output data/liver
 
 The folder holds imagesTr and labelsTr, as in the Medical Segmentation Decathlon. Only slices with the object are written:
@@ -10,13 +11,14 @@ images/, masks/ (PNG) and a sidecar per volume in volumes/. Volumes that are the
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import logging
 from pathlib import Path
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from isegm.core.errors import IsegmError
+from isegm.core.errors import IsegmError, unknown
 from isegm.data.medical.organs import ORGANS, PERCENTILES, WINDOWS, organ_named, parse_labels, parse_window
 from isegm.data.medical.slices import Sidecar, SliceSettings, extract, extracted
 from isegm.data.medical.sources import ScanPair, decathlon, label_names, single_pair
@@ -30,6 +32,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", type=Path, help="a folder with imagesTr and labelsTr")
     parser.add_argument("--image", type=Path, help="one scan (.nii or .nii.gz) in place of a folder")
     parser.add_argument("--label", type=Path, help="its label volume")
+    only = "only volumes of these names, comma-separated; * and ? stand for any characters"
+    parser.add_argument("--volumes", help=only)
     parser.add_argument("--organ", required=True, help=f"preset: {', '.join(ORGANS)}")
     parser.add_argument("--labels", default="decathlon", help="decathlon, totalsegmentator, or numbers, e.g. 10,11,12")
     windows = ", ".join([*WINDOWS, PERCENTILES])
@@ -42,10 +46,21 @@ def parse_args() -> argparse.Namespace:
 
 def pairs_of(args: argparse.Namespace) -> list[ScanPair]:
     if args.folder is not None and args.image is None and args.label is None:
-        return decathlon(args.folder)
+        return named(decathlon(args.folder), args.volumes)
     if args.folder is None and args.image is not None and args.label is not None:
         return [single_pair(args.image, args.label)]
     raise IsegmError("expected a folder with imagesTr and labelsTr, or both --image and --label")
+
+
+def named(pairs: list[ScanPair], patterns: str | None) -> list[ScanPair]:
+    """Those whose names match one of the comma-separated patterns; each pattern must match one."""
+    if patterns is None:
+        return pairs
+    matched = {pattern: fnmatch.filter([pair.name for pair in pairs], pattern) for pattern in patterns.split(",")}
+    for pattern, names in matched.items():
+        if not names:
+            raise unknown("name of a volume in --volumes", pattern, [pair.name for pair in pairs])
+    return [pair for pair in pairs if any(pair.name in names for names in matched.values())]
 
 
 def settings_of(args: argparse.Namespace) -> SliceSettings:

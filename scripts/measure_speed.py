@@ -22,7 +22,7 @@ from isegm.inference.modes import with_mode
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import STARTER, find_checkpoint, load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -75,7 +75,7 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
-    parser.add_argument("model", help="an experiment script (random weights) or a checkpoint")
+    parser.add_argument("model", nargs="?", default=STARTER, help="an experiment script (random weights) or a checkpoint")
     parser.add_argument("--modes", default="NoBRS", help="comma-separated, see evaluate_model.py")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--size", default="400,600", help="rows,columns of the image single clicks are timed on")

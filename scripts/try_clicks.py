@@ -1,10 +1,11 @@
 """Answer a list of clicks on one image.
 
-    python scripts/try_clicks.py --checkpoint model.safetensors --image photo.jpg --clicks "120,160,1 60,200,1 30,40,0" \
+    python scripts/try_clicks.py --image photo.jpg --clicks "120,160,1 60,200,1 30,40,0" \
         --save-probs out.npy --save-overlay out.png
 
 A click is y,x,label in image pixels, label 1 on the object and 0 off it. out.npy is float32, one full-resolution probability
-map per click. Without --protocol the method's own published protocol is used; which one is printed.
+map per click. Without --checkpoint the starter answers, the network that comes with the package.
+Without --protocol the method's own published protocol is used; which one is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from isegm.data.reading import read_image, read_mask
 from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, with_mode
 from isegm.inference.sis import says_nothing
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import STARTER, find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
@@ -47,7 +48,7 @@ def parse_clicks(text: str) -> list[Click]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
-    parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
+    parser.add_argument("--checkpoint", default=STARTER, help="a file, or a name under WEIGHTS_PATH of config.yml")
     parser.add_argument("--image", required=True)
     parser.add_argument("--clicks", required=True, help='"y,x,label y,x,label ..."')
     parser.add_argument("--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}")

@@ -28,8 +28,8 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path: Path) -> None:
     here = path.relative_to(ROOT).parts[0]
-    if here == "__init__.py":
-        assert not imported(path)
+    if here == "__init__.py":  # for type checkers: at run time nothing is imported, see test_package.py
+        assert imported(path) <= {"inference"}
         return
     for there in imported(path) - {here}:
         allowed = LAYER[there] < LAYER[here] or (here == "utils" and there == "core")

@@ -29,6 +29,26 @@ print(len(read_ledger()) > 10, load_config().config_path)
 photos = evaluation_set("photos", load_config())
 print(len(photos), photos[0].image.shape, photos.fingerprint())
 """
+STARTER = """
+import socket
+
+def offline(*_):
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = offline
+import numpy as np
+image = np.full((160, 200, 3), (60, 110, 50), np.uint8)  # a bright square on green
+image[40:120, 60:140] = (30, 140, 230)
+
+import isegm
+engine = isegm.Engine(device="cpu")
+mask = engine.predict([100], [80], [True], image)
+
+truth = np.zeros(mask.shape, bool)
+truth[40:120, 60:140] = True
+print(isegm.__file__)
+print(((mask > 0) & truth).sum() / ((mask > 0) | truth).sum())
+"""
 
 
 def python(*words: object, at: Path, path: Path | None = None) -> str:
@@ -64,7 +84,8 @@ def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     expected = {p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")}
     protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
     photos = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "assets/photos").rglob("*.*")}
-    files = protocols | {p.as_posix() for p in photos} | {"config.yml", "assets/published.csv"}
+    others = {"config.yml", "assets/published.csv", "assets/starter.safetensors"}
+    files = protocols | {p.as_posix() for p in photos} | others
     shipped = {f"isegm/shipped/{name}" for name in files}
     assert names == expected | shipped
 
@@ -76,6 +97,12 @@ def test_its_files_are_found_from_anywhere(installed: Path, tmp_path: Path) -> N
     assert rest == f"True {tmp_path / 'config.yml'}"
     here = evaluation_set("photos", load_config())
     assert photos == f"{len(here)} (512, 512, 3) {here.fingerprint()}"
+
+
+def test_the_starter_answers_in_three_lines_without_a_network(installed: Path, tmp_path: Path) -> None:
+    module, iou = python("-c", STARTER, at=tmp_path, path=installed).splitlines()
+    assert installed in Path(module).parents
+    assert float(iou) > 0.8
 
 
 def test_those_of_a_clone_that_one_works_in_come_first(installed: Path, tmp_path: Path) -> None:
