@@ -31,7 +31,7 @@ class ClickPyramid(ClickModel):
 
     Args:
         backbone: ``forward(image, coords) -> features``, with ``channels``; see ``TimmFeatures``.
-        head: ``forward(features) -> (logits, None, features)``, with ``in_channels``.
+        head: ``forward(features, coords) -> (logits, None, features)``, with ``in_channels``.
         click_radius: of the click disks, in pixels of the view.
         backbone_lr: learning rate of the pretrained weights, relative to the rest.
 
@@ -60,7 +60,8 @@ class ClickPyramid(ClickModel):
         size = round_.image.shape[-2:]
         disks = disk_maps(round_.clicks, size, self.click_radius)  # B 2 H W
         coords = torch.cat([round_.prev_prob, disks], 1)  # B 3 H W
-        logits, _, _ = self.head(self.backbone((round_.image - self.mean) / self.std, coords))
+        features = self.backbone((round_.image - self.mean) / self.std, coords)
+        logits, _, _ = self.head(features, coords)
         return Prediction(resize(logits.float(), size))
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
@@ -92,7 +93,7 @@ def click_pyramid(
     return spec(
         ClickPyramid,
         backbone=spec(TimmFeatures, name=network, **features),
-        head=spec(LightPyramid, in_channels=list(channels), widths=list(widths)),
+        head=spec(LightPyramid, in_channels=list(channels), widths=list(widths), coords=3),
         **options,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
@@ -20,6 +21,7 @@ class LightPyramid(nn.Module):
     Args:
         in_channels: of the features, finest first.
         widths: channels of the pyramid at the same levels.
+        coords: number of coordinate features that the finest level also sees; 0 for none.
 
     Attributes:
         out_channels: of the features that come with the logits.
@@ -28,7 +30,7 @@ class LightPyramid(nn.Module):
         IsegmError: the two lists differ in length.
     """
 
-    def __init__(self, in_channels: Sequence[int], widths: Sequence[int]) -> None:
+    def __init__(self, in_channels: Sequence[int], widths: Sequence[int], coords: int = 0) -> None:
         super().__init__()
         if len(in_channels) != len(widths) or not widths:
             counts = f"{len(widths)} widths for {len(in_channels)} levels of features"
@@ -40,14 +42,17 @@ class LightPyramid(nn.Module):
             nn.Identity() if coarse == fine else nn.Conv2d(coarse, fine, 1, bias=False)
             for fine, coarse in itertools.pairwise(widths)
         )
+        self.coords = nn.Conv2d(coords, widths[0], 1, bias=False) if coords else None
         self.mix = nn.ModuleList(_mixed(w) for w in widths)
         self.classify = nn.Sequential(nn.Conv2d(widths[0], 4, 1), nn.PixelShuffle(2))
 
-    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, None, Tensor]:
+    def forward(self, features: Sequence[Tensor], coords: Tensor | None = None) -> tuple[Tensor, None, Tensor]:
         """Answer.
 
         Args:
             features: ``B C_i h_i w_i``, finest first.
+            coords: ``B coords H W``, where the pyramid takes them; averaged down to the finest
+                level.
 
         Returns:
             Logits ``B 1 2h_0 2w_0``, no auxiliary logits, and features ``B C h_0 w_0``.
@@ -57,6 +62,8 @@ class LightPyramid(nn.Module):
             own = self.lateral[level](features[level])
             if x is not None:
                 own = own + resize(self.reduce[level](x), own.shape[-2:])
+            if level == 0 and self.coords is not None:
+                own = own + self.coords(F.adaptive_avg_pool2d(coords, own.shape[-2:]))
             x = self.mix[level](own)
         return self.classify(x), None, x
 
