@@ -12,16 +12,16 @@ import argparse
 import logging
 from pathlib import Path
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.medical.slices import assemble, mask_file, read_sidecars
 from isegm.data.medical.volumes import write_mask
-from isegm.utils.cli import formatter, run
 
 log = logging.getLogger("isegm")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("slices", type=Path, help="a folder written by extract_slices.py")
     parser.add_argument("predictions", type=Path, help="the folder of predicted masks")
     parser.add_argument("--output", type=Path, required=True, help="folder for the volumes")

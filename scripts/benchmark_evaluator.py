@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from isegm.cli.running import Formatter, run
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
@@ -28,7 +29,6 @@ from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import find_checkpoint, load_model
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -77,7 +77,7 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
     parser.add_argument("--datasets", default="GrabCut,Berkeley")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")

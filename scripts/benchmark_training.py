@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import build
 from isegm.data import recipes
@@ -38,7 +39,6 @@ from isegm.training.optim import adam
 from isegm.training.preflight import seconds_per_item
 from isegm.training.rollout import ClickPolicy, evaluating, next_clicks
 from isegm.training.sequential import sequential_clicks, sequential_step
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device
 from isegm.utils.memory import wait
@@ -251,7 +251,7 @@ def draw(curves: dict[str, list[float]], path: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     add = parser.add_argument
     add("--network", choices=NETWORKS, default="hrnet18s")
     add("--data", default="synthetic", help="a recipe; synthetic needs no files")

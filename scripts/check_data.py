@@ -17,10 +17,10 @@ import textwrap
 from easydict import EasyDict
 from tqdm import tqdm
 
+from isegm.cli.running import run
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.catalogue import CATALOGUE, DataSet
 from isegm.data.checking import Finding, check
-from isegm.utils.cli import run
 from isegm.utils.config import load_config, require_path
 
 MOST_PROBLEMS = 5  # shown of each part

@@ -13,12 +13,12 @@ import argparse
 
 from matplotlib.figure import Figure
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.click_order import ClickRank, click_order, rank_table
 from isegm.evaluation.report import name_of, save_figure
 from isegm.evaluation.results import RunResult
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 
 
@@ -41,7 +41,7 @@ def draw(ranks: dict[str, list[ClickRank]], path: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("result", help="a file written by evaluate_model.py --save-json")
     parser.add_argument("--datasets", help="which of its data sets, comma-separated (default: all)")
     parser.add_argument("--image-dir", help="for the data set folder: the images")

@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from isegm.cli.running import Formatter, run
 from isegm.evaluation.ledger import published
 from isegm.evaluation.report import FORMATS, curve_picture, table
 from isegm.evaluation.results import RunResult
-from isegm.utils.cli import formatter, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("results", nargs="+", help="files written by evaluate_model.py --save-json")
     parser.add_argument("--metrics", help="comma-separated, e.g. NoC@85,NoC@90,fail@90,>=20@90,mIoU@1")
     parser.add_argument(

@@ -17,23 +17,23 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.cache import cache_folder
 from isegm.data.conversion import coco_lvis, open_images
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config, require_path
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    merge = commands.add_parser("coco_lvis", help="COCO panoptic + LVIS v1 -> COCO+LVIS", formatter_class=formatter)
+    merge = commands.add_parser("coco_lvis", help="COCO panoptic + LVIS v1 -> COCO+LVIS", formatter_class=Formatter)
     merge.add_argument("--split", choices=("train", "val"), default="train")
     merge.add_argument("--coco", type=Path, help="instead of COCO_PATH")
     merge.add_argument("--lvis", type=Path, help="instead of LVIS_v1_PATH")
     merge.add_argument("--output", type=Path, help="instead of COCO_LVIS_PATH")
     merge.add_argument("--workers", type=int, default=0, help="processes; 0 works in this one")
-    clean = commands.add_parser("open_images", help="the list of OpenImages -> RITM's pickle", formatter_class=formatter)
+    clean = commands.add_parser("open_images", help="the list of OpenImages -> RITM's pickle", formatter_class=Formatter)
     clean.add_argument("--split", choices=("train", "validation", "test"), default="train")
     clean.add_argument("--root", type=Path, help="instead of OPENIMAGES_PATH")
     for command in (merge, clean):

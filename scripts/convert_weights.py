@@ -13,13 +13,13 @@ import json
 import sys
 from pathlib import Path
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.methods.checkpoints import load_model, save_model, save_published
-from isegm.utils.cli import formatter, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=Formatter)
     parser.add_argument("source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors")
     parser.add_argument("target", type=Path, help="what to write: .safetensors (this package) or .pth (the original code)")
     args = parser.parse_args()

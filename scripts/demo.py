@@ -22,12 +22,12 @@ from pathlib import Path
 
 from easydict import EasyDict
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import Answering
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.training.distributed import STOPPED
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY, absolute, load_config
 from isegm.utils.device import pick_device
 
@@ -49,7 +49,7 @@ OPEN_TO_ALL = ("0.0.0.0", "::")  # addresses that mean every interface
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", help="a file, or a name under WEIGHTS_PATH of config.yml")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--dataset", help="use the protocol's settings for this data set")

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from easydict import EasyDict
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.reading import checked_image, read_image
@@ -43,7 +44,6 @@ from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
 
@@ -65,7 +65,7 @@ class Task:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--checkpoint", "--resume-path", help="a file, or a name under WEIGHTS_PATH of config.yml")

@@ -16,17 +16,17 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.medical.organs import ORGANS, PERCENTILES, WINDOWS, organ_named, parse_labels, parse_window
 from isegm.data.medical.slices import Sidecar, SliceSettings, extract, extracted
 from isegm.data.medical.sources import ScanPair, decathlon, label_names, single_pair
-from isegm.utils.cli import formatter, run
 
 log = logging.getLogger("isegm")
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("folder", nargs="?", type=Path, help="a folder with imagesTr and labelsTr")
     parser.add_argument("--image", type=Path, help="one scan (.nii or .nii.gz) in place of a folder")
     parser.add_argument("--label", type=Path, help="its label volume")

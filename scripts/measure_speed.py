@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
@@ -23,7 +24,6 @@ from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint, load_model
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.experiment import load_experiment
@@ -74,7 +74,7 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("model", help="an experiment script (random weights) or a checkpoint")
     parser.add_argument("--modes", default="NoBRS", help="comma-separated, see evaluate_model.py")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")

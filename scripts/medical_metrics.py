@@ -14,15 +14,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.medical.cases import cases
 from isegm.data.medical.organs import ORGANS, organ_named, parse_labels
 from isegm.evaluation.medical import agreement_table, judge, write_csv
-from isegm.utils.cli import formatter, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("truth", type=Path, help="a folder written by extract_slices.py, or label volumes")
     parser.add_argument("prediction", type=Path, help="the folder of predicted masks, or mask volumes of 0 and 1")
     parser.add_argument("--organ", required=True, help=", ".join(ORGANS))

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from isegm.cli.running import run
 from isegm.core.errors import IsegmError
 from isegm.data.leave_out import FILE
 from isegm.data.picture_hash import NEAR, KnownPictures, seen_in
 from isegm.data.reading import list_images
-from isegm.utils.cli import run
 from isegm.utils.config import absolute, load_config, require_path
 
 log = logging.getLogger("isegm")

@@ -13,15 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown
 from isegm.evaluation.results import RunResult
 from isegm.evaluation.sample_scores import sample_scores
-from isegm.utils.cli import formatter, run
 from isegm.utils.files import replacing
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("result", help="a file written by evaluate_model.py --save-json")
     parser.add_argument("--dataset", default="SBD_Train", help="which of its data sets")
     parser.add_argument("--clicks", type=int, default=3, help="read the IoU after so many clicks")

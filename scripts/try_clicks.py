@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from isegm.cli.running import Formatter, run
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
@@ -22,7 +23,6 @@ from isegm.inference.modes import MODES, with_mode
 from isegm.inference.sis import says_nothing
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.vis import draw_clicks, overlay, write_image
@@ -46,7 +46,7 @@ def parse_clicks(text: str) -> list[Click]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
     parser.add_argument("--image", required=True)
     parser.add_argument("--clicks", required=True, help='"y,x,label y,x,label ..."')
