@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.datasets.coco_lvis import CocoLvis

@@ -27,6 +27,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.datasets.synthetic import scene

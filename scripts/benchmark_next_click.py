@@ -9,12 +9,16 @@ Plays the objects and keeps every answer; then both forms find the next click on
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
 from isegm.cli.running import Formatter, run
 from isegm.core.clicks import Click

@@ -18,11 +18,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
 from isegm.cli.running import run
 from isegm.core.errors import IsegmError

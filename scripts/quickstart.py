@@ -19,6 +19,8 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build

@@ -1,12 +1,10 @@
 """Train an experiment.
 
-    isegm train models/ritm/hrnet18s_cocolvis.py --gpus 0,1      one process per GPU
-    isegm train models/ritm/tiny_synthetic.py --cpu              no GPU needed
-    isegm train models/ritm/hrnet18s_cocolvis.py --check         does it fit, how long will it take
-    isegm train models/ritm/hrnet18s_cocolvis.py --resume auto   continues where the newest run stopped
-    torchrun --nproc-per-node 4 train.py models/ritm/hrnet32_cocolvis.py   joins torchrun's processes
-
-In a clone, train.py is the same command.
+isegm train models/ritm/hrnet18s_cocolvis.py --gpus 0,1      one process per GPU
+isegm train models/ritm/tiny_synthetic.py --cpu              no GPU needed
+isegm train models/ritm/hrnet18s_cocolvis.py --check         does it fit, how long does it take
+isegm train models/ritm/hrnet18s_cocolvis.py --resume auto   continues the newest run
+torchrun --nproc-per-node 4 -m isegm train SCRIPT            joins the processes of torchrun
 """
 
 from __future__ import annotations
@@ -17,13 +15,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from isegm.cli import flags, train_flags
 from isegm.cli.running import run
 from isegm.core.errors import IsegmError
 from isegm.evaluation.validation import noc_validation
 from isegm.training.config import AMP, RunOptions
 from isegm.training.distributed import launch, launched
-from isegm.training.flags import add_flags as add_short_flags
-from isegm.training.flags import given_flags
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.experiment import load_experiment
@@ -81,7 +78,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="evaluation sets for NoC after every train.validate_every epochs",
     )
     add("--validate-objects", type=int, help="only the first so many objects of each")
-    add_short_flags(parser)
+    train_flags.add_short_flags(parser)
     add(
         "--set",
         action="append",
@@ -89,7 +86,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="e.g. train.clip=1 data.crop=[320,480]; repeatable",
     )
-    add("--config-path", help="another config.yml")
+    flags.add_config(parser)
     add(
         "--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS
     )  # old launchers pass it; the environment says it too
@@ -131,7 +128,7 @@ def train(args: argparse.Namespace) -> None:
     if names := [name.strip() for name in args.validate.split(",") if name.strip()]:
         cfg.run = replace(cfg.run, validate=noc_validation(cfg, names, args.validate_objects))
     experiment = load_experiment(args.script)
-    for section, changes in given_flags(
+    for section, changes in train_flags.given_flags(
         args, getattr(experiment, "MODEL", None), args.script
     ).items():
         cfg.overrides[section] = {**cfg.overrides.get(section, {}), **changes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import socket
@@ -15,8 +16,6 @@ import pytest
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
-from isegm.utils.config import REPOSITORY
-from isegm.utils.experiment import load_experiment
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
@@ -25,8 +24,8 @@ ASKED = argparse.Namespace(set=["train.epochs=1"], config_path=None)
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, on a machine where nothing was trained yet."""
-    module = load_experiment(REPOSITORY / "scripts/demo.py")
+    """The command, on a machine where nothing was trained yet."""
+    module = importlib.import_module("isegm.cli.demo")
     monkeypatch.setattr(module, "QUICKSTART", tmp_path / "quickstart/model.safetensors")
     return module
 

@@ -1,4 +1,4 @@
-"""Flags of train.py that are short for ``--set``: the names that RITM and FCFI have for settings of an experiment."""
+"""Flags of ``isegm train`` that are short for ``--set``: RITM's and FCFI's names for settings."""
 
 from __future__ import annotations
 
@@ -24,22 +24,51 @@ class Flag:
 
 FLAGS = (
     Flag("max-num-next-clicks", "clicks", "max_rounds", int, "simulated corrections at most"),
-    Flag("checkpoint-interval", "train", "checkpoint_interval", int, "epochs between checkpoints that are kept"),
-    Flag("first-click-center", "data", "first_click_center", None, "the first sampled click lies in the middle of the object"),
-    Flag("update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"),
-    Flag("expansion-ratio", "model", "feedback.expansion", float, "FCFI: size of the window around a click, over the view's"),
+    Flag(
+        "checkpoint-interval",
+        "train",
+        "checkpoint_interval",
+        int,
+        "epochs between checkpoints that are kept",
+    ),
+    Flag(
+        "first-click-center",
+        "data",
+        "first_click_center",
+        None,
+        "the first sampled click lies in the middle of the object",
+    ),
+    Flag(
+        "update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"
+    ),
+    Flag(
+        "expansion-ratio",
+        "model",
+        "feedback.expansion",
+        float,
+        "FCFI: size of the window around a click, over the view's",
+    ),
     Flag("mid-ch", "model", "feedback.width", int, "FCFI: channels of the feedback modules"),
 )
-PREVIOUS_MASK = {"prev_mask": True, "fusion.in_channels": 3, "feedback.coords": 3}  # what shows it to a network
+PREVIOUS_MASK = {
+    "prev_mask": True,
+    "fusion.in_channels": 3,
+    "feedback.coords": 3,
+}  # what shows it to a network
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_short_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag can be written with hyphens, or with underscores as the original scripts do."""
     for flag in FLAGS:
         names = dict.fromkeys((f"--{flag.name}", f"--{flag.name.replace('-', '_')}"))
         kind = {"action": "store_true"} if flag.kind is None else {"type": flag.kind}
         parser.add_argument(*names, **kind, help=flag.note)
-    parser.add_argument("--with-prev-mask", "--with_prev_mask", action="store_true", help="show the network the previous mask")
+    parser.add_argument(
+        "--with-prev-mask",
+        "--with_prev_mask",
+        action="store_true",
+        help="show the network the previous mask",
+    )
 
 
 def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> Overrides:
