@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(
     0, str(Path(__file__).resolve().parent)
-)  # not another clone's package, installed here
+)  # this clone's package first
 
 from isegm.cli.commands import run_command
 

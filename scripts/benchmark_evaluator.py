@@ -27,7 +27,7 @@ from isegm.cli.running import Formatter, run
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.engine import Clock, Engine, EngineSettings
+from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
@@ -64,14 +64,14 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
         protocol = protocol.changed(max_clicks=args.clicks, stop_iou=1.01)
         predictor = protocol.predictor(model, amp="bf16" in has)
         predictor.click(predictor.start(np.zeros((400, 600, 3), np.uint8)), Click(200, 300, True))  # warm up
-        settings = EngineSettings.suited_to(device)
+        settings = LockStepSettings.suited_to(device)
         if "lanes" not in has:
             settings = dataclasses.replace(settings, passes=1)
-        engine = Engine(predictor, dataset, protocol, spent, settings)
+        lockstep = LockStep(predictor, dataset, protocol, spent, settings)
         objects = range(min(args.objects, len(dataset)))
         started = time.perf_counter()
         if "engine" in has:
-            outcomes = dict(engine.run(objects))
+            outcomes = dict(lockstep.run(objects))
         else:
             outcomes = dict(play_sequentially(predictor, dataset, protocol, objects, spent))
         wall += time.perf_counter() - started

@@ -36,7 +36,6 @@ from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
 from isegm.training.batches import Batch, Loader
 from isegm.training.config import TrainConfig
-from isegm.training.distributed import Process
 from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.preflight import seconds_per_item
@@ -45,6 +44,7 @@ from isegm.training.sequential import sequential_clicks, sequential_step
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device
 from isegm.utils.memory import wait
+from isegm.utils.processes import Process
 
 # Each variant adds to the one before it.
 VARIANTS: dict[str, set[str]] = {"sequential": set()}

@@ -28,9 +28,9 @@ from isegm.core.errors import IsegmError
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import Answering
 from isegm.methods.checkpoints import find_checkpoint, load_model
-from isegm.training.distributed import STOPPED
 from isegm.utils.config import REPOSITORY, absolute, load_config
 from isegm.utils.device import pick_device
+from isegm.utils.launching import STOPPED
 
 try:
     import uvicorn

@@ -35,7 +35,6 @@ from isegm.evaluation.replay import replay
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
-from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.protocol import NO_STOP, Protocol, checked_iou, known_protocols, load_protocol
 from isegm.inference.session_file import SessionFile, described, pixels_sha256
@@ -46,6 +45,7 @@ from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
+from isegm.utils.processes import Process, joined, local_rank, world_size
 
 log = logging.getLogger("isegm")
 
@@ -56,12 +56,12 @@ class Task:
 
     model: ClickModel
     protocol: Protocol
-    shard: Shard
+    process: Process
     identity: dict[str, Any]
     output: Path
 
     def records(self, dataset: str) -> RecordFile:
-        return RecordFile(self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.shard.rank)
+        return RecordFile(self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -160,7 +160,7 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
         limit=args.limit,
         observer=pictures,
         player=partial(play_sequentially, predictor, dataset, protocol) if args.sequential else None,
-        run=Run(task.records(dataset.name), task.shard, progress=task.shard.first),
+        run=Run(task.records(dataset.name), task.process, progress=task.process.first),
     )
     if result.skipped:
         log.warning("%s: %d of %d objects were skipped", name, len(result.skipped), len(result.skipped) + len(result.objects))
@@ -200,32 +200,39 @@ def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
     return Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
 
 
-def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
-    if args.mode is None:
-        raise IsegmError(f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ...")
+def chosen_device(args: argparse.Namespace) -> torch.device:
+    """With torchrun a GPU for each process; several processes may share one."""
+    gpu = args.gpus
+    if gpu is not None:
+        gpus = gpu.split(",")
+        gpu = gpus[local_rank() % len(gpus)]
+    elif world_size() > 1 and torch.cuda.is_available():
+        gpu = local_rank()
+    return pick_device(args.cpu, gpu, keep_memory=not args.sequential)
+
+
+def evaluate_all(args: argparse.Namespace, process: Process) -> None:
     cfg = flags.config_with_folders(args)
     names = [n.strip() for n in args.datasets.split(",") if n.strip()]
     if not names:
         raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
-    gpus = args.gpus.split(",") if args.gpus else None
-    gpu = gpus[local_rank() % len(gpus)] if gpus else local_rank() if shard.count > 1 and torch.cuda.is_available() else None
-    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu, keep_memory=not args.sequential))
+    loaded = load_model(checkpoint_path(args, cfg), process.device)
     protocol = chosen_protocol(args, loaded.model.protocol)
     checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
     name = run_name(args, loaded)
     output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
     identity = {"protocol": protocol.label, "checkpoint": loaded.sha256, "mode": args.mode, "clicks_limit": args.clicks_limit}
-    task = Task(prepared(args, loaded.model), protocol, shard, identity, output)
-    if shard.first:
+    task = Task(prepared(args, loaded.model), protocol, process, identity, output)
+    if process.first:
         log.info("checkpoint %s (%s), protocol %s, %s", loaded.path, loaded.source, protocol.label, args.mode)
         if args.fresh:
             for dataset in names:
                 task.records(dataset).remove()
-    shard.wait()
+    process.barrier()
 
     results = [evaluate_one(args, cfg, task, dataset) for dataset in names]
     outcome = RunResult.of(protocol, checkpoint, results, name)
-    if shard.first:
+    if process.first:
         outcome.save(output)
         for dataset in names:
             task.records(dataset).remove()
@@ -275,5 +282,7 @@ def main(args: argparse.Namespace) -> None:
     if args.replay:
         replay_session(args)
         return
-    with joined_shard() as shard:
-        evaluate_all(args, shard)
+    if args.mode is None:
+        raise IsegmError(f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ...")
+    with joined(chosen_device(args), backend="gloo") as process:  # records travel between CPUs
+        evaluate_all(args, process)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +19,12 @@ from isegm.cli.running import run
 from isegm.core.errors import IsegmError
 from isegm.evaluation.validation import noc_validation
 from isegm.training.config import AMP, RunOptions
-from isegm.training.distributed import launch, launched
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.experiment import load_experiment
+from isegm.utils.launching import launch
 from isegm.utils.overrides import parse_overrides
+from isegm.utils.processes import launched, rank
 
 # --batch-size 8 is --set train.batch_size=8
 SHORTCUTS = ("batch_size", "micro_batch", "workers", "epochs", "lr", "amp", "seed")
@@ -137,7 +137,7 @@ def train(args: argparse.Namespace) -> None:
 
 def work(args: argparse.Namespace) -> int:
     def trained() -> None:
-        if os.environ.get("RANK", "0") != "0":
+        if rank() != 0:
             logging.getLogger("isegm").setLevel(logging.ERROR)
         train(args)
 
