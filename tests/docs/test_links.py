@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from isegm.cli.commands import parser_of
+from isegm.cli.commands import parser_of, summaries
 from isegm.utils.config import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -105,6 +105,13 @@ def test_the_flags_found_in_source_are_those_of_the_parser() -> None:
     script = "scripts/quickstart.py"
     told = subprocess.run([sys.executable, REPOSITORY / script, "--help"], check=True, capture_output=True, text=True).stdout
     assert flags_of(script) == set(FLAG.findall(told.partition("options:")[2]))
+
+
+def test_the_page_of_commands_lists_all_of_them() -> None:
+    rows = re.findall(r"^\| `isegm ([\w-]+)` \| `([\w./]+)` \| (.+) \|$", (REPOSITORY / "docs/commands.md").read_text(), re.M)
+    assert {name: summary for name, _, summary in rows} == summaries()
+    for name, door, _ in rows:
+        assert f'run_command("{name}"' in (REPOSITORY / door).read_text()
 
 
 def test_doors_have_the_flags_of_their_commands() -> None:
