@@ -1,4 +1,5 @@
-# make quickstart   set up, train a small network on the embedded data, evaluate it before and after, draw the curve
+# make quickstart   set up, let the starter answer clicks on photographs; train a small network on
+#                   synthetic scenes, evaluate it before and after, draw the curve
 # make test         set up and run the tests
 # make lint         formatting and static checks
 

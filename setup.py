@@ -9,7 +9,10 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = ["config.yml", "assets/published.csv", *sorted(glob("configs/eval/*.yml"))]
+PHOTOS = ("README.md", "*.jpg", "masks/*.png")
+ASSETS = ["assets/published.csv", "assets/starter.safetensors"]
+SHIPPED = ["config.yml", *ASSETS, *sorted(glob("configs/eval/*.yml"))]
+SHIPPED += [name for pattern in PHOTOS for name in sorted(glob(f"assets/photos/{pattern}"))]
 
 
 class BuildWithShipped(build_py):

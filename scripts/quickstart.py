@@ -1,8 +1,10 @@
-"""The whole road in minutes on a CPU: train a small RITM on the embedded data, evaluate it before and after, draw the curve.
+"""From clicks on photographs to a model of your own, in minutes on a CPU.
 
     python scripts/quickstart.py --out experiments/quickstart
 
-Every step is a documented command; it is printed before it runs. Needs no file and no network.
+First the starter, the network that comes with the package, answers clicks on photographs. Then a
+small RITM is trained on synthetic scenes and evaluated before and after, with a curve. Every step
+is a documented command, printed before it runs. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -46,6 +48,13 @@ def command(*words: str | Path | int) -> None:
         raise IsegmError(f"the command above ended with status {status}; what it printed says why")
 
 
+def answer_photographs(out: Path) -> Path:
+    """Let the starter answer the simulated user on photographs; the picture it draws."""
+    picture = out / "photos.png"
+    command("scripts/picture_strip.py", "--checkpoint", "starter", "--cpu", "--out", picture)
+    return picture
+
+
 def save_untrained(path: Path) -> None:
     """The network of the experiment with its initial weights, as training would start it."""
     experiment = load_experiment(REPOSITORY / EXPERIMENT)
@@ -69,42 +78,52 @@ def draw_overlays(result: Path, model: Path, out: Path) -> None:
         write_image(image, samples[i].image)
         clicks = " ".join(f"{y},{x},{label}" for y, x, label in record.clicks[:5])
         command(
-            *("scripts/try_clicks.py", "--checkpoint", model, "--image", image, "--clicks", clicks, "--cpu"),
-            *("--dataset", recorded.name, "--save-overlay", out / "overlays" / f"{record.id}_overlay.png"),
+            *("scripts/try_clicks.py", "--checkpoint", model, "--image", image),
+            *("--clicks", clicks, "--cpu", "--dataset", recorded.name),
+            *("--save-overlay", out / "overlays" / f"{record.id}_overlay.png"),
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--out", default="experiments/quickstart", type=Path)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="passed on to train.py")
+    passed = {"action": "append", "default": [], "metavar": "KEY=VALUE"}
+    parser.add_argument("--set", **passed, help="passed on to train.py")
     args = parser.parse_args()
     out, started = args.out.resolve(), time.time()
     out.mkdir(parents=True, exist_ok=True)
 
+    photographs = answer_photographs(out)
+    print(f"\nLook at {photographs}. Next, a network is trained; this takes some minutes.")
     save_untrained(out / "untrained.safetensors")
     changes = [word for value in args.set for word in ("--set", value)]
-    # Two processes of one thread each are faster than one of two: small layers are not worth sharing.
-    processes = min(2, os.cpu_count() or 1)
-    command("train.py", EXPERIMENT, "--cpu", "--ngpus", processes, "--exp-name", "quickstart", *changes)
+    # Two processes of one thread each are faster than one of two: small layers are not worth
+    # sharing.
+    where = ("--cpu", "--ngpus", min(2, os.cpu_count() or 1))
+    command("train.py", EXPERIMENT, *where, "--exp-name", "quickstart", *changes)
     cfg = load_config()
     runs = absolute(cfg, cfg.EXPS_PATH) / "ritm" / Path(EXPERIMENT).stem
     shutil.copyfile(newest_model(runs, started), out / "model.safetensors")
 
-    for name, checkpoint in (("untrained", "untrained.safetensors"), ("trained", "model.safetensors")):
+    results = {name: out / f"{name}.json" for name in ("untrained", "trained")}
+    checkpoints = {"untrained": "untrained.safetensors", "trained": "model.safetensors"}
+    for name, result in results.items():
         command(
-            *("scripts/evaluate_model.py", "NoBRS", "--checkpoint", out / checkpoint, "--datasets", "synthetic", "--cpu"),
-            *("--limit", OBJECTS, "--model-name", name, "--save-json", out / f"{name}.json", "--logs-path", out / "logs"),
+            *("scripts/evaluate_model.py", "NoBRS", "--checkpoint", out / checkpoints[name]),
+            *("--datasets", "synthetic", "--limit", OBJECTS, "--cpu", "--model-name", name),
+            *("--save-json", result, "--logs-path", out / "logs"),
         )
-    draw_overlays(out / "trained.json", out / "model.safetensors", out)
-    command("scripts/compare_results.py", out / "untrained.json", out / "trained.json", "--plot", out / "curve.png")
+    draw_overlays(results["trained"], out / "model.safetensors", out)
+    command("scripts/compare_results.py", *results.values(), "--plot", out / "curve.png")
 
-    before, after = (RunResult.load(out / f"{n}.json").datasets[0].metrics["NoC@85"] for n in ("untrained", "trained"))
+    loaded = (RunResult.load(result).datasets[0] for result in results.values())
+    before, after = (dataset.metrics["NoC@85"] for dataset in loaded)
     spent = time.time() - started
-    print(f"\nNoC@85 on held-out synthetic objects: {before:.2f} untrained, {after:.2f} trained; {spent:.0f} s in all.")
-    print(f"Look at {out / 'curve.png'} and {out / 'overlays'}.")
+    print(f"\nNoC@85 on held-out synthetic objects: {before:.2f} untrained, {after:.2f} trained.")
+    print(f"{spent:.0f} s in all.")
+    print(f"Look at {photographs}, {out / 'curve.png'} and {out / 'overlays'}.")
     if after > before / 2:
-        log.warning("Still more than half the clicks of the untrained network; docs/reproduce.md says what to expect.")
+        log.warning("Still more than half the clicks of before; see docs/reproduce.md.")
 
 
 if __name__ == "__main__":

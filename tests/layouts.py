@@ -253,3 +253,52 @@ def davis585(root: Path) -> Path:
             write(root / sequence / f"init_sp_{name}.png", rectangle(4, 4, 16, 12, value=255))
             write(root / sequence / f"init_stm_{name}.png", rectangle(8, 4, 16, 20, value=255))
     return root
+
+
+def bsds(root: Path, splits: tuple[str, ...] = ("train", "val", "test")) -> Path:
+    """One photograph per split; one person saw two regions in it, another one three."""
+    left = rectangle(0, 0, 24, 16)
+    people = [2 - left, 3 - left + rectangle(0, 16, 12, 32) - left]
+    for number, split in enumerate(splits):
+        write(root / "images" / split / f"10{number}.jpg", picture(seed=number))
+        write_bsds_labels(root / "groundTruth" / split / f"10{number}.mat", people)
+    return root
+
+
+def write_bsds_labels(path: Path, people: list[np.ndarray]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = np.empty((1, len(people)), object)
+    for i, labels in enumerate(people):
+        cells[0, i] = {"Segmentation": labels.astype(np.uint16), "Boundaries": labels > 1}
+    savemat(path, {"groundTruth": cells})
+    return path
+
+
+def ccp(root: Path, images: int = 2) -> Path:
+    """Skin (41) and a coat (5) on every annotated photograph; one more has no annotation."""
+    for number in range(1, images + 2):
+        write(root / "photos" / f"{number:04d}.jpg", picture(seed=number))
+    for number in range(1, images + 1):
+        labels = rectangle(2, 8, 8, 20, value=41) + rectangle(8, 4, 22, 24, value=5)
+        write_ccp_labels(root / "annotations" / "pixel-level" / f"{number:04d}.mat", labels)
+    return root
+
+
+def write_ccp_labels(path: Path, labels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, {"groundtruth": labels})
+    return path
+
+
+def starter(root: Path) -> dict[str, Path]:
+    """A small copy of every set that the starter's recipe mixes, and what config.yml calls them."""
+    for part in ("TR", "TE"):
+        folder = root / f"DUTS-{part}"
+        write(folder / f"DUTS-{part}-Image" / "d.jpg", picture())
+        write(folder / f"DUTS-{part}-Mask" / "d.png", rectangle(4, 5, 18, 24, value=255))
+    for split in ("train2017", "val2017"):
+        coco(root / "COCO", split)
+    paths = {f"DUTS_{part}_PATH": root / f"DUTS-{part}" for part in ("TR", "TE")}
+    paths |= {"COCO_PATH": root / "COCO", "BSDS_PATH": bsds(root / "BSDS500")}
+    persons = coco(root / "COCO_persons", "val2017")
+    return paths | {"COCO_PERSONS_PATH": persons, "CCP_PATH": ccp(root / "CCP")}

@@ -29,8 +29,8 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path: Path) -> None:
     here = path.relative_to(ROOT).parts[0]
-    if here == "__init__.py":
-        assert not imported(path)
+    if here == "__init__.py":  # for type checkers: at run time nothing is imported, see test_package.py
+        assert imported(path) <= {"inference"}
         return
     if here == "__main__.py":
         assert imported(path) == {"cli"}

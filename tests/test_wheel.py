@@ -13,25 +13,47 @@ import numpy as np
 import pytest
 
 from isegm.core.registry import build
+from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import RunResult
 from isegm.inference.protocol import known_protocols, load_protocol
 from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet
-from isegm.utils.config import REPOSITORY
+from isegm.utils.config import REPOSITORY, load_config
 from isegm.utils.vis import write_image
 
 pytest.importorskip("setuptools", minversion="70.1")
 
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 USE = """
+from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.ledger import read_ledger
-from isegm.core.registry import build
-from isegm.evaluation.results import RunResult
 from isegm.inference.protocol import known_protocols, load_protocol
 from isegm.utils.config import REPOSITORY, load_config
 print(REPOSITORY)
 print(*(load_protocol(name).label for name in known_protocols()), sep=", ")
 print(len(read_ledger()) > 10, load_config().config_path)
+photos = evaluation_set("photos", load_config())
+print(len(photos), photos[0].image.shape, photos.fingerprint())
+"""
+STARTER = """
+import socket
+
+def offline(*_):
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = offline
+import numpy as np
+image = np.full((160, 200, 3), (60, 110, 50), np.uint8)  # a bright square on green
+image[40:120, 60:140] = (30, 140, 230)
+
+import isegm
+engine = isegm.Engine(device="cpu")
+mask = engine.predict([100], [80], [True], image)
+
+truth = np.zeros(mask.shape, bool)
+truth[40:120, 60:140] = True
+print(isegm.__file__)
+print(((mask > 0) & truth).sum() / ((mask > 0) | truth).sum())
 """
 
 
@@ -67,7 +89,10 @@ def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     package = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "isegm").rglob("*") if p.is_file()}
     expected = {p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")}
     protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
-    shipped = {f"isegm/shipped/{name}" for name in protocols | {"config.yml", "assets/published.csv"}}
+    photos = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "assets/photos").rglob("*.*")}
+    others = {"config.yml", "assets/published.csv", "assets/starter.safetensors"}
+    files = protocols | {p.as_posix() for p in photos} | others
+    shipped = {f"isegm/shipped/{name}" for name in files}
     assert names == expected | shipped
 
 
@@ -99,15 +124,23 @@ def test_commands_work_outside_a_clone(installed: Path, tmp_path: Path) -> None:
 
 
 def test_its_files_are_found_from_anywhere(installed: Path, tmp_path: Path) -> None:
-    root, labels, rest = python("-c", USE, at=tmp_path, path=installed).splitlines()
+    root, labels, rest, photos = python("-c", USE, at=tmp_path, path=installed).splitlines()
     assert Path(root) == installed
     assert labels.split(", ") == [load_protocol(name).label for name in known_protocols()]
     assert rest == f"True {tmp_path / 'config.yml'}"
+    here = evaluation_set("photos", load_config())
+    assert photos == f"{len(here)} (512, 512, 3) {here.fingerprint()}"
+
+
+def test_the_starter_answers_in_three_lines_without_a_network(installed: Path, tmp_path: Path) -> None:
+    module, iou = python("-c", STARTER, at=tmp_path, path=installed).splitlines()
+    assert installed in Path(module).parents
+    assert float(iou) > 0.8
 
 
 def test_those_of_a_clone_that_one_works_in_come_first(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "configs/eval").mkdir(parents=True)
     (tmp_path / "configs/eval/ritm.yml").write_text("name: ritm\nversion: 99")
     (tmp_path / "configs/eval/mine.yml").write_text("name: mine\nversion: 1")
-    _, labels, _ = python("-c", USE, at=tmp_path, path=installed).splitlines()
+    _, labels, *_ = python("-c", USE, at=tmp_path, path=installed).splitlines()
     assert {"ritm v99", "mine v1", "focalclick v1"} <= set(labels.split(", "))

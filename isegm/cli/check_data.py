@@ -5,8 +5,8 @@
     isegm check-data --all SBD COCO_LVIS      every sample of these; they must be here
 
 Counts are compared with the literature. Prints a fingerprint of every part, by which two copies can
-be compared, and where to get what is not here. Exit status: 0 if nothing is wrong, 1 if a set that is
-here has a problem or a set that was named is not here, 2 for a mistake in the command.
+be compared, and where to get what is not here. Exit status: 0 if nothing is wrong, 1 if a set
+that is here has a problem or a set that was named is not here, 2 for a mistake in the command.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isegm.cli.running import say
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.catalogue import CATALOGUE, DataSet
 from isegm.data.checking import Finding, check
-from isegm.utils.config import load_config, require_path
+from isegm.utils.config import load_config
 
 MOST_PROBLEMS = 5  # shown of each part
 
@@ -67,19 +67,24 @@ def main(args: argparse.Namespace) -> int:
     if absent:
         say("\nnot here:" if any(here.values()) else "not here:")
     for data_set in absent:
-        say(
-            f"  {data_set.name:14}{data_set.key} = {cfg.get(data_set.key, '(no such key in config.yml)')}"
-        )
-        say(textwrap.indent(f"get it from {data_set.origin}", " " * 16))
+        if data_set.key:
+            place = cfg.get(data_set.key, "(no such key in config.yml)")
+            say(f"  {data_set.name:14}{data_set.key} = {place}")
+            say(textwrap.indent(f"get it from {data_set.origin}", " " * 16))
+        else:
+            say(f"  {data_set.name:14}{data_set.origin} of this package; reinstall it")
     sets, missing = sum(here.values()), len(absent) if args.sets else 0
     say(f"\n{sets} of {len(wanted)} sets are here; {problems} problems")
     return 1 if problems or missing else 0
 
 
 def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
-    """Whether there is anything of a set: its folder, and one of its annotations where several sets share the folder."""
+    """Whether there is anything of a set.
+
+    That is its folder, and one of its annotations where several sets share the folder.
+    """
     try:
-        root = require_path(cfg, data_set.key, data_set.name)
+        root = data_set.root(cfg)
     except IsegmError:
         return False
     shared = [other for other in CATALOGUE if other.key == data_set.key]
@@ -89,7 +94,7 @@ def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
 
 def show(data_set: DataSet, cfg: EasyDict, sample: int | None) -> int:
     """Check a set and print what was found; the number of problems."""
-    say(f"{data_set.name}  ({require_path(cfg, data_set.key, data_set.name)})")
+    say(f"{data_set.name}  ({data_set.root(cfg)})")
     problems = 0
     for part in data_set.parts:
         label = f"{data_set.name} {part.name}"

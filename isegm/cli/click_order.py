@@ -3,9 +3,9 @@
     isegm evaluate NoBRS --checkpoint model.safetensors --iou-analysis --save-json run.json
     isegm click-order run.json --plot clicks.png
 
-Reads the images again, from where config.yml says, and runs no network. An object that was stopped at
-its target has no later clicks, so the later rows of a run without --iou-analysis are about the hard
-objects that are left.
+Reads the images again, from where config.yml says, and runs no network. An object that was
+stopped at its target has no later clicks, so the later rows of a run without --iou-analysis are
+about the hard objects that are left.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def main(args: argparse.Namespace) -> None:
             raise unknown(f"data set in {args.result}", name, results)
         ranks[name] = click_order(results[name], evaluation_set(name, cfg))
         say(
-            f"{name}: {name_of(outcome)}, protocol {outcome.protocol_label}, data {results[name].fingerprint[:8]}\n"
+            f"{name}: {name_of(outcome)}, protocol {outcome.protocol_label},"
+            f" data {results[name].fingerprint[:8]}\n"
         )
         say(rank_table(ranks[name]), end="\n\n")
     if args.plot:

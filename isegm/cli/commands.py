@@ -1,4 +1,4 @@
-"""The commands of ``isegm``: every file of this folder that defines ``add_flags`` and ``main`` is one.
+"""The commands of ``isegm``: the files of this folder that define ``add_flags`` and ``main``.
 
 The name is that of the file (``check_data.py`` is ``isegm check-data``; ``try_.py``, which Python's
 keyword spoils, is ``isegm try``), the first line of its docstring is its line in the list, and the

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from isegm.cli.running import say
 from isegm.evaluation.ledger import published
+from isegm.evaluation.pages import fill
 from isegm.evaluation.report import FORMATS, curve_picture, table
 from isegm.evaluation.results import RunResult
 
@@ -28,6 +29,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="markdown")
     parser.add_argument("--output", help="write the table here instead of printing it")
+    parser.add_argument(
+        "--page", type=Path, help="put the table into this Markdown page, between its two comments"
+    )
     parser.add_argument("--plot", help="write the picture here (.png, .svg or .pdf)")
 
 
@@ -39,6 +43,8 @@ def main(args: argparse.Namespace) -> None:
         args.format,
         published(args.published),
     )
+    if args.page:
+        fill(args.page, text)
     if args.output:
         Path(args.output).write_text(text + "\n")
     else:

@@ -41,7 +41,7 @@ from isegm.inference.session_file import SessionFile, described, pixels_sha256
 from isegm.inference.settings import Answering
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
+from isegm.methods.checkpoints import STARTER, LoadedModel, find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
@@ -61,50 +61,98 @@ class Task:
     output: Path
 
     def records(self, dataset: str) -> RecordFile:
-        return RecordFile(self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank)
+        return RecordFile(
+            self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank
+        )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
-    which = parser.add_mutually_exclusive_group(required=True)
-    flags.add_checkpoint(which, "--resume-path")
-    which.add_argument("--exp-path", help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint")
-    parser.add_argument("--model_dir", "--model-dir", dest="model_dir", help="folder of --checkpoint, instead of WEIGHTS_PATH")
+    which = parser.add_mutually_exclusive_group()
+    flags.add_checkpoint(which, "--resume-path")  # without it or --exp-path: the starter
+    which.add_argument(
+        "--exp-path",
+        help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint",
+    )
+    parser.add_argument(
+        "--model_dir",
+        "--model-dir",
+        dest="model_dir",
+        help="folder of --checkpoint, instead of WEIGHTS_PATH",
+    )
     parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
-    parser.add_argument("--replay", metavar="SESSION", help="answer the clicks of a session file of isegm demo again")
+    parser.add_argument(
+        "--replay",
+        metavar="SESSION",
+        help="answer the clicks of a session file of isegm demo again",
+    )
     parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
     flags.add_folders(parser)
-    flags.add_device(parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1")
+    flags.add_device(
+        parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1"
+    )
     flags.add_protocol_settings(parser)
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--target-iou", type=float, help="stop an object at this IoU")
     target.add_argument("--all-clicks", action="store_true", help="never stop early")
-    target.add_argument("--iou-analysis", action="store_true", help="never stop early; draws mean IoU against clicks")
-    parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
-    parser.add_argument("--clicks-limit", type=int, help="the network sees only the first so many clicks; -1: --n-clicks")
+    target.add_argument(
+        "--iou-analysis",
+        action="store_true",
+        help="never stop early; draws mean IoU against clicks",
+    )
+    parser.add_argument(
+        "--thresh", type=float, help="probability above which a pixel is in the mask"
+    )
+    parser.add_argument(
+        "--clicks-limit",
+        type=int,
+        help="the network sees only the first so many clicks; -1: --n-clicks",
+    )
     flip = parser.add_mutually_exclusive_group()
     flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
-    parser.add_argument("--sequential", action="store_true", help="the slow reference loop, to check the default against")
+    parser.add_argument(
+        "--sequential",
+        action="store_true",
+        help="the slow reference loop, to check the default against",
+    )
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
-    parser.add_argument("--compile", action="store_true", help="torch.compile: slow at first, then faster")
-    parser.add_argument("--fresh", action="store_true", help="begin anew instead of continuing an interrupted run")
-    parser.add_argument("--print-ious", action="store_true", help="print the mean IoU after every click, none stopping early")
-    parser.add_argument("--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder")
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: slow at first, then faster"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin anew instead of continuing an interrupted run"
+    )
+    parser.add_argument(
+        "--print-ious",
+        action="store_true",
+        help="print the mean IoU after every click, none stopping early",
+    )
+    parser.add_argument(
+        "--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder"
+    )
     parser.add_argument("--save-json", help="the result file (default: in the logs folder)")
-    parser.add_argument("--vis-preds", action="store_true", help="write a picture per click into the logs folder")
-    parser.add_argument("--vis-points", action="store_true", help="draw the clicks into these pictures")
+    parser.add_argument(
+        "--vis-preds", action="store_true", help="write a picture per click into the logs folder"
+    )
+    parser.add_argument(
+        "--vis-points", action="store_true", help="draw the clicks into these pictures"
+    )
     parser.add_argument("--model-name", default="", help="row title in tables")
     flags.add_config(parser)
-    parser.add_argument("--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)")
+    parser.add_argument(
+        "--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)"
+    )
 
 
 def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     # RITM's scripts never stop below 80 %.
-    stop = None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
+    stop = (
+        None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
+    )
     changes = {
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,
@@ -114,18 +162,24 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = NO_STOP
-    protocol = flags.asked_protocol(args, own, **{k: v for k, v in changes.items() if v is not None})
-    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(args.clicks_limit, f"clicks_limit={args.clicks_limit}")
+    protocol = flags.asked_protocol(
+        args, own, **{k: v for k, v in changes.items() if v is not None}
+    )
+    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(
+        args.clicks_limit, f"clicks_limit={args.clicks_limit}"
+    )
     return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
 
 
 def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    if args.checkpoint and args.model_dir:
+    if args.model_dir and not args.checkpoint:
+        raise IsegmError(f"--model_dir {args.model_dir}: name the file as --checkpoint")
+    if args.model_dir:
         if not Path(args.model_dir).is_dir():
             raise IsegmError(f"--model_dir {args.model_dir}: there is no such folder")
         cfg = {"WEIGHTS_PATH": str(Path(args.model_dir).absolute())}
-    if args.checkpoint:
-        return find_checkpoint(cfg, args.checkpoint)
+    if not args.exp_path:
+        return find_checkpoint(cfg, args.checkpoint or STARTER)
     folder, _, name = args.exp_path.partition(":")
     return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
 
@@ -146,7 +200,9 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     dataset = evaluation_set(name, cfg)
     protocol = task.protocol.for_dataset(dataset.name)
     limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
-    model, limit = with_mode(task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold))
+    model, limit = with_mode(
+        task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold)
+    )
     predictor = protocol.predictor(model, clicks_limit=limit, amp=args.bf16)
     pictures = None
     if args.vis_preds or args.vis_points:
@@ -159,15 +215,23 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
         protocol,
         limit=args.limit,
         observer=pictures,
-        player=partial(play_sequentially, predictor, dataset, protocol) if args.sequential else None,
+        player=partial(play_sequentially, predictor, dataset, protocol)
+        if args.sequential
+        else None,
         run=Run(task.records(dataset.name), task.process, progress=task.process.first),
     )
     if result.skipped:
-        log.warning("%s: %d of %d objects were skipped", name, len(result.skipped), len(result.skipped) + len(result.objects))
+        log.warning(
+            "%s: %d of %d objects were skipped",
+            name,
+            len(result.skipped),
+            len(result.skipped) + len(result.objects),
+        )
     begun_off = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
     if begun_off:
         log.warning(
-            "%s: %d objects begin with a negative click; with --sis their masks were empty until a positive one",
+            "%s: %d objects begin with a negative click;"
+            " with --sis their masks were empty until a positive one",
             name,
             begun_off,
         )
@@ -180,8 +244,13 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
     name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
     for result in outcome.datasets:
         clicks = sum(len(c) for c in result.curves)
-        spent = ", ".join(f"{stage} {1000 * result.seconds[stage] / clicks:.1f}" for stage in ("model", "simulation", "io"))
-        say(f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all")
+        spent = ", ".join(
+            f"{stage} {1000 * result.seconds[stage] / clicks:.1f}"
+            for stage in ("model", "simulation", "io")
+        )
+        say(
+            f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all"
+        )
         if args.print_ious:
             means = [mean_iou_at(result.curves, click) for click in range(1, result.max_clicks + 1)]
             say(f"{result.name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
@@ -197,7 +266,9 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
 
 
 def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    return Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
+    return (
+        Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
+    )
 
 
 def chosen_device(args: argparse.Namespace) -> torch.device:
@@ -221,10 +292,21 @@ def evaluate_all(args: argparse.Namespace, process: Process) -> None:
     checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
     name = run_name(args, loaded)
     output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
-    identity = {"protocol": protocol.label, "checkpoint": loaded.sha256, "mode": args.mode, "clicks_limit": args.clicks_limit}
+    identity = {
+        "protocol": protocol.label,
+        "checkpoint": loaded.sha256,
+        "mode": args.mode,
+        "clicks_limit": args.clicks_limit,
+    }
     task = Task(prepared(args, loaded.model), protocol, process, identity, output)
     if process.first:
-        log.info("checkpoint %s (%s), protocol %s, %s", loaded.path, loaded.source, protocol.label, args.mode)
+        log.info(
+            "checkpoint %s (%s), protocol %s, %s",
+            loaded.path,
+            loaded.source,
+            protocol.label,
+            args.mode,
+        )
         if args.fresh:
             for dataset in names:
                 task.records(dataset).remove()
@@ -245,7 +327,8 @@ def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
     name, dataset = file.protocol["name"], file.protocol["dataset"]
     if not args.protocol and name not in known_protocols():
         raise IsegmError(
-            f"the session was recorded under {described(file.protocol)}, a protocol of its own ({name}.yml) that is not in"
+            f"the session was recorded under {described(file.protocol)}, a protocol of its own"
+            f" ({name}.yml) that is not in"
             " configs/eval; give its file, or another protocol, as --protocol"
         )
     protocol = load_protocol(args.protocol or name)
@@ -257,7 +340,9 @@ def replay_session(args: argparse.Namespace) -> None:
     cfg, file = load_config(args.config_path), SessionFile.load(args.replay)
     if file.image is None and not args.image:
         raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
-    image = read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
+    image = (
+        read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
+    )
     loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
     protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
     answering = Answering(loaded.model, protocol)
@@ -267,12 +352,25 @@ def replay_session(args: argparse.Namespace) -> None:
         log.warning("the session: %s", note)
     result = replay(answering, file, image, args.mode)
     for found in result.objects:
-        same = "as recorded" if found.ious[-1] == 1 else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
+        same = (
+            "as recorded"
+            if found.ious[-1] == 1
+            else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
+        )
         milliseconds = 1000 * sum(found.seconds) / len(found.seconds)
-        say(f"object {found.id}: {len(found.clicks)} clicks, {same}; {milliseconds:.0f} ms per click")
+        say(
+            f"object {found.id}: {len(found.clicks)} clicks, {same};"
+            f" {milliseconds:.0f} ms per click"
+        )
     if args.save_json:
-        checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode or "as recorded"}
-        RunResult.of(protocol, checkpoint, [result], args.model_name or Path(loaded.path).stem).save(args.save_json)
+        checkpoint = {
+            "path": str(loaded.path),
+            "sha256": loaded.sha256,
+            "mode": args.mode or "as recorded",
+        }
+        RunResult.of(
+            protocol, checkpoint, [result], args.model_name or Path(loaded.path).stem
+        ).save(args.save_json)
         say(f"result file: {args.save_json}")
 
 
@@ -283,6 +381,8 @@ def main(args: argparse.Namespace) -> None:
         replay_session(args)
         return
     if args.mode is None:
-        raise IsegmError(f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ...")
+        raise IsegmError(
+            f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ..."
+        )
     with joined(chosen_device(args), backend="gloo") as process:  # records travel between CPUs
         evaluate_all(args, process)

@@ -10,6 +10,7 @@ from easydict import EasyDict
 from isegm.data.medical.organs import ORGANS
 from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
 from isegm.inference.sis import CONNECTIVITIES
+from isegm.methods.checkpoints import STARTER
 from isegm.utils.config import load_config
 
 
@@ -24,10 +25,13 @@ def add_device(parser: argparse.ArgumentParser, gpus: str = "number of the GPU t
     device.add_argument("--cpu", action="store_true", help="use no GPU")
 
 
-def add_checkpoint(parser: argparse._ActionsContainer, *names: str, required: bool = False) -> None:
+def add_checkpoint(
+    parser: argparse._ActionsContainer, *names: str, default: str | None = None
+) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
     note = "a file, or a name under WEIGHTS_PATH of config.yml"
-    parser.add_argument("--checkpoint", *names, required=required, help=note)
+    note += "" if default else f" (default: {STARTER})"
+    parser.add_argument("--checkpoint", *names, default=default, help=note)
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ log = logging.getLogger("isegm")
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """Call ``main`` and return an exit status: its own or 0, 2 for an ``IsegmError``, 130 interrupted.
+    """Call ``main`` and return its exit status, 2 for an ``IsegmError``, 130 if interrupted.
 
     An error that the user can mend becomes one line instead of a traceback.
     """

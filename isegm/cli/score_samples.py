@@ -5,7 +5,7 @@
     isegm train models/ritm/hrnet18_sbd.py --set data.sample_scores=$PWD/sbd_scores.json
 
 The score of an image is the mean IoU of its objects after --clicks clicks. How the published
-sbd_samples_weights.pkl was computed is not known: these scores replace it, they do not reproduce it.
+sbd_samples_weights.pkl was computed is not known: these scores replace it and do not reproduce it.
 """
 
 from __future__ import annotations

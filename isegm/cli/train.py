@@ -55,7 +55,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--resume",
-        help="auto, a run folder, a checkpoint, or how the name of a run folder begins; continues exactly",
+        help="auto, a run folder, a checkpoint, or how the name of a run folder begins;"
+        " continues exactly",
     )
     add("--resume-exp", dest="resume", help="the same as --resume, RITM's name of it")
     add(
@@ -102,7 +103,8 @@ def gpu_numbers(text: str) -> tuple[int, ...]:
 def chosen_gpus(args: argparse.Namespace) -> tuple[int, ...]:
     if args.ngpus and args.gpus and args.ngpus != len(args.gpus):
         raise IsegmError(
-            f"--ngpus {args.ngpus} and --gpus with {len(args.gpus)} numbers disagree; give one of them"
+            f"--ngpus {args.ngpus} and --gpus with {len(args.gpus)} numbers disagree;"
+            " give one of them"
         )
     return args.gpus or tuple(range(args.ngpus))
 

@@ -13,7 +13,10 @@ from isegm.utils.overrides import Overrides
 
 @dataclass(frozen=True)
 class Flag:
-    """``--name VALUE`` stands for ``--set section.key=VALUE``; without a type it takes no value and sets true."""
+    """``--name VALUE`` stands for ``--set section.key=VALUE``.
+
+    Without a type it takes no value and sets true.
+    """
 
     name: str
     section: str
@@ -88,7 +91,8 @@ def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> O
             continue
         if flag.section == "model" and flag.key not in known:
             raise IsegmError(
-                f"--{flag.name} sets model.{flag.key}, which the network of {script} does not have; leave it out, or train an"
+                f"--{flag.name} sets model.{flag.key}, which the network of {script} does not have;"
+                " leave it out, or train an"
                 " experiment of models/fcfi"
             )
         changes.setdefault(flag.section, {})[flag.key] = value
@@ -96,7 +100,7 @@ def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> O
         shown = {path: value for path, value in PREVIOUS_MASK.items() if path in known}
         if not shown:
             raise IsegmError(
-                f"--with-prev-mask: the network of {script} cannot be told to take the previous mask; leave it out"
+                f"--with-prev-mask: the network of {script} cannot take the previous mask; leave it out"
             )
         changes.setdefault("model", {}).update(shown)
     return changes

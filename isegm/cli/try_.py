@@ -1,11 +1,12 @@
 """Answer a list of clicks on one image.
 
-    isegm try --checkpoint model.safetensors --image photo.jpg \\
+    isegm try --image photo.jpg \\
         --clicks "120,160,1 60,200,1 30,40,0" --save-probs out.npy --save-overlay out.png
 
 A click is y,x,label in image pixels, label 1 on the object and 0 off it. out.npy is float32, one
-full-resolution probability map per click. Without --protocol the method's own published protocol is
-used; which one is printed.
+full-resolution probability map per click. Without --checkpoint the starter answers, the
+network that comes with the package. Without --protocol the method's own published protocol is used;
+which one is printed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
 from isegm.inference.modes import MODES, with_mode
 from isegm.inference.sis import says_nothing
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import STARTER, find_checkpoint, load_model
 from isegm.nn.brs import BRSSettings
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -39,7 +40,9 @@ def parse_clicks(text: str) -> list[Click]:
         except ValueError:
             raise IsegmError(f"click {part!r}: expected y,x,label, e.g. 120,160,1") from None
         if label not in (0, 1):
-            raise IsegmError(f"click {part!r}: the label must be 1 (object) or 0 (background), got {fields[2]}")
+            raise IsegmError(
+                f"click {part!r}: the label must be 1 (object) or 0 (background), got {fields[2]}"
+            )
         clicks.append(Click(y, x, label == 1))
     if not clicks:
         raise IsegmError('--clicks is empty; give at least one, e.g. --clicks "120,160,1"')
@@ -47,10 +50,12 @@ def parse_clicks(text: str) -> list[Click]:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_checkpoint(parser, required=True)
+    flags.add_checkpoint(parser, default=STARTER)
     parser.add_argument("--image", required=True)
     parser.add_argument("--clicks", required=True, help='"y,x,label y,x,label ..."')
-    parser.add_argument("--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}")
+    parser.add_argument(
+        "--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}"
+    )
     flags.add_protocol_settings(parser)
     flags.add_dataset(parser)
     parser.add_argument("--init-mask", help="a mask to start from, of the image's size")
@@ -66,10 +71,15 @@ def main(args: argparse.Namespace) -> None:
         raise unknown("mode", args.mode, MODES)
 
     clicks, image = parse_clicks(args.clicks), read_image(args.image)
-    loaded = load_model(find_checkpoint(load_config(args.config_path), args.checkpoint), pick_device(args.cpu, args.gpus))
+    loaded = load_model(
+        find_checkpoint(load_config(args.config_path), args.checkpoint),
+        pick_device(args.cpu, args.gpus),
+    )
     protocol = flags.asked_protocol(args, loaded.model.protocol)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
-    model, limit = with_mode(loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold))
+    model, limit = with_mode(
+        loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold)
+    )
     predictor = protocol.predictor(model, clicks_limit=limit)
     say(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}, {args.mode}")
 

@@ -27,6 +27,7 @@ ALIGNED = {  # least and mean share of the image in the window, and whether colo
     "aligned_wide": (0.5, 1.0, False),
     "aligned_wide_colour": (0.5, 1.0, True),
 }
+LEAST_WINDOW = 16  # pixels of the image, of AroundObject
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,17 @@ class ObjectCrop(Pipeline):
 
 @dataclass(frozen=True)
 class AroundObject(Pipeline):
-    """What zoom-in shows: a window around one object, or the whole image, stretched to the size of the crop; then transforms.
+    """What zoom-in shows: a window around one object, or the whole image; then transforms.
+
+    Both are stretched to the size of the crop. A window lies inside the image.
 
     Attributes:
         crop: rows and columns of the result.
         whole: probability of the whole image.
-        expansion: the least and the largest window, relative to the box of the object; drawn log-uniformly.
-        shift: the window's centre lies off the object's by up to this share of what the window is larger.
+        expansion: the least and the largest window, relative to the box of the object; drawn
+            log-uniformly.
+        shift: how far the object may lie from the center of the window, as a share of the room
+            around it: at 0 in the center, at 1 anywhere inside.
     """
 
     crop: tuple[int, int] = (256, 256)
@@ -136,12 +141,18 @@ class AroundObject(Pipeline):
     expansion: tuple[float, float] = (1.1, 3.0)
     shift: float = 0.8
 
-    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def placed(
+        self,
+        image: np.ndarray,
+        layers: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         window = self._window(layers, rng) if rng.random() >= self.whole else None
         if window is not None:
             image, layers = image[window], layers[window]
         height, width = self.crop
-        look = cv2.INTER_AREA if image.shape[0] > height and image.shape[1] > width else cv2.INTER_LINEAR
+        smaller = image.shape[0] > height and image.shape[1] > width
+        look = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
         shown = cv2.resize(image, (width, height), interpolation=look)
         labels = cv2.resize(layers, (width, height), interpolation=cv2.INTER_NEAREST)
         return shown, labels.reshape(height, width, -1)
@@ -153,13 +164,15 @@ class AroundObject(Pipeline):
         labels = labels[labels > 0]
         if not len(labels):
             return None
-        left, top, width, height = cv2.boundingRect((layer == labels[rng.integers(len(labels))]).view(np.uint8))
+        mask = layer == labels[rng.integers(len(labels))]
+        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
         expansion = float(np.exp(rng.uniform(*np.log(self.expansion))))
         window = []
         for start, length, side in ((top, height, layer.shape[0]), (left, width, layer.shape[1])):
-            wanted = min(side, max(16, round(expansion * length)))
-            centre = start + length / 2 + rng.uniform(-0.5, 0.5) * self.shift * max(0, wanted - length)
-            first = int(np.clip(round(centre - wanted / 2), 0, side - wanted))
+            wanted = min(side, max(LEAST_WINDOW, round(expansion * length)))
+            offset = rng.uniform(-0.5, 0.5) * self.shift * max(0, wanted - length)
+            center = start + length / 2 + offset
+            first = int(np.clip(round(center - wanted / 2), 0, side - wanted))
             window.append(slice(first, first + wanted))
         return window[0], window[1]
 
@@ -174,8 +187,8 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
             zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
             a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
             ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area). FCA-Net's
-            is ``"object"``, see ``ObjectCrop``. ``"around_object"`` is the starter's, see ``AroundObject``: flips, colour, and
-            sometimes a gray, blurred or strongly compressed picture.
+            is ``"object"``, see ``ObjectCrop``. ``"around_object"`` is the starter's, see
+            ``AroundObject``: flips, colour, and sometimes a gray, blurred or compressed picture.
         crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
     """
     if len(crop) != 2 or min(crop) < 1:
@@ -185,7 +198,8 @@ def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
     if name == "object":
         return ObjectCrop(A.Compose([]), crop=tuple(crop))
     if name == "around_object":
-        return AroundObject(A.Compose([A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]), crop=tuple(crop))
+        transforms = [A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]
+        return AroundObject(A.Compose(transforms), crop=tuple(crop))
     known: dict[str, tuple[list[A.BasicTransform | A.BaseCompose], tuple[float, float]]] = {
         "coco": ([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()], (0.75, 1.40)),
         "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
@@ -223,7 +237,8 @@ def _colour() -> list[A.BasicTransform]:
 
 
 def _degraded() -> list[A.BasicTransform]:
-    return [A.ToGray(p=0.05), A.GaussianBlur(blur_limit=(3, 5), p=0.05), A.ImageCompression(quality_range=(40, 90), p=0.1)]
+    blur = A.GaussianBlur(blur_limit=(3, 5), p=0.05)
+    return [A.ToGray(p=0.05), blur, A.ImageCompression(quality_range=(40, 90), p=0.1)]
 
 
 def _any_flip() -> list[A.BaseCompose]:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from easydict import EasyDict
 
+from isegm.core.errors import IsegmError
 from isegm.data.cache import cache_folder
 from isegm.data.dataset import Source
 from isegm.data.datasets.ade20k import ADE20K
+from isegm.data.datasets.bsds import BSDS
+from isegm.data.datasets.clothing import ClothingCoParsing
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.datasets.coco_panoptic import CocoPanoptic
@@ -21,13 +24,14 @@ from isegm.data.datasets.msra10k import msra10k
 from isegm.data.datasets.open_images import OpenImages
 from isegm.data.datasets.pascal_sbd import from_png
 from isegm.data.datasets.pascal_voc import PascalVocObjects
+from isegm.data.datasets.photos import FOLDER as PHOTOS
 from isegm.data.datasets.sbd import SbdObjects
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.data.medical.organs import ORGANS
 from isegm.data.pairs import MaskPairs
-from isegm.utils.config import absolute
+from isegm.utils.config import absolute, repository_file, require_path
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,32 @@ class Part:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: the key of config.yml that says where it is, where it comes from, and its parts."""
+    """A data set.
+
+    Attributes:
+        name: what commands call it.
+        key: of config.yml, which says where the set is; "" for a set that comes with the package.
+        origin: where to get it; for a set of the package, its folder in the repository.
+        parts: what is opened on its own.
+    """
 
     name: str
     key: str
     origin: str
     parts: tuple[Part, ...]
+
+    def root(self, cfg: EasyDict) -> Path:
+        """Where the set is.
+
+        Raises:
+            IsegmError: it is not there, or config.yml does not say where.
+        """
+        if self.key:
+            return require_path(cfg, self.key, self.name)
+        place = repository_file(self.origin)
+        if not place.exists():
+            raise IsegmError(f"{self.name}: {place} does not exist; reinstall isegm or restore the clone")
+        return place
 
 
 def _evaluated(name: str, count: int | None, annotations: tuple[str, ...] = ()) -> Part:
@@ -76,7 +100,10 @@ SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, assets/sbd_
 VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org), and isegm extract-slices: docs/medical.md"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
+PIXEL_LEVEL = "annotations/pixel-level"
+
 CATALOGUE = (
+    DataSet("photos", "", PHOTOS, (_evaluated("photos", 21),)),
     DataSet("GrabCut", "GRABCUT_PATH", f"{FBRS}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
     DataSet("Berkeley", "BERKELEY_PATH", f"{FBRS}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
     DataSet("DAVIS", "DAVIS_PATH", f"{FBRS}: DAVIS.zip", (_evaluated("DAVIS", 345),)),
@@ -232,6 +259,33 @@ CATALOGUE = (
         "DUTS_TE_PATH",
         "saliencydetection.net/duts",
         (Part("all", lambda root, cfg: MaskPairs("DUTS-TE", duts(root)), 5019, None, ("DUTS-TE-Mask",)),),
+    ),
+    DataSet(
+        "BSDS500",
+        "BSDS_PATH",
+        "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html, or"
+        " github.com/BIDS/BSDS500: the folder BSDS500/data",
+        (Part("all", lambda root, cfg: BSDS(root), 500, None, ("groundTruth",)),),
+    ),
+    DataSet(
+        "CCP",
+        "CCP_PATH",
+        "github.com/bearpaw/clothing-co-parsing",
+        (Part("all", lambda root, cfg: ClothingCoParsing(root), 1004, None, (PIXEL_LEVEL,)),),
+    ),
+    DataSet(
+        "COCO_persons",
+        "COCO_PERSONS_PATH",
+        "github.com/minto5z/coco_yolo: the folder coco, its images/val2017 as val2017",
+        (
+            Part(
+                "val2017",
+                lambda root, cfg: CocoInstances(root, "val2017", cache_folder(cfg)),
+                1045,
+                1045,
+                ("annotations/instances_val2017.json",),
+            ),
+        ),
     ),
     DataSet(
         "HFlickr",

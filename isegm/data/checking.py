@@ -17,8 +17,8 @@ from isegm.data.catalogue import DataSet, Part
 from isegm.data.conversion.coco_lvis import SUMMARY
 from isegm.data.dataset import Source
 from isegm.data.evaluation_sets import EvalDataset
+from isegm.data.leave_out import FILE, left_out
 from isegm.data.reading import CorruptSample
-from isegm.utils.config import require_path
 from isegm.utils.files import sha256_of
 
 
@@ -51,13 +51,15 @@ def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, prog
     """
     found = Finding(part)
     try:
-        root = require_path(cfg, data_set.key, data_set.name)
+        root = data_set.root(cfg)
         opened = part.open(root, cfg)
     except IsegmError as error:
         found.problems.append(str(error))
         return found
     found.length = len(opened)
     found.objects = getattr(opened, "object_count", None)
+    if not isinstance(opened, EvalDataset) and (without := left_out(root)):
+        found.notes.append(f"{FILE} lists {len(without)} files that are not to be trained on")
     _compare_counts(found, isinstance(opened, EvalDataset))
     found.problems += [text for name in part.annotations for text in _conversion_problems(root / name)]
     for index in progress(spread(found.length, sample)):

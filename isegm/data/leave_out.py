@@ -1,16 +1,44 @@
-"""Pictures that must not be trained on, because an evaluation set shows them: one name per line in ``leave_out.txt``."""
+"""Pictures that must not be trained on, because an evaluation set shows them.
+
+``leave_out.txt`` in the root of a data set names them, one file per line, with or without the
+suffix of a picture. What follows a # is a comment.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from isegm.core.errors import IsegmError
+from isegm.data.reading import IMAGE_SUFFIXES
+
 FILE = "leave_out.txt"
 
 
 def left_out(root: Path) -> frozenset[str]:
-    """The stems that the file in a data set's root lists; empty if there is none. What follows a # is a comment."""
+    """The stems of the files that the list in a data set's root names; empty if there is no list.
+
+    Raises:
+        IsegmError: the list is no text.
+    """
     path = root / FILE
-    if not path.exists():
-        return frozenset()
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(Path(line).stem for line in lines if line)
+    return listed_stems(path) if path.exists() else frozenset()
+
+
+def listed_stems(path: Path) -> frozenset[str]:
+    """The stems of the files that a list names.
+
+    Raises:
+        IsegmError: the list is missing, or no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"{path} cannot be read: {error}"
+        raise IsegmError(f"{reason}; expected one file name per line") from None
+    names = (line.partition("#")[0].strip() for line in lines)
+    return frozenset(_stem(name) for name in names if name)
+
+
+def _stem(name: str) -> str:
+    path = Path(name)
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name

@@ -5,6 +5,7 @@ Every recipe takes the fields of ``DataConfig`` as keywords, and ``--set data.<f
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.datasets.thin_object import thin_object
 from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.mix import Joined, Part, ProportionalMix
-from isegm.data.pasted import PastedScenes
 from isegm.data.pairs import MaskPairs
+from isegm.data.pasted import PastedScenes
 from isegm.data.point_sampler import SamplerConfig
 from isegm.data.sample_scores import read_scores
 from isegm.utils.config import absolute, require_path
@@ -61,8 +62,8 @@ class DataConfig:
         sample_scores: SBD only: a file of sample scores, in SBD_PATH or a whole path; None: all images alike.
         score_gamma: SBD only: images are drawn with probability ~ (1 - score)^score_gamma.
         layout: pascal_sbd only: "downloads" (VOC2012 and SBD as they are offered) or "png" (a mask file per object).
-        shares: comb only: how often COCO+LVIS, saliency, ThinObject-5K, YouTube-VOS, HFlickr and ADE20K are drawn; a set whose
-            share is 0 need not be there.
+        shares: of comb, how often COCO+LVIS, saliency, ThinObject-5K, YouTube-VOS, HFlickr and
+            ADE20K are drawn; of starter, see there. A set whose share is 0 need not be there.
         scenes: synthetic only: how many scenes there are, the same ones in every epoch; 0: never the same scene twice.
         image_dir, mask_dir, val_image_dir, val_mask_dir, mask_kind: the folder recipe only, see ``isegm.data.datasets.folder``.
         seed: of everything random in the data; validation uses the next one.
@@ -130,6 +131,9 @@ SMALL_OBJECTS: dict[str, Any] = {
     "keep_background": 0.0,
 }
 
+# Of the starter's parts; at least 4 of 10 samples show one of several objects.
+STARTER_SHARES = (0.42, 0.20, 0.14, 0.06, 0.11, 0.07)
+
 # What all training scripts of FocalClick share (published: models/focalclick of ClickSEG).
 FOCALCLICK: dict[str, Any] = {
     "crop": (256, 256),
@@ -191,9 +195,7 @@ def comb(cfg: EasyDict, **settings: Any) -> TrainingData:
     """
     config = _config(cfg, {"stuff_prob": 0.10, **settings})
     openers = (_coco_lvis, _saliency, _thin_object, _youtube_vos, _hflickr, _ade20k)
-    if len(config.shares) != len(openers):
-        raise IsegmError(f"data.shares has {len(config.shares)} entries; expected {len(openers)}, e.g. {DataConfig.shares}")
-    mix = ProportionalMix([Part(o(cfg, config), s) for o, s in zip(openers, config.shares, strict=True) if s != 0])
+    mix = _mixed(cfg, config, openers, DataConfig.shares)
     val = _coco_lvis_val(cfg) if config.shares[0] else None
     return _training_data(mix, val, config)
 
@@ -317,31 +319,71 @@ def synthetic(cfg: EasyDict, **settings: Any) -> TrainingData:
 
 
 def starter(cfg: EasyDict, **settings: Any) -> TrainingData:
-    """The photographs that the network of the package is trained on: DUTS, DUTS pasted into scenes, COCO, BSDS500 and CCP.
+    """What the network of the package is trained on: photographs with all kinds of masks.
 
-    ``shares`` says how often each of the six parts is drawn: DUTS, pasted scenes, COCO, people of COCO, regions of BSDS500,
-    clothing.
+    ``shares`` says how often each of six parts is drawn: DUTS, scenes pasted together from DUTS,
+    COCO instances, people of COCO, regions of BSDS500, clothing (CCP). Validation is on COCO (if
+    its share is above 0).
     """
-    config = _config(cfg, settings)
-    pairs = [pair for key in ("DUTS_TR_PATH", "DUTS_TE_PATH") for pair in duts(require_path(cfg, key, "DUTS"))]
-    salient, cache = MaskPairs("DUTS", pairs), cache_folder(cfg)
-    root = require_path(cfg, "COCO_PATH", "COCO")
-    people = CocoInstances(require_path(cfg, "COCO_PERSONS_PATH", "COCO persons"), "val2017", cache)
-    sources = (
-        salient,
-        PastedScenes(salient),
-        CocoInstances(root, "train2017", cache),
-        people,
-        BSDS(require_path(cfg, "BSDS_PATH", "BSDS500")),
-        ClothingCoParsing(require_path(cfg, "CCP_PATH", "CCP")),
-    )
-    mix = ProportionalMix([Part(source, share) for source, share in zip(sources, config.shares, strict=True)])
-    return _training_data(mix, CocoInstances(root, "val2017", cache), config)
+    config = _config(cfg, {"shares": STARTER_SHARES, **settings})
+    openers = (_duts, _pasted_duts, _coco, _coco_persons, _bsds, _clothing)
+    mix = _mixed(cfg, config, openers, STARTER_SHARES)
+    val = _coco(cfg, config, "val2017") if config.shares[2] else None
+    return _training_data(mix, val, config)
 
 
-def of_sources(cfg: EasyDict, train: Source, val: Source | None = None, **settings: Any) -> TrainingData:
-    """Any source as training data, and another one, if there is one, for validation: what experiments of your own compose."""
+def of_sources(
+    cfg: EasyDict,
+    train: Source,
+    val: Source | None = None,
+    **settings: Any,
+) -> TrainingData:
+    """Any source as training data, and any other, if there is one, for validation.
+
+    For mixes of your own: see docs/data.md.
+    """
     return _training_data(train, val, _config(cfg, settings))
+
+
+def _mixed(
+    cfg: EasyDict,
+    config: DataConfig,
+    openers: Sequence[Callable[[EasyDict, DataConfig], Source]],
+    usual: tuple[float, ...],
+) -> ProportionalMix:
+    """The sources whose share is not 0."""
+    if len(config.shares) != len(openers):
+        count = len(config.shares)
+        raise IsegmError(f"data.shares has {count} entries; expected {len(openers)}, e.g. {usual}")
+    pairs = [(o, share) for o, share in zip(openers, config.shares, strict=True) if share != 0]
+    return ProportionalMix([Part(opener(cfg, config), share) for opener, share in pairs])
+
+
+def _duts(cfg: EasyDict, config: DataConfig) -> Source:
+    keys = ("DUTS_TR_PATH", "DUTS_TE_PATH")
+    roots = [require_path(cfg, key, "DUTS") for key in keys]
+    return MaskPairs("DUTS", [pair for root in roots for pair in duts(root)])
+
+
+def _pasted_duts(cfg: EasyDict, config: DataConfig) -> Source:
+    return PastedScenes(_duts(cfg, config))
+
+
+def _coco(cfg: EasyDict, config: DataConfig, split: str = "train2017") -> Source:
+    return CocoInstances(require_path(cfg, "COCO_PATH", "COCO"), split, cache_folder(cfg))
+
+
+def _coco_persons(cfg: EasyDict, config: DataConfig) -> Source:
+    root = require_path(cfg, "COCO_PERSONS_PATH", "COCO persons")
+    return CocoInstances(root, "val2017", cache_folder(cfg))
+
+
+def _bsds(cfg: EasyDict, config: DataConfig) -> Source:
+    return BSDS(require_path(cfg, "BSDS_PATH", "BSDS500"))
+
+
+def _clothing(cfg: EasyDict, config: DataConfig) -> Source:
+    return ClothingCoParsing(require_path(cfg, "CCP_PATH", "CCP"))
 
 
 def _coco_lvis(cfg: EasyDict, config: DataConfig) -> Source:

@@ -1,6 +1,6 @@
 """Prediction in three lines, for programs that use a trained model and know nothing else of this package.
 
-engine = Engine("model.safetensors")
+engine = isegm.Engine()
 image = cv2.imread("photo.jpg")
 mask = engine.predict([120, 30], [80, 200], [True, False], image)
 """
@@ -24,7 +24,8 @@ from isegm.core.rounds import Session
 from isegm.inference.modes import with_mode
 from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.base import ClickModel
+from isegm.methods.checkpoints import SHIPPED, STARTER, find_checkpoint, load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -81,7 +82,8 @@ class Engine:
     """Answers clicks with the model of a checkpoint. Holds no session: one engine serves any number of them and of threads.
 
     Args:
-        checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of config.yml.
+        checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of
+            config.yml. By default the starter, the network that comes with the package.
         mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of the network; others,
             e.g. "f-BRS-B", optimise the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
@@ -99,7 +101,7 @@ class Engine:
 
     def __init__(
         self,
-        checkpoint: str | Path,
+        checkpoint: str | Path = STARTER,
         mode: str = "NoBRS",
         device: torch.device | str | None = None,
         protocol: str | Protocol | None = None,
@@ -188,9 +190,18 @@ class Engine:
         return state if self.protocol.sis is None else StructuralIntegrity(self.protocol.sis, threshold)(state)
 
 
+def load(checkpoint: str | Path = STARTER, device: torch.device | str | None = None) -> ClickModel:
+    """The network of a checkpoint, in eval mode; the arguments are those of ``Engine``.
+
+    Raises:
+        IsegmError: an unknown checkpoint or device.
+    """
+    return load_model(_located(checkpoint), _device(device)).model
+
+
 def _located(checkpoint: str | Path) -> Path:
-    if Path(checkpoint).expanduser().is_file():
-        return Path(checkpoint).expanduser()
+    if Path(checkpoint).expanduser().is_file() or checkpoint in SHIPPED:
+        return find_checkpoint({}, checkpoint)  # needs no config.yml
     try:
         cfg = load_config()
     except IsegmError as error:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import Tensor
 
 from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
 from isegm.inference.predictor import Predictor
 from isegm.inference.zoom import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.nn.folding import fold_batch_norms
+
+TOLERANCE = 1e-3  # of probabilities; folding in float32 moves them by about 1e-6
 
 
 def for_evaluation(model: ClickModel, *, fold: bool = True, channels_last: bool = True, compiled: bool = False) -> ClickModel:
@@ -20,20 +24,49 @@ def for_evaluation(model: ClickModel, *, fold: bool = True, channels_last: bool 
         fold: fold batch norms into convolutions.
         channels_last: keep feature maps pixel by pixel, which the convolutions of CPUs and GPUs prefer.
         compiled: run through ``torch.compile``, which takes a minute for each new view size at first.
+
+    Raises:
+        IsegmError: the copy answers a click differently.
     """
     copied = copy.deepcopy(model).eval()
     for parameter in copied.parameters():
         parameter.requires_grad_(False)
+    before = _answer(copied)
     if fold:
-        fold_batch_norms(copied, lambda: _click_once(copied))
+        fold_batch_norms(copied, lambda: _answer(copied, clicks=1))
     if channels_last:
         copied.to(memory_format=torch.channels_last)
     if compiled:
         copied.compile(dynamic=True)
+    _check_same(before, _answer(copied), fold, channels_last, compiled)
     return copied
 
 
-def _click_once(model: ClickModel) -> None:
-    """One click on a small image, which runs every layer once, those of a second look included."""
+PROBES = (Click(50, 60, True), Click(100, 140, False))
+
+
+def _answer(model: ClickModel, clicks: int = len(PROBES)) -> Tensor:
+    """``H W``: the answer to clicks on a small image; one of them runs every layer once, those of a second look included.
+
+    The image is the same every time, and has edges: noise alone is answered with a constant by many networks.
+    """
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, 128), torch.linspace(0, 1, 160), indexing="ij")
+    inside = ((rows - 0.4) ** 2 + (columns - 0.4) ** 2 < 0.06).float()
+    image = torch.stack([0.2 + 0.6 * inside, 0.5 * rows + 0.3 * inside, 0.8 * columns])[None]
     predictor = Predictor(model, WholeImage())
-    predictor.click(predictor.start(torch.rand(1, 3, 128, 160)), Click(40, 50, True))
+    session = predictor.start(image)
+    for click in PROBES[:clicks]:
+        session = predictor.click(session, click)
+    return session.prob.float().cpu()
+
+
+def _check_same(before: Tensor, after: Tensor, *switches: bool) -> None:
+    """Raise unless two answers are the same up to float rounding."""
+    if torch.allclose(before, after, atol=TOLERANCE, equal_nan=True):
+        return
+    on = [name for name, switch in zip(("fold", "channels_last", "compiled"), switches, strict=True) if switch]
+    raise IsegmError(
+        f"the network answers differently when it is prepared for fast evaluation ({', '.join(on)}): probabilities differ by"
+        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}. Evaluate it with --sequential,"
+        " which leaves it as it is, and report this: one of its layers does more than the preparation knows"
+    )

@@ -24,11 +24,14 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
 from isegm.nn.weights import SHOWN, KeyMap, KeyReport, Published, load_strictly, read_weights, state_dict_of
-from isegm.utils.config import absolute
+from isegm.utils.config import absolute, repository_file
 from isegm.utils.files import replacing, sha256_of
 
 SCHEMA = 1
 SUFFIXES = (".safetensors", ".pth", ".pt")
+STARTER = "starter"  # the network that comes with the package, see docs/starter.md
+SHIPPED = {STARTER: "assets/starter.safetensors"}
+DTYPES = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
         IsegmError: the file is missing, broken or foreign, its spec names anything but networks of this package, or a single
             tensor is missing, unexpected or of another shape.
     """
-    contents = read_weights(path, stand_ins=[name for names in _hooks("STAND_INS") for name in names])
+    contents = _contents(path)
     try:
         written, tensors = _interpreted(contents, path)
         model = _built(written.spec)
@@ -69,16 +72,69 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     return LoadedModel(model.to(device).eval(), written.spec, sha256_of(path), str(path), written.source, report)
 
 
-def save_model(path: str | Path, model: nn.Module, spec: Spec, extra: Mapping[str, str] | None = None) -> None:
+def save_model(
+    path: str | Path,
+    model: nn.Module,
+    spec: Spec,
+    extra: Mapping[str, str] | None = None,
+    dtype: str = "fp32",
+) -> None:
     """Write weights as .safetensors with the spec that rebuilds the model; the file appears whole or not at all.
 
     Args:
         spec: must describe ``model``.
         extra: further metadata, e.g. the run it comes from.
+        dtype: "fp32" keeps every tensor as it is; "fp16" rounds the parameters to half precision,
+            for a file of half the size. Buffers, such as the statistics of batch norms, are never
+            rounded. ``load_model`` makes a float32 network of either.
+
+    Raises:
+        IsegmError: an unknown dtype, or a parameter that half precision cannot hold.
     """
     metadata = {"format": "pt", **(extra or {}), "isegm": str(SCHEMA), "spec": json.dumps(spec)}
+    if dtype not in DTYPES:
+        raise unknown("dtype of a checkpoint", dtype, DTYPES)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if dtype == "fp16":
+        tensors |= _halved({key: tensors[key] for key, _ in model.named_parameters()})
     with replacing(path) as partial:
-        save_file({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, partial, metadata)
+        save_file(tensors, partial, metadata)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata of a .safetensors file, e.g. ``spec`` and ``card``; empty for other files.
+
+    Raises:
+        IsegmError: the file cannot be read.
+    """
+    return dict(read_weights(path).get("metadata", {}))
+
+
+def add_metadata(path: str | Path, extra: Mapping[str, str]) -> None:
+    """Set entries of the metadata of a .safetensors file; not a bit of its tensors changes.
+
+    Raises:
+        IsegmError: the file cannot be read, or was not written by ``save_model``.
+    """
+    contents = read_weights(path)
+    metadata = contents.get("metadata", {})
+    if "spec" not in metadata:
+        raise IsegmError(f"{path} has no spec of its network; run scripts/convert_weights.py first")
+    with replacing(path) as partial:
+        save_file(contents["state_dict"], partial, {**metadata, **extra})
+
+
+def spec_of(path: str | Path) -> Spec:
+    """The spec of a checkpoint's network: the ``MODEL`` of an experiment that starts from it.
+
+    Args:
+        path: a file, or the name of a checkpoint of the package: ``spec_of("starter")``.
+
+    Raises:
+        IsegmError: as ``load_model``.
+    """
+    path = find_checkpoint({}, path)
+    return _interpreted(_contents(path), path)[0].spec
 
 
 def save_published(path: str | Path, loaded: LoadedModel) -> None:
@@ -99,6 +155,7 @@ def save_published(path: str | Path, loaded: LoadedModel) -> None:
 def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     """A checkpoint by path, or by name below WEIGHTS_PATH or EXPS_PATH of config.yml; the suffix may be left out.
 
+    ``"starter"`` is the one that comes with the package, wherever that is installed.
     ``run:name`` looks only in run folders whose names begin with ``run``, as RITM's evaluation does.
 
     Raises:
@@ -107,6 +164,8 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     name = str(name)
     if Path(name).expanduser().is_file():
         return Path(name).expanduser()
+    if name in SHIPPED:
+        return _shipped(name)
     roots = [root for key in ("WEIGHTS_PATH", "EXPS_PATH") if key in cfg and (root := absolute(cfg, str(cfg[key]))).is_dir()]
     for root in roots:
         for candidate in (root / name, *(root / f"{name}{suffix}" for suffix in SUFFIXES)):
@@ -121,8 +180,27 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
         raise IsegmError(f"checkpoint {name!r} is ambiguous, give a path: {', '.join(map(str, found[:SHOWN]))}")
     if not found:
         where = " and ".join(map(str, roots)) or "WEIGHTS_PATH and EXPS_PATH of config.yml, which do not exist"
-        raise unknown(f"checkpoint (no such file, and nothing of that name below {where})", name, {f.stem for f in files})
+        known = {*SHIPPED, *(file.stem for file in files)}
+        raise unknown(f"checkpoint (no such file, and nothing of that name below {where})", name, known)
     return found[0]
+
+
+def _shipped(name: str) -> Path:
+    path = repository_file(SHIPPED[name])
+    if not path.is_file():
+        raise IsegmError(f"{path}, which comes with the package, is missing; install isegm again")
+    return path
+
+
+def _contents(path: str | Path) -> dict[str, Any]:
+    return read_weights(path, stand_ins=[name for names in _hooks("STAND_INS") for name in names])
+
+
+def _halved(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    halved = {key: value.half() for key, value in parameters.items()}
+    if lost := [key for key, value in halved.items() if not value.isfinite().all()]:
+        raise IsegmError(f"half precision cannot hold {lost[0]}, its values are too large; use fp32")
+    return halved
 
 
 def _interpreted(contents: dict[str, Any], path: str | Path) -> tuple[Published, dict[str, Tensor]]:

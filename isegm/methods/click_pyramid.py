@@ -1,8 +1,9 @@
-"""A small one-pass network on a pretrained mobile encoder; the starter that comes with the package is one of these.
+"""ClickPyramid: a small one-pass network on a pretrained mobile encoder.
 
-Image, previous mask and click disks enter an ImageNet classification network (see ``TimmFeatures``), and a light feature pyramid
-(see ``LightPyramid``) answers. Not from a paper: the input and the loss are RITM's (arXiv 2102.06583), the views FocalClick's target
-crops (arXiv 2204.02574).
+The starter that comes with the package is one of these. Image, previous mask and click disks enter
+an ImageNet classification network (see ``TimmFeatures``), and a light feature pyramid (see
+``LightPyramid``) answers. Not from a paper: the input and the loss are RITM's (arXiv 2102.06583),
+the views FocalClick's target crops (arXiv 2204.02574).
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ class ClickPyramid(ClickModel):
 
     protocol = "starter"
 
-    def __init__(self, backbone: TimmFeatures, head: nn.Module, click_radius: float = 5, backbone_lr: float = 0.3) -> None:
+    def __init__(
+        self,
+        backbone: TimmFeatures,
+        head: nn.Module,
+        click_radius: float = 5,
+        backbone_lr: float = 0.3,
+    ) -> None:
         super().__init__()
         check_fit(("head.in_channels", head.in_channels, backbone.channels))
         self.backbone, self.head = backbone, head
@@ -76,13 +83,15 @@ def click_pyramid(
     """The spec of a ``ClickPyramid``; ``options`` are further arguments of it.
 
     Args:
-        network, without, levels, hidden: see ``TimmFeatures``. By default EfficientNet-Lite0 without its last stage.
+        network, without, levels, hidden: see ``TimmFeatures``. By default EfficientNet-Lite0
+            without its last stage.
         channels: of the features at these levels.
         widths: of the pyramid.
     """
+    features = {"levels": list(levels), "without": list(without), "hidden": hidden}
     return spec(
         ClickPyramid,
-        backbone=spec(TimmFeatures, name=network, levels=list(levels), without=list(without), hidden=hidden),
+        backbone=spec(TimmFeatures, name=network, **features),
         head=spec(LightPyramid, in_channels=list(channels), widths=list(widths)),
         **options,
     )
@@ -90,4 +99,4 @@ def click_pyramid(
 
 def tiny() -> ClickPyramid:
     """A ClickPyramid that runs in milliseconds on a CPU, for the contract tests."""
-    return build(click_pyramid("lcnet_035", (16, 24, 48), (16, 16, 16), (), (1, 2, 3)))
+    return build(click_pyramid("lcnet_035", (24, 48, 88), (96, 96, 96), (), (1, 2, 3)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -14,7 +15,8 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
     """Fold every batch norm that directly follows a convolution into it, in place; returns how many.
 
     Which follows which is not guessed from names but seen in a run: a batch norm whose input is the very tensor that a
-    convolution just returned.
+    convolution just returned. Norms of a subclass stay as they are, for nobody knows what else they do; those of timm that
+    hold an activation leave it behind.
 
     Args:
         model: in eval mode; its weights are changed, so give it a copy.
@@ -34,7 +36,8 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
             pairs[norm] = found[0]
 
     hooks = [m.register_forward_hook(made) for m in model.modules() if isinstance(m, nn.Conv2d)]
-    hooks += [m.register_forward_pre_hook(taken) for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    foldable = (nn.BatchNorm2d, BatchNormAct2d)
+    hooks += [m.register_forward_pre_hook(taken) for m in model.modules() if type(m) in foldable]
     try:
         run()
     finally:
@@ -52,6 +55,7 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
 def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
     for name, child in module.named_children():
         if child in norms:
-            setattr(module, name, nn.Identity())
+            rest = nn.Sequential(child.drop, child.act) if isinstance(child, BatchNormAct2d) else nn.Identity()
+            setattr(module, name, rest)
         else:
             _replace(child, norms)

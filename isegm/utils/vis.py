@@ -1,4 +1,7 @@
-"""Pictures: a mask blended over its image, the clicks as dots, a probability map in colour. All are ``H W 3`` uint8 RGB."""
+"""Pictures: a mask blended over its image, clicks as dots, a probability map in color.
+
+All are ``H W 3`` uint8, RGB.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.utils.files import replacing
 
+SMALL_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 9]
 POSITIVE_COLOUR, NEGATIVE_COLOUR, MASK_COLOUR = (40, 200, 60), (230, 50, 50), (40, 120, 255)
 
 
@@ -24,15 +28,23 @@ def overlay(image: np.ndarray, mask: np.ndarray, alpha: float = 0.5) -> np.ndarr
     return cv2.drawContours(out, contours, -1, MASK_COLOUR, thickness_for(image))
 
 
-def draw_clicks(image: np.ndarray, clicks: Sequence[Click], radius: int | None = None) -> np.ndarray:
-    """The image with a dot per click, green on the object and red off it; the newest has a yellow rim."""
+def draw_clicks(
+    image: np.ndarray,
+    clicks: Sequence[Click],
+    radius: int | None = None,
+) -> np.ndarray:
+    """The image with a dot per click, green on the object and red off it.
+
+    The newest has a yellow rim.
+    """
     out = np.ascontiguousarray(image).copy()
     radius = radius or max(3, min(image.shape[:2]) // 90)
     for i, click in enumerate(clicks):
         centre = (round(click.x), round(click.y))
         rim = (255, 220, 0) if i == len(clicks) - 1 else (255, 255, 255)
         cv2.circle(out, centre, radius + 2, rim, -1, cv2.LINE_AA)
-        cv2.circle(out, centre, radius, POSITIVE_COLOUR if click.positive else NEGATIVE_COLOUR, -1, cv2.LINE_AA)
+        color = POSITIVE_COLOUR if click.positive else NEGATIVE_COLOUR
+        cv2.circle(out, centre, radius, color, -1, cv2.LINE_AA)
     return out
 
 
@@ -47,7 +59,8 @@ def titled(image: np.ndarray, text: str) -> np.ndarray:
     height = max(18, image.shape[0] // 18)
     strip = np.full((height, image.shape[1], 3), 255, np.uint8)
     scale = height / 34
-    cv2.putText(strip, text, (4, height - height // 4), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    place, font = (4, height - height // 4), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(strip, text, place, font, scale, (0, 0, 0), 1, cv2.LINE_AA)
     return np.concatenate([strip, image])
 
 
@@ -58,8 +71,30 @@ def side_by_side(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
     return np.concatenate(row[:-1], 1)
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
+def stacked(rows: Sequence[np.ndarray], gap: int = 8) -> np.ndarray:
+    """Pictures below one another, on white; narrower ones keep to the left."""
+    width = max(row.shape[1] for row in rows)
+    space = np.full((gap, width, 3), 255, np.uint8)
+    column = []
+    for row in rows:
+        right = ((0, 0), (0, width - row.shape[1]), (0, 0))
+        column += [np.pad(row, right, constant_values=255), space]
+    return np.concatenate(column[:-1])
+
+
+def to_width(image: np.ndarray, width: int) -> np.ndarray:
+    """An image resized to ``width`` columns, its proportions kept; ``H W 3`` or ``H W``, uint8."""
+    height, old = image.shape[:2]
+    size = (width, max(1, round(height * width / old)))
+    shrinks = width < old
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def write_image(path: str | Path, image: np.ndarray, small: bool = False) -> None:
     """Write RGB or single-channel uint8 as PNG or JPEG, whole or not at all.
+
+    Args:
+        small: spend time on a small PNG; the pixels are the same.
 
     Raises:
         IsegmError: the file cannot be written, or its name ends in no known image type.
@@ -67,7 +102,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     path = Path(path)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     try:
-        done, data = cv2.imencode(path.suffix, bgr)
+        done, data = cv2.imencode(path.suffix, bgr, SMALL_PNG if small else [])
     except cv2.error:
         done = False
     if not done:

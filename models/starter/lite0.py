@@ -1,11 +1,12 @@
-"""The starter, first part: EfficientNet-Lite0 with a light pyramid, at a constant rate on crops of 256.
+"""The starter: EfficientNet-Lite0 with a light pyramid, at a constant rate on crops of 256.
 
 Paper:  none; see docs/starter.md
 Run:    python train.py models/starter/lite0.py --cpu --ngpus 2 --exp-name night --resume auto
 Cost:   see docs/starter.md
 Result: see docs/starter.md
 
-The rate stays constant and the averaged weights are what is used, so that the training can be stopped at any time.
+The rate stays constant and the averaged weights are what is used, so the training can be stopped at
+any time.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ MODEL = click_pyramid()
 def main(cfg: EasyDict) -> None:
     # Mostly one or two clicks to begin with, as at test time; the rollout adds corrections.
     clicks = {"max_clicks": 8, "gamma": 0.5, "first_click_center": True, "merge_objects": 0.1}
-    views = {"crop": (256, 256), "augmentation": "around_object", "val_augmentation": "around_object"}
-    shares = (0.42, 0.20, 0.14, 0.06, 0.11, 0.07)
-    data = recipes.starter(cfg, **views, **clicks, shares=shares, min_object_area=300, epoch_len=8000, val_epoch_len=80)
+    views = {"crop": (256, 256)}
+    views |= {"augmentation": "around_object", "val_augmentation": "around_object"}
+    sizes = {"min_object_area": 300, "epoch_len": 8000, "val_epoch_len": 80}
+    data = recipes.starter(cfg, **views, **clicks, **sizes)
     train = TrainConfig(
         epochs=40,
         batch_size=8,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from easydict import EasyDict
-from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, write
+from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, starter, write
 
 from isegm.cli import check_data
 from isegm.cli.commands import parser_of
@@ -35,7 +35,7 @@ def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 def test_catalogue_is_complete() -> None:
     keys = {data_set.key for data_set in CATALOGUE}
     configured = {key for key in load_config(REPOSITORY / "config.yml") if key.endswith("_PATH")}
-    assert keys == configured - {"EXPS_PATH", "WEIGHTS_PATH"}
+    assert keys - {""} == configured - {"EXPS_PATH", "WEIGHTS_PATH"}
     names = [data_set.name for data_set in CATALOGUE]
     assert len(set(names)) == len(names)
     listed = {part.name for data_set in CATALOGUE for part in data_set.parts}
@@ -51,7 +51,8 @@ def test_catalogue_is_complete() -> None:
 def test_nothing_here(checked) -> None:
     well, said = checked()
     assert well
-    assert "0 of 25 sets are here" in said
+    assert f"1 of {len(CATALOGUE)} sets" in said, "the photographs come with the package"
+    assert re.search(r"ok +photos +21 samples; 21 read", said)
     assert "get it from cocodataset.org" in said
     well, said = checked("SBD")
     assert not well, "a set that was asked for must be here"
@@ -80,6 +81,24 @@ def test_counts_of_evaluation_sets_must_be_those_of_the_literature(checked, tmp_
     assert not well
     assert "6 samples, and the literature has 6,671" in said
     assert "note: 2 samples here, 8,498 in the literature" in said
+
+
+def test_sets_of_the_starter_and_what_is_left_out(checked, tmp_path: Path) -> None:
+    paths = starter(tmp_path)
+    lines = [f"{key}: {path}" for key, path in paths.items()]
+    (tmp_path / "config.yml").write_text("\n".join([*lines, "EXPS_PATH: experiments"]))
+    (tmp_path / "BSDS500" / "leave_out.txt").write_text("101.jpg\n")
+    well, said = checked("BSDS500", "CCP", "COCO_persons")
+    assert well
+    assert "note: leave_out.txt lists 1 files that are not to be trained on" in said
+    assert "note: 2 samples here, 500 in the literature" in said
+    assert "note: 2 samples here, 1,004 in the literature" in said
+    assert re.search(r"ok +val2017 +3 samples, 6 objects; 3 read", said)
+    (tmp_path / "CCP" / "annotations" / "pixel-level" / "0001.mat").write_bytes(b"damaged")
+    well, said = checked("CCP")
+    assert not well
+    assert "0001.mat is no annotation of CCP" in said
+    assert "the original is at github.com/bearpaw/clothing-co-parsing" in said
 
 
 def test_a_part_that_cannot_be_opened(checked, tmp_path: Path) -> None:

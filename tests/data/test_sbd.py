@@ -66,7 +66,7 @@ class TestObjects:
             with pytest.raises(CorruptSample, match=r"a\.mat"):
                 read_labels(path)
         for labels in (np.full((4, 4), 300), np.full((4, 4), -1), np.zeros((4, 4)), np.zeros((2, 4, 4), np.uint8)):
-            with pytest.raises(CorruptSample, match=r"holds object numbers|whole numbers"):
+            with pytest.raises(CorruptSample, match=r"holds labels from|whole numbers"):
                 read_labels(write_sbd_labels(path, labels))
 
 

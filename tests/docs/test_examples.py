@@ -9,12 +9,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from layouts import write
+from layouts import coco, write
 
 from isegm.core.registry import Spec
 from isegm.data.evaluation_sets import evaluation_sets
 from isegm.inference.protocol import load_protocol
-from isegm.methods.checkpoints import load_model
+from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.training.config import RunOptions
 from isegm.utils.config import REPOSITORY, load_config
 
@@ -56,15 +56,36 @@ def cells(folder: Path) -> Path:
     return folder
 
 
-def one_step(experiment: ModuleType, folder: Path, model: dict[str, object], data: dict[str, object]) -> Path:
+def one_step(
+    experiment: ModuleType,
+    folder: Path,
+    model: dict[str, object],
+    data: dict[str, object],
+    weights: str | None = None,
+    **paths: str,
+) -> Path:
     """Train an experiment for a step and return what it made."""
     cfg = load_config()
+    cfg.update(paths)
     cfg.EXPS_PATH = str(folder / "experiments")
-    cfg.run = RunOptions(script=Path(experiment.__file__), cpu=True)
+    cfg.run = RunOptions(script=Path(experiment.__file__), cpu=True, weights=weights)
     cfg.overrides = {"train": STEP | {"amp": "off"}, "model": model, "data": data}
     experiment.main(cfg)
     (made,) = (folder / "experiments").rglob("model.safetensors")
     return made
+
+
+def test_a_mix_of_your_own(imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells(tmp_path / "data" / "mine")
+    for split in ("train2017", "val2017"):
+        coco(tmp_path / "COCO", split)
+    ((file, source),) = examples("docs/data.md").items()
+    experiment = imported("mine_mixed", source, file)
+    monkeypatch.chdir(tmp_path)
+    narrow = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
+    small = {"crop": [32, 32], "epoch_len": 2, "min_object_area": 4}
+    made = one_step(experiment, tmp_path, narrow, small, COCO_PATH=str(tmp_path / "COCO"))
+    assert load_model(made).source == "isegm"
 
 
 def test_a_folder_of_your_own(imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +94,12 @@ def test_a_folder_of_your_own(imported, tmp_path: Path, monkeypatch: pytest.Monk
     ((file, source),) = examples("README.md").items()
     experiment = imported("mine_cells", source, file)
     monkeypatch.chdir(tmp_path)
-    narrow = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
-    assert load_model(one_step(experiment, tmp_path, narrow, {"crop": [32, 32]})).source == "isegm"
+    made = load_model(one_step(experiment, tmp_path, {}, {"crop": [64, 64], "epoch_len": 2}, weights="starter"))
+    starter = load_model(find_checkpoint({}, "starter"))
+    assert made.spec == starter.spec
+    key = "backbone.network.conv_stem.image.weight"
+    near = (made.model.state_dict()[key] - starter.model.state_dict()[key]).abs().max()
+    assert 0 < near < 0.01  # one step away from it
 
 
 @pytest.fixture

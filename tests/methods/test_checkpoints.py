@@ -13,7 +13,15 @@ from safetensors.torch import save_file
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
-from isegm.methods.checkpoints import find_checkpoint, load_model, save_model, save_published
+from isegm.methods.checkpoints import (
+    add_metadata,
+    find_checkpoint,
+    load_model,
+    read_metadata,
+    save_model,
+    save_published,
+    spec_of,
+)
 from isegm.methods.ritm import publish, published, ritm_hrnet, with_loss
 from isegm.nn.encoders.fusion import ConvExtend, RGBConv
 from isegm.nn.losses.focal import FocalLoss
@@ -200,6 +208,76 @@ class TestOurs:
             load_model(tmp_path / "foreign.pth")
 
 
+class TestHalfPrecision:
+    @pytest.fixture
+    def model(self) -> torch.nn.Module:
+        torch.manual_seed(0)
+        model = build(TINY).eval()
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_var"):
+                buffer.fill_(1e5)  # more than half precision holds
+        return model
+
+    def test_parameters_are_rounded_and_statistics_are_not(self, tmp_path: Path, model: torch.nn.Module) -> None:
+        save_model(tmp_path / "half.safetensors", model, TINY, dtype="fp16")
+        save_model(tmp_path / "full.safetensors", model, TINY)
+        loaded = load_model(tmp_path / "half.safetensors")
+        assert loaded.report.complete
+        parameters, before = dict(model.named_parameters()), model.state_dict()
+        for key, value in loaded.model.state_dict().items():
+            assert value.dtype == before[key].dtype
+            expected = before[key].half().float() if key in parameters else before[key]
+            assert torch.equal(value, expected), key
+        sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "full")]
+        assert sizes[0] < 0.7 * sizes[1]
+        assert (answer(loaded.model) - answer(model)).abs().max() < 1e-2
+
+    def test_what_it_cannot_hold_is_refused(self, tmp_path: Path, model: torch.nn.Module) -> None:
+        name, parameter = next(iter(model.named_parameters()))
+        parameter.data.view(-1)[0] = 1e6
+        with pytest.raises(IsegmError, match=f"cannot hold {name}"):
+            save_model(tmp_path / "half.safetensors", model, TINY, dtype="fp16")
+        with pytest.raises(IsegmError, match="did you mean fp16"):
+            save_model(tmp_path / "half.safetensors", model, TINY, dtype="float16")
+        assert not list(tmp_path.iterdir())
+
+
+class TestMetadata:
+    def test_added_entries_leave_the_rest_alone(self, tmp_path: Path) -> None:
+        path, model = tmp_path / "model.safetensors", build(TINY)
+        save_model(path, model, TINY, {"run": "000"}, dtype="fp16")
+        before, tensors = read_metadata(path), load_model(path).model.state_dict()
+        add_metadata(path, {"card": "{}"})
+        assert read_metadata(path) == before | {"card": "{}"}
+        after = load_model(path)
+        assert after.spec == TINY
+        assert all(torch.equal(tensors[key], value) for key, value in after.model.state_dict().items())
+
+    def test_files_without_a_spec_are_refused(self, tmp_path: Path) -> None:
+        save_file({"a": torch.rand(1)}, tmp_path / "bare.safetensors")
+        with pytest.raises(IsegmError, match=r"convert_weights\.py"):
+            add_metadata(tmp_path / "bare.safetensors", {"card": "{}"})
+
+
+class TestStarter:
+    def test_it_is_found_by_name_and_loads_strictly(self) -> None:
+        path = find_checkpoint({}, "starter")
+        loaded = load_model(path)
+        assert loaded.report.complete
+        assert all(value.dtype == torch.float32 for value in loaded.model.parameters())
+        assert path.stat().st_size <= 12e6
+        assert spec_of("starter") == loaded.spec
+
+    def test_a_file_of_that_name_comes_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "starter").touch()
+        monkeypatch.chdir(tmp_path)
+        assert find_checkpoint({}, "starter") == Path("starter")
+
+    def test_it_is_suggested(self, tmp_path: Path) -> None:
+        with pytest.raises(IsegmError, match="did you mean starter"):
+            find_checkpoint({}, "startr")
+
+
 class TestConversion:
     def convert(self, *args: object) -> subprocess.CompletedProcess:
         command = [sys.executable, "scripts/convert_weights.py", *map(str, args)]
@@ -218,6 +296,15 @@ class TestConversion:
         assert before["state_dict"].keys() == after["state_dict"].keys()
         assert all(torch.equal(value, after["state_dict"][key]) for key, value in before["state_dict"].items())
         assert torch.equal(answer(load_model(source).model), answer(load_model(tmp_path / "ours.safetensors").model))
+
+    def test_half_precision_is_for_this_package(self, tmp_path: Path) -> None:
+        save_model(tmp_path / "tiny.safetensors", build(TINY), TINY)
+        done = self.convert(tmp_path / "tiny.safetensors", tmp_path / "half.safetensors", "--dtype", "fp16")
+        assert done.returncode == 0, done.stderr
+        assert load_model(tmp_path / "half.safetensors").spec == TINY
+        failed = self.convert(tmp_path / "tiny.safetensors", tmp_path / "tiny.pth", "--dtype", "fp16")
+        assert failed.returncode == 2
+        assert "float32 only" in failed.stderr
 
     def test_another_loss_is_no_other_network(self, tmp_path: Path) -> None:
         described = with_loss(VARIANTS["baseline"], spec(FocalLoss, alpha=0.5, gamma=2))

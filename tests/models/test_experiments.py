@@ -9,7 +9,21 @@ from types import ModuleType
 import pytest
 import torch
 from easydict import EasyDict
-from layouts import ade20k, coco, coco_panoptic, comb, config, lvis, open_images, pascal_voc, sbd
+from layouts import (
+    ade20k,
+    coco,
+    coco_panoptic,
+    comb,
+    config,
+    lvis,
+    open_images,
+    pascal_voc,
+    picture,
+    rectangle,
+    sbd,
+    starter,
+    write,
+)
 
 from isegm.core.registry import Spec, build, is_spec, leaves
 from isegm.methods.base import ClickModel
@@ -66,7 +80,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
         pascal_voc(root / "VOC2012", split, prefix={"train": "2007", "val": "2009"}[split])
     paths = {"SBD_PATH": root / "SBD", "COCO_PATH": root / "COCO", "PASCALVOC_PATH": root / "VOC2012"}
     paths |= {"LVIS_v1_PATH": root / "LVIS_v1", "OPENIMAGES_PATH": root / "OpenImages"}
-    cfg = config(EXPS_PATH=root / "experiments", **paths, **comb(root))
+    for i in range(2):
+        write(root / f"folder/images/{i}.png", picture(seed=i))
+        write(root / f"folder/masks/{i}.png", rectangle(4, 6, 20, 26, value=255))
+    sets = starter(root) | comb(root) | paths
+    cfg = config(EXPS_PATH=root / "experiments", FOLDER=root / "folder", **sets)
     ade20k(Path(cfg.ADE20K_PATH), "validation")
     return cfg
 
@@ -111,6 +129,8 @@ def test_one_step(path: Path, data: EasyDict) -> None:
             "amp": "off",
         },
     }
+    if "recipes.folder(" in path.read_text():
+        cfg.overrides["data"] |= {f"{kind}_dir": f"{cfg.FOLDER}/{kind}s" for kind in ("image", "mask")}
     if "sample_scores" in path.read_text():
         cfg.overrides["data"]["sample_scores"] = None
     experiment.main(cfg)

@@ -66,5 +66,5 @@ def test_a_network_without_feedback_has_nothing_to_set(line: str) -> None:
     for model in (ritm_hrnet(), None):
         with pytest.raises(IsegmError, match=rf"{line.split()[0]} sets model\.feedback\..* of {SCRIPT} does not have"):
             given(line, model)
-    with pytest.raises(IsegmError, match="cannot be told to take the previous mask"):
+    with pytest.raises(IsegmError, match="cannot take the previous mask"):
         given("--with-prev-mask", None)

@@ -64,9 +64,7 @@ def wait_for(condition, running):
 def left(running, patience):
     """The processes of a group that are still there; Python's own tracker ends a moment later."""
     deadline, group = time.monotonic() + patience, ["pgrep", "-g", str(running.pid)]
-    while (found := subprocess.run(group, check=False, capture_output=True).stdout) and (
-        time.monotonic() < deadline
-    ):
+    while (found := subprocess.run(group, check=False, capture_output=True).stdout) and (time.monotonic() < deadline):
         time.sleep(0.1)
     return found
 

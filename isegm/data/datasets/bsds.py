@@ -1,9 +1,10 @@
-"""BSDS500: photographs that up to nine people each divided into regions; every region is an object to train on.
+"""BSDS500: photographs that several people divided into regions; every region is an object.
 
-Layout, as downloaded: ``<root>/images/{train,val,test}/<stem>.jpg`` and ``<root>/groundTruth/{train,val,test}/<stem>.mat``.
+Layout, as downloaded: ``<root>/images/{train,val,test}/<stem>.jpg`` and
+``<root>/groundTruth/{train,val,test}/<stem>.mat``.
 
-The evaluation sets Berkeley and GrabCut hold photographs of it. Stems listed in ``<root>/leave_out.txt``, one per line, are
-never read; ``scripts/prepare_starter_data.py`` writes that file.
+The evaluation sets Berkeley and GrabCut hold photographs of it. Files listed in
+``<root>/leave_out.txt`` are never read; ``scripts/prepare_starter_data.py`` writes that list.
 """
 
 from __future__ import annotations
@@ -11,34 +12,40 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
-from isegm.core.errors import IsegmError
+from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
-from isegm.data.reading import CorruptSample, check_size, list_images, read_image
+from isegm.data.matlab import label_maps
+from isegm.data.reading import check_size, list_images, read_image
 
 SPLITS = ("train", "val", "test")
+MOST_REGIONS = 65_535
 
 
 class BSDS:
-    """The photographs of all splits; each reading takes the regions that one person drew, chosen at random.
+    """The photographs of some splits; each reading takes the regions of one person, at random.
 
     Args:
         root: the folder that holds ``images`` and ``groundTruth``.
-        splits: which of the three to use.
+        splits: which of train, val and test to use.
 
     Raises:
-        IsegmError: files are missing.
+        IsegmError: a split does not exist, or files are missing.
     """
 
     def __init__(self, root: Path, splits: tuple[str, ...] = SPLITS) -> None:
+        for split in splits:
+            if split not in SPLITS:
+                raise unknown("split of BSDS500", split, SPLITS)
         without = left_out(root)
-        images = [path for split in splits for path in list_images(root / "images" / split, "BSDS500")]
-        self._files = [(path, _annotation(path)) for path in images if path.stem not in without]
+        found = [p for split in splits for p in list_images(root / "images" / split, "BSDS500")]
+        self._files = [(path, _annotation(path)) for path in found if path.stem not in without]
         missing = [str(mat) for _, mat in self._files if not mat.exists()]
         if missing:
-            raise IsegmError(f"BSDS500: {len(missing)} annotations are missing, the first being {missing[0]}")
+            count = f"{len(missing)} of {len(self._files)} annotations"
+            advice = "copy groundTruth/ completely"
+            raise IsegmError(f"BSDS500: {count} are missing, e.g. {missing[0]}; {advice}")
 
     def __len__(self) -> int:
         return len(self._files)
@@ -59,8 +66,9 @@ def _annotation(image: Path) -> Path:
 
 def _segmentations(path: Path) -> list[np.ndarray]:
     """``H W`` uint16 per person; regions are numbered from 1."""
-    try:
-        people = loadmat(path)["groundTruth"][0]
-        return [person["Segmentation"][0, 0].astype(np.uint16) for person in people]
-    except (OSError, KeyError, IndexError, ValueError, TypeError, NotImplementedError) as error:
-        raise CorruptSample(f"{path} is no annotation of BSDS500: {type(error).__name__}: {error}") from None
+    what = "BSDS500, groundTruth{i}.Segmentation"
+    return label_maps(path, what, "groundTruth", _regions, MOST_REGIONS)
+
+
+def _regions(people: np.ndarray) -> list[np.ndarray]:
+    return [person["Segmentation"][0, 0] for person in people[0]]

@@ -1,7 +1,8 @@
-"""Clothing Co-Parsing (CCP): photographs of people in which every piece of clothing is labelled; pieces and person are objects.
+"""Clothing Co-Parsing (CCP): photographs of people in which every piece of clothing is labeled.
 
-Layout, as downloaded: ``<root>/photos/NNNN.jpg`` and ``<root>/annotations/pixel-level/NNNN.mat`` for about half of them.
-Stems in ``<root>/leave_out.txt`` are never read.
+Layout, as downloaded: ``<root>/photos/NNNN.jpg`` and, for about half of them,
+``<root>/annotations/pixel-level/NNNN.mat``. Files that ``<root>/leave_out.txt`` lists are never
+read.
 """
 
 from __future__ import annotations
@@ -9,48 +10,50 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
+from isegm.data.matlab import label_maps
 from isegm.data.reading import CorruptSample, check_size, read_image
 
 PERSON = 1  # the label in the layer of whole people
 
 
 class ClothingCoParsing:
-    """The annotated photographs. Skin, hair and every kind of clothing are objects, and so is the whole person.
+    """The annotated photographs: skin, hair and every kind of clothing, and the whole person.
+
+    Args:
+        root: the folder that holds ``photos`` and ``annotations``.
 
     Raises:
         IsegmError: files are missing.
     """
 
     def __init__(self, root: Path) -> None:
-        without = left_out(root)
-        annotations = sorted((root / "annotations" / "pixel-level").glob("*.mat"))
+        without, folder = left_out(root), root / "annotations" / "pixel-level"
+        annotations = sorted(folder.glob("*.mat"))
         if not annotations:
-            raise IsegmError(f"CCP: there are no annotations in {root / 'annotations' / 'pixel-level'}")
-        self._files = [(root / "photos" / f"{a.stem}.jpg", a) for a in annotations if a.stem not in without]
+            raise IsegmError(f"CCP: there are no .mat files in {folder}; put the annotations there")
+        kept = [path for path in annotations if path.stem not in without]
+        self._files = [(root / "photos" / f"{path.stem}.jpg", path) for path in kept]
         missing = [str(image) for image, _ in self._files if not image.exists()]
         if missing:
-            raise IsegmError(f"CCP: {len(missing)} photographs are missing, the first being {missing[0]}")
+            count = f"{len(missing)} of {len(self._files)} photographs"
+            advice = "copy photos/ completely"
+            raise IsegmError(f"CCP: {count} are missing, e.g. {missing[0]}; {advice}")
 
     def __len__(self) -> int:
         return len(self._files)
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         path, annotation = self._files[index]
-        image, labels = read_image(path), _labels(annotation)
+        image = read_image(path)
+        (labels,) = label_maps(annotation, "CCP, groundtruth", "groundtruth", lambda table: [table])
         check_size(image, labels, path, annotation)
+        if not labels.any():  # so it is in one file of the download
+            raise CorruptSample(f"{annotation} labels nothing: every pixel is 0")
         layers = np.stack([labels, (labels > 0).astype(np.uint8) * PERSON], 2)
+        # The pieces are no parts of the person here: the sampler draws roots, hence roots.
         pieces = {int(label): ObjectInfo(0, int(label)) for label in np.unique(labels) if label}
         return InstanceSample(image, layers, {0: ObjectInfo(1, PERSON), **pieces}, id=str(path))
-
-
-def _labels(path: Path) -> np.ndarray:
-    """``H W`` uint8: 0 = nobody, else the kind of what is seen."""
-    try:
-        return loadmat(path)["groundtruth"].astype(np.uint8)
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
-        raise CorruptSample(f"{path} is no annotation of CCP: {type(error).__name__}: {error}") from None

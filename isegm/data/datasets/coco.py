@@ -23,7 +23,9 @@ from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
 
 
 class CocoInstances:
-    """The images of a split that have at least one object, in the order of their ids; without those in ``leave_out.txt``.
+    """The images of a split that have at least one object, in the order of their ids.
+
+    Files that ``leave_out.txt`` in the root lists are left out.
 
     Args:
         root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
@@ -42,16 +44,16 @@ class CocoInstances:
                 raise IsegmError(f"COCO: {needed} does not exist; expected {split}/ and annotations/instances_{split}.json")
         tables = kept_tables(cache, f"coco_{split}", [path], lambda: _tables(path))
         self._names, self._sizes, self._outlines = tables["names"], tables["sizes"], tables["outlines"]
-        without = left_out(root)
-        self._kept = [i for i, name in enumerate(self._names) if Path(name).stem not in without] if without else None
+        self._kept = _kept(self._names, left_out(root))
         counts = tables["object_counts"].values()
-        self.object_count = int(counts[self._kept].sum(dtype=np.int64) if without else counts.sum(dtype=np.int64))
+        counted = counts if self._kept is None else counts[self._kept]
+        self.object_count = int(counted.sum(dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self._names if self._kept is None else self._kept)
+        return len(self._names) if self._kept is None else len(self._kept)
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
-        index = index if self._kept is None else self._kept[index]
+        index = index if self._kept is None else int(self._kept[index])
         path = self._folder / self._names[index]
         height, width = self._sizes[index].tolist()
         image = read_image(path)
@@ -79,6 +81,14 @@ def drawable(annotation: dict[str, Any]) -> Any:
     """The outline of an annotation without polygons of fewer than three corners; empty if nothing is left."""
     outline = annotation["segmentation"]
     return [polygon for polygon in outline if len(polygon) >= 6] if isinstance(outline, list) else outline
+
+
+def _kept(names: Texts, without: frozenset[str]) -> np.ndarray | None:
+    """The positions of the images that are not left out; None for all of them."""
+    if not without:
+        return None
+    kept = [i for i, name in enumerate(names) if Path(name).stem not in without]
+    return np.array(kept, np.int64)
 
 
 def _tables(path: Path) -> Tables:

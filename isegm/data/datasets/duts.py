@@ -1,6 +1,7 @@
-"""DUTS: photographs with their salient objects in one mask (training); its two parts are DUTS-TR and DUTS-TE.
+"""DUTS: photographs with their salient objects in one mask (training).
 
-Layout: ``<root>/<part>-Image/<name>.jpg`` and ``<root>/<part>-Mask/<name>.png``. Read as by FocalClick (above 128).
+Its two parts are DUTS-TR and DUTS-TE. Layout: ``<root>/<part>-Image/<name>.jpg`` and
+``<root>/<part>-Mask/<name>.png``. Read as by FocalClick (above 128).
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from isegm.data.pairs import paired_by_stem
 
 
 def duts(root: Path) -> list[tuple[Path, Path]]:
-    """(image, mask) files of the part that a folder holds, sorted by name; without those in ``leave_out.txt``.
+    """(image, mask) files of the part that a folder holds, sorted by name.
+
+    Images that ``leave_out.txt`` in the folder lists are left out.
 
     Raises:
         IsegmError: the folder does not hold exactly one folder of images.
     """
     found = sorted(root.glob("*-Image"))
     if len(found) != 1:
-        raise IsegmError(f"DUTS: expected one folder <part>-Image in {root}, e.g. DUTS-TR-Image, found {len(found)}")
-    pairs = paired_by_stem("DUTS", found[0], found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask"))
-    without = left_out(root)
+        expected = f"one folder <part>-Image in {root}, e.g. DUTS-TR-Image"
+        raise IsegmError(f"DUTS: expected {expected}, found {len(found)}")
+    masks = found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask")
+    pairs, without = paired_by_stem("DUTS", found[0], masks), left_out(root)
     return [pair for pair in pairs if pair[0].stem not in without]

@@ -74,26 +74,35 @@ class Folder:
 
 
 class FolderEvaluation(EvalDataset):
-    """The same folders for evaluation: one sample per object, called ``<stem>``, or ``<stem>#<n>`` where there are several.
+    """The same folders for evaluation: one sample per object.
 
-    Masks are read once at the start to count their objects; a mask without objects is left out, and their number is logged.
+    A sample is called ``<stem>``, or ``<stem>#<n>`` where an image has several objects. Masks are
+    read once at the start to count their objects; a mask without objects is left out, and their
+    number is logged.
+
+    Args:
+        name: what tables and messages call the set.
     """
 
-    name = "folder"
-
-    def __init__(self, image_dir: Path, mask_dir: Path, mask_kind: str = "auto") -> None:
-        self._kind = _known_kind(mask_kind)
+    def __init__(
+        self,
+        image_dir: Path,
+        mask_dir: Path,
+        mask_kind: str = "auto",
+        name: str = "folder",
+    ) -> None:
+        self.name, self._kind = name, _known_kind(mask_kind)
         self._samples: list[tuple[str, Path, Path, int]] = []  # id, image, mask, label in it
         empty = 0
-        for image, masks in match_masks(image_dir, mask_dir):
+        for image, masks in match_masks(image_dir, mask_dir, name):
             found = [(mask, label) for mask in masks for label in self._labels(mask)]
             empty += not found
             for number, (mask, label) in enumerate(found, 1):
                 self._samples.append((image.stem if len(found) == 1 else f"{image.stem}#{number}", image, mask, label))
         if empty:
-            log.warning("folder: %d images are left out because their masks hold no object", empty)
+            log.warning("%s: %d images are left out: their masks hold no object", name, empty)
         if not self._samples:
-            raise IsegmError(f"folder: no mask in {mask_dir} holds an object; is its kind {mask_kind!r} right?")
+            raise IsegmError(f"{name}: no mask in {mask_dir} holds an object; is its kind {mask_kind!r} right?")
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -142,20 +151,24 @@ def folder_path(cfg: EasyDict, key: str, value: str = "") -> Path:
     return path if path.is_dir() else absolute(cfg, str(value))
 
 
-def match_masks(image_dir: Path, mask_dir: Path) -> list[tuple[Path, list[Path]]]:
+def match_masks(
+    image_dir: Path,
+    mask_dir: Path,
+    what: str = "folder",
+) -> list[tuple[Path, list[Path]]]:
     """Every image with its mask files, sorted by name.
 
     Raises:
         IsegmError: a folder is missing or empty, an image has no mask, two images share a stem.
     """
-    images = list_images(image_dir, "folder")
+    images = list_images(image_dir, what)
     by_stem: dict[str, list[Path]] = {}
     for image in images:
         if image.stem in by_stem:
-            raise IsegmError(f"folder: two images in {image_dir} are called {image.stem}; their masks cannot be told apart")
+            raise IsegmError(f"{what}: two images in {image_dir} are called {image.stem}; rename one of them, with its masks")
         by_stem[image.stem] = []
     strangers = 0
-    for mask in list_images(mask_dir, "folder"):
+    for mask in list_images(mask_dir, what):
         numbered = re.fullmatch(r"(.+)_\d+", mask.stem)
         # cat_1.png belongs to cat_1.jpg if there is one, else to cat.jpg.
         owner = mask.stem if mask.stem in by_stem else numbered and numbered[1]
@@ -164,11 +177,11 @@ def match_masks(image_dir: Path, mask_dir: Path) -> list[tuple[Path, list[Path]]
         else:
             strangers += 1
     if strangers:
-        log.warning("folder: %d masks in %s belong to no image and are left out", strangers, mask_dir)
+        log.warning("%s: %d masks in %s belong to no image", what, strangers, mask_dir)
     missing = [image.name for image in images if not by_stem[image.stem]]
     if missing:
         raise IsegmError(
-            f"folder: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first being {missing[0]};"
+            f"{what}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first being {missing[0]};"
             f" expected {Path(missing[0]).stem}.png, or {Path(missing[0]).stem}_0.png and so on"
         )
     return [(image, sorted(by_stem[image.stem], key=_natural)) for image in images]

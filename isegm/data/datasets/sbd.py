@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 from easydict import EasyDict
 from scipy.ndimage import find_objects
 
@@ -17,7 +16,7 @@ from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
-from isegm.data.reading import CorruptSample
+from isegm.data.matlab import label_maps
 from isegm.data.tables import Texts
 from isegm.utils.config import require_path
 
@@ -90,17 +89,8 @@ def read_labels(path: Path) -> np.ndarray:
     Raises:
         CorruptSample: the file is missing, damaged, or no SBD annotation.
     """
-    try:
-        labels = scipy.io.loadmat(path, variable_names=["GTinst"])["GTinst"]["Segmentation"][0, 0]
-    except OSError as error:
-        raise CorruptSample(f"{path} cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # a damaged file can make the reader raise anything
-        raise CorruptSample(f"{path} is no annotation of SBD, GTinst.Segmentation ({type(error).__name__}: {error})") from None
-    if not (isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.size and labels.dtype.kind in "ui"):
-        raise CorruptSample(f"{path}: GTinst.Segmentation is no table of whole numbers")
-    if labels.min() < 0 or labels.max() > 255:
-        raise CorruptSample(f"{path} holds object numbers from {labels.min()} to {labels.max()}; expected 0 to 255")
-    return labels.astype(np.uint8, order="C")
+    what = "SBD, GTinst.Segmentation"
+    return label_maps(path, what, "GTinst", lambda found: [found["Segmentation"][0, 0]])[0]
 
 
 def sbd(cfg: EasyDict) -> EvalDataset:

@@ -8,36 +8,46 @@ from pathlib import Path
 
 import timm
 import torch
+from timm.layers import Format, resample_abs_pos_embed
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.nn.weights import pretrained_tensors
+from isegm.nn.weights import COUNTER, pretrained_tensors
 
 log = logging.getLogger("isegm")
 
 ENTRIES = ("stem", "input")
-PROBE = 64  # rows and columns of the image that tells the channels of the features
+PROBE = 96  # rows and columns of the image that shows how many channels the features have
+WRAPPERS = ("model.", "body.")  # how timm's extractors call a network that they wrap whole
 
 
 class TimmFeatures(nn.Module):
     """Features at several strides from a network of timm.
 
+    Its first layer must be one convolution of the image, as in nearly all of timm's networks; a
+    network that shows the image to several layers (FastViT, MobileOne) is refused.
+
     Args:
-        name: what timm calls the network, e.g. ``efficientnet_lite0``. It must support ``features_only``.
-        coords: number of coordinate features (click maps, previous mask) that come beside the image.
-        entry: ``"stem"``: two convolutions of the coordinate features are added to the output of the first convolution;
-            ``"input"``: the first convolution takes them as further channels of the image.
-        levels: which of timm's feature levels to return, finest first; None for all.
-        without: names of modules to leave out, e.g. the last stage of a classification network; each must keep the size of what it is
-            given.
+        name: what timm calls the network, e.g. ``efficientnet_lite0``. It must support
+            ``features_only``.
+        coords: number of coordinate features (click maps, previous mask) beside the image.
+        entry: ``"stem"``: two convolutions of the coordinate features are added to the output of
+            the first convolution; ``"input"``: the first convolution takes them as further
+            channels of the image, with weights that begin at 0.
+        levels: which of timm's feature levels to return, finest first; None for all. Modules that
+            none of them depends on are left out.
+        without: names of modules to leave out, e.g. the last stage of a classification network;
+            each must keep the size of its input.
         hidden: channels between the two convolutions of the entry ``"stem"``.
-        image_size: rows and columns of the images, for networks that only work at a fixed size; None for any size.
+        image_size: rows and columns of the images, for networks that work at one size only
+            (ViT, Swin); None for those that take any size.
 
     Attributes:
         channels: of the features, finest first.
 
     Raises:
-        IsegmError: timm has no such network or module, or it cannot return features.
+        IsegmError: timm has no such network or module, it cannot return features, or it does not
+            take the size or the coordinate features.
     """
 
     def __init__(
@@ -54,80 +64,136 @@ class TimmFeatures(nn.Module):
         if entry not in ENTRIES:
             raise unknown("entry", entry, ENTRIES)
         self.name, self.coords, self.without = name, coords, tuple(without)
+        self.image_size = image_size
         self.network = _feature_extractor(name, levels, image_size)
         for module in self.without:
             _replace(self.network, _present(self.network, module), nn.Identity())
-        place = _first_convolution(name, self.network)
-        conv = self.network.get_submodule(place)
-        joined = AddedToStem(conv, coords, hidden) if entry == "stem" else MoreChannels(conv, coords)
-        _replace(self.network, place, joined)
-        self._entry = place
-        self.channels = self._measured_channels(image_size or PROBE)
+        self._entry, conv = _image_convolution(self.network, name)
+        added = AddedToStem(conv, coords, hidden) if entry == "stem" else MoreChannels(conv, coords)
+        _replace(self.network, self._entry, added)
+        self._drop_unused()
+        self.channels = [feature.shape[1] for feature in self._probed()]
 
     def forward(self, image: Tensor, coords: Tensor) -> list[Tensor]:
         """Extract features.
 
         Args:
-            image: ``B 3 H W``, normalised as the network expects it.
+            image: ``B 3 H W``, normalized as the network expects it.
             coords: ``B coords H W``.
 
         Returns:
-            ``B C_i H/s_i W/s_i`` (rounded up) per level, with C_i from ``channels`` and the strides s_i of the network.
+            ``B C_i h_i w_i`` per level, with C_i from ``channels`` and about ``H / stride_i`` rows.
+
+        Raises:
+            IsegmError: the network works at ``image_size`` only, and the image has another size.
         """
-        return list(self.network(torch.cat([image, coords], 1)))
+        rows, columns = image.shape[-2:]
+        if self.image_size and (rows, columns) != (self.image_size, self.image_size):
+            raise IsegmError(
+                f"{self.name} was built for images of {self.image_size} x {self.image_size}, got"
+                f" {rows} x {columns}; set image_size, the crop and the protocol's zoom alike"
+            )
+        features = self.network(torch.cat([image, coords], 1))
+        if getattr(self.network, "output_fmt", Format.NCHW) == Format.NHWC:
+            features = [feature.permute(0, 3, 1, 2).contiguous() for feature in features]
+        return list(features)
 
     def is_new(self, name: str) -> bool:
-        """Whether a parameter (named as in this module) belongs to what takes the coordinate features."""
+        """Whether a parameter (named as in this module) takes the coordinate features."""
         return name.startswith(f"network.{self._entry}.coords.")
 
     def load_pretrained(self, source: str | Path) -> None:
         """Load ImageNet weights of the same network.
 
+        Position embeddings of another image size are resampled.
+
         Args:
-            source: a file in timm's names, or one that holds tensors of the same shapes in the same order under other names,
-                as ports of a network do; or ``hub:NAME`` for timm's own weights.
+            source: a file in timm's names, or one that holds tensors of the same shapes in the
+                same order under other names, as ports of a network do; or ``hub:NAME`` for
+                timm's own weights.
 
         Raises:
-            IsegmError: the weights cannot be had, or are those of another network.
+            IsegmError: the weights cannot be read or fetched, or are those of another network.
         """
-        given = pretrained_tensors(source)
-        whole = timm.create_model(self.name).state_dict()
+        given, whole = pretrained_tensors(source), timm.create_model(self.name).state_dict()
         if not set(given) & set(whole):
             given = _renamed_by_order(given, whole, source, self.name)
-        own = {self._published_name(key): key for key in self.state_dict()}
-        missing = [key for name, key in own.items() if name and name not in given]
-        wrong = [key for name, key in own.items() if name in given and given[name].shape != self.state_dict()[key].shape]
+        own = {key: value for key, value in self.state_dict().items() if not self.is_new(key)}
+        names = {key: self._published_name(key, whole) for key in own}
+        shared = {key: given[name] for key, name in names.items() if name in given}
+        fitted = {key: self._at_own_size(key, value, own[key]) for key, value in shared.items()}
+        missing = [key for key in own if key not in fitted and not key.endswith(COUNTER)]
+        wrong = [key for key, value in fitted.items() if value.shape != own[key].shape]
         if missing or wrong:
             raise IsegmError(
-                f"{source} does not fit {self.name}: {len(missing)} weights are missing and {len(wrong)} have another shape,"
-                f" e.g. {(missing + wrong)[0]}"
+                f"{source} does not fit {self.name}: {len(missing)} weights are missing and"
+                f" {len(wrong)} have another shape, e.g. {names[(missing + wrong)[0]]};"
+                " use the weights of this network"
             )
-        self.load_state_dict({key: given[name] for name, key in own.items() if name}, strict=False)
-        log.info("%s: %d tensors of %s loaded", source, sum(bool(name) for name in own), self.name)
+        self.load_state_dict(fitted, strict=False)
+        log.info("%s: %d tensors of %s loaded", source, len(fitted), self.name)
 
-    def _published_name(self, key: str) -> str | None:
-        """timm's name in the classification network for a key of this module; None for what takes the coordinate features."""
-        if self.is_new(key):
-            return None
-        place, name = self._entry, key.removeprefix("network.")
-        if name.startswith(f"{place}.image."):
-            name = place + name.removeprefix(f"{place}.image")
-        name = name.removeprefix("model.")  # FeatureGetterNet wraps the whole network
-        parts = name.split(".")
-        # FeatureListNet flattens ``stages.0`` to ``stages_0``.
-        head, _, number = parts[0].rpartition("_")
-        return ".".join([head, number, *parts[1:]]) if number.isdigit() and head in FLATTENED else ".".join(parts)
+    def _published_name(self, key: str, whole: Mapping[str, Tensor]) -> str:
+        """A key of this module as timm's classification network, of keys ``whole``, has it."""
+        name = key.removeprefix("network.")
+        if name.startswith(f"{self._entry}.image."):
+            name = self._entry + name.removeprefix(f"{self._entry}.image")
+        for wrapper in WRAPPERS:
+            if name not in whole:
+                name = name.removeprefix(wrapper)
+        # Extractors may join the first two levels of names: ``stages.0`` becomes ``stages_0``.
+        first, dot, rest = name.partition(".")
+        joints = [i for i, letter in enumerate(first) if letter == "_"]
+        split = [f"{first[:i]}.{first[i + 1 :]}{dot}{rest}" for i in joints]
+        return next((candidate for candidate in (name, *split) if candidate in whole), name)
 
-    @torch.no_grad()
-    def _measured_channels(self, side: int) -> list[int]:
-        mode = self.training
+    def _at_own_size(self, key: str, given: Tensor, own: Tensor) -> Tensor:
+        """Position embeddings ``1 N C`` resampled to this network's grid; all else as it is."""
+        if not key.endswith("pos_embed") or given.ndim != 3 or given.shape == own.shape:
+            return given
+        patches = key.removeprefix("network.").replace("pos_embed", "patch_embed")
+        rows, columns = self.network.get_submodule(patches).grid_size
+        prefix = own.shape[1] - rows * columns
+        return resample_abs_pos_embed(given, [rows, columns], num_prefix_tokens=prefix)
+
+    def _probed(self) -> list[Tensor]:
+        """The features of an empty image, by the weights as they will be used."""
+        side, mode = self.image_size or PROBE, self.training
         self.eval()
-        features = self(torch.zeros(1, 3, side, side), torch.zeros(1, self.coords, side, side))
+        try:
+            features = self(torch.zeros(1, 3, side, side), torch.zeros(1, self.coords, side, side))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise IsegmError(self._refusal(side, error)) from error
+        if any(feature.ndim != 4 for feature in features):
+            raise IsegmError(f"the features of {self.name} are no maps; choose another network")
         self.train(mode)
-        return [feature.shape[1] for feature in features]
+        return features
 
+    @torch.enable_grad()
+    def _drop_unused(self) -> None:
+        """Leave out what no feature depends on: timm keeps, e.g., the stages after the last level."""
+        features = self._probed()
+        named = list(self.network.named_parameters())
+        total = sum(feature.sum() for feature in features)
+        grads = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
+        used = [name for (name, _), grad in zip(named, grads, strict=True) if grad is not None]
+        dropped: list[str] = []
+        for name, module in list(self.network.named_modules()):
+            inside = any(name.startswith(f"{parent}.") for parent in dropped)
+            holds = next(module.parameters(), None) is not None
+            if name and holds and not inside and not any(u.startswith(f"{name}.") for u in used):
+                dropped.append(name)
+                _replace(self.network, name, nn.Identity())
 
-FLATTENED = ("stages", "stem", "layers", "blocks", "features")
+    def _refusal(self, side: int, error: Exception) -> str:
+        config = getattr(self.network, "pretrained_cfg", None) or {}
+        if self.image_size is None and config.get("fixed_input_size"):
+            usual = config["input_size"][-1]
+            return f"{self.name} works at one size only; set image_size, e.g. to {usual}"
+        return (
+            f"{self.name} cannot answer an image of {side} x {side} with {self.coords} coordinate"
+            f" features ({error}); choose another network"
+        )
 
 
 class AddedToStem(nn.Module):
@@ -136,40 +202,67 @@ class AddedToStem(nn.Module):
     def __init__(self, conv: nn.Conv2d, coords: int, hidden: int) -> None:
         super().__init__()
         self.image, self.inputs = conv, conv.in_channels
-        first = type(conv)(coords, hidden, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-        self.coords = nn.Sequential(first, nn.LeakyReLU(0.2), nn.Conv2d(hidden, conv.out_channels, 1))
+        shape = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        last = nn.Conv2d(hidden, conv.out_channels, 1)
+        self.coords = nn.Sequential(type(conv)(coords, hidden, *shape), nn.LeakyReLU(0.2), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.image(x[:, : self.inputs]) + self.coords(x[:, self.inputs :])
 
 
 class MoreChannels(nn.Module):
-    """A convolution of the image with weights for further channels; these begin at 0, so that nothing changes at first."""
+    """A convolution of the image with weights for further channels.
+
+    These begin at 0, so that nothing changes at first.
+    """
 
     def __init__(self, conv: nn.Conv2d, coords: int) -> None:
         super().__init__()
         self.image, self.inputs = conv, conv.in_channels
-        self.coords = type(conv)(
-            coords, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, bias=False
-        )
+        shape = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        self.coords = type(conv)(coords, conv.out_channels, *shape, bias=False)
+        nn.init.zeros_(self.coords.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.image(x[:, : self.inputs]) + self.coords(x[:, self.inputs :])
 
 
-def _feature_extractor(name: str, levels: Sequence[int] | None, image_size: int | None) -> nn.Module:
+def _feature_extractor(
+    name: str,
+    levels: Sequence[int] | None,
+    image_size: int | None,
+) -> nn.Module:
     if not timm.is_model(name):
         raise unknown("network of timm", name, timm.list_models())
-    options = {"img_size": image_size} if image_size else {}
+    options = {} if image_size is None else {"img_size": image_size}
+    indices = None if levels is None else tuple(levels)
     try:
-        return timm.create_model(name, features_only=True, out_indices=None if levels is None else tuple(levels), **options)
-    except (RuntimeError, TypeError, AssertionError, AttributeError, ValueError) as error:
-        raise IsegmError(f"timm cannot return features of {name} ({error}); choose another network") from error
+        return timm.create_model(name, features_only=True, out_indices=indices, **options)
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise IsegmError(_no_features(name, levels, error)) from error
+        advice = "leave it out if the network takes any size, else choose another network"
+        raise IsegmError(f"{name} takes no image_size; {advice}") from error
+    except (RuntimeError, AssertionError, AttributeError, LookupError, ValueError) as error:
+        raise IsegmError(_no_features(name, levels, error)) from error
 
 
-def _first_convolution(name: str, network: nn.Module) -> str:
-    """The name of the convolution that sees the image, in the feature extractor's own module names."""
-    return next(name for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+def _no_features(name: str, levels: Sequence[int] | None, error: Exception) -> str:
+    wanted = "" if levels is None else f" at levels {list(levels)}"
+    reason = f"{type(error).__name__}: {error}"
+    return f"timm cannot return features of {name}{wanted} ({reason}); choose others"
+
+
+def _image_convolution(network: nn.Module, name: str) -> tuple[str, nn.Conv2d]:
+    """The convolution that sees the image, and its name in the feature extractor."""
+    convolutions = ((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    place, conv = next(convolutions, ("", None))
+    if conv is None or conv.in_channels != 3:
+        raise IsegmError(
+            f"the first layer of {name} is no convolution of the image, so coordinate features"
+            " cannot enter there; choose another network"
+        )
+    return place, conv
 
 
 def _present(network: nn.Module, name: str) -> str:
@@ -185,12 +278,16 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _renamed_by_order(
-    given: Mapping[str, Tensor], whole: Mapping[str, Tensor], source: str | Path, name: str
+    given: Mapping[str, Tensor],
+    whole: Mapping[str, Tensor],
+    source: str | Path,
+    name: str,
 ) -> dict[str, Tensor]:
-    """Tensors of a port under timm's names, if they are as many and of the same shapes in the same order."""
-    if [tuple(value.shape) for value in given.values()] != [tuple(value.shape) for value in whole.values()]:
+    """Tensors of a port in timm's names, if number, order and shapes of the tensors agree."""
+    if [tuple(v.shape) for v in given.values()] != [tuple(v.shape) for v in whole.values()]:
         raise IsegmError(
-            f"{source} does not fit {name}: neither its names nor the order of its shapes are those of timm's network"
+            f"{source} does not fit {name}: neither its names nor the order of its shapes are those"
+            " of timm's network; use the weights of this network"
         )
-    log.info("%s: no name is timm's, but all %d shapes agree in order with %s", source, len(given), name)
+    log.info("%s: no name is timm's, but all %d shapes agree in order", source, len(given))
     return dict(zip(whole, given.values(), strict=True))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
@@ -12,10 +12,10 @@ from isegm.core.errors import IsegmError
 
 
 class LightPyramid(nn.Module):
-    """Features from coarse to fine, added up and mixed at each level, then two by two logits per pixel of the finest.
+    """Features added up and mixed from coarse to fine, then 2 x 2 logits per pixel of the finest.
 
-    The pyramid of FPN (arXiv 1612.03144) with a depthwise 5x5 and a 1x1 convolution at each level; the logits are brought to twice
-    the finest resolution by sub-pixel convolution (arXiv 1609.05158).
+    The pyramid of FPN (arXiv 1612.03144) with a depthwise 5x5 and a 1x1 convolution at each level;
+    the logits come at twice the finest resolution by sub-pixel convolution (arXiv 1609.05158).
 
     Args:
         in_channels: of the features, finest first.
@@ -31,18 +31,27 @@ class LightPyramid(nn.Module):
     def __init__(self, in_channels: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
         if len(in_channels) != len(widths) or not widths:
-            raise IsegmError(f"a pyramid of {len(widths)} widths cannot take {len(in_channels)} levels of features")
+            counts = f"{len(widths)} widths for {len(in_channels)} levels of features"
+            raise IsegmError(f"a pyramid was given {counts}; expected one width per level")
         self.in_channels, self.out_channels = list(in_channels), widths[0]
-        self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1, bias=False) for c, w in zip(in_channels, widths, strict=True))
+        levels = zip(in_channels, widths, strict=True)
+        self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1, bias=False) for c, w in levels)
         self.reduce = nn.ModuleList(
             nn.Identity() if coarse == fine else nn.Conv2d(coarse, fine, 1, bias=False)
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            for fine, coarse in itertools.pairwise(widths)
         )
         self.mix = nn.ModuleList(_mixed(w) for w in widths)
         self.classify = nn.Sequential(nn.Conv2d(widths[0], 4, 1), nn.PixelShuffle(2))
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, None, Tensor]:
-        """``B C_i h_i w_i``, finest first, to logits ``B 1 2h_0 2w_0``, no auxiliary logits, and features ``B C h_0 w_0``."""
+        """Answer.
+
+        Args:
+            features: ``B C_i h_i w_i``, finest first.
+
+        Returns:
+            Logits ``B 1 2h_0 2w_0``, no auxiliary logits, and features ``B C h_0 w_0``.
+        """
         x: Tensor | None = None
         for level in reversed(range(len(self.lateral))):
             own = self.lateral[level](features[level])

@@ -1,0 +1,177 @@
+"""Bootstrap intervals and model cards, on result files with known answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from isegm.core.errors import IsegmError
+from isegm.core.registry import build
+from isegm.evaluation import card, pages
+from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
+from isegm.evaluation.statistics import image_of, interval, per_object
+from isegm.inference.protocol import load_protocol
+from isegm.methods.checkpoints import LoadedModel, load_model, read_metadata, save_model
+from isegm.methods.ritm import ritm_hrnet
+from isegm.utils.config import REPOSITORY
+
+TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
+NEVER = (0.5,) * 20
+AT_ONCE = (0.94,)
+SPEED = {
+    "parameters": 5,
+    "first_click": {"gflops": 1.234, "ms_p50": 40.4, "ms_p95": 55.5},
+    "later_click": {"gflops": 1.2, "ms_p50": 30.0, "ms_p95": 45.0},
+    "environment": {"device": "a processor", "threads": "2"},
+    "size": [400, 600],
+    "protocol": "starter v1",
+}
+PAGE = f"# Title\n\n## Data\n\nPhotographs.\n\n## Results\n\n{pages.BEGIN}\nold\n{pages.END}\n\nAfter.\n"
+
+
+def result(curves: dict[str, tuple[float, ...]], name: str = "Berkeley") -> DatasetResult:
+    records = (ObjectRecord(i, ((0.0, 0.0, 1),) * len(ious), ious, (0.1,) * len(ious)) for i, ious in curves.items())
+    return DatasetResult(name, "ab" * 32, tuple(records), (0.85, 0.9), 20)
+
+
+# Three objects of one photograph answered at once, and one of another photograph never.
+TWO = result({"189011": AT_ONCE, "189011a": AT_ONCE, "189011b": AT_ONCE, "12003": NEVER})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "object_id", "image"),
+    [
+        ("Berkeley", "189011b", "189011"),
+        ("Berkeley", "12003", "12003"),
+        ("GrabCut", "21077b", "21077b"),
+        ("folder", "cat#2", "cat"),
+        ("hippocampus", "hippocampus_001_0012", "hippocampus_001"),
+    ],
+)
+def test_objects_know_their_image(dataset: str, object_id: str, image: str) -> None:
+    assert image_of(dataset, object_id) == image
+
+
+def test_means_are_those_of_the_tables() -> None:
+    data = result({"a": (0.5, 0.86, 0.91), "b": (0.7, 0.9), "c": NEVER, "d": (0.87, 0.88, 0.93)}, "GrabCut")
+    for metric in ("NoC@85", "NoC@90", "mIoU@1", "mIoU@5"):
+        assert interval(data, metric).value == pytest.approx(data.metrics[metric])
+    assert interval(data, "fail@90").value * 4 == data.metrics["fail@90"] == 1
+    assert list(per_object(data, "NoC@90")) == [3, 2, 20, 3]
+
+
+def test_whole_photographs_are_resampled() -> None:
+    """Of two photographs a resample holds one twice (each 25 %) or both: three means, known exactly."""
+    found = interval(TWO, "NoC@90")
+    assert (found.low, found.value, found.high) == (1, 23 / 4, 20)
+    apart = interval(result({str(i): c for i, c in enumerate(TWO.curves)}, "GrabCut"), "NoC@90")
+    assert apart.high < 20  # four photographs: all four resampled as the failed one is rarer than 2.5 %
+
+
+def test_many_images_give_the_normal_interval() -> None:
+    coins = result({str(i): AT_ONCE if i % 2 else NEVER for i in range(400)}, "GrabCut")
+    found = interval(coins, "fail@90")
+    assert found.value == 0.5
+    assert found.low == pytest.approx(0.5 - 1.96 * 0.025, abs=0.005)
+    assert found.high == pytest.approx(0.5 + 1.96 * 0.025, abs=0.005)
+    assert interval(coins, "fail@90") == found
+
+
+def test_what_has_no_interval() -> None:
+    with pytest.raises(IsegmError, match="objects of 1 images"):
+        interval(result({"189011a": AT_ONCE, "189011b": NEVER}), "NoC@90")
+    for metric in ("Noc@90", "NoC", "NoC@0"):
+        with pytest.raises(IsegmError, match="unknown metric"):
+            interval(TWO, metric)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> LoadedModel:
+    torch.manual_seed(0)
+    save_model(tmp_path / "model.safetensors", build(TINY), TINY)
+    return load_model(tmp_path / "model.safetensors")
+
+
+def run(checkpoint: LoadedModel) -> RunResult:
+    identity = {"path": checkpoint.path, "sha256": checkpoint.sha256, "mode": "NoBRS"}
+    return RunResult.of(load_protocol("starter"), identity, [TWO], "model")
+
+
+def test_numbers_as_a_table(checkpoint: LoadedModel) -> None:
+    text = card.markdown(card.numbers(checkpoint, [run(checkpoint)], SPEED))
+    row = next(line for line in text.splitlines() if line.startswith("| Berkeley"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[:5] == ["Berkeley", "starter v1", "4 (2)", "5.75 [1.00, 20.00]", "5.75 [1.00, 20.00]"]
+    assert cells[5] == "83.0 [50.0, 94.0]"
+    assert cells[7] == "25.0 [0.0, 100.0]"
+    assert "| first | 1.23 | 40 | 56 |" in text
+    assert checkpoint.sha256[:16] in text
+
+
+def test_the_card_goes_into_page_and_file_and_again(checkpoint: LoadedModel, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    measured = card.numbers(checkpoint, [run(checkpoint)], SPEED)
+    card.write(page, checkpoint.path, measured)
+    written = page.read_text()
+    assert "old" not in written
+    assert written.startswith("# Title\n\n## Data\n\nPhotographs.")
+    assert written.endswith(f"{pages.END}\n\nAfter.\n")
+    stored = card.read_card(checkpoint.path)
+    assert stored["sections"] == {"Data": "Photographs.", "Results": "After."}
+    assert stored["numbers"] == json.loads(json.dumps(measured))
+    after = load_model(checkpoint.path)
+    assert after.sha256 != checkpoint.sha256
+    again = card.numbers(after, [run(checkpoint)], SPEED)  # the same results still belong to it
+    assert again["sha256"] == checkpoint.sha256
+    kept = card.numbers(after, [], None)  # numbers that are not given anew stay
+    assert (kept["sha256"], kept["rows"], kept["speed"]) == tuple(measured[k] for k in ("sha256", "rows", "speed"))
+    assert json.loads(read_metadata(checkpoint.path)["spec"]) == TINY
+
+
+def test_results_of_another_checkpoint_are_refused(checkpoint: LoadedModel, tmp_path: Path) -> None:
+    save_model(tmp_path / "other.safetensors", build(TINY), TINY)
+    with pytest.raises(IsegmError, match="evaluate this file"):
+        card.numbers(load_model(tmp_path / "other.safetensors"), [run(checkpoint)], None)
+
+
+def test_pages_without_a_place_are_refused(checkpoint: LoadedModel, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("# Title\n")
+    measured = card.numbers(checkpoint, [], None)
+    for name, message in (("page.md", "has 0 places for numbers"), ("none.md", "there is no page")):
+        with pytest.raises(IsegmError, match=message):
+            card.write(tmp_path / name, checkpoint.path, measured)
+    assert card.read_card(checkpoint.path) is None
+    (tmp_path / "speed.json").write_text('{"parameters": 5}')
+    with pytest.raises(IsegmError, match="measure_speed"):
+        card.read_speed(tmp_path / "speed.json")
+
+
+def test_the_command(checkpoint: LoadedModel, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(PAGE)
+    (tmp_path / "speed.json").write_text(json.dumps(SPEED))
+    run(checkpoint).save(tmp_path / "a.json")
+    words = [checkpoint.path, "--page", tmp_path / "page.md", "--results", tmp_path / "a.json"]
+    command = [sys.executable, "scripts/model_card.py", *words, "--speed", tmp_path / "speed.json"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout in (tmp_path / "page.md").read_text()
+
+
+def test_the_starter_has_a_card() -> None:
+    """The page says what a card must, and page and shipped file have the same numbers.
+
+    The prose in the file is that of the day its numbers were written: a corrected comma is no reason
+    for another version of a file of megabytes.
+    """
+    stored = card.read_card(REPOSITORY / "assets/starter.safetensors")
+    page = (REPOSITORY / "docs/starter.md").read_text()
+    assert stored["sections"].keys() == pages.sections(page).keys()
+    assert pages.BLOCK.search(page)[1] == card.markdown(stored["numbers"])
+    needed = {"Data and licences", "Encoder", "Training", "Results", "Where it fails"}
+    assert needed | {"What it must not be used for"} <= set(stored["sections"])

@@ -1,0 +1,78 @@
+"""A network prepared for fast evaluation answers as it did before, whatever its layers are; otherwise it is refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
+from isegm.inference import speed
+from isegm.inference.predictor import Predictor
+from isegm.inference.zoom import WholeImage
+from isegm.methods import click_pyramid, ritm
+from isegm.methods.base import ClickModel
+
+
+class Doubling(nn.BatchNorm2d):
+    """A batch norm that does something more."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+def unlike_the_identity(model: ClickModel) -> ClickModel:
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.3)
+            module.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+def answer(model: ClickModel) -> torch.Tensor:
+    predictor = Predictor(model, WholeImage())
+    image = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+    return predictor.click(predictor.start(image), Click(40, 50, True)).prob
+
+
+def test_a_norm_that_holds_an_activation_is_folded_and_leaves_the_activation() -> None:
+    torch.manual_seed(0)
+    model = unlike_the_identity(click_pyramid.tiny())
+    fast = speed.for_evaluation(model)
+    norms = [m for m in fast.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) < 0.2 * sum(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    torch.testing.assert_close(answer(fast), answer(model), atol=1e-5, rtol=1e-4)
+
+
+def test_a_norm_of_an_unknown_kind_stays() -> None:
+    torch.manual_seed(0)
+    model = unlike_the_identity(ritm.tiny())
+    name, norm = next((n, m) for n, m in model.named_modules() if type(m) is nn.BatchNorm2d)
+    special = Doubling(norm.num_features)
+    special.load_state_dict(norm.state_dict())
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, special.eval())
+    fast = speed.for_evaluation(model)
+    assert any(isinstance(m, Doubling) for m in fast.modules())
+    torch.testing.assert_close(answer(fast), answer(model), atol=1e-5, rtol=1e-4)
+
+
+def test_an_answer_that_changes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def losing_activations(model: ClickModel, run: object) -> int:
+        """What folding did once to every batch norm that holds an activation."""
+        for module in model.modules():
+            if isinstance(getattr(module, "act", None), nn.Module):
+                module.act = nn.Identity()
+        return 0
+
+    monkeypatch.setattr(speed, "fold_batch_norms", losing_activations)
+    torch.manual_seed(0)
+    with pytest.raises(IsegmError, match=r"answers differently .*fold.*--sequential"):
+        speed.for_evaluation(unlike_the_identity(click_pyramid.tiny()))
+
+
+def test_the_model_itself_is_left_alone() -> None:
+    torch.manual_seed(0)
+    model = unlike_the_identity(click_pyramid.tiny())
+    before = answer(model)
+    speed.for_evaluation(model)
+    assert torch.equal(answer(model), before)
