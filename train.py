@@ -1,4 +1,4 @@
-"""`isegm train` of this clone, with the same flags: python train.py --help."""
+"""`isegm train` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`isegm assemble-volume` of this clone, with the same flags: python scripts/assemble_volume.py --help."""
+"""`isegm assemble-volume` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

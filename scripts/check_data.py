@@ -1,4 +1,4 @@
-"""`isegm check-data` of this clone, with the same flags: python scripts/check_data.py --help."""
+"""`isegm check-data` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

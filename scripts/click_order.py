@@ -1,4 +1,4 @@
-"""`isegm click-order` of this clone, with the same flags: python scripts/click_order.py --help."""
+"""`isegm click-order` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

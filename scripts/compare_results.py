@@ -1,4 +1,4 @@
-"""`isegm compare` of this clone, with the same flags: python scripts/compare_results.py --help."""
+"""`isegm compare` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

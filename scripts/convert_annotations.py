@@ -1,4 +1,4 @@
-"""`isegm convert-annotations` of this clone, with the same flags: python scripts/convert_annotations.py --help."""
+"""`isegm convert-annotations` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

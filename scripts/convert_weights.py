@@ -1,4 +1,4 @@
-"""`isegm convert` of this clone, with the same flags: python scripts/convert_weights.py --help."""
+"""`isegm convert` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

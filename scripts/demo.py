@@ -1,4 +1,4 @@
-"""`isegm demo` of this clone, with the same flags: python scripts/demo.py --help."""
+"""`isegm demo` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

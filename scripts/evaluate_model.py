@@ -1,4 +1,4 @@
-"""`isegm evaluate` of this clone, with the same flags: python scripts/evaluate_model.py --help."""
+"""`isegm evaluate` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

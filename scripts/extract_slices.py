@@ -1,4 +1,4 @@
-"""`isegm extract-slices` of this clone, with the same flags: python scripts/extract_slices.py --help."""
+"""`isegm extract-slices` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

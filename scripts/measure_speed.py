@@ -1,4 +1,4 @@
-"""`isegm speed` of this clone, with the same flags: python scripts/measure_speed.py --help."""
+"""`isegm speed` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

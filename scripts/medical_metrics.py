@@ -1,4 +1,4 @@
-"""`isegm medical-metrics` of this clone, with the same flags: python scripts/medical_metrics.py --help."""
+"""`isegm medical-metrics` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`isegm score-samples` of this clone, with the same flags: python scripts/score_samples.py --help."""
+"""`isegm score-samples` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`isegm try` of this clone, with the same flags: python scripts/try_clicks.py --help."""
+"""`isegm try` of this clone, with the same flags."""
 
 import sys
 from pathlib import Path

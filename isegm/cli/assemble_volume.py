@@ -3,8 +3,9 @@
     isegm assemble-volume data/liver predictions/liver --output volumes/liver
 
 The first folder was written by isegm extract-slices; the second holds a mask per slice:
-<slice>.png, or <slice>/mask.png as isegm evaluate --vis-preds writes it. A volume has the shape, orientation and
-affine of its scan. It is 1 on the object and 0 elsewhere; slices that were not extracted are 0.
+<slice>.png, or <slice>/mask.png as isegm evaluate --vis-preds writes it. A volume has the shape,
+orientation and affine of its scan. It is 1 on the object and 0 elsewhere; slices that were not
+extracted are 0.
 """
 
 from __future__ import annotations

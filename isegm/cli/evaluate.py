@@ -23,22 +23,19 @@ import torch
 from easydict import EasyDict
 
 from isegm.cli import flags
+from isegm.cli.replaying import replay_session
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.data.reading import checked_image, read_image
 from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.metrics import mean_iou_at
 from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
-from isegm.evaluation.replay import replay
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.modes import MODES, PLAIN, with_mode
-from isegm.inference.protocol import NO_STOP, Protocol, checked_iou, known_protocols, load_protocol
-from isegm.inference.session_file import SessionFile, described, pixels_sha256
-from isegm.inference.settings import Answering
+from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER, LoadedModel, find_checkpoint, load_model
@@ -322,63 +319,11 @@ def evaluate_all(args: argparse.Namespace, process: Process) -> None:
         say(f"result file: {output}")
 
 
-def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
-    """The protocol that a session was recorded under, or the one that is asked for."""
-    name, dataset = file.protocol["name"], file.protocol["dataset"]
-    if not args.protocol and name not in known_protocols():
-        raise IsegmError(
-            f"the session was recorded under {described(file.protocol)}, a protocol of its own"
-            f" ({name}.yml) that is not in"
-            " configs/eval; give its file, or another protocol, as --protocol"
-        )
-    protocol = load_protocol(args.protocol or name)
-    return protocol.for_dataset(dataset) if dataset else protocol
-
-
-def replay_session(args: argparse.Namespace) -> None:
-    """Answer recorded clicks again and say how far the masks are those that were recorded."""
-    cfg, file = load_config(args.config_path), SessionFile.load(args.replay)
-    if file.image is None and not args.image:
-        raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
-    image = (
-        read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
-    )
-    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, args.gpus))
-    protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
-    answering = Answering(loaded.model, protocol)
-    used = {"name": protocol.name, "dataset": dataset, "label": protocol.label}
-    lacking = answering.lacking(recorded.settings for recorded in file.objects)
-    for note in file.differences(loaded.sha256, pixels_sha256(image), used, lacking):
-        log.warning("the session: %s", note)
-    result = replay(answering, file, image, args.mode)
-    for found in result.objects:
-        same = (
-            "as recorded"
-            if found.ious[-1] == 1
-            else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
-        )
-        milliseconds = 1000 * sum(found.seconds) / len(found.seconds)
-        say(
-            f"object {found.id}: {len(found.clicks)} clicks, {same};"
-            f" {milliseconds:.0f} ms per click"
-        )
-    if args.save_json:
-        checkpoint = {
-            "path": str(loaded.path),
-            "sha256": loaded.sha256,
-            "mode": args.mode or "as recorded",
-        }
-        RunResult.of(
-            protocol, checkpoint, [result], args.model_name or Path(loaded.path).stem
-        ).save(args.save_json)
-        say(f"result file: {args.save_json}")
-
-
 def main(args: argparse.Namespace) -> None:
     if args.mode is not None and args.mode not in MODES:
         raise unknown("mode", args.mode, MODES)
     if args.replay:
-        replay_session(args)
+        replay_session(args, checkpoint_path(args, load_config(args.config_path)))
         return
     if args.mode is None:
         raise IsegmError(

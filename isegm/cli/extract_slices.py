@@ -5,8 +5,8 @@
     isegm extract-slices --image ct.nii.gz --label seg.nii.gz --organ liver --output data/liver
 
 The folder holds imagesTr and labelsTr, as in the Medical Segmentation Decathlon. Only slices
-with the object are written: images/, masks/ (PNG) and a sidecar per volume in volumes/. Volumes that
-are there already are not read again.
+with the object are written: images/, masks/ (PNG) and a sidecar per volume in volumes/. Volumes
+that are there already are not read again.
 """
 
 from __future__ import annotations

@@ -62,18 +62,22 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         ratio = row["ms_p50"] / base[kind]["ms_p50"]
         passes = f"{row['evaluations']:.1f}" if "evaluations" in row else "-"
         say(
-            f"{kind:14}{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}{ratio:9.2f}{passes:>8}"
+            f"{kind:14}{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}"
+            f"{ratio:9.2f}{passes:>8}"
         )
         if "second_look" in row:
             look = row["second_look"]
             say(
-                f"{'  second look':14}{look['gflops']:9.2f}{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}"
+                f"{'  second look':14}{look['gflops']:9.2f}"
+                f"{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}"
             )
     whole, before = figures["evaluation"], base["evaluation"]["ms_per_click"]
     passes = f", {whole['evaluations']:.1f} evaluations per click" if "evaluations" in whole else ""
     say(
-        f"simulated user {figures['simulation_ms']:.2f} ms per click; peak memory {figures['peak_memory_mb']:.0f} MB\n"
-        f"whole evaluation {figures['objects_per_second']:.2f} objects/s, {whole['ms_per_click']:.0f} ms per click"
+        f"simulated user {figures['simulation_ms']:.2f} ms per click;"
+        f" peak memory {figures['peak_memory_mb']:.0f} MB\n"
+        f"whole evaluation {figures['objects_per_second']:.2f} objects/s,"
+        f" {whole['ms_per_click']:.0f} ms per click"
         f" ({whole['ms_per_click'] / before:.2f} x NoBRS){passes}"
     )
 

@@ -100,7 +100,8 @@ def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> O
         shown = {path: value for path, value in PREVIOUS_MASK.items() if path in known}
         if not shown:
             raise IsegmError(
-                f"--with-prev-mask: the network of {script} cannot take the previous mask; leave it out"
+                f"--with-prev-mask: the network of {script} cannot take the previous mask;"
+                " leave it out"
             )
         changes.setdefault("model", {}).update(shown)
     return changes

@@ -2,8 +2,7 @@
 
 Why not torch's elastic launcher, which torchrun starts: it passes Ctrl-C on as a second SIGINT to
 processes that the terminal has signalled already, and when one process has saved and left it kills
-those that are still saving after 30 seconds, whatever its timeout (torch 2.14). Under torchrun
-itself, which is for several machines, TORCH_ELASTIC_SHUTDOWN_TIMEOUT and SIGTERM help.
+those that are still saving after 30 seconds, whatever its timeout (torch 2.14).
 """
 
 from __future__ import annotations
@@ -21,17 +20,20 @@ STOPPED = 130  # the exit status after Ctrl-C or SIGTERM
 
 
 def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> int:
-    """Run ``work(*arguments)`` in ``count`` processes of this machine and return the first exit status that is not 0.
+    """Run ``work(*arguments)`` in ``count`` processes of this machine.
 
-    ``work`` finds the usual RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Signals are passed on as SIGTERM, and
-    the processes decide when to leave. When one fails the others are ended, for they would wait for it forever.
+    ``work`` finds the usual RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Signals are
+    passed on as SIGTERM, and the processes decide when to leave. When one fails the others are
+    ended, for they would wait for it forever.
+
+    Returns:
+        The first exit status that is not 0, or 0.
     """
     port = _free_port()
     context = multiprocessing.get_context("spawn")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # waiting threads must not keep the others from the cores
+    # Waiting threads must not keep the others from the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     processes = [
         context.Process(target=_work, args=(work, arguments, rank, count, port))
         for rank in range(count)
@@ -42,7 +44,7 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
             if process.is_alive():
                 process.terminate()
 
-    # Installed first: a signal that comes while the processes are being started must not leave orphans behind.
+    # Installed first: a signal while processes are being started must not leave orphans behind.
     previous = {
         number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)
     }
@@ -81,7 +83,8 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
 def _work(
     work: Callable[..., int], arguments: Sequence[Any], rank: int, count: int, port: int
 ) -> None:
-    # Ctrl-C reaches every process of the terminal; only the SIGTERM that the parent passes on counts, or it would count twice.
+    # Ctrl-C reaches every process of the terminal, and the parent passes it on as SIGTERM: only
+    # that counts, or it would count twice.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     names = {
         "RANK": rank,

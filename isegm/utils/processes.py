@@ -1,4 +1,4 @@
-"""This process among all that torchrun or ``launch`` started: its rank, its group, its collectives."""
+"""This process among all that torchrun or ``launch`` started: its rank and its collectives."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Process:
         return gathered
 
     def broadcast_from_rank0(self, make: Callable[[], Any]) -> Any:
-        """What ``make`` returns, called on rank 0 only; the others wait for it, and fail with it."""
+        """What ``make`` returns, called on rank 0; the others wait for it, and fail with it."""
         if self.control is None:
             return make()
         held: list[Any] = [None]
@@ -125,7 +125,8 @@ def joined(device: torch.device, backend: str | None = None) -> Iterator[Process
         return
     if missing := [n for n in ("RANK", "MASTER_ADDR", "MASTER_PORT") if n not in os.environ]:
         raise IsegmError(
-            f"WORLD_SIZE is {count} but {', '.join(missing)} is not set; start with torchrun or --ngpus"
+            f"WORLD_SIZE is {count} but {', '.join(missing)} is not set;"
+            " start with torchrun or --ngpus"
         )
     store, number, count = next(dist.rendezvous("env://", timeout=MEETING))
     # After an elastic restart torchrun's store still holds addresses of processes that are gone.
