@@ -55,11 +55,6 @@ def config_with_folders(args: argparse.Namespace) -> EasyDict:
     return cfg
 
 
-def add_set(parser: argparse.ArgumentParser, note: str) -> None:
-    """``--set KEY=VALUE``, repeatable, for ``parse_overrides``."""
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=note)
-
-
 def add_organ(parser: argparse.ArgumentParser) -> None:
     """An organ of medical volumes and its numbers in label volumes, for ``parse_labels``."""
     parser.add_argument("--organ", required=True, help=", ".join(ORGANS))
