@@ -1,47 +1,11 @@
-"""Put predicted slices together to NIfTI volumes with the shape, orientation and affine of the scans.
+"""`isegm assemble-volume` of this clone, with the same flags."""
 
-    python scripts/assemble_volume.py data/liver experiments/evaluation_logs/predictions/liver --output volumes/liver
-
-The first folder was written by extract_slices.py; the second holds a mask per slice, <slice>.png, or <slice>/mask.png as
-evaluate_model.py --vis-preds writes it. A volume is 1 on the object and 0 elsewhere; slices that were not extracted are 0.
-"""
-
-from __future__ import annotations
-
-import argparse
-import logging
+import sys
 from pathlib import Path
 
-from isegm.core.errors import IsegmError
-from isegm.data.medical.slices import assemble, mask_file, read_sidecars
-from isegm.data.medical.volumes import write_mask
-from isegm.utils.cli import formatter, run
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
-log = logging.getLogger("isegm")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
-    parser.add_argument("slices", type=Path, help="a folder written by extract_slices.py")
-    parser.add_argument("predictions", type=Path, help="the folder of predicted masks")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the volumes")
-    parser.add_argument("--missing", choices=("error", "skip"), default="error", help="what to do about incomplete volumes")
-    args = parser.parse_args()
-
-    if not args.predictions.is_dir():
-        raise IsegmError(f"there is no folder {args.predictions} of predicted masks")
-    written = 0
-    for sidecar in read_sidecars(args.slices):
-        if args.missing == "skip" and any(mask_file(args.predictions, id_) is None for id_ in sidecar.ids):
-            log.warning("%s is left out: it lacks predicted masks", sidecar.volume)
-            continue
-        path = args.output / f"{sidecar.volume}.nii.gz"
-        write_mask(path, assemble(sidecar, args.predictions), sidecar.geometry)
-        print(f"{path}: {sidecar.geometry}")
-        written += 1
-    if not written:
-        raise IsegmError(f"no volume of {args.slices} has all its predicted masks in {args.predictions}")
-
+from isegm.cli.commands import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(run(main))
+    sys.exit(run_command("assemble-volume", sys.argv[1:], "assemble_volume.py"))

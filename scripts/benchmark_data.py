@@ -25,10 +25,12 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.pickles import read_pickle
-from isegm.utils.cli import formatter, run
 
 
 class PythonObjects:
@@ -146,7 +148,7 @@ def in_a_process(arguments: list[str]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--workers", type=int, default=4, help="data workers")
     parser.add_argument("--images", type=int, default=99_000)
     parser.add_argument("--objects", type=int, default=1_500_000)

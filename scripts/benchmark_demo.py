@@ -27,9 +27,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.data.datasets.synthetic import scene
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY
 
 SIZE = (1000, 1500)  # of the image that overhead is measured on
@@ -175,7 +177,7 @@ def percentiles(milliseconds: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--users", type=int, default=8)
     parser.add_argument("--clicks", type=int, default=6, help="of every user")

@@ -15,20 +15,23 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.engine import Clock, Engine, EngineSettings
+from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import find_checkpoint, load_model
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -61,14 +64,14 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
         protocol = protocol.changed(max_clicks=args.clicks, stop_iou=1.01)
         predictor = protocol.predictor(model, amp="bf16" in has)
         predictor.click(predictor.start(np.zeros((400, 600, 3), np.uint8)), Click(200, 300, True))  # warm up
-        settings = EngineSettings.suited_to(device)
+        settings = LockStepSettings.suited_to(device)
         if "lanes" not in has:
             settings = dataclasses.replace(settings, passes=1)
-        engine = Engine(predictor, dataset, protocol, spent, settings)
+        lockstep = LockStep(predictor, dataset, protocol, spent, settings)
         objects = range(min(args.objects, len(dataset)))
         started = time.perf_counter()
         if "engine" in has:
-            outcomes = dict(engine.run(objects))
+            outcomes = dict(lockstep.run(objects))
         else:
             outcomes = dict(play_sequentially(predictor, dataset, protocol, objects, spent))
         wall += time.perf_counter() - started
@@ -77,7 +80,7 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
     parser.add_argument("--datasets", default="GrabCut,Berkeley")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")

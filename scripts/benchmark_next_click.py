@@ -9,13 +9,18 @@ Plays the objects and keeps every answer; then both forms find the next click on
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.core.clicks import Click
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
@@ -26,7 +31,6 @@ from isegm.evaluation.user import next_click
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import find_checkpoint, load_model
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -85,7 +89,7 @@ def show(title: str, cases: list[Case], turns: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
     parser.add_argument("--datasets", default="GrabCut")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")

@@ -18,12 +18,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import build
 from isegm.data import recipes
@@ -32,16 +36,15 @@ from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
 from isegm.training.batches import Batch, Loader
 from isegm.training.config import TrainConfig
-from isegm.training.distributed import Process
 from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.preflight import seconds_per_item
 from isegm.training.rollout import ClickPolicy, evaluating, next_clicks
 from isegm.training.sequential import sequential_clicks, sequential_step
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device
 from isegm.utils.memory import wait
+from isegm.utils.processes import Process
 
 # Each variant adds to the one before it.
 VARIANTS: dict[str, set[str]] = {"sequential": set()}
@@ -251,7 +254,7 @@ def draw(curves: dict[str, list[float]], path: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     add = parser.add_argument
     add("--network", choices=NETWORKS, default="hrnet18s")
     add("--data", default="synthetic", help="a recipe; synthetic needs no files")

@@ -1,73 +1,11 @@
-"""What the first click is worth, and the second, and so on: mean IoU gain and centrality of the clicks of a run.
+"""`isegm click-order` of this clone, with the same flags."""
 
-    python scripts/evaluate_model.py NoBRS --checkpoint model.safetensors --datasets GrabCut --iou-analysis --save-json run.json
-    python scripts/click_order.py run.json --plot clicks.png
+import sys
+from pathlib import Path
 
-Reads the images again, from where config.yml says, and runs no network. An object that was stopped at its target has no later
-clicks, so the later rows of a run without --iou-analysis are about the hard objects that are left.
-"""
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
-from __future__ import annotations
-
-import argparse
-
-from matplotlib.figure import Figure
-
-from isegm.core.errors import IsegmError, unknown
-from isegm.data.evaluation_sets import evaluation_set
-from isegm.evaluation.click_order import ClickRank, click_order, rank_table
-from isegm.evaluation.report import name_of, save_figure
-from isegm.evaluation.results import RunResult
-from isegm.utils.cli import formatter, run
-from isegm.utils.config import load_config
-
-
-def draw(ranks: dict[str, list[ClickRank]], path: str) -> None:
-    """Gain and centrality against the index of the click, a line per data set."""
-    figure = Figure(figsize=(9.2, 3.8), layout="constrained")
-    gain, central = figure.subplots(1, 2)
-    for name, found in ranks.items():
-        numbers = [rank.number for rank in found]
-        gain.plot(numbers, [100 * rank.gain for rank in found], marker=".", label=name)
-        known = [rank for rank in found if rank.centrality is not None]
-        central.plot([rank.number for rank in known], [rank.centrality for rank in known], marker=".", label=name)
-    gain.set(xlabel="click", ylabel="mean gain in IoU (%)")
-    central.set(xlabel="click", ylabel="centrality of positive clicks", ylim=(0, 1.02))
-    for axis in (gain, central):
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize="small")
-    save_figure(figure, path)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
-    parser.add_argument("result", help="a file written by evaluate_model.py --save-json")
-    parser.add_argument("--datasets", help="which of its data sets, comma-separated (default: all)")
-    parser.add_argument("--image-dir", help="for the data set folder: the images")
-    parser.add_argument("--mask-dir", help="for the data set folder: their masks")
-    parser.add_argument("--plot", help="write a picture here (.png, .svg or .pdf)")
-    parser.add_argument("--config-path", help="another config.yml")
-    args = parser.parse_args()
-
-    cfg = load_config(args.config_path)
-    cfg.IMAGE_DIR, cfg.MASK_DIR = args.image_dir, args.mask_dir
-    outcome = RunResult.load(args.result)
-    results = {result.name: result for result in outcome.datasets}
-    names = [n.strip() for n in args.datasets.split(",")] if args.datasets else list(results)
-    if not names:
-        raise IsegmError(f"{args.result} holds no data set")
-    ranks = {}
-    for name in names:
-        if name not in results:
-            raise unknown(f"data set in {args.result}", name, results)
-        ranks[name] = click_order(results[name], evaluation_set(name, cfg))
-        print(f"{name}: {name_of(outcome)}, protocol {outcome.protocol_label}, data {results[name].fingerprint[:8]}\n")
-        print(rank_table(ranks[name]), end="\n\n")
-    if args.plot:
-        draw(ranks, args.plot)
-        print(f"picture: {args.plot}")
-
+from isegm.cli.commands import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(run(main))
+    sys.exit(run_command("click-order", sys.argv[1:], "click_order.py"))

@@ -1,51 +1,11 @@
-"""Convert a checkpoint: a published .pth to .safetensors with the spec of its model, or back.
+"""`isegm convert` of this clone, with the same flags."""
 
-    python scripts/convert_weights.py coco_lvis_h18_itermask.pth ritm_h18.safetensors
-    python scripts/convert_weights.py ritm_h18.safetensors for_the_original_code.pth
-    python scripts/convert_weights.py last_checkpoint.pth model.safetensors --dtype fp16
-
-A training checkpoint of this package is taken too; its optimizer state is left out and its EMA weights are preferred.
-"""
-
-from __future__ import annotations
-
-import argparse
-import json
 import sys
 from pathlib import Path
 
-from isegm.core.errors import IsegmError
-from isegm.methods.checkpoints import DTYPES, load_model, save_model, save_published
-from isegm.utils.cli import formatter, run
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=formatter)
-    parser.add_argument("source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors")
-    parser.add_argument("target", type=Path, help="what to write: .safetensors (this package) or .pth (the original code)")
-    halves = "of the parameters in a .safetensors; fp16 halves the file"
-    parser.add_argument("--dtype", choices=DTYPES, default="fp32", help=halves)
-    args = parser.parse_args()
-    if args.target.suffix not in (".safetensors", ".pth"):
-        raise IsegmError(f"{args.target}: expected a name that ends in .safetensors or .pth")
-    if args.target.exists() and args.target.samefile(args.source):
-        raise IsegmError(f"{args.target} is the source itself; choose another name")
-    if args.dtype != "fp32" and args.target.suffix == ".pth":
-        raise IsegmError(f"--dtype {args.dtype}: a .pth is float32 only; write a .safetensors")
-
-    loaded = load_model(args.source)
-    if args.target.suffix == ".pth":
-        save_published(args.target, loaded)
-    else:
-        origin = {"converted_from": loaded.source, "source_sha256": loaded.sha256}
-        save_model(args.target, loaded.model, loaded.spec, origin, args.dtype)
-
-    parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
-    print(f"read    {loaded.path}: {loaded.source}, sha256 {loaded.sha256[:16]}")
-    print(f"keys    {loaded.report}; {parameters:,} parameters")
-    print(f"spec    {json.dumps(loaded.spec)}")
-    print(f"wrote   {args.target}")
-
+from isegm.cli.commands import run_command
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command("convert", sys.argv[1:], "convert_weights.py"))

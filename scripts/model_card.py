@@ -11,16 +11,19 @@ the card of the checkpoint.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.evaluation import card
 from isegm.evaluation.results import RunResult
 from isegm.methods.checkpoints import load_model
-from isegm.utils.cli import formatter, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("checkpoint", type=Path, help="a .safetensors of this package")
     parser.add_argument("--page", type=Path, required=True, help="the Markdown page with the prose")
     parser.add_argument("--results", type=Path, nargs="+", default=[], help="result files")

@@ -11,15 +11,18 @@ used; which one is printed, and so is the IoU after every click. assets/starter.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.flags import add_protocol_settings, asked_protocol
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.evaluation.pictures import picture_row, play
-from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.methods.checkpoints import find_checkpoint, load_model
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.vis import stacked, write_image
@@ -29,14 +32,14 @@ MOST = 4  # objects of another set
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--checkpoint", default="starter", help="a file, or a name")
     parser.add_argument("--dataset", default="photos", help="an evaluation set")
     parser.add_argument("--objects", help=f"ids, a,b,c; without: a choice of photos, or {MOST}")
     parser.add_argument("--clicks", default="1,2,3,5", help="after which clicks")
     parser.add_argument("--width", type=int, default=200, help="columns of a picture")
     parser.add_argument("--out", type=Path, required=True, help=".png or .jpg")
-    add_protocol_flags(parser)
+    add_protocol_settings(parser)
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpus", help="number of the GPU to use")
     device.add_argument("--cpu", action="store_true")

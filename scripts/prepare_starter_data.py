@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,13 @@ from pathlib import Path
 from easydict import EasyDict
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import run
 from isegm.core.errors import IsegmError
 from isegm.data.leave_out import FILE, left_out, listed_stems
 from isegm.data.picture_hash import NEAR, KnownPictures, seen_in
 from isegm.data.reading import list_images
-from isegm.utils.cli import run
 from isegm.utils.config import absolute, load_config, require_path
 
 log = logging.getLogger("isegm")

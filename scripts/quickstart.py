@@ -21,12 +21,14 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
+
+from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import RunResult
 from isegm.methods.checkpoints import save_model
-from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY, absolute, load_config
 from isegm.utils.experiment import load_experiment
 from isegm.utils.vis import write_image
@@ -83,7 +85,7 @@ def draw_overlays(result: Path, model: Path, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     parser.add_argument("--out", default="experiments/quickstart", type=Path)
     passed = {"action": "append", "default": [], "metavar": "KEY=VALUE"}
     parser.add_argument("--set", **passed, help="passed on to train.py")

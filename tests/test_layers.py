@@ -8,7 +8,8 @@ import pytest
 import isegm
 
 ROOT = Path(isegm.__file__).parent
-LAYER = {"core": 0, "utils": 0, "nn": 1, "methods": 2, "data": 2, "inference": 3, "training": 3, "evaluation": 4, "demo": 5}
+LAYER = {"core": 0, "utils": 0, "nn": 1, "methods": 2, "data": 2, "inference": 3, "training": 3}
+LAYER |= {"evaluation": 4, "demo": 5, "cli": 6}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
@@ -30,6 +31,9 @@ def test_imports_point_down(path: Path) -> None:
     here = path.relative_to(ROOT).parts[0]
     if here == "__init__.py":  # for type checkers: at run time nothing is imported, see test_package.py
         assert imported(path) <= {"inference"}
+        return
+    if here == "__main__.py":
+        assert imported(path) == {"cli"}
         return
     for there in imported(path) - {here}:
         allowed = LAYER[there] < LAYER[here] or (here == "utils" and there == "core")

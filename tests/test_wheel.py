@@ -9,11 +9,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
+from isegm.evaluation.results import RunResult
 from isegm.inference.protocol import known_protocols, load_protocol
+from isegm.methods.checkpoints import save_model
+from isegm.methods.ritm import ritm_hrnet
 from isegm.utils.config import REPOSITORY, load_config
+from isegm.utils.vis import write_image
 
 pytest.importorskip("setuptools", minversion="70.1")
 
@@ -88,6 +94,33 @@ def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     files = protocols | {p.as_posix() for p in photos} | others
     shipped = {f"isegm/shipped/{name}" for name in files}
     assert names == expected | shipped
+
+
+def test_it_brings_the_isegm_command(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (entries,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
+    assert "isegm = isegm.cli.commands:main" in archive.read(entries).decode()
+
+
+def test_commands_work_outside_a_clone(installed: Path, tmp_path: Path) -> None:
+    """In an empty folder, with the configuration and the protocols that the wheel carries."""
+    assert "check-data " in python("-m", "isegm", "--help", at=tmp_path, path=installed)
+    described = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
+    save_model(tmp_path / "model.safetensors", build(described), described)
+    write_image(tmp_path / "photo.jpg", np.zeros((60, 80, 3), np.uint8))
+    asked = ("--checkpoint", "model.safetensors", "--cpu")
+
+    words = ("--image", "photo.jpg", "--clicks", "20,30,1 40,10,0", "--save-mask", "mask.png")
+    said = python("-m", "isegm", "try", *asked, *words, at=tmp_path, path=installed)
+    assert "click 2 -(40,10)" in said
+    assert (tmp_path / "mask.png").exists()
+
+    words = ("--datasets", "synthetic", "--limit", 2, "--n-clicks", 2)
+    said = python("-m", "isegm", "evaluate", "NoBRS", *asked, *words, at=tmp_path, path=installed)
+    assert said.startswith("| model | protocol ")
+    result = tmp_path / "experiments/evaluation_logs/model.json"
+    assert f"result file: {result}" in said
+    assert len(RunResult.load(result).datasets[0].objects) == 2
 
 
 def test_its_files_are_found_from_anywhere(installed: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Sample scores: how easy each training image is, so that easy ones are drawn rarely (f-BRS and RITM on SBD).
 
 Two formats. ``sbd_samples_weights.pkl``, published with f-BRS and RITM: a list of (position, image name, score). JSON:
-``{"scores": {"<image name>": <score>, ...}}``, as ``scripts/score_samples.py`` writes it.
+``{"scores": {"<image name>": <score>, ...}}``, as ``isegm score-samples`` writes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def read_scores(path: Path, names: Iterable[str]) -> np.ndarray:
     """
     if not path.is_file():
         raise IsegmError(
-            f"there is no file of sample scores {path}; put it there, make one with scripts/score_samples.py, or draw all"
+            f"there is no file of sample scores {path}; put it there, make one with isegm score-samples, or draw all"
             " images equally often with --set data.sample_scores=null"
         )
     try:

@@ -315,7 +315,7 @@ def _add_exports(app: FastAPI, served: Served, store: SessionStore) -> None:
 
     @app.get("/api/sessions/{key}/export/session.json")
     def session_file(key: str, image: bool = True) -> Response:
-        """All that was done, to be done again here or by ``scripts/evaluate_model.py --replay``."""
+        """All that was done, to be done again here or by ``isegm evaluate --replay``."""
         with store.use(key) as work:
             data = json.dumps(work.record(served.checkpoint, served.protocol, image).as_json()).encode()
             return _file(data, "application/json", f"{exports.stem_of(work.picture.name)}_session.json")

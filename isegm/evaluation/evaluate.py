@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.engine import Clock, Engine, EngineSettings, Observer, Skipped
+from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings, Observer, Skipped
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import DatasetResult, ObjectRecord
-from isegm.evaluation.shards import ALONE, Shard
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol
+from isegm.utils.processes import Process
 
 Outcomes = Iterator[tuple[int, ObjectRecord | Skipped]]
 Player = Callable[[Sequence[int], Clock], Outcomes]
@@ -28,12 +28,12 @@ class Run:
 
     Attributes:
         records: where outcomes are kept as they come; objects already in it are not played again.
-        shard: which part of the objects is this process's; every process gets the whole result.
+        process: among those that share out the objects; every process gets the whole result.
         progress: show a progress bar (of this process's part).
     """
 
     records: RecordFile | None = None
-    shard: Shard = ALONE
+    process: Process = field(default_factory=Process)
     progress: bool = False
 
 
@@ -43,7 +43,7 @@ def evaluate(
     protocol: Protocol,
     *,
     limit: int | None = None,
-    settings: EngineSettings | None = None,
+    settings: LockStepSettings | None = None,
     observer: Observer | None = None,
     player: Player | None = None,
     run: Run | None = None,
@@ -55,22 +55,23 @@ def evaluate(
         limit: only the first so many objects.
         settings: how the work is laid out; by default as suits the device.
         observer: called with the sample, the session after a click and the IoUs so far, e.g. to draw pictures.
-        player: plays objects in another way than the lock-step engine.
+        player: plays objects in another way than ``LockStep``.
         run: how outcomes are kept and shared out; by default in this process alone, and not at all.
 
     Raises:
         IsegmError: no object could be evaluated, or the records belong to another run.
     """
     run = run or Run()
-    records, shard = run.records, run.shard
+    records, process = run.records, run.process
     count = len(dataset) if limit is None else min(limit, len(dataset))
     fingerprint, clock, started = dataset.fingerprint(), Clock(), time.perf_counter()
     known = records.open(fingerprint) if records else {}
-    shard.wait()  # nobody writes before everybody has read
+    process.barrier()  # nobody writes before everybody has read
     outcomes = {index: outcome for index, outcome in known.items() if index < count}
-    own = shard.part([index for index in range(count) if index not in outcomes])
-    engine = Engine(predictor, dataset, protocol, clock, settings, observer)
-    played = player(own, clock) if player else engine.run(own)
+    left = [index for index in range(count) if index not in outcomes]
+    own = left[process.rank :: process.count]  # neighbors, which are often alike, are split evenly
+    lockstep = LockStep(predictor, dataset, protocol, clock, settings, observer)
+    played = player(own, clock) if player else lockstep.run(own)
     with tqdm(total=len(own), desc=dataset.name, disable=not run.progress, unit="obj") as bar:
         for index, outcome in played:
             outcomes[index] = outcome
@@ -80,11 +81,18 @@ def evaluate(
             bar.set_postfix(clicks=f"{_mean_clicks(outcomes):.2f}", refresh=False)
     seconds = {**clock.seconds, "wall": time.perf_counter() - started}
     merged: dict[int, ObjectRecord | Skipped] = {}
-    for part in shard.gather(outcomes):
+    for part in process.gather(outcomes):
         merged |= part
     if records:
         records.close()
-    return _result(dataset, fingerprint, merged, protocol, shard.summed(seconds))
+    return _result(dataset, fingerprint, merged, protocol, _summed(process, seconds))
+
+
+def _summed(process: Process, seconds: dict[str, float]) -> dict[str, float]:
+    """Seconds summed over the processes; of the wall time, the longest."""
+    parts = process.gather(seconds)
+    total = {key: sum(part[key] for part in parts) for key in seconds}
+    return total | {"wall": max(part["wall"] for part in parts)}
 
 
 def _result(

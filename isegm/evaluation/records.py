@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from isegm.core.errors import IsegmError
-from isegm.evaluation.engine import Skipped
+from isegm.evaluation.lockstep import Skipped
 from isegm.evaluation.results import ObjectRecord
 
 log = logging.getLogger("isegm")

@@ -146,9 +146,9 @@ class RunResult:
             datasets = tuple(DatasetResult.from_json(d) for d in data["datasets"])
             return cls(data["protocol"], data["checkpoint"], datasets, data["environment"], data.get("model_name", ""))
         except FileNotFoundError:
-            raise IsegmError(f"there is no result file {path}; scripts/evaluate_model.py --save-json writes one") from None
+            raise IsegmError(f"there is no result file {path}; isegm evaluate --save-json writes one") from None
         except (KeyError, TypeError, ValueError) as error:
-            raise IsegmError(f"{path} is no result file of scripts/evaluate_model.py: {error!r}") from None
+            raise IsegmError(f"{path} is no result file of isegm evaluate: {error!r}") from None
 
 
 def environment() -> dict[str, str]:

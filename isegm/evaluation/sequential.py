@@ -1,7 +1,7 @@
 """The yardstick: the evaluation loop as the reference code bases run it. Slow and obviously right.
 
 One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous float32 tensors; click maps
-and distance transforms over whole images. Exactness and speed of the lock-step engine are measured against this.
+and distance transforms over whole images. Exactness and speed of ``LockStep`` are measured against this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.engine import Clock, Skipped, is_finished
+from isegm.evaluation.lockstep import Clock, Skipped, is_finished
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.results import ObjectRecord
 from isegm.inference.predictor import Predictor

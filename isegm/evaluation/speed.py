@@ -17,7 +17,7 @@ from isegm.core.clicks import Click
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.data.datasets.synthetic import scene
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.engine import Clock, Engine, EngineSettings
+from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.user import next_click
 from isegm.inference.predictor import Predictor
@@ -71,9 +71,9 @@ def measure(
     figures["simulation_ms"] = _milliseconds(lambda: next_click(np.zeros(gt.shape, bool), gt), 5 * repeats)["ms_p50"]
     clock = Clock()
     started = time.perf_counter()
-    engine = Engine(predictor, dataset, protocol, clock, EngineSettings.suited_to(predictor.device))
+    lockstep = LockStep(predictor, dataset, protocol, clock, LockStepSettings.suited_to(predictor.device))
     with _Watch(predictor.model) as watch:
-        played = [outcome for _, outcome in engine.run(range(len(dataset)))]
+        played = [outcome for _, outcome in lockstep.run(range(len(dataset)))]
     seconds = time.perf_counter() - started
     figures["objects_per_second"] = len(played) / seconds
     clicks = sum(len(o.ious) for o in played if isinstance(o, ObjectRecord))

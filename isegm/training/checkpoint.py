@@ -15,10 +15,10 @@ from isegm.core.registry import Spec, leaves
 from isegm.methods.base import ClickModel
 from isegm.nn.adaptive_iou import AdaptiveIoU
 from isegm.training.config import FREE, TrainConfig
-from isegm.training.distributed import Process
 from isegm.training.optim import AverageModel, adam, multistep, polynomial, sgd
 from isegm.training.rollout import ClickPolicy
 from isegm.utils.files import replacing
+from isegm.utils.processes import Process
 
 LAST = "last_checkpoint.pth"
 HEADER = {"kind": "training", "schema": 1}

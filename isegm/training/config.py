@@ -117,7 +117,7 @@ FREE = {
 
 @dataclass(frozen=True)
 class RunOptions:
-    """One call of train.py; ``cfg.run`` holds it.
+    """One call of ``isegm train``; ``cfg.run`` holds it.
 
     Attributes:
         script: the experiment file; its folder and name give the run folder's place.

@@ -18,10 +18,10 @@ from isegm.methods.base import ClickModel
 from isegm.training.batches import Batch, part_size
 from isegm.training.checkpoint import TrainState
 from isegm.training.config import TrainConfig
-from isegm.training.distributed import Process
 from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, first_clicks, rollout
 from isegm.training.step import TrainStep
 from isegm.utils.device import native_bf16
+from isegm.utils.processes import Process
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ class Learner:
         several = False
         if self.policy.extra_round:
             few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
-            several = not self.process.most(few)  # of the global batch, or the number of processes would change the training
+            # Of the global batch, or the number of processes would change the training.
+            several = not self.process.all_reduce_max(few)
         return draw_rounds(self.policy, self.config.seed, self.state.progress.step, several)
 
     def round(self, batch: Batch, rounds: int, restart: bool = False) -> tuple[Round, Tensor]:

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Click, Clicks
 from isegm.training.batches import Key
-from isegm.training.distributed import Process
 from isegm.training.rollout import ClickPolicy
 from isegm.utils.depth import deepest
+from isegm.utils.processes import Process
 
 
 class Indexed(Protocol):

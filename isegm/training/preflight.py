@@ -22,13 +22,13 @@ from torch.utils.data import Dataset
 from isegm.core.errors import IsegmError
 from isegm.training import initial, run_folder
 from isegm.training.batches import Batch, GlobalBatches, Loader, worker_count
-from isegm.training.distributed import Process, processes_here
 from isegm.training.learner import Learner, Learnt, split
 from isegm.training.logging import picture
 from isegm.training.meters import not_finite
 from isegm.training.rollout import draw_rounds, evaluating
 from isegm.utils import memory
 from isegm.utils.config import absolute
+from isegm.utils.processes import Process, processes_here
 from isegm.utils.vis import write_image
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Preflight:
                 learnt = learner.learn(batch, rounds)
                 memory.wait(self.process.device)
                 found.append(time.perf_counter() - started)
-                repeats = 1 if self.process.most(int(found[0] > 10)) else 3  # the same number on every process
+                repeats = 1 if self.process.all_reduce_max(int(found[0] > 10)) else 3  # the same number on every process
             seconds[rounds] = float(np.median(found))
         most = self.policy.max_rounds
         per_round = max(0.0, seconds[most] - seconds[0]) / most if most else 0.0

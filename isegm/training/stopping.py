@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from isegm.training.distributed import launched
+from isegm.utils.processes import launched, rank
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 CAN_HOLD_BACK = sys.platform != "win32"  # Windows has no signal masks, and does not signal process groups either
@@ -76,6 +76,6 @@ def stop_requests() -> Iterator[StopRequest]:
 
 def _say(message: str) -> None:
     """On process 0, past the log and its buffers: a signal may come while they are being written to, which Python forbids."""
-    if os.environ.get("RANK", "0") == "0":
+    if rank() == 0:
         with contextlib.suppress(OSError, ValueError):  # a notebook's stderr is no file
             os.write(sys.stderr.fileno(), f"{message}\n".encode())

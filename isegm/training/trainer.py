@@ -30,7 +30,6 @@ from isegm.methods.checkpoints import save_model
 from isegm.training import checkpoint, initial, run_folder
 from isegm.training.batches import GlobalBatches, Key, Loader, deaths_explained, held_out
 from isegm.training.config import RunOptions, TrainConfig
-from isegm.training.distributed import Process, joined
 from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
@@ -39,7 +38,9 @@ from isegm.training.preflight import Preflight
 from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
 from isegm.utils.config import absolute
+from isegm.utils.device import device_of_process
 from isegm.utils.overrides import override_config, override_spec
+from isegm.utils.processes import Process, joined
 
 log = logging.getLogger("isegm")
 Validate = Callable[[ClickModel, int], dict[str, float]]
@@ -90,7 +91,11 @@ class Trainer:
                 GPU within ``log_every`` steps.
             IsegmError: whatever else the user can mend.
         """
-        with joined(self.options.cpu, self.options.gpus) as process, stop_requests() as request, deaths_explained():
+        with (
+            joined(device_of_process(self.options.cpu, self.options.gpus)) as process,
+            stop_requests() as request,
+            deaths_explained(),
+        ):
             if self.options.check:
                 return Preflight(self, process).run()
             training = _Training(self, process, request)
@@ -183,7 +188,7 @@ class _Training:
         if self.process.first and time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
             wish = SAVE
         wish = max(wish, STOP * self.request.made, LOOK * self.broken)
-        agreed = self.process.most(wish)
+        agreed = self.process.all_reduce_max(wish)
         if agreed == LOOK or self.state.progress.step % self.config.log_every == 0:
             self._look()
         if agreed in (SAVE, STOP):
@@ -205,7 +210,7 @@ class _Training:
         own = means([values for _, values in rows])
         if not own:
             return
-        shared = dict(zip(own, (v / self.process.count for v in self.process.total(list(own.values()))), strict=True))
+        shared = dict(zip(own, (v / self.process.count for v in self.process.all_reduce_sum(list(own.values()))), strict=True))
         rates = {f"lr/group{i}": group["lr"] for i, group in enumerate(self.state.optimizer.param_groups)}
         self.log.scalars("train", shared | rates, self.state.progress.step)
 
@@ -230,7 +235,7 @@ class _Training:
             if self.trainer.data.val is not None:
                 entry |= self._held_out_losses(model)
             if self.trainer.validate is not None:
-                entry |= self.process.of_first(lambda: dict(self.trainer.validate(model, epoch)))
+                entry |= self.process.broadcast_from_rank0(lambda: dict(self.trainer.validate(model, epoch)))
         self.log.scalars("val", {k: v for k, v in entry.items() if k not in ("epoch", "step")}, self.state.progress.step)
         self.log.record(entry)
 
@@ -245,7 +250,7 @@ class _Training:
                 for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
         names = sorted({name for found in process.gather(list(sums)) for name in found})
-        totals = dict(zip(names, process.total([sums.get(name, 0.0) for name in names]), strict=True))
+        totals = dict(zip(names, process.all_reduce_sum([sums.get(name, 0.0) for name in names]), strict=True))
         samples = totals.pop("samples", 1.0)
         return {name: value / samples for name, value in totals.items()}
 
@@ -265,7 +270,7 @@ class _Training:
         if not checkpoint.finite(self.state.model):
             raise NonFiniteLoss(f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}")
         contents = self.identity | self.state.state_dict(self.process) | {"replay": self.replay.state_dict(self.process)}
-        self.process.of_first(lambda: self._write(contents, copy_as))  # a full disk is noticed by all at once
+        self.process.broadcast_from_rank0(lambda: self._write(contents, copy_as))  # a full disk is noticed by all at once
         self.last_save = time.monotonic()
 
     def _write(self, contents: dict[str, Any], copy_as: str | None) -> None:
@@ -291,11 +296,13 @@ class _Training:
         """Continue in the run folder of the checkpoint to resume, or make a new one."""
         options, cfg = self.trainer.options, self.trainer.cfg
         experiment = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
-        path = self.process.of_first(lambda: run_folder.find_checkpoint(experiment, options))
+        path = self.process.broadcast_from_rank0(lambda: run_folder.find_checkpoint(experiment, options))
         if path is None:
             make = lambda: run_folder.create(experiment, options.exp_name, options.script, self.trainer.settings())  # noqa: E731
-            return self.process.of_first(make)
-        saved = self.process.of_first(lambda: checkpoint.read_checkpoint(path))  # other machines may not see the file
+            return self.process.broadcast_from_rank0(make)
+        saved = self.process.broadcast_from_rank0(
+            lambda: checkpoint.read_checkpoint(path)
+        )  # other machines may not see the file
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
         if "replay" in saved:
@@ -305,4 +312,4 @@ class _Training:
             log.info("%s was written by %d processes: dropout draws anew", path, len(saved["random"]))
         if self.process.first:
             log.info("resuming %s at epoch %d, step %d", path, self.state.progress.epoch + 1, self.state.progress.step)
-        return self.process.of_first(lambda: run_folder.of_checkpoint(path))
+        return self.process.broadcast_from_rank0(lambda: run_folder.of_checkpoint(path))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Sequence
 
 import torch
 
 from isegm.core.errors import IsegmError
+from isegm.utils.processes import local_rank, world_size
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -34,6 +36,24 @@ def pick_device(cpu: bool = False, gpu: int | str | None = None, keep_memory: bo
             f"--gpus names GPU {index}, but this machine has {torch.cuda.device_count()}; use --cpu or another number"
         )
     return torch.device("cuda", index)
+
+
+def device_of_process(cpu: bool = False, gpus: Sequence[int] = ()) -> torch.device:
+    """The device of this process where every process of a machine has one of its own.
+
+    Args:
+        gpus: the GPUs of this machine to use, in the order of its processes (default: all).
+
+    Raises:
+        IsegmError: there are more processes than ``gpus``, or a GPU is missing.
+    """
+    local, count = local_rank(), world_size()
+    if gpus and local >= len(gpus):
+        raise IsegmError(
+            f"process {local} of this machine has no GPU: --gpus names {len(gpus)}, {count} processes were started"
+        )
+    gpu = gpus[local] if gpus else local if count > 1 and torch.cuda.is_available() else None
+    return pick_device(cpu, None if cpu else gpu)
 
 
 def keep_freed_memory() -> bool:

@@ -1,15 +1,15 @@
 """The check of data sets, on miniature copies, good and broken."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from easydict import EasyDict
 from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, starter, write
 
+from isegm.cli import check_data
+from isegm.cli.commands import parser_of
 from isegm.data.catalogue import CATALOGUE
 from isegm.data.checking import check, fingerprint, spread
 from isegm.data.conversion.coco_lvis import SUMMARY
@@ -18,23 +18,16 @@ from isegm.data.evaluation_sets import evaluation_sets
 from isegm.utils.config import REPOSITORY, load_config
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    described = importlib.util.spec_from_file_location("check_data", REPOSITORY / "scripts" / "check_data.py")
-    module = importlib.util.module_from_spec(described)
-    described.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def checked(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run the script on the data in ``tmp_path``: whether all is well, and what it says."""
+def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Run the command on the data in ``tmp_path``: whether all is well, and what it says."""
     lines = [f"{key}: {folder}" for key, folder in (("SBD_PATH", "SBD"), ("COCO_LVIS_PATH", "CL"), ("PASCALVOC_PATH", "VOC"))]
     (tmp_path / "config.yml").write_text("\n".join([*lines, "GRABCUT_PATH: GrabCut", "EXPS_PATH: experiments"]))
 
     def run(*arguments: str) -> tuple[bool, str]:
-        monkeypatch.setattr("sys.argv", ["check_data.py", *arguments, "--config-path", str(tmp_path / "config.yml")])
-        return script.main(), capsys.readouterr().out
+        arguments = (*arguments, "--config-path", str(tmp_path / "config.yml"))
+        status = check_data.main(parser_of("check-data").parse_args(arguments))
+        return status == 0, capsys.readouterr().out
 
     return run
 
@@ -154,17 +147,17 @@ def test_fingerprints_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> No
     assert found != {fingerprint(tmp_path / "nothing", places)}
 
 
-def test_evaluation_sets_that_share_a_folder_and_organs(script: ModuleType, tmp_path: Path) -> None:
+def test_evaluation_sets_that_share_a_folder_and_organs(tmp_path: Path) -> None:
     """COCO's categories are here once their annotations are; an organ is here once its folder is."""
     sets = {data_set.name: data_set for data_set in CATALOGUE}
     (tmp_path / "COCO" / "annotations").mkdir(parents=True)
     cfg = EasyDict(config_path="config.yml", COCO_PATH=str(tmp_path / "COCO"), LIVER_PATH=str(tmp_path / "liver"))
-    assert not script.is_here(sets["COCO_categories"], cfg)
+    assert not check_data.is_here(sets["COCO_categories"], cfg)
     (tmp_path / "COCO" / "annotations" / "instances_val2017.json").write_text("{}")
-    assert script.is_here(sets["COCO_categories"], cfg)
-    assert not script.is_here(sets["liver"], cfg)
+    assert check_data.is_here(sets["COCO_categories"], cfg)
+    assert not check_data.is_here(sets["liver"], cfg)
     for folder in ("images", "masks"):
         write(tmp_path / "liver" / folder / "a.png", rectangle(1, 1, 5, 5, value=255))
-    assert script.is_here(sets["liver"], cfg)
+    assert check_data.is_here(sets["liver"], cfg)
     found = check(sets["liver"], sets["liver"].parts[0], cfg, None)
     assert (found.length, found.problems) == (1, [])

@@ -1,13 +1,16 @@
 """What the documentation names exists: files it links to, scripts and experiments it runs, and their flags."""
 
-import importlib.util
+import argparse
+import functools
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from isegm.training.flags import FLAGS
+from isegm.cli.commands import parser_of, summaries
 from isegm.utils.config import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -17,8 +20,8 @@ FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # Something that looks like a file of this repository; templates (<name>, NNN, *) and data folders are no such thing.
 NAMED = re.compile(r"(?<![\w/.])((?:isegm|tests|scripts|models|configs|docs|assets)/[\w/.-]*\w|train\.py)(?![\w/*<{])")
 INTRODUCED = re.compile(r"<!-- file: (\S+) -->")
-SHARED = ("isegm.inference.flags",)  # modules that add flags to the parsers of scripts which import them
-ENTRY = re.compile(r"^(?:python|torchrun --nproc-per-node \d+) (train\.py|scripts/\w+\.py)\b(.*)$", re.MULTILINE)
+RUNNER = r"(?:python|torchrun(?: --[\w-]+ \d+)+) "
+ENTRY = re.compile(rf"^(?:{RUNNER})?(train\.py|scripts/\w+\.py|(?:-m )?isegm [a-z-]+)\b(.*)$", re.MULTILINE)
 FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)")
 # Flags that no argparse parser of this repository knows: of other programs that pages mention.
 TORCHRUN = {"--nnodes", "--node-rank", "--nproc-per-node", "--master-addr", "--master-port", "--max-restarts", "--standalone"}
@@ -32,14 +35,27 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def flags_of(script: str) -> set[str]:
-    """The flags that a script's source adds to its parser, or that of a module in ``SHARED`` which it imports."""
-    text = (REPOSITORY / script).read_text()
-    imported = [module for module in SHARED if f"from {module} import" in text]
-    text += "".join((REPOSITORY / f"{module.replace('.', '/')}.py").read_text() for module in imported)
+@functools.cache
+def flags_of(entry: str) -> set[str]:
+    """The flags of a command (``isegm NAME``, or a script that is its door), or of another script.
+
+    Importing every script is slow: of those that are no door, the source is read.
+    """
+    name = entry.rpartition(" ")[2] if "isegm " in entry else None
+    text = "" if name else (REPOSITORY / entry).read_text()
+    if door := re.search(r'run_command\("([\w-]+)"', text):
+        name = door[1]
+    if name:
+        return flags_of_parser(parser_of(name))
     added = re.findall(r"\badd(?:_argument)?\(((?:\s*\"--[\w-]+\",?)+)", text)
-    shared = {"--with-prev-mask", *(f"--{flag.name}" for flag in FLAGS)} if script == "train.py" else set()
-    return {"--help"} | shared | {flag for group in added for flag in FLAG.findall(group)}
+    return {"--help"} | {flag for group in added for flag in FLAG.findall(group)}
+
+
+def flags_of_parser(parser: argparse.ArgumentParser) -> set[str]:
+    flags = {name for action in parser._actions for name in action.option_strings}
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    below = [flags_of_parser(part) for group in groups for part in group.choices.values()]
+    return flags.union(*below)
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +101,22 @@ def test_flags_in_prose_belong_to_some_script(page: Path, every_flag: set[str]) 
 
 
 def test_the_flags_found_in_source_are_those_of_the_parser() -> None:
-    """``flags_of`` reads source because importing every script is slow; one of them shows that it reads right."""
-    described = importlib.util.spec_from_file_location("train_script", REPOSITORY / "train.py")
-    script = importlib.util.module_from_spec(described)
-    described.loader.exec_module(script)
-    for flag in flags_of("train.py") - {"--help"}:
-        alone = ("--cpu", "--check", "--first-click-center", "--with-prev-mask")
-        value = [] if flag in alone else {"--amp": ["off"], "--batch-size": ["1"]}.get(flag, ["1"])
-        script.parse_arguments(["models/x.py", flag, *value])
-    with pytest.raises(SystemExit):
-        script.parse_arguments(["models/x.py", "--no-such-flag"])
+    """Where ``flags_of`` reads source, one script shows that it reads right."""
+    script = "scripts/quickstart.py"
+    told = subprocess.run([sys.executable, REPOSITORY / script, "--help"], check=True, capture_output=True, text=True).stdout
+    assert flags_of(script) == set(FLAG.findall(told.partition("options:")[2]))
+
+
+def test_the_page_of_commands_lists_all_of_them() -> None:
+    rows = re.findall(r"^\| `isegm ([\w-]+)` \| `([\w./]+)` \| (.+) \|$", (REPOSITORY / "docs/commands.md").read_text(), re.M)
+    assert {name: summary for name, _, summary in rows} == summaries()
+    for name, door, _ in rows:
+        assert f'run_command("{name}"' in (REPOSITORY / door).read_text()
+
+
+def test_doors_have_the_flags_of_their_commands() -> None:
+    assert flags_of("scripts/convert_annotations.py") == flags_of("isegm convert-annotations") > {"--help", "--split"}
+    assert flags_of("train.py") == flags_of("-m isegm train") > {"--gpus", "--mid-ch", "--with-prev-mask"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

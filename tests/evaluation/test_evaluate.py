@@ -10,8 +10,8 @@ from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import CorruptSample
-from isegm.evaluation.engine import EngineSettings
 from isegm.evaluation.evaluate import evaluate
+from isegm.evaluation.lockstep import LockStepSettings
 from isegm.evaluation.metrics import clicks_to_reach, mask_iou, noc, summarise
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
@@ -23,7 +23,7 @@ WHOLE = Protocol("test", 1, zoom=None)
 
 def run(model: ClickModel, samples: list, protocol: Protocol = WHOLE, **settings: int):
     predictor = protocol.predictor(model)
-    return evaluate(predictor, Listed(samples), protocol, settings=EngineSettings(**settings))
+    return evaluate(predictor, Listed(samples), protocol, settings=LockStepSettings(**settings))
 
 
 def test_a_perfect_predictor_needs_one_click() -> None:

@@ -16,7 +16,7 @@ from isegm.core import boxes
 from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import Sample
-from isegm.evaluation.engine import Clock, Engine, EngineSettings
+from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.methods.base import ClickModel
@@ -116,7 +116,7 @@ def test_clicks_and_ious_are_those_of_the_reference(kind: str, prev: str, init: 
     if how == "sequential":
         [(_, record)] = play_sequentially(predictor, dataset, PROTOCOL, [0], Clock())
     else:
-        [(_, record)] = Engine(predictor, dataset, PROTOCOL, Clock(), EngineSettings(threads=1)).run([0])
+        [(_, record)] = LockStep(predictor, dataset, PROTOCOL, Clock(), LockStepSettings(threads=1)).run([0])
     clicks, ious = expected((kind, prev, init))
     assert list(record.clicks) == clicks
     assert np.round(record.ious, 4) == pytest.approx(ious, abs=1e-6)

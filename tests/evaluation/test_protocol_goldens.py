@@ -8,7 +8,7 @@ import pytest
 from probe import ProbeNet, probe_gt, probe_image
 
 from isegm.core.samples import Sample
-from isegm.evaluation.engine import Clock, Engine, EngineSettings
+from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.inference.protocol import fixed_size, load_protocol
 
 # (ignore ring, previous mask, zoom): sign(row,col)IoU
@@ -59,7 +59,7 @@ def test_clicks_and_ious_are_those_of_the_reference(ignore: str, prev: str, zoom
     protocol = replace(protocol, zoom=None) if zoom == "none" else fixed_size(protocol, zoom)
     predictor = protocol.predictor(ProbeNet(prev == "y"))
     dataset = OneSample(Sample(probe_image(), probe_gt(ignore == "y"), "probe"))
-    [(_, record)] = Engine(predictor, dataset, protocol, Clock(), EngineSettings(threads=1)).run([0])
+    [(_, record)] = LockStep(predictor, dataset, protocol, Clock(), LockStepSettings(threads=1)).run([0])
     expected = re.findall(r"([+-])\((\d+),(\d+)\)([\d.]+)", SEQUENCES[ignore, prev, zoom])
     assert [(int(y), int(x), int(sign == "+")) for sign, y, x, _ in expected] == list(record.clicks)
     assert np.round(record.ious, 4) == pytest.approx([float(iou) for *_, iou in expected], abs=1e-6)

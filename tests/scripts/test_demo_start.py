@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
-import sys
 
 import pytest
 
+from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
 from isegm.methods.checkpoints import find_checkpoint
-from isegm.utils.config import REPOSITORY, load_config
-from isegm.utils.experiment import load_experiment
+from isegm.utils.config import load_config
 from isegm.utils.files import sha256_of
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
-DEMO = load_experiment(REPOSITORY / "scripts/demo.py")
+DEMO = importlib.import_module("isegm.cli.demo")
 
 
 @pytest.mark.parametrize("words", [[], ["--checkpoint", "starter"]])
-def test_the_starter_answers_unless_told_otherwise(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["demo.py", "--cpu", *words])
-    served = DEMO.served(DEMO.parse_args(), load_config())
+def test_the_starter_answers_unless_told_otherwise(words: list[str]) -> None:
+    served = DEMO.served(parser_of("demo").parse_args(["--cpu", *words]), load_config())
     assert served.checkpoint["sha256"] == sha256_of(find_checkpoint({}, "starter"))
     assert served.protocol == {"name": "starter", "dataset": None, "label": "starter v1"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.methods.checkpoints import save_model
@@ -26,16 +27,12 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Run:
-    """Call a script in this process, which saves the imports; what it prints comes back."""
+def script(capsys: pytest.CaptureFixture) -> Run:
+    """Call a command in this process, which saves the imports; what it prints comes back."""
 
     def called(name: str, *args: object) -> str:
-        described = importlib.util.spec_from_file_location(name, REPOSITORY / "scripts" / f"{name}.py")
-        module = importlib.util.module_from_spec(described)
-        monkeypatch.setitem(sys.modules, name, module)
-        described.loader.exec_module(module)
-        monkeypatch.setattr(sys, "argv", [name, *map(str, args)])
-        module.main()
+        module = importlib.import_module(f"isegm.cli.{name}")
+        module.main(parser_of(name.replace("_", "-")).parse_args([*map(str, args)]))
         return capsys.readouterr().out
 
     return called
@@ -74,7 +71,7 @@ def test_the_whole_way(script: Run, task: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yml").write_text(f"EXPS_PATH: {tmp_path}\nWEIGHTS_PATH: {tmp_path}\nLIVER_PATH: {slices}\n")
     where = ("--cpu", "--config-path", tmp_path / "config.yml", "--logs-path", tmp_path / "logs")
     play = ("--checkpoint", "tiny.safetensors", "--datasets", "liver", "--n-clicks", 2, "--vis-preds", "--eval-mode", "fixed64")
-    script("evaluate_model", "NoBRS", *play, *where)
+    script("evaluate", "NoBRS", *play, *where)
     predictions = tmp_path / "logs" / "predictions" / "liver"
     assert len(list(predictions.glob("*/mask.png"))) == count
 

@@ -1,15 +1,13 @@
-"""evaluate_model.py: whatever moves a number stands in the label of the protocol."""
+"""isegm evaluate: whatever moves a number stands in the label of the protocol."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-
 import pytest
 
+from isegm.cli.commands import parser_of
+from isegm.cli.evaluate import chosen_protocol
 from isegm.core.errors import IsegmError
 from isegm.inference.protocol import Protocol, load_protocol
-from isegm.utils.config import REPOSITORY
 
 
 @pytest.mark.parametrize(
@@ -25,27 +23,23 @@ from isegm.utils.config import REPOSITORY
         ("--print-ious --target-iou 0.9", "ritm v1"),
     ],
 )
-def test_labels(monkeypatch: pytest.MonkeyPatch, flags: str, label: str) -> None:
-    assert chosen(monkeypatch, flags).label == label
+def test_labels(flags: str, label: str) -> None:
+    assert chosen(flags).label == label
 
 
 @pytest.mark.parametrize("iou", ["0", "-0.5", "1.5", "85", "nan"])
-def test_an_iou_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, iou: str) -> None:
+def test_an_iou_that_is_none_is_refused(iou: str) -> None:
     with pytest.raises(IsegmError, match="expected an IoU above 0 and at most 1"):
-        chosen(monkeypatch, f"--target-iou={iou}")
+        chosen(f"--target-iou={iou}")
     with pytest.raises(IsegmError, match="stop_iou"):
         load_protocol("ritm").changed(stop_iou=float(iou))
 
 
 @pytest.mark.parametrize(("iou", "stop"), [("1", 1), ("1.01", 1.01), ("0.001", 0.8)])
-def test_an_iou_that_is_one(monkeypatch: pytest.MonkeyPatch, iou: str, stop: float) -> None:
-    assert chosen(monkeypatch, f"--target-iou={iou}").stop_iou == stop
+def test_an_iou_that_is_one(iou: str, stop: float) -> None:
+    assert chosen(f"--target-iou={iou}").stop_iou == stop
 
 
-def chosen(monkeypatch: pytest.MonkeyPatch, flags: str) -> Protocol:
-    described = importlib.util.spec_from_file_location("evaluate_model", REPOSITORY / "scripts" / "evaluate_model.py")
-    script = importlib.util.module_from_spec(described)
-    monkeypatch.setitem(sys.modules, "evaluate_model", script)  # dataclasses look their module up
-    described.loader.exec_module(script)
-    monkeypatch.setattr("sys.argv", ["evaluate_model.py", "NoBRS", "--checkpoint", "model.safetensors", *flags.split()])
-    return script.chosen_protocol(script.parse_args(), "ritm")
+def chosen(flags: str) -> Protocol:
+    words = ["NoBRS", "--checkpoint", "model.safetensors", *flags.split()]
+    return chosen_protocol(parser_of("evaluate").parse_args(words), "ritm")

@@ -3,51 +3,51 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from layouts import picture, write
 
+from isegm.cli.commands import parser_of, run_command
+from isegm.cli.evaluate import checkpoint_path
 from isegm.core.errors import IsegmError
 from isegm.methods.checkpoints import find_checkpoint
-from isegm.utils.config import REPOSITORY, load_config
-from isegm.utils.experiment import load_experiment
+from isegm.utils.config import load_config
 
 STARTER = find_checkpoint({}, "starter")
 
 
-def script(name: str, monkeypatch: pytest.MonkeyPatch, *words: object) -> ModuleType:
-    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
-    return load_experiment(REPOSITORY / "scripts" / f"{name}.py")
+def run(name: str, *words: object) -> None:
+    assert run_command(name, [*map(str, words)]) == 0
+
+
+def evaluated(*words: object) -> Path:
+    return checkpoint_path(parser_of("evaluate").parse_args(["NoBRS", *map(str, words)]), load_config())
 
 
 @pytest.mark.parametrize("words", [(), ("--checkpoint", "starter")])
-def test_try_clicks(words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_try(words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     image, probs = write(tmp_path / "photo.png", picture(48, 64)), tmp_path / "probs.npy"
     words = ("--image", image, "--clicks", "20,30,1", "--save-probs", probs, "--cpu", *words)
-    script("try_clicks", monkeypatch, *words).main()
+    run("try", *words)
     assert f"checkpoint {STARTER} (isegm), protocol starter v1, NoBRS" in capsys.readouterr().out
     assert np.load(probs).shape == (1, 48, 64)
 
 
 @pytest.mark.parametrize("words", [(), ("--checkpoint", "starter")])
-def test_evaluate_model(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("evaluate_model", monkeypatch, "NoBRS", *words)
-    assert module.checkpoint_path(module.parse_args(), load_config()) == STARTER
+def test_evaluate(words: tuple[str, ...]) -> None:
+    assert evaluated(*words) == STARTER
 
 
-def test_a_folder_of_models_needs_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("evaluate_model", monkeypatch, "NoBRS", "--model_dir", tmp_path)
+def test_a_folder_of_models_needs_a_name(tmp_path: Path) -> None:
     with pytest.raises(IsegmError, match="--checkpoint"):
-        module.checkpoint_path(module.parse_args(), load_config())
+        evaluated("--model_dir", tmp_path)
 
 
-def test_measure_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed(tmp_path: Path) -> None:
     words = ("--cpu", "--size", "64,96", "--repeats", 1, "--objects", 1, "--save-json", tmp_path / "speed.json")
-    script("measure_speed", monkeypatch, *words).main()
+    run("speed", *words)
     speed = json.loads((tmp_path / "speed.json").read_text())
     assert (speed["model"], speed["protocol"]) == ("starter", "starter v1")
     assert speed["parameters"] <= 5e6

@@ -15,9 +15,9 @@ from isegm.methods.checkpoints import load_model
 from isegm.training.batches import GlobalBatches, part_size
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.config import TrainConfig
-from isegm.training.distributed import Process
 from isegm.training.learner import Learner, split
 from isegm.training.rollout import ClickPolicy
+from isegm.utils.processes import Process
 
 WORDS = ["--batch-size", "8", "--set", "train.log_every=1"]
 

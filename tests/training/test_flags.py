@@ -1,4 +1,4 @@
-"""Flags of train.py that stand for overrides."""
+"""Flags of isegm train that stand for overrides."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from isegm.cli.train_flags import FLAGS, add_short_flags, given_flags
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build
 from isegm.methods.fcfi import fcfi_hrnet, fcfi_r101
 from isegm.methods.ritm import ritm_hrnet
-from isegm.training.flags import FLAGS, add_flags, given_flags
 from isegm.utils.overrides import override_spec
 
 SCRIPT = Path("models/some/script.py")
@@ -20,7 +20,7 @@ SCRIPT = Path("models/some/script.py")
 
 def given(line: str, model: Spec | None) -> dict[str, dict[str, Any]]:
     parser = argparse.ArgumentParser()
-    add_flags(parser)
+    add_short_flags(parser)
     return given_flags(parser.parse_args(line.split()), model, SCRIPT)
 
 
@@ -66,5 +66,5 @@ def test_a_network_without_feedback_has_nothing_to_set(line: str) -> None:
     for model in (ritm_hrnet(), None):
         with pytest.raises(IsegmError, match=rf"{line.split()[0]} sets model\.feedback\..* of {SCRIPT} does not have"):
             given(line, model)
-    with pytest.raises(IsegmError, match="cannot be told to take the previous mask"):
+    with pytest.raises(IsegmError, match="cannot take the previous mask"):
         given("--with-prev-mask", None)

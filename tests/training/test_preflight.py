@@ -11,8 +11,8 @@ from torch import nn
 
 from isegm.core.errors import IsegmError
 from isegm.training import preflight
-from isegm.training.distributed import Process
 from isegm.training.rollout import ClickPolicy
+from isegm.utils.processes import Process
 
 
 def said(caplog):

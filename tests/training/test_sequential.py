@@ -8,11 +8,11 @@ import torch
 
 from isegm.methods import ritm
 from isegm.training.config import TrainConfig
-from isegm.training.distributed import Process
 from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.rollout import ClickPolicy, next_clicks
 from isegm.training.sequential import sequential_clicks, sequential_step
+from isegm.utils.processes import Process
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """train.py as a user calls it: one process, many, torchrun, signals, mistakes."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -10,6 +9,8 @@ import pytest
 import torch
 from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train, wait_for
 
+from isegm.cli import train as cli_train
+from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
 from isegm.training.batches import GlobalBatches, held_out
 from isegm.training.checkpoint import read_checkpoint
@@ -78,14 +79,14 @@ def test_a_mistake_gets_one_readable_line(tmp_path):
     assert said == "error: unknown key in section train 'batchsize'; did you mean batch_size or micro_batch?\n"
 
 
-@pytest.fixture
-def script(monkeypatch, tmp_path):
-    """train.py as a module, so that a mistake costs no new process."""
+@pytest.fixture(autouse=True)
+def experiments(monkeypatch, tmp_path):
     monkeypatch.setenv("TOY_EXPERIMENTS", str(tmp_path))
-    described = importlib.util.spec_from_file_location("train_script", ROOT / "train.py")
-    module = importlib.util.module_from_spec(described)
-    described.loader.exec_module(module)
-    return module
+
+
+def called(*words):
+    """The command in this process, so that a mistake costs no new one."""
+    cli_train.train(parser_of("train").parse_args([*map(str, words)]))
 
 
 @pytest.mark.parametrize(
@@ -101,33 +102,34 @@ def script(monkeypatch, tmp_path):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_mistakes_say_what_to_do(script, words, message):
+def test_mistakes_say_what_to_do(words, message):
     with pytest.raises(IsegmError, match=message):
-        script.train(script.parse_arguments([*map(str, words), "--cpu"]))
+        called(*words, "--cpu")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [(["--gpus", "a,b"], "expected numbers like 0,1"), (["--gpus", "0,1", "--ngpus", "3"], "disagree")],
-)
-def test_wrong_devices_are_refused(script, words, message, capsys):
+def test_gpus_that_are_no_numbers_are_refused(capsys):
     with pytest.raises(SystemExit):
-        script.parse_arguments(["models/x.py", *words])
-    assert message in capsys.readouterr().err
+        called("models/x.py", "--gpus", "a,b")
+    assert "expected numbers like 0,1" in capsys.readouterr().err
+
+
+def test_numbers_of_gpus_that_disagree_are_refused():
+    with pytest.raises(IsegmError, match="disagree"):
+        called("models/x.py", "--gpus", "0,1", "--ngpus", "3")
 
 
 @pytest.mark.skipif(torch.cuda.device_count() > 7, reason="this machine has the GPU")
-def test_a_gpu_that_is_not_there(script):
+def test_a_gpu_that_is_not_there():
     with pytest.raises(IsegmError, match="--gpus names GPU 7"):
-        script.train(script.parse_arguments([str(SCRIPT), "--gpus", "7"]))
+        called(SCRIPT, "--gpus", "7")
 
 
-def test_short_flags_are_overrides(script, monkeypatch):
+def test_short_flags_are_overrides(monkeypatch):
     seen = []
-    monkeypatch.setattr(script, "load_experiment", lambda path: SimpleNamespace(main=seen.append))
+    monkeypatch.setattr(cli_train, "load_experiment", lambda path: SimpleNamespace(main=seen.append))
     words = "x.py --batch-size 8 --lr 0.1 --seed 3 --set train.clip=1 --set data.crop=[64,64] --local_rank 1"
     words += " --resume-exp 004 --resume-prefix 010 --ngpus 2"
-    script.train(script.parse_arguments(words.split()))
+    called(*words.split())
     cfg = seen[0]
     assert cfg.overrides.train == {"batch_size": 8, "lr": 0.1, "seed": 3, "clip": 1}
     assert cfg.overrides.data == {"crop": [64, 64], "seed": 3}

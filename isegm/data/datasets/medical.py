@@ -1,4 +1,4 @@
-"""Organs in slices of CT and MRI volumes, as scripts/extract_slices.py writes them.
+"""Organs in slices of CT and MRI volumes, as ``isegm extract-slices`` writes them.
 
 Layout: ``images/*`` and ``masks/*``, matched by stem; a mask is above 128 on the object. Folders of JPEG masks made by the
 medical fork of EMC-Click have the same layout and can be read, but what it lost is lost: see docs/medical.md.

@@ -176,7 +176,7 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
 
 
 def mask_file(folder: Path, id_: str) -> Path | None:
-    """The mask of a slice: ``<id>.png``, or ``<id>/mask.png`` as evaluate_model.py --vis-preds writes it; None if missing."""
+    """The mask of a slice: ``<id>.png``, or ``<id>/mask.png`` as ``isegm evaluate --vis-preds`` writes it; None if missing."""
     return next((path for path in (folder / f"{id_}.png", folder / id_ / "mask.png") if path.exists()), None)
 
 

@@ -1,4 +1,4 @@
-"""Flags of train.py that are short for ``--set``: the names that RITM and FCFI have for settings of an experiment."""
+"""Flags of ``isegm train`` that are short for ``--set``: RITM's and FCFI's names for settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from isegm.utils.overrides import Overrides
 
 @dataclass(frozen=True)
 class Flag:
-    """``--name VALUE`` stands for ``--set section.key=VALUE``; without a type it takes no value and sets true."""
+    """``--name VALUE`` stands for ``--set section.key=VALUE``.
+
+    Without a type it takes no value and sets true.
+    """
 
     name: str
     section: str
@@ -24,22 +27,51 @@ class Flag:
 
 FLAGS = (
     Flag("max-num-next-clicks", "clicks", "max_rounds", int, "simulated corrections at most"),
-    Flag("checkpoint-interval", "train", "checkpoint_interval", int, "epochs between checkpoints that are kept"),
-    Flag("first-click-center", "data", "first_click_center", None, "the first sampled click lies in the middle of the object"),
-    Flag("update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"),
-    Flag("expansion-ratio", "model", "feedback.expansion", float, "FCFI: size of the window around a click, over the view's"),
+    Flag(
+        "checkpoint-interval",
+        "train",
+        "checkpoint_interval",
+        int,
+        "epochs between checkpoints that are kept",
+    ),
+    Flag(
+        "first-click-center",
+        "data",
+        "first_click_center",
+        None,
+        "the first sampled click lies in the middle of the object",
+    ),
+    Flag(
+        "update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"
+    ),
+    Flag(
+        "expansion-ratio",
+        "model",
+        "feedback.expansion",
+        float,
+        "FCFI: size of the window around a click, over the view's",
+    ),
     Flag("mid-ch", "model", "feedback.width", int, "FCFI: channels of the feedback modules"),
 )
-PREVIOUS_MASK = {"prev_mask": True, "fusion.in_channels": 3, "feedback.coords": 3}  # what shows it to a network
+PREVIOUS_MASK = {
+    "prev_mask": True,
+    "fusion.in_channels": 3,
+    "feedback.coords": 3,
+}  # what shows it to a network
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_short_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag can be written with hyphens, or with underscores as the original scripts do."""
     for flag in FLAGS:
         names = dict.fromkeys((f"--{flag.name}", f"--{flag.name.replace('-', '_')}"))
         kind = {"action": "store_true"} if flag.kind is None else {"type": flag.kind}
         parser.add_argument(*names, **kind, help=flag.note)
-    parser.add_argument("--with-prev-mask", "--with_prev_mask", action="store_true", help="show the network the previous mask")
+    parser.add_argument(
+        "--with-prev-mask",
+        "--with_prev_mask",
+        action="store_true",
+        help="show the network the previous mask",
+    )
 
 
 def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> Overrides:
@@ -59,7 +91,8 @@ def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> O
             continue
         if flag.section == "model" and flag.key not in known:
             raise IsegmError(
-                f"--{flag.name} sets model.{flag.key}, which the network of {script} does not have; leave it out, or train an"
+                f"--{flag.name} sets model.{flag.key}, which the network of {script} does not have;"
+                " leave it out, or train an"
                 " experiment of models/fcfi"
             )
         changes.setdefault(flag.section, {})[flag.key] = value
@@ -67,7 +100,8 @@ def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> O
         shown = {path: value for path, value in PREVIOUS_MASK.items() if path in known}
         if not shown:
             raise IsegmError(
-                f"--with-prev-mask: the network of {script} cannot be told to take the previous mask; leave it out"
+                f"--with-prev-mask: the network of {script} cannot take the previous mask;"
+                " leave it out"
             )
         changes.setdefault("model", {}).update(shown)
     return changes

@@ -1,6 +1,6 @@
-"""The lock-step engine: many objects are played at once, and those whose views have the same size share forward passes.
+"""Lock-step evaluation: many objects are played at once, and those whose views have the same size share forward passes.
 
-Objects wait in groups by view size. The engine always answers the fullest group, while threads look at the answers before
+Objects wait in groups by view size. ``LockStep`` always answers the fullest group, while threads look at the answers before
 (IoU, next click, next view) and decode the objects that come next. On a CPU a few passes of one view each run side by side,
 which uses its cores better than sharing out every layer. Which objects share a pass depends only on their order, so a run can
 be repeated exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
@@ -61,7 +61,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class EngineSettings:
+class LockStepSettings:
     """How the work is laid out; no result depends on it beyond float rounding.
 
     Attributes:
@@ -77,7 +77,7 @@ class EngineSettings:
     passes: int = 1
 
     @classmethod
-    def suited_to(cls, device: torch.device) -> EngineSettings:
+    def suited_to(cls, device: torch.device) -> LockStepSettings:
         """A window that fills the passes of a GPU; a CPU gains nothing from batches, and a small one keeps memory low."""
         if device.type == "cuda":
             return cls(window=1024, threads=8, ahead=64)
@@ -88,7 +88,7 @@ class EngineSettings:
 
 @dataclass
 class Seat:
-    """One object in play. Only the engine changes it, one stage at a time."""
+    """One object in play. Only ``LockStep`` changes it, one stage at a time."""
 
     index: int
     sample: Sample
@@ -104,7 +104,7 @@ class Seat:
         return ObjectRecord(self.sample.id, clicks, tuple(self.ious), tuple(self.seconds))
 
 
-class Engine:
+class LockStep:
     """Plays objects of one data set under one protocol; ``run`` may be used once.
 
     Args:
@@ -117,11 +117,11 @@ class Engine:
         dataset: EvalDataset,
         protocol: Protocol,
         clock: Clock,
-        settings: EngineSettings | None = None,
+        settings: LockStepSettings | None = None,
         observer: Observer | None = None,
     ) -> None:
         self.predictor, self.dataset, self.protocol, self.clock = predictor, dataset, protocol, clock
-        self.settings = settings or EngineSettings.suited_to(predictor.device)
+        self.settings = settings or LockStepSettings.suited_to(predictor.device)
         self.observer = observer
 
     def run(self, indices: Sequence[int]) -> Iterator[tuple[int, ObjectRecord | Skipped]]:

@@ -1,4 +1,4 @@
-"""The lock-step engine against the sequential yardstick, records that survive a kill, and shards that merge."""
+"""Lock-step evaluation against the sequential yardstick, and records that survive a kill."""
 
 import json
 import os
@@ -18,12 +18,11 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import Sample
-from isegm.evaluation.engine import EngineSettings, Skipped
 from isegm.evaluation.evaluate import Run, evaluate
+from isegm.evaluation.lockstep import LockStepSettings, Skipped
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.sequential import play_sequentially, whole_image_click
-from isegm.evaluation.shards import Shard, joined_shard
 from isegm.evaluation.user import next_click
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
@@ -31,6 +30,7 @@ from isegm.inference.speed import for_evaluation
 from isegm.inference.zoom import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import tiny
+from isegm.utils.processes import joined
 
 PROTOCOL = load_protocol("ritm").changed(max_clicks=5)
 IDENTITY = {"protocol": "ritm v1", "checkpoint": "ab" * 32}
@@ -52,7 +52,7 @@ def test_lock_step_gives_the_clicks_of_the_sequential_loop(window: int, passes: 
     slow = PROTOCOL.predictor(model.reference())
     expected = evaluate(slow, dataset, PROTOCOL, player=partial(play_sequentially, slow, dataset, PROTOCOL)).objects
     fast = PROTOCOL.predictor(for_evaluation(model), max_pixels=4 * 400 * 400)
-    found = evaluate(fast, dataset, PROTOCOL, settings=EngineSettings(window=window, passes=passes)).objects
+    found = evaluate(fast, dataset, PROTOCOL, settings=LockStepSettings(window=window, passes=passes)).objects
     for a, b in zip(expected, found, strict=True):
         assert a.clicks == b.clicks
         assert a.ious == pytest.approx(b.ious, abs=1e-4)
@@ -91,7 +91,7 @@ def test_views_of_equal_size_share_passes() -> None:
     model = Counting()
     predictor = Predictor(model, WholeImage(), max_pixels=10**9)
     one_click = Protocol("test", 1, zoom=None, max_clicks=1)
-    evaluate(predictor, Listed(samples(9)), one_click, settings=EngineSettings(window=99))
+    evaluate(predictor, Listed(samples(9)), one_click, settings=LockStepSettings(window=99))
     assert model.passes == [3, 3, 3]
 
 
@@ -111,7 +111,7 @@ def test_passes_run_side_by_side_and_leave_the_number_of_threads_as_it_was() -> 
     try:
         predictor = Predictor(Meeting(), WholeImage())
         one_click = Protocol("test", 1, zoom=None, max_clicks=1)
-        result = evaluate(predictor, Listed(samples(4)), one_click, settings=EngineSettings(passes=2))
+        result = evaluate(predictor, Listed(samples(4)), one_click, settings=LockStepSettings(passes=2))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
@@ -122,7 +122,7 @@ def test_without_memory_a_pass_is_split() -> None:
     model = Counting(room=2)
     predictor = Predictor(model, WholeImage(), max_pixels=10**9)
     one_click = Protocol("test", 1, zoom=None, max_clicks=1)
-    result = evaluate(predictor, Listed(samples(9)), one_click, settings=EngineSettings(window=99))
+    result = evaluate(predictor, Listed(samples(9)), one_click, settings=LockStepSettings(window=99))
     assert len(result.objects) == 9
     assert sum(model.passes) == 9
     with pytest.raises(IsegmError, match="no memory for a single view"):
@@ -146,7 +146,7 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
     made = [painted(i) for i in range(6)]
     protocol = Protocol("test", 1, zoom=None, max_clicks=3)
     predictor = Predictor(Painted(wait=1), WholeImage())
-    settings = EngineSettings(window=1, threads=1, ahead=0)
+    settings = LockStepSettings(window=1, threads=1, ahead=0)
     with pytest.raises(KeyboardInterrupt):
         evaluate(predictor, Interrupting(made, 4), protocol, settings=settings, run=Run(RecordFile(tmp_path / "r", IDENTITY)))
     lines = (tmp_path / "r.0.jsonl").read_text().splitlines()
@@ -185,12 +185,12 @@ def test_records_of_another_run_are_refused(tmp_path: Path, change: dict[str, st
 def _part(rank: int, port: int, folder: str) -> None:
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
-    with joined_shard() as shard:
+    with joined(torch.device("cpu")) as process:
         protocol = Protocol("test", 1, zoom=None, max_clicks=4)
         predictor = Predictor(Painted(wait=2), WholeImage())
         made = Listed([painted(i) for i in range(5)])
-        records = RecordFile(Path(folder) / "r", IDENTITY, shard.rank)
-        result = evaluate(predictor, made, protocol, run=Run(records, shard))
+        records = RecordFile(Path(folder) / "r", IDENTITY, process.rank)
+        result = evaluate(predictor, made, protocol, run=Run(records, process))
         Path(folder, f"out{rank}.json").write_text(json.dumps([o.as_json()["clicks"] for o in result.objects]))
 
 
@@ -204,7 +204,8 @@ def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
     expected = [o.as_json()["clicks"] for o in alone.objects]
     assert [json.loads((tmp_path / f"out{rank}.json").read_text()) for rank in (0, 1)] == [expected, expected]
     assert len(list(tmp_path.glob("r.*.jsonl"))) == 2
-    assert Shard(1, 2).part([0, 1, 2, 3, 4]) == [1, 3]
+    lines = [(tmp_path / f"r.{rank}.jsonl").read_text().splitlines()[1:] for rank in (0, 1)]
+    assert [sorted(json.loads(line)["index"] for line in part) for part in lines] == [[0, 2, 4], [1, 3]]
 
 
 def test_folding_changes_nothing_but_rounding() -> None:

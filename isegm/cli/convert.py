@@ -1,0 +1,54 @@
+"""Convert a checkpoint: a published .pth to .safetensors with its model's spec, or back.
+
+    isegm convert coco_lvis_h18_itermask.pth ritm_h18.safetensors
+    isegm convert ritm_h18.safetensors for_the_original_code.pth
+    isegm convert last_checkpoint.pth model.safetensors --dtype fp16
+
+A training checkpoint of this package works too: its optimizer state is left out, and its EMA
+weights are preferred.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from isegm.cli.running import say
+from isegm.core.errors import IsegmError
+from isegm.methods.checkpoints import DTYPES, load_model, save_model, save_published
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors"
+    )
+    parser.add_argument(
+        "target",
+        type=Path,
+        help="what to write: .safetensors (this package) or .pth (the original code)",
+    )
+    halves = "of the parameters in a .safetensors; fp16 halves the file"
+    parser.add_argument("--dtype", choices=DTYPES, default="fp32", help=halves)
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.target.suffix not in (".safetensors", ".pth"):
+        raise IsegmError(f"{args.target}: expected a name that ends in .safetensors or .pth")
+    if args.target.exists() and args.target.samefile(args.source):
+        raise IsegmError(f"{args.target} is the source itself; choose another name")
+    if args.dtype != "fp32" and args.target.suffix == ".pth":
+        raise IsegmError(f"--dtype {args.dtype}: a .pth is float32 only; write a .safetensors")
+
+    loaded = load_model(args.source)
+    if args.target.suffix == ".pth":
+        save_published(args.target, loaded)
+    else:
+        origin = {"converted_from": loaded.source, "source_sha256": loaded.sha256}
+        save_model(args.target, loaded.model, loaded.spec, origin, args.dtype)
+
+    parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
+    say(f"read    {loaded.path}: {loaded.source}, sha256 {loaded.sha256[:16]}")
+    say(f"keys    {loaded.report}; {parameters:,} parameters")
+    say(f"spec    {json.dumps(loaded.spec)}")
+    say(f"wrote   {args.target}")

@@ -1,0 +1,333 @@
+"""Benchmark a checkpoint: NoC tables on interactive segmentation data sets.
+
+    isegm evaluate NoBRS --checkpoint model.safetensors --datasets GrabCut,Berkeley
+    isegm evaluate f-BRS-B --checkpoint model.safetensors --datasets GrabCut --save-json out.json
+    isegm evaluate --checkpoint model.safetensors --replay session.json   clicks made in the demo
+    torchrun --nproc-per-node 2 -m isegm evaluate ...   the same table, objects split over processes
+
+Without --protocol the method's own published protocol is used; which one is printed. An interrupted
+run continues where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from easydict import EasyDict
+
+from isegm.cli import flags
+from isegm.cli.replaying import replay_session
+from isegm.cli.running import say
+from isegm.core.errors import IsegmError, unknown
+from isegm.data.evaluation_sets import evaluation_set
+from isegm.evaluation.evaluate import Run, evaluate
+from isegm.evaluation.metrics import mean_iou_at
+from isegm.evaluation.pictures import ClickPictures
+from isegm.evaluation.records import RecordFile
+from isegm.evaluation.report import curve_picture, table
+from isegm.evaluation.results import DatasetResult, RunResult
+from isegm.evaluation.sequential import play_sequentially
+from isegm.inference.modes import MODES, PLAIN, with_mode
+from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
+from isegm.inference.speed import for_evaluation
+from isegm.methods.base import ClickModel
+from isegm.methods.checkpoints import STARTER, LoadedModel, find_checkpoint, load_model
+from isegm.nn.brs import BRSSettings
+from isegm.utils.config import absolute, load_config
+from isegm.utils.device import pick_device
+from isegm.utils.processes import Process, joined, local_rank, world_size
+
+log = logging.getLogger("isegm")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What does not change from data set to data set."""
+
+    model: ClickModel
+    protocol: Protocol
+    process: Process
+    identity: dict[str, Any]
+    output: Path
+
+    def records(self, dataset: str) -> RecordFile:
+        return RecordFile(
+            self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank
+        )
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
+    which = parser.add_mutually_exclusive_group()
+    flags.add_checkpoint(which, "--resume-path")  # without it or --exp-path: the starter
+    which.add_argument(
+        "--exp-path",
+        help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint",
+    )
+    parser.add_argument(
+        "--model_dir",
+        "--model-dir",
+        dest="model_dir",
+        help="folder of --checkpoint, instead of WEIGHTS_PATH",
+    )
+    parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
+    parser.add_argument(
+        "--replay",
+        metavar="SESSION",
+        help="answer the clicks of a session file of isegm demo again",
+    )
+    parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
+    flags.add_folders(parser)
+    flags.add_device(
+        parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1"
+    )
+    flags.add_protocol_settings(parser)
+    parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
+    parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--target-iou", type=float, help="stop an object at this IoU")
+    target.add_argument("--all-clicks", action="store_true", help="never stop early")
+    target.add_argument(
+        "--iou-analysis",
+        action="store_true",
+        help="never stop early; draws mean IoU against clicks",
+    )
+    parser.add_argument(
+        "--thresh", type=float, help="probability above which a pixel is in the mask"
+    )
+    parser.add_argument(
+        "--clicks-limit",
+        type=int,
+        help="the network sees only the first so many clicks; -1: --n-clicks",
+    )
+    flip = parser.add_mutually_exclusive_group()
+    flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
+    flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
+    parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
+    parser.add_argument(
+        "--sequential",
+        action="store_true",
+        help="the slow reference loop, to check the default against",
+    )
+    parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: slow at first, then faster"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin anew instead of continuing an interrupted run"
+    )
+    parser.add_argument(
+        "--print-ious",
+        action="store_true",
+        help="print the mean IoU after every click, none stopping early",
+    )
+    parser.add_argument(
+        "--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder"
+    )
+    parser.add_argument("--save-json", help="the result file (default: in the logs folder)")
+    parser.add_argument(
+        "--vis-preds", action="store_true", help="write a picture per click into the logs folder"
+    )
+    parser.add_argument(
+        "--vis-points", action="store_true", help="draw the clicks into these pictures"
+    )
+    parser.add_argument("--model-name", default="", help="row title in tables")
+    flags.add_config(parser)
+    parser.add_argument(
+        "--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)"
+    )
+
+
+def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
+    # RITM's scripts never stop below 80 %.
+    stop = (
+        None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
+    )
+    changes = {
+        "max_clicks": args.n_clicks,
+        "min_clicks": args.min_n_clicks,
+        "mask_threshold": args.thresh,
+        "mirror": False if args.no_flip else True if args.with_flip else None,
+        "stop_iou": NO_STOP if args.iou_analysis or args.all_clicks else stop,
+    }
+    if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
+        changes["stop_iou"] = NO_STOP
+    protocol = flags.asked_protocol(
+        args, own, **{k: v for k, v in changes.items() if v is not None}
+    )
+    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(
+        args.clicks_limit, f"clicks_limit={args.clicks_limit}"
+    )
+    return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
+
+
+def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
+    if args.model_dir and not args.checkpoint:
+        raise IsegmError(f"--model_dir {args.model_dir}: name the file as --checkpoint")
+    if args.model_dir:
+        if not Path(args.model_dir).is_dir():
+            raise IsegmError(f"--model_dir {args.model_dir}: there is no such folder")
+        cfg = {"WEIGHTS_PATH": str(Path(args.model_dir).absolute())}
+    if not args.exp_path:
+        return find_checkpoint(cfg, args.checkpoint or STARTER)
+    folder, _, name = args.exp_path.partition(":")
+    return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
+
+
+def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
+    """What the run is called in tables and file names."""
+    stem = Path(loaded.path).stem
+    return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
+
+
+def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
+    if args.sequential:
+        return model.reference()
+    return for_evaluation(model, compiled=args.compile)
+
+
+def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:
+    dataset = evaluation_set(name, cfg)
+    protocol = task.protocol.for_dataset(dataset.name)
+    limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
+    model, limit = with_mode(
+        task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold)
+    )
+    predictor = protocol.predictor(model, clicks_limit=limit, amp=args.bf16)
+    pictures = None
+    if args.vis_preds or args.vis_points:
+        folder = logs_folder(args, cfg) / "predictions" / dataset.name
+        pictures = ClickPictures(folder, protocol.mask_threshold, points=args.vis_points)
+        log.info("%s: a picture per click goes to %s", dataset.name, folder)
+    result = evaluate(
+        predictor,
+        dataset,
+        protocol,
+        limit=args.limit,
+        observer=pictures,
+        player=partial(play_sequentially, predictor, dataset, protocol)
+        if args.sequential
+        else None,
+        run=Run(task.records(dataset.name), task.process, progress=task.process.first),
+    )
+    if result.skipped:
+        log.warning(
+            "%s: %d of %d objects were skipped",
+            name,
+            len(result.skipped),
+            len(result.skipped) + len(result.objects),
+        )
+    begun_off = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
+    if begun_off:
+        log.warning(
+            "%s: %d objects begin with a negative click;"
+            " with --sis their masks were empty until a positive one",
+            name,
+            begun_off,
+        )
+    return result
+
+
+def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
+    """Print and write what was asked for besides the result file."""
+    say(table([outcome]))
+    name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
+    for result in outcome.datasets:
+        clicks = sum(len(c) for c in result.curves)
+        spent = ", ".join(
+            f"{stage} {1000 * result.seconds[stage] / clicks:.1f}"
+            for stage in ("model", "simulation", "io")
+        )
+        say(
+            f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all"
+        )
+        if args.print_ious:
+            means = [mean_iou_at(result.curves, click) for click in range(1, result.max_clicks + 1)]
+            say(f"{result.name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
+        if args.save_ious:
+            path = logs_folder(args, cfg) / "ious" / f"{result.name}_{name}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, **{o.id: np.asarray(o.ious, np.float32) for o in result.objects})
+            say(f"{result.name} IoU curves: {path}")
+    if args.iou_analysis:
+        picture = logs_folder(args, cfg) / f"{name}_iou.png"
+        curve_picture([outcome], picture)
+        say(f"mean IoU against clicks: {picture}")
+
+
+def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
+    return (
+        Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
+    )
+
+
+def chosen_device(args: argparse.Namespace) -> torch.device:
+    """With torchrun a GPU for each process; several processes may share one."""
+    gpu = args.gpus
+    if gpu is not None:
+        gpus = gpu.split(",")
+        gpu = gpus[local_rank() % len(gpus)]
+    elif world_size() > 1 and torch.cuda.is_available():
+        gpu = local_rank()
+    return pick_device(args.cpu, gpu, keep_memory=not args.sequential)
+
+
+def evaluate_all(args: argparse.Namespace, process: Process) -> None:
+    cfg = flags.config_with_folders(args)
+    names = [n.strip() for n in args.datasets.split(",") if n.strip()]
+    if not names:
+        raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
+    loaded = load_model(checkpoint_path(args, cfg), process.device)
+    protocol = chosen_protocol(args, loaded.model.protocol)
+    checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
+    name = run_name(args, loaded)
+    output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
+    identity = {
+        "protocol": protocol.label,
+        "checkpoint": loaded.sha256,
+        "mode": args.mode,
+        "clicks_limit": args.clicks_limit,
+    }
+    task = Task(prepared(args, loaded.model), protocol, process, identity, output)
+    if process.first:
+        log.info(
+            "checkpoint %s (%s), protocol %s, %s",
+            loaded.path,
+            loaded.source,
+            protocol.label,
+            args.mode,
+        )
+        if args.fresh:
+            for dataset in names:
+                task.records(dataset).remove()
+    process.barrier()
+
+    results = [evaluate_one(args, cfg, task, dataset) for dataset in names]
+    outcome = RunResult.of(protocol, checkpoint, results, name)
+    if process.first:
+        outcome.save(output)
+        for dataset in names:
+            task.records(dataset).remove()
+        report(args, cfg, outcome)
+        say(f"result file: {output}")
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.mode is not None and args.mode not in MODES:
+        raise unknown("mode", args.mode, MODES)
+    if args.replay:
+        replay_session(args, checkpoint_path(args, load_config(args.config_path)))
+        return
+    if args.mode is None:
+        raise IsegmError(
+            f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ..."
+        )
+    with joined(chosen_device(args), backend="gloo") as process:  # records travel between CPUs
+        evaluate_all(args, process)

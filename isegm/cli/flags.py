@@ -1,0 +1,111 @@
+"""Flags that several commands share, each declared once, and what they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from easydict import EasyDict
+
+from isegm.data.medical.organs import ORGANS
+from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
+from isegm.inference.sis import CONNECTIVITIES
+from isegm.methods.checkpoints import STARTER
+from isegm.utils.config import load_config
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config-path", help="another config.yml")
+
+
+def add_device(parser: argparse.ArgumentParser, gpus: str = "number of the GPU to use") -> None:
+    """``--gpus`` or ``--cpu``, for ``pick_device``."""
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpus", help=gpus)
+    device.add_argument("--cpu", action="store_true", help="use no GPU")
+
+
+def add_checkpoint(
+    parser: argparse._ActionsContainer, *names: str, default: str | None = None
+) -> None:
+    """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
+    note = "a file, or a name under WEIGHTS_PATH of config.yml"
+    note += "" if default else f" (default: {STARTER})"
+    parser.add_argument("--checkpoint", *names, default=default, help=note)
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", help="use the protocol's settings for this data set")
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Where the evaluation set ``folder`` is; ``config_with_folders`` reads them."""
+    parser.add_argument("--image-dir", help="for the data set folder: the images")
+    parser.add_argument("--mask-dir", help="for the data set folder: their masks")
+
+
+def config_with_folders(args: argparse.Namespace) -> EasyDict:
+    """``config.yml``, and the folders of ``add_folders``."""
+    cfg = load_config(args.config_path)
+    cfg.IMAGE_DIR, cfg.MASK_DIR = args.image_dir, args.mask_dir
+    return cfg
+
+
+def add_organ(parser: argparse.ArgumentParser) -> None:
+    """An organ of medical volumes and its numbers in label volumes, for ``parse_labels``."""
+    parser.add_argument("--organ", required=True, help=", ".join(ORGANS))
+    parser.add_argument(
+        "--labels",
+        default="decathlon",
+        help="in label volumes: decathlon, totalsegmentator, or numbers, e.g. 10,11,12",
+    )
+
+
+def add_missing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--missing",
+        choices=("error", "skip"),
+        default="error",
+        help="what to do about volumes without all their predictions",
+    )
+
+
+def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
+    """The protocol, what the network is shown, and what of its answer is kept."""
+    add_protocol(parser)
+    add = parser.add_argument
+    add("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
+    side = "side of the square (EMC-Click: shorter side) every view is shown at"
+    add("--infer-size", type=int, help=side)
+    add("--target-crop-r", type=float, help="size of the target crop over the object's")
+    add("--focus-crop-r", type=float, help="FocalClick: size of the focus crop over the change's")
+    add(
+        "--sis",
+        type=int,
+        nargs="?",
+        const=4,
+        choices=(0, *CONNECTIVITIES),
+        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all"
+        " (default: the protocol's)",
+    )
+
+
+def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protocol:
+    """The protocol that these flags ask for.
+
+    Args:
+        own: the protocol of the method, taken without ``--protocol``.
+        changes: what other flags of the command change, as for ``Protocol.changed``.
+
+    Raises:
+        IsegmError: an unknown protocol, or one that has nothing of what a flag changes.
+    """
+    protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(
+        **changes
+    )
+    return protocol if args.sis is None else protocol.changed(sis=args.sis or None)

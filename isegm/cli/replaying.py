@@ -1,0 +1,72 @@
+"""``isegm evaluate --replay``: a session recorded in the demo, answered again."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from isegm.cli.running import say
+from isegm.core.errors import IsegmError
+from isegm.data.reading import checked_image, read_image
+from isegm.evaluation.replay import replay
+from isegm.evaluation.results import RunResult
+from isegm.inference.protocol import Protocol, known_protocols, load_protocol
+from isegm.inference.session_file import SessionFile, described, pixels_sha256
+from isegm.inference.settings import Answering
+from isegm.methods.checkpoints import load_model
+from isegm.utils.device import pick_device
+
+log = logging.getLogger("isegm")
+
+
+def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
+    """The protocol that a session was recorded under, or the one that is asked for."""
+    name, dataset = file.protocol["name"], file.protocol["dataset"]
+    if not args.protocol and name not in known_protocols():
+        raise IsegmError(
+            f"the session was recorded under {described(file.protocol)}, a protocol of its own"
+            f" ({name}.yml) that is not in"
+            " configs/eval; give its file, or another protocol, as --protocol"
+        )
+    protocol = load_protocol(args.protocol or name)
+    return protocol.for_dataset(dataset) if dataset else protocol
+
+
+def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
+    """Answer recorded clicks again and say how far the masks are those that were recorded."""
+    file = SessionFile.load(args.replay)
+    if file.image is None and not args.image:
+        raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
+    image = (
+        read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
+    )
+    loaded = load_model(checkpoint, pick_device(args.cpu, args.gpus))
+    protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
+    answering = Answering(loaded.model, protocol)
+    used = {"name": protocol.name, "dataset": dataset, "label": protocol.label}
+    lacking = answering.lacking(recorded.settings for recorded in file.objects)
+    for note in file.differences(loaded.sha256, pixels_sha256(image), used, lacking):
+        log.warning("the session: %s", note)
+    result = replay(answering, file, image, args.mode)
+    for found in result.objects:
+        same = (
+            "as recorded"
+            if found.ious[-1] == 1
+            else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
+        )
+        milliseconds = 1000 * sum(found.seconds) / len(found.seconds)
+        say(
+            f"object {found.id}: {len(found.clicks)} clicks, {same};"
+            f" {milliseconds:.0f} ms per click"
+        )
+    if args.save_json:
+        origin = {
+            "path": str(loaded.path),
+            "sha256": loaded.sha256,
+            "mode": args.mode or "as recorded",
+        }
+        RunResult.of(
+            protocol, origin, [result], args.model_name or Path(loaded.path).stem
+        ).save(args.save_json)
+        say(f"result file: {args.save_json}")

@@ -1,0 +1,103 @@
+"""``--ngpus N`` and ``--gpus 0,1``: processes of this machine, one per device.
+
+Why not torch's elastic launcher, which torchrun starts: it passes Ctrl-C on as a second SIGINT to
+processes that the terminal has signalled already, and when one process has saved and left it kills
+those that are still saving after 30 seconds, whatever its timeout (torch 2.14).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+GRACE_SECONDS, SAVING_SECONDS = 15, 600
+STOPPED = 130  # the exit status after Ctrl-C or SIGTERM
+
+
+def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> int:
+    """Run ``work(*arguments)`` in ``count`` processes of this machine.
+
+    ``work`` finds the usual RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Signals are
+    passed on as SIGTERM, and the processes decide when to leave. When one fails the others are
+    ended, for they would wait for it forever.
+
+    Returns:
+        The first exit status that is not 0, or 0.
+    """
+    port = _free_port()
+    context = multiprocessing.get_context("spawn")
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    # Waiting threads must not keep the others from the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    processes = [
+        context.Process(target=_work, args=(work, arguments, rank, count, port))
+        for rank in range(count)
+    ]
+
+    def pass_on(number: int, frame: Any) -> None:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+
+    # Installed first: a signal while processes are being started must not leave orphans behind.
+    previous = {
+        number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        for process in processes:
+            process.start()
+        return _watch(processes)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _watch(processes: list[multiprocessing.Process]) -> int:
+    status = 0
+    deadline = float("inf")
+    while any(process.is_alive() for process in processes):
+        time.sleep(0.1)
+        failed = next((p.exitcode for p in processes if p.exitcode), 0)
+        if failed and not status:
+            stopped = (
+                failed == STOPPED
+            )  # it has agreed on that with the others, and they may still be saving
+            status, deadline = (
+                failed,
+                time.monotonic() + (SAVING_SECONDS if stopped else GRACE_SECONDS),
+            )
+            for process in processes:
+                if process.is_alive() and not stopped:
+                    process.terminate()
+        if time.monotonic() > deadline:
+            for process in processes:
+                process.kill()
+    return status or next((p.exitcode for p in processes if p.exitcode), 0)
+
+
+def _work(
+    work: Callable[..., int], arguments: Sequence[Any], rank: int, count: int, port: int
+) -> None:
+    # Ctrl-C reaches every process of the terminal, and the parent passes it on as SIGTERM: only
+    # that counts, or it would count twice.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    names = {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": count,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    os.environ.update({name: str(value) for name, value in names.items()})
+    raise SystemExit(work(*arguments))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
