@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from isegm.core.errors import IsegmError
-from isegm.methods.checkpoints import load_model, save_model, save_published
+from isegm.methods.checkpoints import save_model
+from isegm.originals.loading import load_model, save_published
 from isegm.utils.cli import formatter, run
 
 

@@ -25,7 +25,8 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import Answering
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
+from isegm.originals.loading import load_model
 from isegm.training.distributed import STOPPED
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY, absolute, load_config

@@ -41,8 +41,9 @@ from isegm.inference.session_file import SessionFile, described, pixels_sha256
 from isegm.inference.settings import Answering
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import LoadedModel, find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
 from isegm.nn.brs import BRSSettings
+from isegm.originals.loading import LoadedModel, load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device

@@ -22,7 +22,8 @@ from isegm.inference.modes import with_mode
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
+from isegm.originals.loading import load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device

@@ -20,8 +20,9 @@ from isegm.data.reading import read_image, read_mask
 from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, with_mode
 from isegm.inference.sis import says_nothing
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
 from isegm.nn.brs import BRSSettings
+from isegm.originals.loading import load_model
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device

@@ -8,7 +8,18 @@ import pytest
 import isegm
 
 ROOT = Path(isegm.__file__).parent
-LAYER = {"core": 0, "utils": 0, "nn": 1, "methods": 2, "data": 2, "inference": 3, "training": 3, "evaluation": 4, "demo": 5}
+LAYER = {
+    "core": 0,
+    "utils": 0,
+    "nn": 1,
+    "methods": 2,
+    "data": 2,
+    "originals": 3,
+    "inference": 4,
+    "training": 4,
+    "evaluation": 5,
+    "demo": 6,
+}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 

@@ -24,7 +24,8 @@ from isegm.core.rounds import Session
 from isegm.inference.modes import with_mode
 from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
+from isegm.originals.loading import load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 

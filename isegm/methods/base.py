@@ -36,8 +36,7 @@ class ClickModel(nn.Module):
     """One paper. Sees a ``Round``, answers with a ``Prediction``, and knows its own losses.
 
     It keeps nothing between calls: whatever the next click needs travels in ``Prediction.state``.
-    A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance for the contract tests, and
-    may offer ``published(shapes) -> Published | None`` to recognise checkpoints of the original code base.
+    A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance for the contract tests.
 
     Attributes:
         protocol: the name of the method's own published evaluation protocol, a file in ``configs/eval``.

@@ -8,7 +8,6 @@ four more answers to the same clicks may differ in what these leave open. The ve
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import Adjustable, ClickModel
 from isegm.methods.ritm import MEAN, STD
@@ -26,12 +25,10 @@ from isegm.nn.diffusion import FeatureDiffusion, PixelDiffusion
 from isegm.nn.encoders.fusion import Conv1S
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
 from isegm.nn.fit import check_fit
-from isegm.nn.heads.deeplab import SepConvHead
+from isegm.nn.heads.deeplab import SepConvHead, deeplab_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import deeplab_head, layout_of, recognise
 from isegm.nn.losses.diversity import DiversityLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
 
 GATE_LOSS = 0.4
 STEPS = Adjustable("diffusion", "Pixel diffusion", "pixel_diffusion.steps", 1, 20, 1, "Steps that clicks are spread by")
@@ -168,82 +165,3 @@ def cdnet(
 def tiny() -> CDNet:
     """A CDNet that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(cdnet(layers=10, width=32, resnet_width=8))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_DIFFUSION = "feature_extractor.FDM."
-KEYS = (
-    ("fusion.", "maps_transform."),
-    ("latent.", "latent_head.layers."),
-    ("feature_diffusion.gate.", f"{_DIFFUSION}gate_head_pos.layers."),
-    ("feature_diffusion.query.", f"{_DIFFUSION}t."),
-    ("feature_diffusion.key.", f"{_DIFFUSION}p."),
-    ("feature_diffusion.value.", f"{_DIFFUSION}g."),
-    ("feature_diffusion.object.0.", f"{_DIFFUSION}z."),
-    ("feature_diffusion.object.1.", f"{_DIFFUSION}bn."),
-    ("feature_diffusion.background.0.", f"{_DIFFUSION}z2."),
-    ("feature_diffusion.background.1.", f"{_DIFFUSION}bn2."),
-    ("pixel_diffusion.differences", "PDM.aff_x.kernel"),
-    ("pixel_diffusion.neighbours", "PDM.aff_m.kernel"),
-    ("pixel_diffusion.window", "PDM.aff_std.kernel"),
-)
-# What the original cannot express otherwise: its radii, its number of answers and of steps are written into its code.
-_FIXED = {"latents": 4, "click_radius": 5}
-_FIXED_PARTS = {"feature_diffusion": {"click_radius": 24}, "pixel_diffusion": {"steps": 5}}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of CDNet by its keys and shapes; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what this package does not have.
-    """
-    config = config or {}
-    if f"{_DIFFUSION}gate_head_pos.layers.0.body.0.weight" not in shapes or "PDM.aff_x.kernel" not in shapes:
-        return None
-    parts = recognise(shapes, config)
-    if parts is None or "maps_transform.0.weight" not in shapes:
-        return None
-    layout = layout_of(*parts)
-    told = {name: layout.values[name] for name in layout.inferred}
-    for name, value in (told | {"with_prev_mask": False}).items():
-        if config.get(name, value) != value:
-            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but CDNet's tensors say {value!r}")
-    backbone, head = parts
-    args = backbone["args"]
-    fusion = spec(Conv1S, in_channels=2, leaky=bool(config.get("use_leaky_relu", True)))
-    rate = config.get("backbone_lr_mult", 0.1)
-    described = cdnet(args["layers"], head["args"]["width"], args["width"], fusion, backbone_lr=rate)
-    described["args"]["head"] = head  # with the dropout that the configuration says
-    return publish(described)
-
-
-def publish(described: Spec) -> Published | None:
-    """How CDNet's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not CDNet or args.get("pixel_diffusion") is None:
-        return None
-    layout, fusion = layout_of(args["backbone"], args["head"]), args["fusion"]
-    if layout is None or resolve(fusion["target"]) is not Conv1S or args["backbone"]["args"].get("layers", 34) > 34:
-        return None  # its pyramid takes 512 channels, whatever the backbone
-    fixed = [(args, _FIXED), *((args[part]["args"], values) for part, values in _FIXED_PARTS.items())]
-    if any(given.get(name, value) != value for given, values in fixed for name, value in values.items()):
-        return None
-    values = {
-        **layout.values,
-        "backbone_lr_mult": args.get("backbone_lr", 0.1),
-        "with_prev_mask": False,
-        "use_leaky_relu": fusion["args"].get("leaky", True),
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": 5,  # stored but never read
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    return Published(
-        described, KeyMap((*KEYS, *layout.keys)), "CDNet (published)", {"class": layout.class_path, "params": params}
-    )

@@ -9,7 +9,7 @@ multiplies them into the self-attention as well; the published code leaves that 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import POSITIVE, Clicks
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import IGNORE
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.mix_transformer import REDUCTIONS, SMALLEST, MixFFN, MixTransformer, as_map, initialise
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
-from isegm.nn.layouts import SEGFORMER_KEYS, SEGFORMERS, recognise_segformer, segformer_head
+from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published, load_backbone, pretrained_tensors
+from isegm.nn.weights import load_backbone, pretrained_tensors
 
 AFFINITY_USES = ("none", "paper")
 
@@ -300,59 +300,3 @@ def click_attention(
 def tiny() -> ClickAttention:
     """A ClickAttention that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(click_attention("tiny", "paper", width=32))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_BACKBONE = "feature_extractor.backbone."
-_CLASS = "isegm.model.is_strong_baseline.SegFormerModelNoRefine"
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of ClickAttention's code base by its keys and shapes; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it; what shapes tell must agree with it.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for the half-resolution pipeline ("s1").
-    """
-    config = config or {}
-    parts = recognise_segformer(shapes, side="stage1")
-    foreign = any(key.startswith(("refiner.", "maps_transform.", f"{_BACKBONE}norm_add")) for key in shapes)
-    if parts is None or foreign or shapes[f"{_BACKBONE}patch_embed_side1.proj.weight"][1] != 3:
-        return None
-    variant, width = parts[0]["args"]["variant"], parts[1]["args"]["width"]
-    stages = [stage for stage in (1, 2, 3, 4) if f"{_BACKBONE}attn_weight{stage}.mlp_x.fc1.weight" in shapes]
-    told = {"model_version": variant, "use_attn_weight": [stage in stages for stage in (1, 2, 3, 4)]}
-    for name, value in (told | {"pipeline_version": "s2"}).items():
-        given = config.get(name, value)
-        if (list(given) if isinstance(given, (list, tuple)) else given) != value:
-            where = "its tensors say" if name in told else "this package supports"
-            raise IsegmError(f"the checkpoint's configuration says {name}={given!r}, but {where} {value!r}")
-    return publish(click_attention(variant, "none", stages, width))
-
-
-def publish(described: Spec) -> Published | None:
-    """How ClickAttention's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not ClickAttention or args.get("affinity_use", "none") != "none":
-        return None
-    backbone = args["backbone"]["args"]
-    if resolve(args["backbone"]["target"]) is not ClickAttentionEncoder or backbone.get("variant", "b0") not in SEGFORMERS:
-        return None
-    values = {
-        "pipeline_version": "s2",
-        "model_version": backbone.get("variant", "b0"),
-        "use_attn_weight": [stage in backbone.get("stages", (2, 3, 4)) for stage in (1, 2, 3, 4)],
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": args.get("click_radius", 5),
-        "with_prev_mask": True,
-        "binary_prev_mask": False,
-        "with_aux_output": True,
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    return Published(described, KeyMap(SEGFORMER_KEYS), "ClickAttention (published)", {"class": _CLASS, "params": params})

@@ -90,4 +90,4 @@ def click_pyramid(
 
 def tiny() -> ClickPyramid:
     """A ClickPyramid that runs in milliseconds on a CPU, for the contract tests."""
-    return build(click_pyramid("lcnet_035", (16, 24, 48), (16, 16, 16), (), (1, 2, 3)))
+    return build(click_pyramid("lcnet_035", (24, 48, 88), (16, 16, 16), ("blocks.5",), (1, 2, 3)))

@@ -7,15 +7,14 @@ features of a MobileNetV2 or PP-LCNet, both at output stride 8, and Lite R-ASPP 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
-from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.errors import unknown
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import MEAN, STD
@@ -28,7 +27,6 @@ from isegm.nn.heads.lite import LiteHead
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.losses.click import clicked_bce
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
 
 
 class ClickSEGBaseline(ClickModel):
@@ -134,68 +132,3 @@ def tiny() -> ClickSEGBaseline:
             fusion=spec(SideConvs, out_channels=scaled(32, width)),
         )
     )
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-KEYS = KeyMap(
-    (
-        ("fusion.", "maps_transform."),
-        ("backbone.", "feature_extractor.backbone."),
-        ("head.pyramid.features.", "feature_extractor.lraspp.b0."),
-        ("head.pyramid.share.", "feature_extractor.lraspp.b1."),
-        ("head.coarse.", "feature_extractor.fusion_conv1."),
-        ("head.fine.", "feature_extractor.fusion_conv2."),
-        ("head.aux.", "feature_extractor.aux_head."),
-        ("head.classify.", "feature_extractor.head."),
-    )
-)
-_CALLED = {"mobilenetv2": "MobleNetV2", "pplcnet": "PPLCNet"}  # the first is misspelt there
-_MARKS = {"mobilenetv2": "block5.0.conv.0.conv.weight", "pplcnet": "blocks6.0.se.conv1.weight"}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a light baseline of ClickSEG by its keys.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it, of which only the learning rate is not told by the keys.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what only the original code has.
-    """
-    config = config or {}
-    if "feature_extractor.lraspp.b0.0.weight" not in shapes:
-        return None
-    found = [name for name, mark in _MARKS.items() if f"feature_extractor.backbone.{mark}" in shapes]
-    if len(found) != 1:
-        return None
-    for name, value in (("backbone", _CALLED[found[0]]), ("with_prev_mask", True), ("binary_prev_mask", False)):
-        if config.get(name, value) != value:
-            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but this network has {value!r}")
-    return publish(clickseg_baseline(found[0], backbone_lr=config.get("backbone_lr_mult", 0.1)))
-
-
-def publish(described: Spec) -> Published | None:
-    """How ClickSEG would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not ClickSEGBaseline or args.get("click_radius", 5) != 5:
-        return None
-    for network in NETWORKS:
-        if all(args[part] == value for part, value in clickseg_baseline(network)["args"].items()):
-            break
-    else:
-        return None
-    values = {
-        "backbone": _CALLED[network],
-        "backbone_lr_mult": args.get("backbone_lr", 0.1),
-        "with_aux_output": True,
-        "with_prev_mask": True,
-        "binary_prev_mask": False,
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    config = {"class": "isegm.model.is_strong_baseline.BaselineModel", "params": params}
-    return Published(described, KEYS, "ClickSEG baseline (published)", config)

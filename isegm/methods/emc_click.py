@@ -8,7 +8,6 @@ features. What is kept is a value in the session; when the view moves, the base 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import MEAN, STD
@@ -28,11 +27,11 @@ from isegm.nn.backbones.mix_transformer import SMALLEST, MixTransformer
 from isegm.nn.encoders.fusion import Conv1S
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
 from isegm.nn.heads.correction import STRIDE, CorrectionNet
+from isegm.nn.heads.ocr import ocr_head
+from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import layout_of, ocr_head, recognise, recognise_segformer, segformer_head
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
 
 AUX_LOSS = 0.4
 
@@ -217,68 +216,3 @@ def emc_segformer(variant: str = "b0", refiner_width: int | None = None, width: 
 def tiny() -> EMCClick:
     """An EMC-Click that runs in milliseconds on a CPU, for tests."""
     return build(emc_hrnet(width=8, depth="tiny", ocr_width=16, refiner_width=16))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_COPIES = tuple(("refiner.corr_conv.", f"refiner.corr_conv_{kind}.") for kind in ("pos", "neg"))
-_CLASSES = {HRNet: "is_refine_model.HRNetRefineModel", MixTransformer: "is_refine_segformer_model.SegFormerModel"}
-_SUPPORTED = {"with_prev_mask": True, "only_first_click": True, "use_disks": True, "use_rgb_conv": False}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of EMC-Click's code base by its keys and shapes; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it; what shapes tell must agree with it, the radius comes from it.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what is not supported.
-    """
-    config = config or {}
-    attention = shapes.get("refiner.cross_attention.in_proj_weight")
-    if attention is None:
-        return None
-    options: dict[str, Any] = {"refiner_width": attention[1], "click_radius": config.get("norm_radius", 5)}
-    if parts := recognise_segformer(shapes):
-        described = emc_segformer(parts[0]["args"]["variant"], width=parts[1]["args"]["width"], **options)
-    elif (parts := recognise(shapes, config)) and resolve(parts[0]["target"]) is HRNet:
-        backbone, head = parts[0]["args"], parts[1]["args"]
-        described = emc_hrnet(backbone["width"], backbone["depth"], head["width"], **options)
-    else:
-        return None
-    layout = publish(described)
-    if layout is None:
-        return None
-    for name, entry in layout.config["params"].items():
-        if config.get(name, entry["value"]) != entry["value"]:
-            where = "this package supports" if name in _SUPPORTED else "its tensors say"
-            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but {where} {entry['value']!r}")
-    return layout
-
-
-def publish(described: Spec) -> Published | None:
-    """How EMC-Click's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not EMCClick:
-        return None
-    layout = layout_of(args["backbone"], args["head"])
-    if layout is None:
-        return None
-    values = {
-        **layout.values,
-        **_SUPPORTED,
-        "mid_dims": args["refiner"]["args"].get("width", 96),
-        "corr_channel": args["refiner"]["args"].get("width", 96),
-        "norm_radius": args.get("click_radius", 5),
-        "with_aux_output": True,
-        "use_leaky_relu": True,
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    fusion = args.get("fusion")
-    if fusion is not None and resolve(fusion["target"]) is not Conv1S:
-        return None
-    keys = KeyMap((("fusion.", "maps_transform."), *layout.keys), _COPIES)
-    class_path = f"isegm.model.{_CLASSES[resolve(args['backbone']['target'])]}"
-    return Published(described, keys, "EMC-Click (published)", {"class": class_path, "params": params})

@@ -9,7 +9,6 @@ It wraps a trained network of any method that has insertion points; nothing of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +17,13 @@ from torch import Tensor
 
 from isegm.core.clicks import PADDING, Clicks
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet
+from isegm.methods.ritm import ritm_deeplab, ritm_hrnet
 from isegm.nn.brs import BRSSettings, Objective, Variables, click_masks, minimise
 from isegm.nn.encoders.fusion import RGBConv
-from isegm.nn.layouts import layout_of, ocr_head, recognise
-from isegm.nn.weights import KeyMap, Published
+from isegm.nn.heads.ocr import ocr_head
 
 INPUTS = {"RGB-BRS": "image", "DistMap-BRS": "maps"}
 FEATURES = {"f-BRS-A": "A", "f-BRS-B": "B", "f-BRS-C": "C"}
@@ -241,10 +239,9 @@ def _session_of(round_: Round, index: int, count: int) -> Round:
     )
 
 
-# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+# --- networks of the original code base --------------------------------------------------------
 
-_NETWORK = {"prev_mask": False, "click_map": "distance", "click_radius": 260}
-_FUSION_KEYS = ("fusion.", "rgb_conv.")
+NETWORK = {"prev_mask": False, "click_map": "distance", "click_radius": 260}
 
 
 def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **options: Any) -> Spec:
@@ -252,7 +249,7 @@ def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **opti
 
     Published: ``(18, "full", 64)`` and ``(32, "full", 128)``.
     """
-    described = ritm_hrnet(width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options))
+    described = ritm_hrnet(width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **(NETWORK | options))
     described["args"]["head"] = ocr_head(width, ocr_width, slow_classifiers=False)
     return described
 
@@ -262,39 +259,9 @@ def fbrs_deeplab(layers: int = 34, width: int = 128, **options: Any) -> Spec:
 
     ``dropout`` and further options are those of ``ritm_deeplab``.
     """
-    return ritm_deeplab(layers, width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options))
+    return ritm_deeplab(layers, width, fusion=spec(RGBConv, in_channels=2), **(NETWORK | options))
 
 
 def tiny() -> FBRS:
     """An f-BRS-B that runs in milliseconds on a CPU, for tests."""
     return FBRS(build(fbrs_hrnet(width=8, depth="tiny", ocr_width=16)))
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a network of f-BRS' code base by its keys and shapes; such files store no configuration.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: not used; None or empty in files of f-BRS.
-    """
-    parts = recognise(shapes, {})
-    if parts is None or "rgb_conv.2.running_mean" not in shapes:
-        return None
-    backbone, head = parts
-    if "ocr_width" in layout_of(backbone, head).values:
-        head["args"]["slow_classifiers"] = False
-    fusion = spec(RGBConv, in_channels=shapes["rgb_conv.0.weight"][1] - 3)
-    return publish(spec(RITM, backbone=backbone, head=head, fusion=fusion, **_NETWORK))
-
-
-def publish(described: Spec) -> Published | None:
-    """How f-BRS' code base would store the network of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not RITM or resolve(args["fusion"]["target"]) is not RGBConv:
-        return None
-    layout = layout_of(args["backbone"], args["head"])
-    fusion = args["fusion"]["args"]
-    same = all(args.get(name) == value for name, value in _NETWORK.items())
-    if layout is None or not same or fusion.get("norm_first", False) or not fusion.get("leaky", True):
-        return None
-    return Published(described, KeyMap((_FUSION_KEYS, *layout.keys)), "f-BRS (published)")

@@ -8,7 +8,7 @@ depends on image and clicks only. Errors near clicks count more in the loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from isegm.core.boxes import resize
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.multigrid import MultiGridRes2Net, MultiGridResNet
@@ -24,7 +24,6 @@ from isegm.nn.encoders.maps import gaussian, pixel_distances
 from isegm.nn.heads.atrous import AtrousHead, PixelClassifier, conv_bn_relu
 from isegm.nn.init import kaiming_
 from isegm.nn.losses.click import click_weights, weighted_bce
-from isegm.nn.weights import KeyMap, Published
 
 BACKBONES = {"resnet": MultiGridResNet, "res2net": MultiGridRes2Net}
 DEPTHS = (3, 4, 23, 3)
@@ -175,61 +174,3 @@ def fcanet(
 def tiny() -> FCANet:
     """An FCA-Net that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(fcanet(depths=(1, 1, 1, 3), width=8, head_width=16))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_STAGES = tuple((f"backbone.layer{stage}.", f"backbone_last.layer{stage}.") for stage in (2, 3, 4))
-_BRANCHES = tuple(
-    pair
-    for i in range(4)
-    for pair in (
-        (f"head.aspp.branches.{i}.0.", f"my_aspp.aspp{i + 1}.atrous_conv."),
-        (f"head.aspp.branches.{i}.1.", f"my_aspp.aspp{i + 1}.bn."),
-    )
-)
-KEYS = KeyMap(
-    (
-        *_STAGES,
-        ("backbone.", "backbone_pre."),
-        *_BRANCHES,
-        ("head.aspp.pool.", "my_aspp.global_avg_pool."),
-        ("head.aspp.project.0.", "my_aspp.conv1."),
-        ("head.aspp.project.1.", "my_aspp.bn1."),
-        ("head.skip.", "my_decoder.side_conv."),
-        ("head.merge.", "my_decoder.merge_conv."),
-        ("head.classify.", "pred_decoder.pred_conv."),
-        ("first_click.convs.", "first_conv.convs."),
-        ("first_click.classify.", "first_pred_decoder.pred_conv."),
-    )
-)
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise ``fcanet-resnet.pth`` and ``fcanet-res2net.pth`` by their keys; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: not used; the original code base stores none.
-    """
-    if "first_conv.convs.0.0.weight" not in shapes:
-        return None
-    for network, stem in (("resnet", "conv1.weight"), ("res2net", "conv1.0.weight")):
-        if f"backbone_pre.{stem}" in shapes:
-            return publish(fcanet(network))
-    return None
-
-
-def publish(described: Spec) -> Published | None:
-    """How the original code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not FCANet or args.get("first_click") is None:
-        return None
-    if (args.get("click_width", 10), args.get("first_click_width", 30)) != (10, 30):
-        return None
-    parts = {name: args[name] for name in ("backbone", "head", "first_click")}
-    for network in BACKBONES:
-        known = fcanet(network)["args"]
-        if parts == {name: known[name] for name in parts}:
-            return Published(described, KEYS, f"FCA-Net {network} (published)")
-    return None

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import PADDING, POSITIVE
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import IGNORE
 from isegm.methods.base import Adjustable, ClickModel
@@ -27,12 +27,12 @@ from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.encoders.fusion import Conv1S
 from isegm.nn.fit import check_fit
+from isegm.nn.heads.deeplab import deeplab_head
 from isegm.nn.heads.feedback import Corrections, FeedbackIntegration
+from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.feedback import FeedbackLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
 
 # What its authors' demonstration and evaluation script let one choose.
 WINDOWS = (
@@ -209,7 +209,7 @@ def _mirror_mean(maps: Tensor) -> Tensor:
     return torch.cat([mean, mean.flip(-1)])
 
 
-# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+# --- networks of the original code base --------------------------------------------------------
 
 
 def fcfi_deeplab(layers: int = 101, width: int = 256, feedback_width: int = 32, **options: Any) -> Spec:
@@ -256,78 +256,3 @@ h18s = fcfi_hrnet18  # the name in the authors' scripts and files
 def tiny() -> FCFI:
     """An FCFI that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(fcfi_hrnet(width=8, depth="tiny", ocr_width=16, feedback_width=16))
-
-
-_CORRECTION = "feature_extractor.correction_module."
-_COLLABORATION = {ResNet: "feature_extractor.feedback_fusion.", HRNet: "feature_extractor.fusion_module."}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of FCFI's code base by its keys and shapes.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it, for what shapes cannot tell: ``expansion_ratio`` (0.3 if it is
-            missing), ``update_num`` (1) and ``norm_radius`` (5).
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors.
-    """
-    config = config or {}
-    first, entry = shapes.get(f"{_CORRECTION}info_encoder.0.conv.weight"), shapes.get("maps_transform.0.weight")
-    parts = recognise(shapes, config)
-    if first is None or entry is None or parts is None:
-        return None
-    layout = layout_of(*parts)  # recognised as RITM's would be
-    for name in layout.inferred:
-        if config.get(name, layout.values[name]) != layout.values[name]:
-            raise IsegmError(
-                f"the checkpoint's configuration says {name}={config[name]!r}, but its tensors say {layout.values[name]!r}"
-            )
-    body, top = (part["args"] for part in parts)
-    if resolve(parts[0]["target"]) is ResNet:
-        head = {"head": parts[1]} if "aspp_dropout" in config else {}
-        described = fcfi_deeplab(body["layers"], top["width"], first[0], **head)
-    else:
-        described = fcfi_hrnet(body["width"], body["depth"], top["width"], first[0])
-    described["args"]["click_radius"] = config.get("norm_radius", 5)
-    described["args"]["fusion"]["args"]["in_channels"] = entry[1]
-    stored = {"coords": entry[1], "expansion": config.get("expansion_ratio", 0.3), "updates": config.get("update_num", 1)}
-    described["args"]["feedback"]["args"].update(stored)
-    return publish(described)
-
-
-def publish(described: Spec) -> Published | None:
-    """How FCFI's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not FCFI:
-        return None
-    layout = layout_of(args["backbone"], args["head"], activated=False)
-    if layout is None or args.get("click_map", "disk") != "disk" or resolve(args["fusion"]["target"]) is not Conv1S:
-        return None
-    feedback = args["feedback"]["args"]
-    on_resnet = resolve(args["backbone"]["target"]) is ResNet
-    if feedback.get("adaptive", False) or feedback.get("half_pixel", False) != on_resnet:  # nothing in its files tells of these
-        return None
-    values = {
-        **layout.values,
-        "backbone_lr_mult": (args.get("lr") or {}).get("backbone", 1.0),
-        "with_prev_mask": args["fusion"]["args"]["in_channels"] == 3,
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": args.get("click_radius", 5),
-        "expansion_ratio": feedback.get("expansion", 0.3),
-        "update_num": feedback.get("updates", 1),
-        "mid_ch": feedback.get("width", 64),
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    keys = KeyMap(
-        (
-            ("fusion.", "maps_transform."),
-            ("feedback.correction.", _CORRECTION),
-            ("feedback.collaboration.", _COLLABORATION[resolve(args["backbone"]["target"])]),
-            *layout.keys,
-        )
-    )
-    return Published(described, keys, "FCFI (published)", {"class": layout.class_path, "params": params})

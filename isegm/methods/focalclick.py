@@ -23,7 +23,7 @@ from isegm.core import boxes
 from isegm.core.boxes import resize
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.core.samples import IGNORE
 from isegm.methods.base import ClickModel
@@ -33,14 +33,14 @@ from isegm.nn.backbones.mix_transformer import MixTransformer
 from isegm.nn.encoders.fusion import Conv1S, Separate
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
 from isegm.nn.focus import crop_each, focus_box, logit, place_in_view, training_box, zoomed
+from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.heads.refiner import LocalRefiner
+from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import layout_of, ocr_head, recognise, recognise_segformer, segformer_head
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.boundary import BoundaryFocalLoss, boundary_band
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.roi import crop_and_resize
-from isegm.nn.weights import KeyMap, Published
 
 PIPELINES = ("s1", "s2")
 FOCUS_RADIUS = 5  # of the click disks in the focus crop
@@ -209,7 +209,7 @@ def _pixels(image: Tensor) -> Tensor:
     return image.float() / 255 if image.dtype == torch.uint8 else image
 
 
-# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+# --- networks of the original code base --------------------------------------------------------
 
 
 def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48, pipeline: str = "s2", **options: Any) -> Spec:
@@ -250,60 +250,3 @@ def focalclick_segformer(variant: str = "b0", pipeline: str = "s2", width: int |
 def tiny() -> FocalClick:
     """A FocalClick that runs in milliseconds on a CPU, for tests."""
     return build(focalclick_segformer("tiny", width=32))
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of FocalClick's code base by its keys and shapes.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it: only ``pipeline_version`` tells s1 from s2 (s2 if it is missing).
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors.
-    """
-    config = config or {}
-    if "refiner.refine_trimap.weight" not in shapes or "maps_transform.0.weight" not in shapes:
-        return None
-    pipeline = str(config.get("pipeline_version", "s2"))
-    if parts := recognise_segformer(shapes):
-        backbone, head = parts
-        described = focalclick_segformer(backbone["args"]["variant"], pipeline, head["args"]["width"])
-    elif (parts := recognise(shapes, config)) and resolve(parts[0]["target"]) is HRNet:
-        backbone, head = parts
-        args = backbone["args"]
-        described = focalclick_hrnet(args["width"], args["depth"], head["args"]["width"], pipeline)
-    else:
-        return None
-    layout = layout_of(backbone, head)
-    if layout is None:
-        return None
-    for name in layout.inferred:
-        if config.get(name, layout.values[name]) != layout.values[name]:
-            raise IsegmError(
-                f"the checkpoint's configuration says {name}={config[name]!r}, but its tensors say {layout.values[name]!r}"
-            )
-    return publish(described)
-
-
-def publish(described: Spec) -> Published | None:
-    """How FocalClick's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not FocalClick:
-        return None
-    layout = layout_of(args["backbone"], args["head"])
-    if layout is None:
-        return None
-    values = {
-        **layout.values,
-        "pipeline_version": args.get("pipeline", "s2"),
-        "with_aux_output": True,
-        "with_prev_mask": True,
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": 5,  # stored but never read: the radius follows from the pipeline
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    keys = KeyMap((("fusion.", "maps_transform."), *layout.keys))
-    return Published(described, keys, "FocalClick (published)", {"class": layout.class_path, "params": params})

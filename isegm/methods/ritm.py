@@ -7,27 +7,26 @@ classifies every pixel. ``prev_mask=False`` is the paper's non-iterative baselin
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
-from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.errors import unknown
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
-from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
+from isegm.nn.encoders.fusion import Conv1S
 from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps, distance_maps_everywhere
 from isegm.nn.fit import check_fit
+from isegm.nn.heads.deeplab import deeplab_head
+from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLICK_MAPS = {
@@ -199,102 +198,3 @@ def with_loss(described: Spec, loss: Spec) -> Spec:
 def tiny() -> RITM:
     """A RITM that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(ritm_hrnet(width=8, depth="tiny", ocr_width=16))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_FUSION_KEYS = {
-    Conv1S: ("fusion.", "maps_transform."),
-    ConvExtend: ("fusion.conv.", "maps_transform."),
-    RGBConv: ("fusion.", "rgb_conv."),
-}
-_OTHER_METHODS = (
-    *("refiner.", "latent_head.", "PDM.", "rgb_conv.2.running_mean"),
-    *(f"feature_extractor.{part}." for part in ("FDM", "correction_module", "fusion_module", "feedback_fusion")),
-)
-_UNSUPPORTED = {"binary_prev_mask": False, "clicks_groups": None}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of RITM's code base by its keys and shapes.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it. Shapes cannot tell the click maps, so these come from here
-            (published models: disks of radius 5); what shapes do tell must agree with it.
-
-    Returns:
-        None for anything else, FocalClick, CDNet, FCFI and f-BRS included, though their files name the same classes.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what only RITM's code has.
-    """
-    config = config or {}
-    parts = recognise(shapes, config)
-    if parts is None or "pipeline_version" in config or any(key.startswith(_OTHER_METHODS) for key in shapes):
-        return None
-    fusion, channels = _fusion_of(shapes, config)
-    if fusion is None:
-        return None
-    layout = layout_of(*parts)
-    told = {name: layout.values[name] for name in layout.inferred} | {"with_prev_mask": channels == 3}
-    for name, value in (_UNSUPPORTED | told).items():
-        if config.get(name, value) != value:
-            where = "this package supports" if name in _UNSUPPORTED else "its tensors say"
-            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but {where} {value!r}")
-    return publish(
-        spec(
-            RITM,
-            backbone=parts[0],
-            head=parts[1],
-            fusion=fusion,
-            prev_mask=channels == 3,
-            click_map="disk" if config.get("use_disks", True) else "distance",
-            click_radius=config.get("norm_radius", 5),
-            backbone_lr=config.get("backbone_lr_mult", 0.1),
-        )
-    )
-
-
-def publish(described: Spec) -> Published | None:
-    """How RITM's code base would store the model of a spec; None if it cannot express it.
-
-    The loss of a ``LossAblation`` is left out, for that code base keeps it in its training scripts.
-    """
-    args = described["args"]
-    if resolve(described["target"]) not in (RITM, LossAblation):
-        return None
-    layout, fusion = layout_of(args["backbone"], args["head"]), args["fusion"]
-    fusion_class = resolve(fusion["target"])
-    if layout is None or fusion_class not in _FUSION_KEYS:
-        return None
-    if fusion_class is RGBConv and not fusion["args"].get("norm_first", False):
-        return None  # f-BRS' order
-    values = {
-        **layout.values,
-        "backbone_lr_mult": args.get("backbone_lr", 0.1),
-        "with_prev_mask": args.get("prev_mask", True),
-        "use_leaky_relu": fusion["args"].get("leaky", True),
-        "use_rgb_conv": fusion_class is RGBConv,
-        "conv_extend": fusion_class is ConvExtend,
-        "use_disks": args.get("click_map", "disk") == "disk",
-        "norm_radius": args.get("click_radius", 5),
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    config = {"class": layout.class_path, "params": params}
-    return Published(described, KeyMap((_FUSION_KEYS[fusion_class], *layout.keys)), "RITM (published)", config)
-
-
-def _fusion_of(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> tuple[Spec | None, int]:
-    """The fusion that a state dict holds, and how many coordinate features it takes."""
-    leaky = bool(config.get("use_leaky_relu", True))
-    if "rgb_conv.1.running_mean" in shapes and "rgb_conv.0.weight" in shapes:
-        channels = shapes["rgb_conv.0.weight"][1] - 3
-        return spec(RGBConv, in_channels=channels, norm_first=True, leaky=leaky), channels
-    if "maps_transform.0.weight" in shapes:
-        channels = shapes["maps_transform.0.weight"][1]
-        return spec(Conv1S, in_channels=channels, leaky=leaky), channels
-    if "maps_transform.weight" in shapes:
-        channels = shapes["maps_transform.weight"][1]
-        return spec(ConvExtend, in_channels=channels), channels
-    return None, 0

@@ -8,9 +8,7 @@ network sees views of one fixed, square size from the first click on.
 from __future__ import annotations
 
 import copy
-import inspect
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
-from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.errors import unknown
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import MEAN, STD
@@ -28,7 +26,6 @@ from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
 from isegm.nn.fit import check_fit
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
 
 VARIANTS = {  # the backbone's channels, blocks, attention heads and patch; the pyramid's channels; the classifier's
     "xtiny": ((160, 8, 4, 16), (96, 192, 288, 384), 128),
@@ -152,138 +149,3 @@ def simpleclick(
 def tiny() -> SimpleClick:
     """A SimpleClick that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(simpleclick("tiny", 64))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-KEYS = KeyMap((("backbone.patch_embed_coords.", "patch_embed_coords."),))
-# Published files hold a loss that nobody calls, as a Python object in their configuration.
-STAND_INS = tuple(
-    f"isegm.model.modeling.transformer_helper.cross_entropy_loss.{name}" for name in ("CrossEntropyLoss", "cross_entropy")
-)
-_CLASS = "isegm.model.is_plainvit_model.PlainVitModel"
-_UNHEEDED = ("head_params.loss_decode", "head_params.dropout_ratio")  # change no answer
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of SimpleClick's code base (version 1) by its keys and shapes; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it. Shapes cannot tell attention heads and the radius of disks, so these
-            come from here; without it they are the published ones. What shapes do tell must agree with it.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what only the original code has; or a network
-            of this size has no known number of heads.
-    """
-    coords, head = shapes.get("patch_embed_coords.proj.weight"), shapes.get("head.conv_seg.weight")
-    positions, hidden = shapes.get("backbone.pos_embed"), shapes.get("head.fusion_conv.conv.weight")
-    if None in (coords, head, positions, hidden):
-        return None
-    told = _flat(config or {})
-    channels, inputs, patch = coords[:3]
-    side = math.isqrt(positions[1] - 1)
-    if side**2 != positions[1] - 1:
-        raise IsegmError(
-            f"the checkpoint has {positions[1] - 1} positions, which are no square; only square crops are supported"
-        )
-    depth = len({key.split(".")[2] for key in shapes if key.startswith("backbone.blocks.")})
-    heads = told.get("backbone_params.num_heads") or _heads_of(channels)
-    scales = [shapes[key][1] for i in range(4) if (key := f"head.convs.{i}.conv.weight") in shapes]
-    body = {"channels": channels, "depth": depth, "heads": heads, "patch": patch, "size": side * patch, "window": WINDOW}
-    described = spec(
-        SimpleClick,
-        backbone=spec(PlainViT, **body, side_channels=inputs),
-        neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
-        head=spec(PyramidHead, in_channels=scales, width=head[1], upsample=hidden[0] // head[1]),
-        prev_mask=inputs == 3,
-        click_radius=told.get("norm_radius", 5),
-    )
-    _check_agreement(told, _flat(_arguments(described)))
-    return publish(described)
-
-
-def publish(described: Spec) -> Published | None:
-    """How SimpleClick's code base would store the model of a spec; None if it cannot express it."""
-    if resolve(described["target"]) is not SimpleClick:
-        return None
-    args = _filled_in(described)
-    parts = {"backbone": PlainViT, "neck": SimplePyramid, "head": PyramidHead}
-    if any(resolve(args[name]["target"]) is not kind for name, kind in parts.items()):
-        return None
-    body = _filled_in(args["backbone"])
-    if body["window"] // body["patch"] != WINDOW // body["patch"]:
-        return None
-    values = _arguments(described)
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    return Published(described, KEYS, "SimpleClick (published)", {"class": _CLASS, "params": params})
-
-
-def _arguments(described: Spec) -> dict[str, Any]:
-    """What the original constructor is given for the model of a spec."""
-    args = _filled_in(described)
-    body, neck, head = (_filled_in(args[name]) for name in ("backbone", "neck", "head"))
-    scales = list(neck["out_channels"])
-    return {
-        "use_disks": True,
-        "use_rgb_conv": False,
-        "norm_radius": args["click_radius"],
-        "with_prev_mask": args["prev_mask"],
-        "backbone_params": {
-            "img_size": (body["size"], body["size"]),
-            "patch_size": (body["patch"], body["patch"]),
-            "in_chans": 3,
-            "embed_dim": body["channels"],
-            "depth": body["depth"],
-            "num_heads": body["heads"],
-            "mlp_ratio": 4,
-            "qkv_bias": True,
-        },
-        "neck_params": {"in_dim": neck["in_channels"], "out_dims": scales},
-        "head_params": {
-            "in_channels": scales,
-            "in_index": [0, 1, 2, 3],
-            "dropout_ratio": head["dropout"],
-            "num_classes": 1,
-            "loss_decode": None,  # required there, and called nowhere
-            "align_corners": False,
-            "upsample": f"x{head['upsample']}",
-            "channels": head["width"],
-        },
-        "random_split": False,
-    }
-
-
-def _check_agreement(told: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    for name, value in known.items():
-        said, found = (list(v) if isinstance(v, tuple) else v for v in (told.get(name, value), value))
-        if said != found and name not in _UNHEEDED:
-            raise IsegmError(
-                f"the checkpoint's configuration says {name}={said!r}, but its tensors, or all that this package supports, are"
-                f" {found!r}"
-            )
-
-
-def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Dictionaries of arguments with dotted names instead."""
-    flat: dict[str, Any] = {}
-    for name, value in arguments.items():
-        flat |= {f"{name}.{inner}": v for inner, v in value.items()} if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
-def _heads_of(channels: int) -> int:
-    known = {body[0]: body[2] for body, _, _ in VARIANTS.values()}
-    if channels not in known:
-        raise IsegmError(
-            f"the checkpoint has {channels} channels, and no configuration says how many attention heads;"
-            f" known without one: {', '.join(map(str, known))} channels"
-        )
-    return known[channels]
-
-
-def _filled_in(described: Spec) -> dict[str, Any]:
-    """The arguments of a spec, those left to their defaults included."""
-    parameters = inspect.signature(resolve(described["target"])).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty} | described["args"]

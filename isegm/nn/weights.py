@@ -14,7 +14,6 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec
 
 log = logging.getLogger("isegm")
 
@@ -199,23 +198,6 @@ class KeyReport:
                 more = f" ... and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
                 lines.append(f"{len(keys)} {kind}: {', '.join(keys[:SHOWN])}{more}")
         return "; ".join(lines)
-
-
-@dataclass(frozen=True)
-class Published:
-    """How a checkpoint of an original code base is read and written.
-
-    Attributes:
-        spec: the model it becomes.
-        keys: its parameter names.
-        source: for people, e.g. ``"RITM (published)"``.
-        config: the configuration the original code base stores beside the weights, None if it stores none.
-    """
-
-    spec: Spec
-    keys: KeyMap
-    source: str
-    config: dict[str, Any] | None = None
 
 
 def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None) -> KeyReport:

@@ -14,10 +14,12 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.inference.protocol import load_protocol
 from isegm.inference.zoom import ZoomIn
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.clickseg_baseline import KEYS, NETWORKS, ClickSEGBaseline, clickseg_baseline, publish, published, tiny
+from isegm.methods.clickseg_baseline import NETWORKS, ClickSEGBaseline, clickseg_baseline, tiny
 from isegm.nn.backbones.pplcnet import PPLCNet
 from isegm.nn.weights import load_strictly
+from isegm.originals.clickseg import BASELINE_KEYS as KEYS
+from isegm.originals.clickseg import publish, recognise
+from isegm.originals.loading import load_model, save_published
 
 # mean, standard deviation, minimum, maximum, [10, 10], centre
 OUTPUTS = {
@@ -54,7 +56,7 @@ def shapes(network: str) -> dict[str, tuple[int, ...]]:
 
 
 def golden_model(network: str) -> ClickSEGBaseline:
-    recognised = published(shapes(network))
+    recognised = recognise(shapes(network))
     model = build(recognised.spec)
     load_strictly(model, golden_state(network), "golden weights", recognised.keys)
     return model.eval()
@@ -173,11 +175,11 @@ class TestFiles:
     @pytest.mark.parametrize("config", [{"backbone": "PPLCNet"}, {"with_prev_mask": False}, {"binary_prev_mask": True}])
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         with pytest.raises(IsegmError, match=next(iter(config))):
-            published(shapes("mobilenetv2"), config)
+            recognise(shapes("mobilenetv2"), config)
 
     def test_other_networks_are_left_alone(self) -> None:
-        assert published({"feature_extractor.conv1.weight": (64, 3, 3, 3)}) is None
-        assert published({"feature_extractor.lraspp.b0.0.weight": (128, 320, 1, 1)}) is None
+        assert recognise({"feature_extractor.conv1.weight": (64, 3, 3, 3)}) is None
+        assert recognise({"feature_extractor.lraspp.b0.0.weight": (128, 320, 1, 1)}) is None
 
     def test_what_the_original_has_no_name_for_cannot_be_written(self) -> None:
         described = clickseg_baseline("pplcnet")

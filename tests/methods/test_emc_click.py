@@ -19,10 +19,11 @@ from isegm.core.rounds import Round
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import load_protocol, with_crops
 from isegm.inference.zoom import WholeImage, ZoomIn
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.emc_click import EMCClick, EMCState, emc_hrnet, emc_segformer, publish, published, tiny
+from isegm.methods.emc_click import EMCClick, EMCState, emc_hrnet, emc_segformer, tiny
 from isegm.nn.heads import correction
 from isegm.nn.heads.correction import CorrectionNet, clicked_cells, relative_distances, templates
+from isegm.originals.emc_click import publish, recognise
+from isegm.originals.loading import load_model, save_published
 
 SPECS: dict[str, Spec] = {
     "hr18s": emc_hrnet(18, "small", 48, 64),
@@ -350,7 +351,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", SPECS)
     def test_files_are_recognised_by_their_tensors(self, name: str) -> None:
-        found = published({key: tuple(value.shape) for key, value in golden_state(name).items()})
+        found = recognise({key: tuple(value.shape) for key, value in golden_state(name).items()})
         with torch.device("meta"):
             shapes = [{k: v.shape for k, v in build(s).state_dict().items()} for s in (found.spec, SPECS[name])]
         assert shapes[0] == shapes[1]
@@ -375,7 +376,7 @@ class TestFiles:
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state("hr18s").items()}
         with pytest.raises(IsegmError, match=next(iter(config))):
-            published(shapes, config)
+            recognise(shapes, config)
 
 
 class TestMistakes:

@@ -17,10 +17,11 @@ from isegm.core.registry import build
 from isegm.core.rounds import Prediction, Round
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.fcfi import FCFI, fcfi_hrnet18, fcfi_r101, h18s, new_clicks, newest_click, publish
+from isegm.methods.fcfi import FCFI, fcfi_hrnet18, fcfi_r101, h18s, new_clicks, newest_click
 from isegm.nn.losses.feedback import FeedbackLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.originals.fcfi import publish
+from isegm.originals.loading import load_model, save_published
 
 SPECS = {"r101": fcfi_r101, "h18": fcfi_hrnet18}
 # keys, parameters, sha256 (its beginning) of the sorted lines "key<tab>shape" of the original

@@ -18,10 +18,12 @@ from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.inference.zoom import WholeImage
-from isegm.methods import ritm
-from isegm.methods.checkpoints import load_model
-from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer, publish, published
+from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer
+from isegm.methods.ritm import ritm_hrnet
 from isegm.nn.heads.refiner import LocalRefiner
+from isegm.originals import ritm
+from isegm.originals.clickseg import publish, recognise
+from isegm.originals.loading import load_model
 
 HRNET = focalclick_hrnet(8, "tiny", 16)
 SEGFORMER = focalclick_segformer("tiny", width=32)
@@ -253,21 +255,21 @@ def test_published_files_are_recognised_and_loaded_strictly(tmp_path: Path, name
 
 def test_files_without_configuration_are_of_the_second_pipeline() -> None:
     shapes = {key: tuple(value.shape) for key, value in published_state(FILES["hrnet s1"])[0].items()}
-    assert published(shapes).spec["args"]["pipeline"] == "s2"
-    assert published(shapes, {"pipeline_version": "s1"}).spec == FILES["hrnet s1"]
-    assert ritm.published(shapes) is None
+    assert recognise(shapes).spec["args"]["pipeline"] == "s2"
+    assert recognise(shapes, {"pipeline_version": "s1"}).spec == FILES["hrnet s1"]
+    assert ritm.recognise(shapes) is None
 
 
 @pytest.mark.parametrize(("name", "config"), [("b0 s1", {"model_version": "b3"}), ("hrnet s1", {"width": 32})])
 def test_a_configuration_that_contradicts_the_tensors_is_an_error(name: str, config: dict) -> None:
     shapes = {key: tuple(value.shape) for key, value in published_state(FILES[name])[0].items()}
     with pytest.raises(IsegmError, match=next(iter(config))):
-        published(shapes, config)
+        recognise(shapes, config)
 
 
 def test_other_files_are_not_recognised() -> None:
-    state = ritm.publish(ritm.ritm_hrnet(4, "small", 8))
+    state = ritm.publish(ritm_hrnet(4, "small", 8))
     shapes = {k: tuple(v.shape) for k, v in state.keys.to_published(build(state.spec).state_dict()).items()}
-    assert published(shapes) is None
+    assert recognise(shapes) is None
     assert publish(state.spec) is None
     assert publish(SEGFORMER) is None

@@ -7,8 +7,9 @@ import torch
 from golden import golden_round, golden_tensor, statistics
 
 from isegm.core.registry import build
-from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer, publish, published
+from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer
 from isegm.nn.weights import load_strictly
+from isegm.originals.clickseg import publish, recognise
 
 NETWORKS = {
     "hrnet18s s1": focalclick_hrnet(18, "small", 48, "s1"),
@@ -81,7 +82,7 @@ def golden_model(described: dict) -> FocalClick:
     layout = publish(described)
     shapes = {key: tuple(value.shape) for key, value in layout.keys.to_published(model.state_dict()).items()}
     golden = {key: golden_tensor(key, shape) for key, shape in shapes.items()}
-    recognised = published(shapes, {"pipeline_version": described["args"]["pipeline"]})
+    recognised = recognise(shapes, {"pipeline_version": described["args"]["pipeline"]})
     assert recognised.spec == described
     load_strictly(model, golden, "golden weights", recognised.keys)
     return model.eval()

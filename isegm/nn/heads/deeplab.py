@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from isegm.core.boxes import resize
 from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, spec
 
 SKIP = 32
 RATES = (12, 24, 36)
@@ -130,3 +131,14 @@ def _conv_bn_relu(inputs: int, outputs: int, dilation: int | None = None) -> nn.
     else:
         conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def deeplab_head(
+    layers: int, width: int, dropout: float | None = None, resnet_width: int = 64
+) -> Spec:
+    """The spec of the head on a ResNet; without ``dropout`` the published one of this width."""
+    skip = resnet_width * (4 if layers >= 50 else 1)
+    if dropout is None:
+        dropout = 0.5 if width >= 256 else 0.2
+    sizes = {"in_channels": 8 * skip, "skip_channels": skip, "width": width}
+    return spec(DeepLabHead, **sizes, dropout=dropout)

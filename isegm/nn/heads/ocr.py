@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, spec
 
 
 class OCRHead(nn.Module):
@@ -109,3 +112,8 @@ def _projection(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
 
 def _bn_relu(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+
+def ocr_head(width: int, ocr_width: int, **options: Any) -> Spec:
+    """The spec of the head on an HRNet of a width; ``options`` are further arguments of ``OCRHead``."""
+    return spec(OCRHead, in_channels=15 * width, width=ocr_width, **options)

@@ -10,9 +10,10 @@ from golden import golden_tensor
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.fbrs import fbrs_deeplab, fbrs_hrnet, publish
+from isegm.methods.fbrs import fbrs_deeplab, fbrs_hrnet
 from isegm.methods.ritm import ritm_hrnet
+from isegm.originals.fbrs import publish
+from isegm.originals.loading import load_model, save_published
 
 # The published networks, as narrow as their layout allows.
 PUBLISHED = {
