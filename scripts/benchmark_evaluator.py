@@ -29,6 +29,7 @@ from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import find_checkpoint
 from isegm.originals.loading import load_model
+from isegm.reference.twin import slow_twin
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -52,7 +53,7 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
     cfg = load_config(args.config_path)
     device = pick_device(args.cpu, args.gpus, keep_memory="memory" in has)
     loaded = load_model(find_checkpoint(cfg, args.checkpoint), device)
-    model = loaded.model if "maps" in has else loaded.model.reference()
+    model = loaded.model if "maps" in has else slow_twin(loaded.model)
     model = for_evaluation(model, fold="fold" in has, channels_last="channels_last" in has)
     spent, clicks = Clock(), []
     wall = 0.0

@@ -30,6 +30,7 @@ from isegm.data import recipes
 from isegm.data.dataset import ClickDataset
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
+from isegm.reference.twin import slow_twin
 from isegm.training.batches import Batch, Loader
 from isegm.training.config import TrainConfig
 from isegm.training.distributed import Process
@@ -81,7 +82,7 @@ def network(args: argparse.Namespace, has: set[str]) -> tuple[ClickModel, torch.
     device = pick_device(args.cpu, args.gpus, keep_memory="memory" in has)
     torch.manual_seed(0)
     model: ClickModel = build(ritm_hrnet(**NETWORKS[args.network]))
-    return (model if "maps" in has else model.reference()).to(device), device
+    return (model if "maps" in has else slow_twin(model)).to(device), device
 
 
 def learner_of(args: argparse.Namespace, has: set[str]) -> Learner:

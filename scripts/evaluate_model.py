@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from isegm.evaluation.records import RecordFile
 from isegm.evaluation.replay import replay
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.evaluation.sequential import play_sequentially
 from isegm.evaluation.shards import Shard, joined_shard, local_rank
 from isegm.inference.flags import add_protocol_flags, asked_protocol
 from isegm.inference.modes import MODES, PLAIN, with_mode
@@ -93,7 +91,6 @@ def parse_args() -> argparse.Namespace:
     flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
-    parser.add_argument("--sequential", action="store_true", help="the slow reference loop, to check the default against")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
     parser.add_argument("--compile", action="store_true", help="torch.compile: slow at first, then faster")
     parser.add_argument("--fresh", action="store_true", help="begin anew instead of continuing an interrupted run")
@@ -142,12 +139,6 @@ def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
     return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
 
 
-def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
-    if args.sequential:
-        return model.reference()
-    return for_evaluation(model, compiled=args.compile)
-
-
 def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:
     dataset = evaluation_set(name, cfg)
     protocol = task.protocol.for_dataset(dataset.name)
@@ -165,7 +156,6 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
         protocol,
         limit=args.limit,
         observer=pictures,
-        player=partial(play_sequentially, predictor, dataset, protocol) if args.sequential else None,
         run=Run(task.records(dataset.name), task.shard, progress=task.shard.first),
     )
     if result.skipped:
@@ -216,13 +206,13 @@ def evaluate_all(args: argparse.Namespace, shard: Shard) -> None:
         raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
     gpus = args.gpus.split(",") if args.gpus else None
     gpu = gpus[local_rank() % len(gpus)] if gpus else local_rank() if shard.count > 1 and torch.cuda.is_available() else None
-    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu, keep_memory=not args.sequential))
+    loaded = load_model(checkpoint_path(args, cfg), pick_device(args.cpu, gpu))
     protocol = chosen_protocol(args, loaded.model.protocol)
     checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
     name = run_name(args, loaded)
     output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
     identity = {"protocol": protocol.label, "checkpoint": loaded.sha256, "mode": args.mode, "clicks_limit": args.clicks_limit}
-    task = Task(prepared(args, loaded.model), protocol, shard, identity, output)
+    task = Task(for_evaluation(loaded.model, compiled=args.compile), protocol, shard, identity, output)
     if shard.first:
         log.info("checkpoint %s (%s), protocol %s, %s", loaded.path, loaded.source, protocol.label, args.mode)
         if args.fresh:

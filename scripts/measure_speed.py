@@ -24,6 +24,7 @@ from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint
 from isegm.originals.loading import load_model
+from isegm.reference.twin import slow_twin
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -97,7 +98,7 @@ def main() -> None:
 
     device = pick_device(args.cpu, args.gpus)
     network = load(args.model, args.config_path, device)
-    network = network.reference() if args.reference else for_evaluation(network)
+    network = slow_twin(network) if args.reference else for_evaluation(network)
     protocol = load_protocol(args.protocol or network.protocol)
     dataset = First(evaluation_set("synthetic", load_config(args.config_path)), args.objects)
     print(f"{args.model}, protocol {protocol.label}, {device}, {torch.get_num_threads()} threads")

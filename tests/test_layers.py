@@ -19,6 +19,7 @@ LAYER = {
     "training": 4,
     "evaluation": 5,
     "demo": 6,
+    "reference": 7,
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -44,10 +45,14 @@ def test_imports_point_down(path: Path) -> None:
         return
     for there in imported(path) - {here}:
         allowed = LAYER[there] < LAYER[here] or (here == "utils" and there == "core")
-        assert allowed, f"isegm/{here} (layer {LAYER[here]}) must not import isegm/{there} (layer {LAYER[there]})"
+        assert allowed, (
+            f"isegm/{here} (layer {LAYER[here]}) must not import isegm/{there} (layer {LAYER[there]})"
+        )
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_nothing_is_reexported(path: Path) -> None:
     assert path.parent == ROOT or not path.read_text().strip()
 

@@ -1,13 +1,14 @@
-"""CDNet: clicks are spread to what is like them, first among features, then among pixels (Chen et al., ICCV 2021).
+"""CDNet: clicks are spread to what is like them, first among features, then among pixels (Chen et
+al., ICCV 2021).
 
-DeepLabV3+ on a ResNet, with click disks but no previous mask. Behind its pyramid, features of the clicks flow to similar places
-(feature diffusion). At test time its answer and the clicks then flow to pixels of like colour (pixel diffusion). In training,
-four more answers to the same clicks may differ in what these leave open. The version is that of ClickSEG's code.
+DeepLabV3+ on a ResNet, with click disks but no previous mask. Behind its pyramid, features of the
+clicks flow to similar places (feature diffusion). At test time its answer and the clicks then flow
+to pixels of like colour (pixel diffusion). In training, four more answers to the same clicks may
+differ in what these leave open. The version is that of ClickSEG's code.
 """
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -19,19 +20,27 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import Adjustable, ClickModel
-from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.resnet import ResNet
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.diffusion import FeatureDiffusion, PixelDiffusion
-from isegm.nn.encoders.fusion import Conv1S
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
 from isegm.nn.fit import check_fit
 from isegm.nn.heads.deeplab import SepConvHead, deeplab_head
 from isegm.nn.init import xavier_gluon_
 from isegm.nn.losses.diversity import DiversityLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.normalise import Normalise
 
 GATE_LOSS = 0.4
-STEPS = Adjustable("diffusion", "Pixel diffusion", "pixel_diffusion.steps", 1, 20, 1, "Steps that clicks are spread by")
+STEPS = Adjustable(
+    "diffusion",
+    "Pixel diffusion",
+    "pixel_diffusion.steps",
+    1,
+    20,
+    1,
+    "Steps that clicks are spread by",
+)
 
 
 class CDNet(ClickModel):
@@ -44,7 +53,7 @@ class CDNet(ClickModel):
         feature_diffusion: see ``FeatureDiffusion``.
         pixel_diffusion: see ``PixelDiffusion``; None answers with the network alone.
         latents: further answers that are only trained with. Published: 4; 0: none.
-        click_radius: of the click disks, in pixels of the view. Published: 5.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
         backbone_lr: learning rate of the backbone, relative to the rest.
 
     Raises:
@@ -61,7 +70,7 @@ class CDNet(ClickModel):
         feature_diffusion: nn.Module,
         pixel_diffusion: nn.Module | None,
         latents: int = 4,
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         backbone_lr: float = 0.1,
     ):
         super().__init__()
@@ -76,17 +85,15 @@ class CDNet(ClickModel):
         self.feature_diffusion, self.pixel_diffusion = feature_diffusion, pixel_diffusion
         self.adjustable = () if pixel_diffusion is None else (STEPS,)
         self.latent = SepConvHead(head.out_channels, latents) if latents else None
-        self.click_radius, self.backbone_lr, self.disks = click_radius, backbone_lr, disk_maps
+        self.clicks, self.normalise, self.backbone_lr = clicks or Disks(), Normalise(), backbone_lr
         self.focal, self.diversity = NormalizedFocalLoss(alpha=0.5, gamma=2), DiversityLoss()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
         """The network's answer, before pixel diffusion; what only training needs is in ``aux``.
 
-        ``aux["gate"]`` is the feature diffusion's guess, ``B 1 H W`` in [0, 1]; ``aux["latent"]`` holds the logits of the
-        further answers, ``B latents H W``.
+        ``aux["gate"]`` is the feature diffusion's guess, ``B 1 H W`` in [0, 1]; ``aux["latent"]``
+        holds the logits of the further answers, ``B latents H W``.
         """
         size = round_.image.shape[-2:]
         logits, gate, features = self._answered(round_)
@@ -96,7 +103,10 @@ class CDNet(ClickModel):
         return Prediction(resize(logits.float(), size), aux)
 
     def infer(self, round_: Round) -> Prediction:
-        """The answer after pixel diffusion. That of a view and its mirror image is averaged before, as published."""
+        """The answer after pixel diffusion.
+
+        That of a view and its mirror image is averaged before, as published.
+        """
         image, clicks = round_.image, round_.clicks
         logits = resize(self._answered(round_)[0].float(), image.shape[-2:])
         if self.pixel_diffusion is None:
@@ -105,7 +115,7 @@ class CDNet(ClickModel):
             (image, _), (yx, _), (label, _) = (x.chunk(2) for x in (image, clicks.yx, clicks.label))
             straight, mirrored = logits.chunk(2)
             logits, clicks = 0.5 * (straight + mirrored.flip(-1)), Clicks(yx, label)
-        logits = self.pixel_diffusion(image, logits, self.disks(clicks, image.shape[-2:], self.click_radius))
+        logits = self.pixel_diffusion(image, logits, self.clicks(clicks, image.shape[-2:]))
         return Prediction(torch.cat([logits, logits.flip(-1)]) if round_.mirrored else logits)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
@@ -114,26 +124,23 @@ class CDNet(ClickModel):
             "gate": GATE_LOSS * self.focal.of_prob(pred.aux["gate"], target).mean(),
         }
         if "latent" in pred.aux:
-            disks = self.disks(round_.clicks, target.shape[-2:], self.click_radius)
+            disks = self.clicks(round_.clicks, target.shape[-2:])
             losses["diversity"] = self.diversity(pred.aux["latent"], target, disks)
         return losses
-
-    def reference(self) -> CDNet:
-        copied = copy.deepcopy(self)
-        copied.disks = disk_maps_everywhere
-        return copied
 
     def lr_multiplier(self, name: str) -> float:
         """As the published wrapper: the backbone is slow."""
         return self.backbone_lr if name.startswith("backbone.") else 1.0
 
     def _answered(self, round_: Round) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits and the decoder's features at a quarter of the size, ``B 1 h w`` and ``B C h w``; between them the gate."""
+        """Logits and the decoder's features at a quarter of the size, ``B 1 h w`` and ``B C h w``;
+        between them the gate.
+        """
         size, diffusion = round_.image.shape[-2:], self.feature_diffusion
-        image = (round_.image - self.mean) / self.std
-        first, *_, last = self.backbone(*self.fusion(image, self.disks(round_.clicks, size, self.click_radius)))
+        image = self.normalise(round_.image)
+        first, *_, last = self.backbone(*self.fusion(image, self.clicks(round_.clicks, size)))
         coarse, skip = self.head.aspp(last), self.head.skip(first)
-        sources = self.disks(round_.clicks, size, diffusion.click_radius)  # B 2 H W
+        sources = diffusion.clicks(round_.clicks, size)  # B 2 H W
         coarse, gate = diffusion(coarse, resize(sources, coarse.shape[-2:]))
         logits, _, features = self.head.after((resize(coarse, skip.shape[-2:]), skip), "pyramid")
         return logits, gate, features
@@ -145,9 +152,11 @@ def cdnet(
     resnet_width: int = 64,
     fusion: Spec | None = None,
     pixel_diffusion: bool = True,
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of CDNet on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments of ``CDNet``.
+    """The spec of CDNet on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments
+    of ``CDNet``.
 
     Published: ``(34, 128)`` with the default ``Conv1S`` fusion.
     """
@@ -158,7 +167,7 @@ def cdnet(
         fusion=fusion or spec(Conv1S, in_channels=2),
         feature_diffusion=spec(FeatureDiffusion, channels=width),
         pixel_diffusion=spec(PixelDiffusion) if pixel_diffusion else None,
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 

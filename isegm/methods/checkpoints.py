@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
+from isegm.methods.old_specs import upgraded
 from isegm.nn.weights import SHOWN, state_dict_of
 from isegm.utils.config import absolute
 from isegm.utils.files import replacing
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = ("1", "2")  # of files; 1 had click maps as names and numbers, see old_specs.py
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -123,13 +125,13 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
 
 
 def _checked(schema: Any, described: Any) -> Spec:
-    if str(schema) != str(SCHEMA):
+    if str(schema) not in READABLE:
         raise IsegmError(
-            f"the checkpoint has schema {schema!r}, this version of isegm reads {SCHEMA};"
-            " update isegm"
+            f"the checkpoint has schema {schema!r}, this version of isegm reads"
+            f" {' and '.join(READABLE)}; update isegm"
         )
     try:
-        return json.loads(described) if isinstance(described, str) else described
+        return upgraded(json.loads(described) if isinstance(described, str) else described)
     except json.JSONDecodeError as error:
         raise IsegmError(
             f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"

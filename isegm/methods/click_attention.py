@@ -1,14 +1,14 @@
 """ClickAttention: the influence of positive clicks spread over the object (arXiv 2408.06021).
 
-A SegFormer sees image, clicks and previous mask in one pass. In each of its later stages the patches that were clicked as
-object are compared with all patches. The similarities, a map in (0, 1), are supervised with the target; they also split the
-self-attention into a part that must reproduce the answer's object and one that must reproduce its background. The paper
-multiplies them into the self-attention as well; the published code leaves that out. ``affinity_use`` chooses.
+A SegFormer sees image, clicks and previous mask in one pass. In each of its later stages the
+patches that were clicked as object are compared with all patches. The similarities, a map in (0,
+1), are supervised with the target; they also split the self-attention into a part that must
+reproduce the answer's object and one that must reproduce its background. The paper multiplies them
+into the self-attention as well; the published code leaves that out. ``affinity_use`` chooses.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,18 @@ from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import IGNORE
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
-from isegm.nn.backbones.mix_transformer import REDUCTIONS, SMALLEST, MixFFN, MixTransformer, as_map, initialise
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.backbones.mix_transformer import (
+    REDUCTIONS,
+    SMALLEST,
+    MixFFN,
+    MixTransformer,
+    as_map,
+    initialise,
+)
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.normalise import Normalise
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 AFFINITY_USES = ("none", "paper")
@@ -40,9 +47,10 @@ class ClickAttention(ClickModel):
     Args:
         backbone: a ``ClickAttentionEncoder``.
         head: ``forward(features) -> (logits, aux logits or None, context features)``.
-        affinity_use: what the affinity does to the features. ``"none"``: nothing, it is a training signal only (published
-            code and weights). ``"paper"``: it multiplies the self-attention of its stage.
-        click_radius: of the click disks, in pixels of the view. Published: 5.
+        affinity_use: what the affinity does to the features. ``"none"``: nothing, it is a training
+            signal only (published code and weights). ``"paper"``: it multiplies the self-attention
+            of its stage.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
         attention_loss, affinity_loss: weights of the two losses on the affinity.
         backbone_lr: learning rate of the backbone, relative to the rest.
 
@@ -58,7 +66,7 @@ class ClickAttention(ClickModel):
         backbone: nn.Module,
         head: nn.Module,
         affinity_use: str = "none",
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         attention_loss: float = 1.0,
         affinity_loss: float = 1.0,
         backbone_lr: float = 0.1,
@@ -68,22 +76,26 @@ class ClickAttention(ClickModel):
             raise unknown("affinity_use", affinity_use, AFFINITY_USES)
         if tuple(head.in_channels) != tuple(backbone.out_channels):
             raise IsegmError(
-                f"head.in_channels is {list(head.in_channels)}, but the backbone makes {list(backbone.out_channels)} channels"
+                f"head.in_channels is {list(head.in_channels)}, but the backbone makes"
+                f" {list(backbone.out_channels)} channels"
             )
         self.backbone, self.head = backbone, head
-        self.affinity_use, self.click_radius = affinity_use, click_radius
-        self.attention_loss, self.affinity_loss, self.backbone_lr = attention_loss, affinity_loss, backbone_lr
+        self.affinity_use = affinity_use
+        self.clicks, self.normalise = clicks or Disks(), Normalise()
+        self.attention_loss, self.affinity_loss, self.backbone_lr = (
+            attention_loss,
+            affinity_loss,
+            backbone_lr,
+        )
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
-        self.click_map = disk_maps
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, round_: Round) -> Prediction:
         """One round.
 
-        ``aux`` holds, for each stage i with an affinity, ``attention_i`` (``B 1 h w``, the affinity of every patch to the
-        clicked ones) and ``self_attention_i`` (``B N M``, how much each of N = h * w patches attends to each of M keys, over
-        all blocks and heads), and the finest of the former as ``attention``.
+        ``aux`` holds, for each stage i with an affinity, ``attention_i`` (``B 1 h w``, the affinity
+        of every patch to the clicked ones) and ``self_attention_i`` (``B N M``, how much each of N
+        = h * w patches attends to each of M keys, over all blocks and heads), and the finest of the
+        former as ``attention``.
         """
         return self._answered(round_, with_self_attention=True)
 
@@ -101,16 +113,17 @@ class ClickAttention(ClickModel):
                 weight = pred.aux[f"attention_{stage}"]
                 attention.append(attention_loss(weight, target, several))
                 affinity.append(
-                    affinity_loss(pred.aux[f"self_attention_{stage}"], weight, prob, REDUCTIONS[stage - 1], several)
+                    affinity_loss(
+                        pred.aux[f"self_attention_{stage}"],
+                        weight,
+                        prob,
+                        REDUCTIONS[stage - 1],
+                        several,
+                    )
                 )
             losses["attention"] = self.attention_loss * torch.stack(attention).mean()
             losses["affinity"] = self.affinity_loss * torch.stack(affinity).mean()
         return losses
-
-    def reference(self) -> ClickAttention:
-        copied = copy.deepcopy(self)
-        copied.click_map = disk_maps_everywhere
-        return copied
 
     def lr_multiplier(self, name: str) -> float:
         """As the original: the affinity blocks belong to the backbone."""
@@ -118,17 +131,24 @@ class ClickAttention(ClickModel):
 
     def _answered(self, round_: Round, with_self_attention: bool) -> Prediction:
         size = round_.image.shape[-2:]
-        coords = torch.cat([round_.prev_prob, self.click_map(round_.clicks, size, self.click_radius)], 1)  # B 3 H W
-        image = (round_.image - self.mean) / self.std
-        padded = [max(side, SMALLEST) for side in size]  # thin views are filled up below and on the right
-        image, coords = (F.pad(x, (0, padded[1] - size[1], 0, padded[0] - size[0])) for x in (image, coords))
-        features, aux = self.backbone(image, coords, round_.clicks, self.affinity_use == "paper", with_self_attention)
+        coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
+        image = self.normalise(round_.image)
+        padded = [
+            max(side, SMALLEST) for side in size
+        ]  # thin views are filled up below and on the right
+        image, coords = (
+            F.pad(x, (0, padded[1] - size[1], 0, padded[0] - size[0])) for x in (image, coords)
+        )
+        features, aux = self.backbone(
+            image, coords, round_.clicks, self.affinity_use == "paper", with_self_attention
+        )
         logits, _, _ = self.head(features)
         return Prediction(resize(logits.float(), padded)[..., : size[0], : size[1]], aux)
 
 
 class ClickAttentionEncoder(MixTransformer):
-    """A Mix Transformer whose later stages compare all patches with the clicked ones; clicks enter before its first block.
+    """A Mix Transformer whose later stages compare all patches with the clicked ones; clicks enter
+    before its first block.
 
     Args:
         variant, drop_path: as ``MixTransformer``.
@@ -139,18 +159,34 @@ class ClickAttentionEncoder(MixTransformer):
         IsegmError: stages that do not exist or are not in order.
     """
 
-    def __init__(self, variant: str = "b0", stages: Sequence[int] = (2, 3, 4), drop_path: float = 0.1, dropout: float = 0.5):
+    def __init__(
+        self,
+        variant: str = "b0",
+        stages: Sequence[int] = (2, 3, 4),
+        drop_path: float = 0.1,
+        dropout: float = 0.5,
+    ):
         if list(stages) != sorted({1, 2, 3, 4} & set(stages)):
-            raise IsegmError(f"stages={list(stages)}: expected some of 1, 2, 3 and 4, in this order")
+            raise IsegmError(
+                f"stages={list(stages)}: expected some of 1, 2, 3 and 4, in this order"
+            )
         super().__init__(variant, side="stage1", drop_path=drop_path)
         self.stages = tuple(stages)
         for stage in stages:
-            self.add_module(f"attn_weight{stage}", AffinityBlock(self.out_channels[stage - 1], dropout))
+            self.add_module(
+                f"attn_weight{stage}", AffinityBlock(self.out_channels[stage - 1], dropout)
+            )
 
     def forward(
-        self, image: Tensor, coords: Tensor, clicks: Clicks, multiply: bool = False, with_self_attention: bool = False
+        self,
+        image: Tensor,
+        coords: Tensor,
+        clicks: Clicks,
+        multiply: bool = False,
+        with_self_attention: bool = False,
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Features of four stages, ``B C_i h_i w_i``, and the maps that ``ClickAttention.forward`` describes.
+        """Features of four stages, ``B C_i h_i w_i``, and the maps that ``ClickAttention.forward``
+        describes.
 
         Args:
             image, coords: as ``MixTransformer``.
@@ -168,7 +204,9 @@ class ClickAttentionEncoder(MixTransformer):
             weight = None
             if stage in self.stages:
                 cells = _cells(clicks, size, 2 ** (stage + 1))
-                weight = self.get_submodule(f"attn_weight{stage}")(tokens, size, cells, positive)  # B N
+                weight = self.get_submodule(f"attn_weight{stage}")(
+                    tokens, size, cells, positive
+                )  # B N
                 maps[f"attention_{stage}"] = weight.view(-1, 1, *size)
             wanted = with_self_attention and stage in self.stages
             rows = weight[:, None, :, None] if multiply and weight is not None else None
@@ -182,24 +220,33 @@ class ClickAttentionEncoder(MixTransformer):
         return features, maps
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load an ImageNet file of the original code base (mit_b0.pth); what it has no weights for stays as it is."""
-        load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.", "attn_weight"))
+        """Load an ImageNet file of the original code base (mit_b0.pth); what it has no weights for
+        stays as it is.
+        """
+        load_backbone(
+            self, pretrained_tensors(path), path, without=("patch_embed_side1.", "attn_weight")
+        )
 
     def _through(
         self, stage: int, tokens: Tensor, size: tuple[int, int], rows: Tensor | None, wanted: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """The tokens after a stage, and the mean of its self-attention over blocks and heads if ``wanted``."""
+        """The tokens after a stage, and the mean of its self-attention over blocks and heads if
+        ``wanted``.
+        """
         blocks = self.get_submodule(f"block{stage}")
         means = []
         for block in blocks:
             maps: list[Tensor] | None = [] if wanted else None
             tokens = block(tokens, size, rows, maps)
             means += [found.float().mean(1) for found in maps or ()]
-        return self.get_submodule(f"norm{stage}")(tokens), torch.stack(means).mean(0) if wanted else None
+        return self.get_submodule(f"norm{stage}")(tokens), torch.stack(means).mean(
+            0
+        ) if wanted else None
 
 
 class AffinityBlock(nn.Module):
-    """The affinity of every patch to the clicked ones (section 3.2; the original calls it ``AttnWeightBlock``).
+    """The affinity of every patch to the clicked ones (section 3.2; the original calls it
+    ``AttnWeightBlock``).
 
     # differs from the original: any grid, where it needs a square one.
     """
@@ -210,7 +257,9 @@ class AffinityBlock(nn.Module):
         self.mlp_z = MixFFN(channels, 4 * channels, 2 * channels, dropout)
         self.apply(initialise)
 
-    def forward(self, tokens: Tensor, size: tuple[int, int], cells: Tensor, positive: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Tensor, size: tuple[int, int], cells: Tensor, positive: Tensor
+    ) -> Tensor:
         """Compare.
 
         Args:
@@ -222,7 +271,9 @@ class AffinityBlock(nn.Module):
             ``B N`` float32 in (0, 1); exactly 1 for samples with fewer than two clicks that count.
         """
         count = positive.sum(1)  # B
-        clicked = tokens.gather(1, cells[..., None].expand(-1, -1, tokens.shape[2])) * positive[..., None]  # B K C
+        clicked = (
+            tokens.gather(1, cells[..., None].expand(-1, -1, tokens.shape[2])) * positive[..., None]
+        )  # B K C
         mean = clicked.sum(1, keepdim=True) / count.clamp(min=1)[:, None, None]  # B 1 C
         response = (self.mlp_x(tokens, size) * self.mlp_z(mean, (1, 1))).sum(2).float()  # B N
         weight = F.layer_norm(response, response.shape[1:]).sigmoid()
@@ -234,7 +285,8 @@ def attention_loss(weight: Tensor, target: Tensor, several: Tensor) -> Tensor:
 
     Args:
         weight: ``B 1 h w`` in [0, 1].
-        target: ``B 1 H W``, taken at the nearest pixel; ignored pixels add nothing, but do count in the mean.
+        target: ``B 1 H W``, taken at the nearest pixel; ignored pixels add nothing, but do count in
+            the mean.
         several: ``B``, 1 where a sample has several positive clicks; the others add nothing either.
     """
     wanted = F.interpolate(target.float(), size=weight.shape[-2:], mode="nearest")
@@ -242,13 +294,16 @@ def attention_loss(weight: Tensor, target: Tensor, several: Tensor) -> Tensor:
     return (loss * several.view(-1, 1, 1, 1)).mean()
 
 
-def affinity_loss(attention: Tensor, weight: Tensor, prob: Tensor, reduction: int, several: Tensor) -> Tensor:
+def affinity_loss(
+    attention: Tensor, weight: Tensor, prob: Tensor, reduction: int, several: Tensor
+) -> Tensor:
     """The discriminative affinity loss (section 3.3; ``DiscriminateiveAffinityLoss``).
 
-    Self-attention weighted by the affinity must carry the answer's object from the keys to the patches, and weighted by one
-    minus the affinity its background.
+    Self-attention weighted by the affinity must carry the answer's object from the keys to the
+    patches, and weighted by one minus the affinity its background.
 
-    # differs from the original: the grids are those of the features, where it takes those of a 512 x 512 image.
+    # differs from the original: the grids are those of the features, where it takes those of a 512
+    x 512 image.
 
     Args:
         attention: ``B N M`` self-attention of N = h * w patches to M keys.
@@ -274,16 +329,24 @@ def _clicked(clicks: Clicks, size: tuple[int, int]) -> Tensor:
 
 
 def _cells(clicks: Clicks, grid: tuple[int, int], stride: int) -> Tensor:
-    """``B K`` int64: the number, in row order, of the patch that holds each click; any patch for clicks outside."""
+    """``B K`` int64: the number, in row order, of the patch that holds each click; any patch for
+    clicks outside.
+    """
     last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
     row, column = (clicks.yx / stride).floor().clamp(min=0).minimum(last).long().unbind(-1)
     return row * grid[1] + column
 
 
 def click_attention(
-    variant: str = "b0", affinity_use: str = "none", stages: Sequence[int] = (2, 3, 4), width: int | None = None, **options: Any
+    variant: str = "b0",
+    affinity_use: str = "none",
+    stages: Sequence[int] = (2, 3, 4),
+    width: int | None = None,
+    click_radius: float = 5,
+    **options: Any,
 ) -> Spec:
-    """The spec of ClickAttention on a Mix Transformer; ``options`` are further arguments of ``ClickAttention``.
+    """The spec of ClickAttention on a Mix Transformer; ``options`` are further arguments of
+    ``ClickAttention``.
 
     Args:
         width: of the head; by default the published one, 256 for b0 and 512 for larger ones.
@@ -293,7 +356,7 @@ def click_attention(
         backbone=spec(ClickAttentionEncoder, variant=variant, stages=stages),
         head=segformer_head(variant, width),
         affinity_use=affinity_use,
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 

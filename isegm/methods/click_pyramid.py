@@ -1,8 +1,10 @@
-"""A small one-pass network on a pretrained mobile encoder; the starter that comes with the package is one of these.
+"""A small one-pass network on a pretrained mobile encoder; the starter that comes with the package
+is one of these.
 
-Image, previous mask and click disks enter an ImageNet classification network (see ``TimmFeatures``), and a light feature pyramid
-(see ``LightPyramid``) answers. Not from a paper: the input and the loss are RITM's (arXiv 2102.06583), the views FocalClick's target
-crops (arXiv 2204.02574).
+Image, previous mask and click disks enter an ImageNet classification network (see
+``TimmFeatures``), and a light feature pyramid (see ``LightPyramid``) answers. Not from a paper: the
+input and the loss are RITM's (arXiv 2102.06583), the views FocalClick's target crops (arXiv
+2204.02574).
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from isegm.core.boxes import resize
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.timm import TimmFeatures
-from isegm.nn.encoders.maps import disk_maps
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.fit import check_fit
 from isegm.nn.heads.light_pyramid import LightPyramid
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.normalise import Normalise
 
 
 class ClickPyramid(ClickModel):
@@ -31,7 +33,7 @@ class ClickPyramid(ClickModel):
     Args:
         backbone: ``forward(image, coords) -> features``, with ``channels``; see ``TimmFeatures``.
         head: ``forward(features) -> (logits, None, features)``, with ``in_channels``.
-        click_radius: of the click disks, in pixels of the view.
+        clicks: how clicks are drawn; by default: ``Disks(5)``.
         backbone_lr: learning rate of the pretrained weights, relative to the rest.
 
     Raises:
@@ -40,20 +42,23 @@ class ClickPyramid(ClickModel):
 
     protocol = "starter"
 
-    def __init__(self, backbone: TimmFeatures, head: nn.Module, click_radius: float = 5, backbone_lr: float = 0.3) -> None:
+    def __init__(
+        self,
+        backbone: TimmFeatures,
+        head: nn.Module,
+        clicks: nn.Module | None = None,
+        backbone_lr: float = 0.3,
+    ) -> None:
         super().__init__()
         check_fit(("head.in_channels", head.in_channels, backbone.channels))
         self.backbone, self.head = backbone, head
-        self.click_radius, self.backbone_lr = click_radius, backbone_lr
+        self.clicks, self.normalise, self.backbone_lr = clicks or Disks(), Normalise(), backbone_lr
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, round_: Round) -> Prediction:
         size = round_.image.shape[-2:]
-        disks = disk_maps(round_.clicks, size, self.click_radius)  # B 2 H W
-        coords = torch.cat([round_.prev_prob, disks], 1)  # B 3 H W
-        logits, _, _ = self.head(self.backbone((round_.image - self.mean) / self.std, coords))
+        coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
+        logits, _, _ = self.head(self.backbone(self.normalise(round_.image), coords))
         return Prediction(resize(logits.float(), size))
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
@@ -71,20 +76,24 @@ def click_pyramid(
     without: Sequence[str] = ("blocks.6",),
     levels: Sequence[int] = (1, 2, 3, 4),
     hidden: int = 6,
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
     """The spec of a ``ClickPyramid``; ``options`` are further arguments of it.
 
     Args:
-        network, without, levels, hidden: see ``TimmFeatures``. By default EfficientNet-Lite0 without its last stage.
+        network, without, levels, hidden: see ``TimmFeatures``. By default EfficientNet-Lite0
+            without its last stage.
         channels: of the features at these levels.
         widths: of the pyramid.
     """
     return spec(
         ClickPyramid,
-        backbone=spec(TimmFeatures, name=network, levels=list(levels), without=list(without), hidden=hidden),
+        backbone=spec(
+            TimmFeatures, name=network, levels=list(levels), without=list(without), hidden=hidden
+        ),
         head=spec(LightPyramid, in_channels=list(channels), widths=list(widths)),
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 

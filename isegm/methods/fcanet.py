@@ -1,9 +1,10 @@
 """FCA-Net: the first click has a map and an attention branch of its own (Lin et al., CVPR 2020).
 
-The first click of a session lies near the middle of the object and names it; later ones correct details. A DeepLabV3+-like
-network sees the image and a narrow Gaussian around every click. A second branch sees its fine features and a wide Gaussian
-around the first click alone; what it finds joins the deep features before the pyramid. No previous mask is used: an answer
-depends on image and clicks only. Errors near clicks count more in the loss.
+The first click of a session lies near the middle of the object and names it; later ones correct
+details. A DeepLabV3+-like network sees the image and a narrow Gaussian around every click. A second
+branch sees its fine features and a wide Gaussian around the first click alone; what it finds joins
+the deep features before the pyramid. No previous mask is used: an answer depends on image and
+clicks only. Errors near clicks count more in the loss.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
+from isegm.core.clicks import NEGATIVE
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.multigrid import MultiGridRes2Net, MultiGridResNet
-from isegm.nn.encoders.maps import gaussian, pixel_distances
+from isegm.nn.clicks.gaussians import Gaussians
+from isegm.nn.clicks.nearest import pixel_distances
 from isegm.nn.heads.atrous import AtrousHead, PixelClassifier, conv_bn_relu
 from isegm.nn.init import kaiming_
 from isegm.nn.losses.click import click_weights, weighted_bce
@@ -33,11 +36,14 @@ class FCANet(ClickModel):
     """One pass from image and clicks to logits.
 
     Args:
-        backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``; ``x`` is image and maps.
+        backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``;
+            ``x`` is image and maps.
         head: ``forward(coarse, fine) -> logits``, with ``in_channels``.
-        first_click: the branch of the first click, None for the paper's baseline, to which all clicks are alike.
+        first_click: the branch of the first click, None for the paper's baseline, to which all
+            clicks are alike.
         click_loss: weight errors by their distance to clicks; otherwise all pixels count 1.
-        click_width, first_click_width: of the Gaussians, in pixels of the view. Published: 10 and 30.
+        clicks, first_clicks: how clicks, and the first one, are drawn; published, and by default:
+            Gaussians of width 10 and 30.
         head_lr: learning rate of everything but the backbone, relative to that.
 
     Raises:
@@ -52,25 +58,30 @@ class FCANet(ClickModel):
         head: nn.Module,
         first_click: nn.Module | None,
         click_loss: bool = True,
-        click_width: float = 10,
-        first_click_width: float = 30,
+        clicks: nn.Module | None = None,
+        first_clicks: nn.Module | None = None,
         head_lr: float = 10.0,
     ):
         super().__init__()
         made = backbone.out_channels + (first_click.out_channels if first_click is not None else 0)
         if head.in_channels != made:
-            raise IsegmError(f"head.in_channels is {head.in_channels}, but its input has {made} channels")
+            raise IsegmError(
+                f"head.in_channels is {head.in_channels}, but its input has {made} channels"
+            )
         if first_click is not None and first_click.in_channels != backbone.skip_channels:
             raise IsegmError(
-                f"first_click.in_channels is {first_click.in_channels}, but the fine features have {backbone.skip_channels}"
+                f"first_click.in_channels is {first_click.in_channels}, but the fine features have"
+                f" {backbone.skip_channels}"
             )
         self.backbone, self.head, self.first_click = backbone, head, first_click
         self.click_loss, self.head_lr = click_loss, head_lr
-        self.click_width, self.first_click_width = click_width, first_click_width
+        self.clicks, self.first_clicks = clicks or Gaussians(10), first_clicks or Gaussians(30)
         kaiming_(head)
 
     def forward(self, round_: Round) -> Prediction:
-        """One round; ``aux["first_guess"]`` holds the logits of the first click's branch, ``B 1 H W``."""
+        """One round; ``aux["first_guess"]`` holds the logits of the first click's branch, ``B 1 H
+        W``.
+        """
         return self._answered(round_, with_first_guess=True)
 
     def infer(self, round_: Round) -> Prediction:
@@ -94,17 +105,24 @@ class FCANet(ClickModel):
 
     def _answered(self, round_: Round, with_first_guess: bool) -> Prediction:
         size = round_.image.shape[-2:]
-        maps = gaussian(pixel_distances(round_.clicks, size), self.click_width)  # B 2 H W
+        maps = self.clicks(round_.clicks, size)  # B 2 H W
         # The image as it is, in [0, 1]: the published weights know no mean and no deviation.
         fine = self.backbone.fine(torch.cat([round_.image, maps], 1))  # B C H/4 W/4
         coarse = self.backbone.coarse(fine)  # B C H/16 W/16
         aux = {}
         if self.first_click is not None:
-            attention = self.first_click(fine, gaussian(first_distance(round_, size), self.first_click_width))
+            attention = self.first_click(fine, self._first_map(round_, size))
             coarse = torch.cat([attention, coarse], 1)
             if with_first_guess:
                 aux["first_guess"] = resize(self.first_click.classify(attention).float(), size)
         return Prediction(resize(self.head(coarse, fine).float(), size), aux)
+
+    def _first_map(self, round_: Round, size: tuple[int, int]) -> Tensor:
+        """``B 1 H W``: the map of the first click, whatever its sign, as in the published code."""
+        first = round_.clicks.padded(1).first(1)
+        plane = (first.label[:, 0] == NEGATIVE).long()  # that of object clicks without any click
+        rows = torch.arange(len(plane), device=plane.device)
+        return self.first_clicks(first, size)[rows, plane][:, None]
 
 
 class FirstClickBranch(nn.Module):
@@ -112,10 +130,12 @@ class FirstClickBranch(nn.Module):
 
     Args:
         in_channels: of the fine features.
-        width: of the first three convolutions; the last three have twice as many channels. Published: 256.
+        width: of the first three convolutions; the last three have twice as many channels.
+            Published: 256.
 
     Attributes:
-        classify: from what ``forward`` returns to logits; only trained with, not asked at test time.
+        classify: from what ``forward`` returns to logits; only trained with, not asked at test
+            time.
     """
 
     def __init__(self, in_channels: int, width: int = 256):
@@ -124,7 +144,12 @@ class FirstClickBranch(nn.Module):
         inputs = (in_channels + 1, width, width, width, 2 * width, 2 * width)
         outputs = (width, width, width, 2 * width, 2 * width, 2 * width)
         strides = (2, 1, 1, 2, 1, 1)
-        self.convs = nn.Sequential(*(conv_bn_relu(i, o, stride=s) for i, o, s in zip(inputs, outputs, strides, strict=True)))
+        self.convs = nn.Sequential(
+            *(
+                conv_bn_relu(i, o, stride=s)
+                for i, o, s in zip(inputs, outputs, strides, strict=True)
+            )
+        )
         self.classify = PixelClassifier(2 * width)
         kaiming_(self)
 
@@ -136,7 +161,8 @@ class FirstClickBranch(nn.Module):
 def first_distance(round_: Round, size: tuple[int, int]) -> Tensor:
     """``B 1 H W``: the distance to the first click in pixels, at most 255.
 
-    The first click counts whatever its sign, as in the published code. Without any click the distance is 255 everywhere.
+    The first click counts whatever its sign, as in the published code. Without any click the
+    distance is 255 everywhere.
     """
     return pixel_distances(round_.clicks.first(1), size).amin(1, keepdim=True)
 
@@ -147,6 +173,8 @@ def fcanet(
     depths: Sequence[int] = DEPTHS,
     width: int = 64,
     head_width: int = 256,
+    click_width: float = 10,
+    first_click_width: float = 30,
     **options: Any,
 ) -> Spec:
     """The spec of FCA-Net; ``options`` are further arguments of ``FCANet``.
@@ -156,18 +184,23 @@ def fcanet(
         first_click: False for the baseline without the first click's branch.
         depths, width: of the backbone.
         head_width: of pyramid, decoder and branch.
+        click_width, first_click_width: of the Gaussians, in pixels of the view.
     """
     if network not in BACKBONES:
         raise unknown("network", network, BACKBONES)
     fine, coarse = 4 * width, 32 * width
     branch = spec(FirstClickBranch, in_channels=fine, width=head_width) if first_click else None
     inputs = coarse + 2 * head_width if first_click else coarse
+    maps = {
+        "clicks": spec(Gaussians, width=click_width),
+        "first_clicks": spec(Gaussians, width=first_click_width),
+    }
     return spec(
         FCANet,
         backbone=spec(BACKBONES[network], depths=depths, width=width),
         head=spec(AtrousHead, in_channels=inputs, skip_channels=fine, width=head_width),
         first_click=branch,
-        **options,
+        **{**maps, **options},
     )
 
 

@@ -1,13 +1,13 @@
 """SimpleClick: a plain vision transformer, pretrained as a masked autoencoder (arXiv 2210.11006).
 
-Previous mask and click disks go through a patch embedding of their own, whose tokens are added to those of the image. Attention
-is windowed in most blocks. A simple pyramid makes four scales of the last map, and a few convolutions classify every pixel. The
-network sees views of one fixed, square size from the first click on.
+Previous mask and click disks go through a patch embedding of their own, whose tokens are added to
+those of the image. Attention is windowed in most blocks. A simple pyramid makes four scales of the
+last map, and a few convolutions classify every pixel. The network sees views of one fixed, square
+size from the first click on.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,19 +20,24 @@ from isegm.core.errors import unknown
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.plain_vit import PlainViT
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.fit import check_fit
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.normalise import Normalise
 
-VARIANTS = {  # the backbone's channels, blocks, attention heads and patch; the pyramid's channels; the classifier's
+# Channels, blocks, attention heads and patch of the backbone; channels of the pyramid; of the head.
+VARIANTS = {
     "xtiny": ((160, 8, 4, 16), (96, 192, 288, 384), 128),
     "base": ((768, 12, 12, 16), (128, 256, 512, 1024), 256),
     "large": ((1024, 24, 16, 16), (192, 384, 768, 1536), 256),
     "huge": ((1280, 32, 16, 14), (240, 480, 960, 1920), 256),
-    "tiny": ((96, 8, 4, 8), (32, 64, 96, 128), 32),  # not published: for tests and for training on a CPU
+    "tiny": (
+        (96, 8, 4, 8),
+        (32, 64, 96, 128),
+        32,
+    ),  # not published: for tests and for training on a CPU
 }
 WINDOW = 224  # pixels
 SMALL_WINDOW = 64  # of the variant that is not published
@@ -42,13 +47,14 @@ class SimpleClick(ClickModel):
     """One pass from image, clicks and previous mask to logits.
 
     Args:
-        backbone: ``forward(image, side) -> map``, with ``out_channels``, ``side_channels``, and ``frame(size)``, the size at
-            least that large which it can see.
+        backbone: ``forward(image, side) -> map``, with ``out_channels``, ``side_channels``, and
+            ``frame(size)``, the size at least that large which it can see.
         neck: from the map to maps of several scales, with ``in_channels`` and ``out_channels``.
         head: ``forward(maps) -> logits``, with ``in_channels``.
-        click_radius: of the click disks, in pixels of the view. Published: 5.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
         prev_mask: whether the previous mask is an input.
-        layer_decay: how much more slowly a block learns than the one after it. Published: 1; 0.75 with its layerwise decay.
+        layer_decay: how much more slowly a block learns than the one after it. Published: 1; 0.75
+            with its layerwise decay.
 
     Raises:
         IsegmError: parts whose channels do not fit each other.
@@ -61,7 +67,7 @@ class SimpleClick(ClickModel):
         backbone: nn.Module,
         neck: nn.Module,
         head: nn.Module,
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         prev_mask: bool = True,
         layer_decay: float = 1.0,
     ):
@@ -72,24 +78,23 @@ class SimpleClick(ClickModel):
             ("head.in_channels", head.in_channels, neck.out_channels),
         )
         self.backbone, self.neck, self.head = backbone, neck, head
-        self.click_radius, self.prev_mask, self.layer_decay = click_radius, prev_mask, layer_decay
-        self.disks = disk_maps
+        self.clicks, self.normalise = clicks or Disks(), Normalise()
+        self.prev_mask, self.layer_decay = prev_mask, layer_decay
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, round_: Round) -> Prediction:
         """One round.
 
-        # differs from the original: views of any size; one that the backbone cannot see is filled up below and on the right.
+        # differs from the original: views of any size; one that the backbone cannot see is filled
+        up below and on the right.
         """
         height, width = round_.image.shape[-2:]
         frame = self.backbone.frame((height, width))
         around = (0, frame[1] - width, 0, frame[0] - height)
-        coords = self.disks(round_.clicks, (height, width), self.click_radius)  # B 2 H W
+        coords = self.clicks(round_.clicks, (height, width))  # B 2 H W
         if self.prev_mask:
             coords = torch.cat([round_.prev_prob, coords], 1)
-        image = (round_.image - self.mean) / self.std
+        image = self.normalise(round_.image)
         logits = self.head(self.neck(self.backbone(F.pad(image, around), F.pad(coords, around))))
         # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
         return Prediction(resize(logits.float(), frame)[..., :height, :width])
@@ -97,15 +102,12 @@ class SimpleClick(ClickModel):
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         return {"instance": self.focal(pred.logits, target).mean()}
 
-    def reference(self) -> SimpleClick:
-        copied = copy.deepcopy(self)
-        copied.disks = disk_maps_everywhere
-        return copied
-
     def lr_multiplier(self, name: str) -> float:
-        """1 for all; with a layer decay that to the power of the blocks that come after a parameter of the backbone.
+        """1 for all; with a layer decay that to the power of the blocks that come after a parameter
+        of the backbone.
 
-        # differs from the original: with a layer decay its optimiser forgets the patch embedding of clicks, which here learns
+        # differs from the original: with a layer decay its optimiser forgets the patch embedding of
+        clicks, which here learns
         # at the full rate, as all that does not come from MAE.
         """
         part, _, rest = name.partition(".")
@@ -121,12 +123,14 @@ def simpleclick(
     pyramid: Sequence[int] | None = None,
     upsample: int = 1,
     prev_mask: bool = True,
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
     """The spec of SimpleClick; ``options`` are further arguments of ``SimpleClick``.
 
     Args:
-        variant: ``"base"``, ``"large"``, ``"huge"``, ``"xtiny"``, or ``"tiny"``, which is not published.
+        variant: ``"base"``, ``"large"``, ``"huge"``, ``"xtiny"``, or ``"tiny"``, which is not
+            published.
         size: rows and columns of training crops, in pixels.
         pyramid: channels of the four scales; by default those published for 448.
         upsample: see ``PyramidHead``; the classifier is so many times narrower, as published.
@@ -135,14 +139,21 @@ def simpleclick(
         raise unknown("SimpleClick", variant, VARIANTS)
     (channels, depth, heads, patch), scales, width = VARIANTS[variant]
     scales, window = tuple(pyramid or scales), SMALL_WINDOW if variant == "tiny" else WINDOW
-    body = {"channels": channels, "depth": depth, "heads": heads, "patch": patch, "size": size, "window": window}
+    body = {
+        "channels": channels,
+        "depth": depth,
+        "heads": heads,
+        "patch": patch,
+        "size": size,
+        "window": window,
+    }
     return spec(
         SimpleClick,
         backbone=spec(PlainViT, **body, side_channels=2 + prev_mask),
         neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
         head=spec(PyramidHead, in_channels=scales, width=width // upsample, upsample=upsample),
         prev_mask=prev_mask,
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 

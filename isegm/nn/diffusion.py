@@ -9,31 +9,46 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.deeplab import SepConv
 
 SURE = 0.8  # a place that the gate gives more than this is a source, like a click
 
-DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # the order of the published kernels
+DIRECTIONS = (
+    (-1, -1),
+    (-1, 0),
+    (-1, 1),
+    (0, -1),
+    (0, 1),
+    (1, -1),
+    (1, 0),
+    (1, 1),
+)  # the order of the published kernels
 DILATIONS = (1, 2, 4, 8)
-WINDOW = 9 * len(DILATIONS)  # pixels that make up a deviation: the pixel itself counts once per dilation
+WINDOW = 9 * len(
+    DILATIONS
+)  # pixels that make up a deviation: the pixel itself counts once per dilation
 SHARPNESS = 0.1  # a neighbour as different as this share of the deviation is e times less alike
 CONFIDENT = 0.25  # answers, scaled to -1 .. 1, that are closer to 0 are not spread
 CLICK_STRENGTH = 10.0
 
 
 class FeatureDiffusion(nn.Module):
-    """Features of the clicks and of sure places flow to all places of the same side, object and background apart ("FDM_v3").
+    """Features of the clicks and of sure places flow to all places of the same side, object and
+    background apart ("FDM_v3").
 
     Args:
         channels: of the features. Published: 128.
-        click_radius: of the disks that tell which features are a click's, in pixels of the view. Published: 24.
+        clicks: what tells which features are a click's; published, and by default: ``Disks(24)``.
     """
 
-    def __init__(self, channels: int, click_radius: float = 24):
+    def __init__(self, channels: int, clicks: nn.Module | None = None):
         super().__init__()
-        self.channels, self.click_radius = channels, click_radius
+        self.channels, self.clicks = channels, clicks or Disks(24)
         self.gate = nn.Sequential(SepConv(channels, channels), nn.Conv2d(channels, 1, 1))
-        self.query, self.key, self.value = (nn.Conv2d(channels, channels, 1, bias=False) for _ in range(3))
+        self.query, self.key, self.value = (
+            nn.Conv2d(channels, channels, 1, bias=False) for _ in range(3)
+        )
         self.object, self.background = (_projection(channels) for _ in range(2))
 
     def forward(self, features: Tensor, disks: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,28 +61,40 @@ class FeatureDiffusion(nn.Module):
         Returns:
             features ``B C h w``, and the gate's guess at the object, ``B 1 h w`` float32 in [0, 1].
         """
-        query, key, value = (part(features).flatten(2).transpose(1, 2) for part in (self.query, self.key, self.value))
+        query, key, value = (
+            part(features).flatten(2).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
         gate = self.gate(features).float().sigmoid()
-        sides = torch.cat([gate, 1 - gate], 1).detach()  # B 2 h w; the gate learns from its own loss alone
+        sides = torch.cat(
+            [gate, 1 - gate], 1
+        ).detach()  # B 2 h w; the gate learns from its own loss alone
         sources = (disks + (sides > SURE)).flatten(2).to(key.dtype)  # B 2 hw
         sides = sides.to(features.dtype)
         spread = features
         for side, project in enumerate((self.object, self.background)):
-            # Weighting a key weighs its column of the affinities before the softmax, which are not scaled.
-            flow = F.scaled_dot_product_attention(query, key * sources[:, side, :, None], value, scale=1.0)  # B hw C
-            spread = spread + project(flow.transpose(1, 2).unflatten(2, features.shape[-2:]) * sides[:, side, None])
+            # Weighting a key weighs its column of the affinities before the softmax, which are not
+            # scaled.
+            flow = F.scaled_dot_product_attention(
+                query, key * sources[:, side, :, None], value, scale=1.0
+            )  # B hw C
+            spread = spread + project(
+                flow.transpose(1, 2).unflatten(2, features.shape[-2:]) * sides[:, side, None]
+            )
         return spread, gate
 
 
 class PixelDiffusion(nn.Module):
-    """Sure answers and clicks flow to neighbouring pixels of like colour ("PDM"). Nothing in it is learnt.
+    """Sure answers and clicks flow to neighbouring pixels of like colour ("PDM"). Nothing in it is
+    learnt.
 
     Args:
         steps: how often. Published: 5.
 
-    The buffers are constants that published files hold; reading a file in which they differ is an ``IsegmError``.
+    The buffers are constants that published files hold; reading a file in which they differ is an
+    ``IsegmError``.
 
-    # differs from the original: samples of a batch do not mix, where it works with a single one only; neighbours are read from
+    # differs from the original: samples of a batch do not mix, where it works with a single one
+    only; neighbours are read from
     # shifted copies instead of convolutions with the constants.
     """
 
@@ -104,7 +131,9 @@ class PixelDiffusion(nn.Module):
 
 
 def affinities(image: Tensor) -> Tensor:
-    """How alike every pixel is to each of its 32 neighbours, ``B 3 H W`` to ``B 32 H W``; the shares of a pixel sum to 1."""
+    """How alike every pixel is to each of its 32 neighbours, ``B 3 H W`` to ``B 32 H W``; the
+    shares of a pixel sum to 1.
+    """
     total, squares = torch.zeros_like(image), torch.zeros_like(image)
     for moved in neighbours(image):
         difference = moved - image
@@ -118,7 +147,9 @@ def affinities(image: Tensor) -> Tensor:
 
 
 def neighbours(x: Tensor) -> Iterator[Tensor]:
-    """``B C H W`` moved in eight directions by every dilation, 32 times ``B C H W``; beyond the border its pixels repeat."""
+    """``B C H W`` moved in eight directions by every dilation, 32 times ``B C H W``; beyond the
+    border its pixels repeat.
+    """
     reach, (height, width) = max(DILATIONS), x.shape[-2:]
     padded = F.pad(x, [reach] * 4, mode="replicate")
     for dilation in DILATIONS:
@@ -143,6 +174,7 @@ def _check_constants(module: PixelDiffusion, _: object) -> None:
     for name, value in PixelDiffusion().named_buffers():
         if not torch.equal(module.get_buffer(name).cpu(), value):
             raise IsegmError(
-                f"the constants {name} of pixel diffusion differ from those of CDNet: the file was changed, or made for a"
+                f"the constants {name} of pixel diffusion differ from those of CDNet: the file was"
+                " changed, or made for a"
                 " variant that this package does not have"
             )

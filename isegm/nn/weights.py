@@ -19,7 +19,8 @@ log = logging.getLogger("isegm")
 
 SHOWN = 10  # keys of each kind that an error names
 HUB = "hub:"
-# How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack it (f-BRS' ResNets).
+# How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack
+# it (f-BRS' ResNets).
 COUNTER = "num_batches_tracked"
 READING = threading.Lock()
 
@@ -35,16 +36,18 @@ class StandIn:
 
 
 def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, Any]:
-    """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or safetensors.
+    """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or
+    safetensors.
 
     Nothing in the file is executed: PyTorch files are read with ``weights_only=True``.
 
     Args:
-        stand_ins: whole names of classes and functions that a PyTorch file may mention; each is read as a ``StandIn``, and
-            nothing of such a name is imported.
+        stand_ins: whole names of classes and functions that a PyTorch file may mention; each is
+            read as a ``StandIn``, and nothing of such a name is imported.
 
     Returns:
-        What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ..., "metadata": ...}``.
+        What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ...,
+        "metadata": ...}``.
 
     Raises:
         IsegmError: no such file, an incomplete one, or something else altogether.
@@ -55,60 +58,92 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
     with path.open("rb") as file:
         head = file.read(512)
     if head.lstrip()[:1] == b"<":
-        raise IsegmError(f"{path} is a web page, not weights: the download failed; fetch the file itself")
+        raise IsegmError(
+            f"{path} is a web page, not weights: the download failed; fetch the file itself"
+        )
     if head.startswith(b"version https://git-lfs"):
         raise IsegmError(f"{path} is a Git LFS pointer, not weights: run 'git lfs pull'")
     try:
         contents = _read_safetensors(path) if head[8:9] == b"{" else _read_pytorch(path, stand_ins)
-    except Exception as error:  # a broken or foreign file can make the readers raise anything at all
+    except (
+        Exception
+    ) as error:  # a broken or foreign file can make the readers raise anything at all
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or no file of tensors"
+            f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or"
+            " no file of tensors"
             f" ({type(error).__name__}: {reason:.160}); fetch it again"
         ) from error
     if not isinstance(contents, Mapping):
-        raise IsegmError(f"{path} holds a {type(contents).__name__}; expected a dictionary of tensors")
+        raise IsegmError(
+            f"{path} holds a {type(contents).__name__}; expected a dictionary of tensors"
+        )
     return dict(contents)
 
 
 def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
-    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry ``state_dict`` or ``model``."""
+    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry
+    ``state_dict`` or ``model``.
+    """
     tensors = contents.get("state_dict", contents.get("model", contents))
-    named = isinstance(tensors, Mapping) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items())
+    named = isinstance(tensors, Mapping) and all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items()
+    )
     if not (named and tensors):
-        raise IsegmError(f"{path} holds no state dict; its entries are {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}")
+        raise IsegmError(
+            f"{path} holds no state dict; its entries are"
+            f" {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}"
+        )
     return dict(tensors)
 
 
 def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
-    """The tensors of a weight file, or with ``"hub:NAME"`` those of the model that timm calls NAME, from its hub.
+    """The tensors of a weight file, or with ``"hub:NAME"`` those of the model that timm calls NAME,
+    from its hub.
 
     Raises:
-        IsegmError: the file cannot be read; timm is missing, does not know the name, or the hub cannot be reached.
+        IsegmError: the file cannot be read; timm is missing, does not know the name, or the hub
+            cannot be reached.
     """
     if not str(source).startswith(HUB):
         return state_dict_of(read_weights(source), source)
     name = str(source)[len(HUB) :]
-    advice = "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
+    advice = (
+        "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
+    )
     try:
         import timm
-    except (ImportError, RuntimeError) as error:  # a torchvision that does not match torch raises RuntimeError
-        raise IsegmError(f"{source} needs timm, which cannot be imported ({error}); pip install timm, or {advice}") from None
+    except (
+        ImportError,
+        RuntimeError,
+    ) as error:  # a torchvision that does not match torch raises RuntimeError
+        raise IsegmError(
+            f"{source} needs timm, which cannot be imported ({error}); pip install timm, or"
+            f" {advice}"
+        ) from None
     if not timm.is_model(name):
-        raise IsegmError(f"{source}: timm {timm.__version__} knows no model {name!r}; use another name, or {advice}")
+        raise IsegmError(
+            f"{source}: timm {timm.__version__} knows no model {name!r}; use another name, or"
+            f" {advice}"
+        )
     try:
         return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # whatever the hub, its client or the network between can raise
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
-            f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a connection, {advice}"
+            f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a"
+            f" connection, {advice}"
         ) from error
 
 
 def load_backbone(
-    backbone: nn.Module, tensors: Mapping[str, Tensor], source: str | Path, without: tuple[str, ...] = ()
+    backbone: nn.Module,
+    tensors: Mapping[str, Tensor],
+    source: str | Path,
+    without: tuple[str, ...] = (),
 ) -> None:
-    """Load what a classification network shares with a backbone, by name; its classifier is left aside.
+    """Load what a classification network shares with a backbone, by name; its classifier is left
+    aside.
 
     Args:
         tensors: of the classification network, under the backbone's names.
@@ -116,36 +151,51 @@ def load_backbone(
         without: how the names of parts begin that no classification network has.
 
     Raises:
-        IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then left as it was.
+        IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then
+            left as it was.
     """
     kind, own = type(backbone).__name__, backbone.state_dict()
     shared = {key: value for key, value in tensors.items() if key in own}
     if not shared:
         raise IsegmError(
-            f"{source} holds no {kind} weights: none of its {len(tensors)} keys is known, e.g. {list(tensors)[:3]}"
+            f"{source} holds no {kind} weights: none of its {len(tensors)} keys is known, e.g."
+            f" {list(tensors)[:3]}"
         )
     if wrong := [key for key, value in shared.items() if value.shape != own[key].shape]:
         key = wrong[0]
         raise IsegmError(
-            f"{source} is a {kind} of another size: {len(wrong)} shapes differ, first {key}: {_shape(shared[key])} there,"
+            f"{source} is a {kind} of another size: {len(wrong)} shapes differ, first {key}:"
+            f" {_shape(shared[key])} there,"
             f" {_shape(own[key])} in the model; use the weights made for this one"
         )
     backbone.load_state_dict(shared, strict=False)
     expected = [key for key in own if not key.endswith(COUNTER) and not key.startswith(without)]
     if missing := [key for key in expected if key not in shared]:
-        log.warning("%s lacks %d tensors of the backbone, e.g. %s", source, len(missing), ", ".join(missing[:3]))
-    log.info("loaded %d tensors of %s, ignored %d of its classifier", len(shared), source, len(tensors) - len(shared))
+        log.warning(
+            "%s lacks %d tensors of the backbone, e.g. %s",
+            source,
+            len(missing),
+            ", ".join(missing[:3]),
+        )
+    log.info(
+        "loaded %d tensors of %s, ignored %d of its classifier",
+        len(shared),
+        source,
+        len(tensors) - len(shared),
+    )
 
 
 @dataclass(frozen=True)
 class KeyMap:
-    """Renames between our parameter names and published ones: pairs of prefixes (ours, published); the first that fits wins.
+    """Renames between our parameter names and published ones: pairs of prefixes (ours, published);
+    the first that fits wins.
 
     A name that no prefix fits stays as it is.
 
     Attributes:
         pairs: see above.
-        copies: prefixes of published names, (kept, copy): a module that the original stores under both; it exists once here.
+        copies: prefixes of published names, (kept, copy): a module that the original stores under
+            both; it exists once here.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -155,15 +205,21 @@ class KeyMap:
         """The same values under our names.
 
         Raises:
-            IsegmError: the renaming could not be undone: two names become one, or a foreign name looks like one of ours; or
-                copies of one tensor differ.
+            IsegmError: the renaming could not be undone: two names become one, or a foreign name
+                looks like one of ours; or copies of one tensor differ.
         """
-        return _renamed(self._without_copies(named), [(published, own) for own, published in self.pairs], self.pairs)
+        return _renamed(
+            self._without_copies(named),
+            [(published, own) for own, published in self.pairs],
+            self.pairs,
+        )
 
     def to_published(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The same values under the published names; raises as ``to_ours``."""
         renamed = _renamed(named, self.pairs, [(published, own) for own, published in self.pairs])
-        return renamed | {copy: value for key, value in renamed.items() for copy in self._copies_of(key)}
+        return renamed | {
+            copy: value for key, value in renamed.items() for copy in self._copies_of(key)
+        }
 
     def _copies_of(self, key: str) -> list[str]:
         return [copy + key[len(kept) :] for kept, copy in self.copies if key.startswith(kept)]
@@ -173,7 +229,10 @@ class KeyMap:
         for key, value in named.items():
             for copy in self._copies_of(key):
                 if copy in named and not _same(value, named[copy]):
-                    raise IsegmError(f"{copy} must be a copy of {key}, for they are one layer, but their values differ")
+                    raise IsegmError(
+                        f"{copy} must be a copy of {key}, for they are one layer, but their values"
+                        " differ"
+                    )
                 dropped.add(copy)
         return {key: value for key, value in named.items() if key not in dropped}
 
@@ -200,8 +259,11 @@ class KeyReport:
         return "; ".join(lines)
 
 
-def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None) -> KeyReport:
-    """Load every tensor of a file into a model that has exactly these; only counters of batch norms may be missing.
+def load_strictly(
+    model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None
+) -> KeyReport:
+    """Load every tensor of a file into a model that has exactly these; only counters of batch norms
+    may be missing.
 
     Args:
         what: the file, for the error message.
@@ -217,20 +279,30 @@ def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, ke
         for key in own
         if key in tensors and tensors[key].shape != own[key].shape
     )
-    counters = {key: value for key, value in own.items() if key.endswith(COUNTER) and key not in tensors}
+    counters = {
+        key: value for key, value in own.items() if key.endswith(COUNTER) and key not in tensors
+    }
     missing = tuple(key for key in own if key not in tensors and key not in counters)
     unexpected = tuple(key for key in tensors if key not in own)
-    report = KeyReport(len(own) - len(counters) - len(missing) - len(misshaped), missing, unexpected, misshaped)
+    report = KeyReport(
+        len(own) - len(counters) - len(missing) - len(misshaped), missing, unexpected, misshaped
+    )
     if not report.complete:
-        raise IsegmError(f"{what} does not fit the model: {report}; is it complete, and made for this model?")
+        raise IsegmError(
+            f"{what} does not fit the model: {report}; is it complete, and made for this model?"
+        )
     model.load_state_dict(keys.to_ours(counters | dict(tensors)))
     return report
 
 
-def _renamed(named: Mapping[str, Any], pairs: Iterable[tuple[str, str]], inverse: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _renamed(
+    named: Mapping[str, Any], pairs: Iterable[tuple[str, str]], inverse: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
     renamed = {key: _rename(key, pairs) for key in named}
     if lost := [key for key, name in renamed.items() if _rename(name, inverse) != key]:
-        raise IsegmError(f"{len(lost)} keys have no place in the other layout: {', '.join(lost[:SHOWN])}")
+        raise IsegmError(
+            f"{len(lost)} keys have no place in the other layout: {', '.join(lost[:SHOWN])}"
+        )
     return {renamed[key]: value for key, value in named.items()}
 
 
@@ -251,11 +323,13 @@ def _shape(tensor: Tensor) -> str:
 
 def _read_pytorch(path: Path, stand_ins: Iterable[str]) -> Any:
     known = [(StandIn, name) for name in stand_ins]
-    # A module stored as a Python object holds a set. PyTorch keeps what is allowed per process, hence the lock.
+    # A module stored as a Python object holds a set. PyTorch keeps what is allowed per process,
+    # hence the lock.
     with READING, torch.serialization.safe_globals([*known, set]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt", device="cpu") as file:
-        return {"state_dict": {key: file.get_tensor(key) for key in file.keys()}, "metadata": file.metadata() or {}}  # noqa: SIM118
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return {"state_dict": tensors, "metadata": file.metadata() or {}}

@@ -6,7 +6,7 @@ from isegm.core.registry import Spec, resolve
 from isegm.methods.click_attention import ClickAttention, ClickAttentionEncoder, click_attention
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import SEGFORMER_KEYS, SEGFORMERS, segformer_of
-from isegm.originals.published import Config, Published, Shapes, check_config, stored
+from isegm.originals.published import Config, Published, Shapes, check_config, disk_radius, stored
 
 BACKBONE = "feature_extractor.backbone."
 CLASS_PATH = "isegm.model.is_strong_baseline.SegFormerModelNoRefine"
@@ -47,7 +47,7 @@ def publish(described: Spec) -> Published | None:
         return None
     if resolve(args["backbone"]["target"]) is not ClickAttentionEncoder:
         return None
-    if backbone.get("variant", "b0") not in SEGFORMERS:
+    if backbone.get("variant", "b0") not in SEGFORMERS or disk_radius(described) is None:
         return None
     values = {
         "pipeline_version": "s2",
@@ -56,7 +56,7 @@ def publish(described: Spec) -> Published | None:
         "use_leaky_relu": True,
         "use_rgb_conv": False,
         "use_disks": True,
-        "norm_radius": args.get("click_radius", 5),
+        "norm_radius": disk_radius(described),
         "with_prev_mask": True,
         "binary_prev_mask": False,
         "with_aux_output": True,

@@ -7,10 +7,10 @@ from isegm.methods.cdnet import CDNet, cdnet
 from isegm.methods.clickseg_baseline import NETWORKS, ClickSEGBaseline, clickseg_baseline
 from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer
 from isegm.nn.backbones.hrnet import HRNet
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import layout_of, parts_of, segformer_of
-from isegm.originals.published import Config, Published, Shapes, check_config, stored
+from isegm.originals.published import Config, Published, Shapes, check_config, disk_radius, stored
 
 FUSION_KEYS = ("fusion.", "maps_transform.")
 
@@ -31,8 +31,7 @@ CDNET_KEYS = (
     ("pixel_diffusion.window", "PDM.aff_std.kernel"),
 )
 # CDNet's radii, its number of answers and of steps are written into its code.
-CDNET_FIXED = {"latents": 4, "click_radius": 5}
-CDNET_FIXED_PARTS = {"feature_diffusion": {"click_radius": 24}, "pixel_diffusion": {"steps": 5}}
+CDNET_LATENTS, CDNET_STEPS, CDNET_RADII = 4, 5, (5, 24)
 
 BASELINE_KEYS = KeyMap(
     (
@@ -105,7 +104,7 @@ def _focalclick(shapes: Shapes, config: Config) -> Spec | None:
 def _publish_focalclick(described: Spec) -> Published | None:
     args = described["args"]
     layout = layout_of(args["backbone"], args["head"])
-    if layout is None:
+    if layout is None or disk_radius(described) is None:
         return None
     values = {
         **layout.values,
@@ -147,10 +146,14 @@ def _publish_cdnet(described: Spec) -> Published | None:
         return None
     if args["backbone"]["args"].get("layers", 34) > 34:
         return None  # its pyramid takes 512 channels, whatever the backbone
-    parts = ((args[part]["args"], values) for part, values in CDNET_FIXED_PARTS.items())
-    for given, values in ((args, CDNET_FIXED), *parts):
-        if any(given.get(name, value) != value for name, value in values.items()):
-            return None
+    if args.get("latents", CDNET_LATENTS) != CDNET_LATENTS:
+        return None
+    if args["pixel_diffusion"]["args"].get("steps", CDNET_STEPS) != CDNET_STEPS:
+        return None
+    spread = args["feature_diffusion"]
+    wide = disk_radius(spread) if "clicks" in spread["args"] else CDNET_RADII[1]
+    if (disk_radius(described), wide) != CDNET_RADII:
+        return None
     values = {
         **layout.values,
         "backbone_lr_mult": args.get("backbone_lr", 0.1),
@@ -179,7 +182,7 @@ def _baseline(shapes: Shapes, config: Config) -> Spec | None:
 
 def _publish_baseline(described: Spec) -> Published | None:
     args = described["args"]
-    if args.get("click_radius", 5) != 5:
+    if disk_radius(described) != 5:
         return None
     for network in NETWORKS:
         parts = clickseg_baseline(network)["args"]

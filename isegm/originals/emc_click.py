@@ -8,10 +8,10 @@ from isegm.core.registry import Spec, resolve
 from isegm.methods.emc_click import EMCClick, emc_hrnet, emc_segformer
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import MixTransformer
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import layout_of, parts_of, segformer_of
-from isegm.originals.published import Config, Published, Shapes, check_config, stored
+from isegm.originals.published import Config, Published, Shapes, check_config, disk_radius, stored
 
 COPIES = tuple(("refiner.corr_conv.", f"refiner.corr_conv_{kind}.") for kind in ("pos", "neg"))
 CLASSES = {
@@ -63,7 +63,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 def publish(described: Spec) -> Published | None:
     """How EMC-Click's code base would store the model of a spec; None if it cannot express it."""
     args = described["args"]
-    if resolve(described["target"]) is not EMCClick:
+    if resolve(described["target"]) is not EMCClick or disk_radius(described) is None:
         return None
     layout, fusion = layout_of(args["backbone"], args["head"]), args.get("fusion")
     if layout is None or (fusion is not None and resolve(fusion["target"]) is not Conv1S):
@@ -74,7 +74,7 @@ def publish(described: Spec) -> Published | None:
         **SUPPORTED,
         "mid_dims": width,
         "corr_channel": width,
-        "norm_radius": args.get("click_radius", 5),
+        "norm_radius": disk_radius(described),
         "with_aux_output": True,
         "use_leaky_relu": True,
     }

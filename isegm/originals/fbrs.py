@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from isegm.core.registry import Spec, resolve, spec
-from isegm.methods.fbrs import NETWORK
-from isegm.methods.ritm import RITM
-from isegm.nn.encoders.fusion import RGBConv
+from isegm.methods.ritm import RITM, click_maps
+from isegm.nn.clicks.fusion import RGBConv
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import layout_of, parts_of
 from isegm.originals.published import Config, Published, Shapes
+
+NETWORK = {"prev_mask": False, "clicks": click_maps("distance", 260)}
 
 
 def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:

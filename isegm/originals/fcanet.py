@@ -53,11 +53,8 @@ def publish(described: Spec) -> Published | None:
     args = described["args"]
     if resolve(described["target"]) is not FCANet or args.get("first_click") is None:
         return None
-    if (args.get("click_width", 10), args.get("first_click_width", 30)) != (10, 30):
-        return None
-    parts = {name: args[name] for name in ("backbone", "head", "first_click")}
     for network in BACKBONES:
         known = fcanet(network)["args"]
-        if parts == {name: known[name] for name in parts}:
+        if all(args.get(name, part) == part for name, part in known.items()):
             return Published(described, KEYS, f"FCA-Net {network} (published)")
     return None

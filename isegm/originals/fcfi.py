@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from isegm.core.registry import Spec, resolve
 from isegm.methods.fcfi import FCFI, fcfi_deeplab, fcfi_hrnet
+from isegm.methods.ritm import click_maps
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import layout_of, parts_of
-from isegm.originals.published import Config, Published, Shapes, check_config, stored
+from isegm.originals.published import Config, Published, Shapes, check_config, disk_radius, stored
 
 CORRECTION = "feature_extractor.correction_module."
 COLLABORATION = {
@@ -41,7 +42,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     else:
         described = fcfi_hrnet(body["width"], body["depth"], top["width"], first[0])
     args = described["args"]
-    args["click_radius"] = config.get("norm_radius", 5)
+    args["clicks"] = click_maps("disk", config.get("norm_radius", 5))
     args["fusion"]["args"]["in_channels"] = entry[1]
     args["feedback"]["args"] |= {
         "coords": entry[1],
@@ -54,7 +55,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 def publish(described: Spec) -> Published | None:
     """How FCFI's code base would store the model of a spec; None if it cannot express it."""
     args = described["args"]
-    if resolve(described["target"]) is not FCFI or args.get("click_map", "disk") != "disk":
+    if resolve(described["target"]) is not FCFI or disk_radius(described) is None:
         return None
     layout = layout_of(args["backbone"], args["head"], activated=False)
     if layout is None or resolve(args["fusion"]["target"]) is not Conv1S:
@@ -70,7 +71,7 @@ def publish(described: Spec) -> Published | None:
         "use_leaky_relu": True,
         "use_rgb_conv": False,
         "use_disks": True,
-        "norm_radius": args.get("click_radius", 5),
+        "norm_radius": disk_radius(described),
         "expansion_ratio": feedback.get("expansion", 0.3),
         "update_num": feedback.get("updates", 1),
         "mid_ch": feedback.get("width", 64),

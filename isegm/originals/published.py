@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec
+from isegm.core.registry import Spec, resolve
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.weights import KeyMap
 
 Shapes = Mapping[str, tuple[int, ...]]  # every key of a state dict, and the shape of its tensor
@@ -40,6 +41,20 @@ class Published:
     keys: KeyMap
     source: str
     config: dict[str, Any] | None = None
+
+
+def disk_radius(described: Spec) -> float | None:
+    """The radius of the disks that the model of a spec draws clicks as; None for other maps.
+
+    Args:
+        described: a spec with an argument ``clicks``, which may be left out if it means disks.
+    """
+    clicks = described["args"].get("clicks")
+    if clicks is None:
+        return Disks().radius
+    if resolve(clicks["target"]) is not Disks:
+        return None
+    return clicks["args"].get("radius", Disks().radius)
 
 
 def stored(class_path: str, values: Config) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from isegm.core.registry import Spec, resolve, spec
-from isegm.methods.ritm import RITM, LossAblation
-from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
+from isegm.methods.ritm import CLICK_MAPS, RITM, LossAblation, click_maps
+from isegm.nn.clicks.fusion import Conv1S, ConvExtend, RGBConv
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import layout_of, parts_of
 from isegm.originals.published import Config, Published, Shapes, check_config, stored
@@ -56,8 +56,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
             head=parts[1],
             fusion=fusion,
             prev_mask=channels == 3,
-            click_map="disk" if config.get("use_disks", True) else "distance",
-            click_radius=config.get("norm_radius", 5),
+            clicks=_clicks_of(config),
             backbone_lr=config.get("backbone_lr_mult", 0.1),
         )
     )
@@ -75,6 +74,10 @@ def publish(described: Spec) -> Published | None:
     fusion_class = resolve(fusion["target"])
     if layout is None or fusion_class not in FUSION_KEYS:
         return None
+    clicks = args.get("clicks") or click_maps()
+    kind = resolve(clicks["target"])
+    if kind not in CLICK_MAPS.values():
+        return None
     if fusion_class is RGBConv and not fusion["args"].get("norm_first", False):
         return None  # f-BRS' order
     values = {
@@ -84,11 +87,16 @@ def publish(described: Spec) -> Published | None:
         "use_leaky_relu": fusion["args"].get("leaky", True),
         "use_rgb_conv": fusion_class is RGBConv,
         "conv_extend": fusion_class is ConvExtend,
-        "use_disks": args.get("click_map", "disk") == "disk",
-        "norm_radius": args.get("click_radius", 5),
+        "use_disks": kind is CLICK_MAPS["disk"],
+        "norm_radius": clicks["args"].get("radius", kind().radius),
     }
     keys = KeyMap((FUSION_KEYS[fusion_class], *layout.keys))
     return Published(described, keys, "RITM (published)", stored(layout.class_path, values))
+
+
+def _clicks_of(config: Config) -> Spec:
+    kind = "disk" if config.get("use_disks", True) else "distance"
+    return click_maps(kind, config.get("norm_radius", 5))
 
 
 def _fusion_of(shapes: Shapes, config: Config) -> tuple[Spec | None, int]:

@@ -11,9 +11,10 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, resolve, spec
 from isegm.methods.simpleclick import VARIANTS, WINDOW, SimpleClick
 from isegm.nn.backbones.plain_vit import PlainViT
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 from isegm.nn.weights import KeyMap
-from isegm.originals.published import Config, Published, Shapes, stored
+from isegm.originals.published import Config, Published, Shapes, disk_radius, stored
 
 KEYS = KeyMap((("backbone.patch_embed_coords.", "patch_embed_coords."),))
 # Published files hold a loss that nobody calls, as a Python object in their configuration.
@@ -61,7 +62,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
         neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
         head=spec(PyramidHead, in_channels=scales, width=head[1], upsample=hidden[0] // head[1]),
         prev_mask=inputs == 3,
-        click_radius=values.get("norm_radius", 5),
+        clicks=spec(Disks, radius=values.get("norm_radius", 5)),
     )
     _check_agreement(values, _flat(_arguments(described)))
     return publish(described)
@@ -69,7 +70,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 
 def publish(described: Spec) -> Published | None:
     """How SimpleClick's code base would store the model of a spec; None if it cannot express it."""
-    if resolve(described["target"]) is not SimpleClick:
+    if resolve(described["target"]) is not SimpleClick or disk_radius(described) is None:
         return None
     args = _filled_in(described)
     if any(resolve(args[name]["target"]) is not kind for name, kind in PARTS.items()):
@@ -89,7 +90,7 @@ def _arguments(described: Spec) -> dict[str, Any]:
     return {
         "use_disks": True,
         "use_rgb_conv": False,
-        "norm_radius": args["click_radius"],
+        "norm_radius": disk_radius(described),
         "with_prev_mask": args["prev_mask"],
         "backbone_params": {
             "img_size": (body["size"], body["size"]),

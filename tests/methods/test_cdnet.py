@@ -23,10 +23,12 @@ from isegm.inference.settings import adjusted
 from isegm.inference.speed import for_evaluation
 from isegm.methods.cdnet import CDNet, cdnet, tiny
 from isegm.methods.ritm import ritm_deeplab
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.originals import fbrs, fcfi, ritm
 from isegm.originals.clickseg import publish, recognise
 from isegm.originals.loading import load_model, save_published
+from isegm.reference.twin import slow_twin
 
 SMALL = cdnet(18, width=16, resnet_width=8)
 CLICKS = [Click(133, 186, True), Click(150, 122, True), Click(100, 150, False)]
@@ -58,7 +60,7 @@ class TestAnswers:
         straight, mirrored = model(round_).logits.chunk(2)
         average = 0.5 * (straight + mirrored.flip(-1))
         half = golden_round(64, 80)
-        expected = model.pixel_diffusion(half.image, average, model.disks(half.clicks, (64, 80), 5))
+        expected = model.pixel_diffusion(half.image, average, Disks(5)(half.clicks, (64, 80)))
         found, flipped = model.infer(round_).logits.chunk(2)
         assert torch.equal(found, expected)
         assert torch.equal(0.5 * (found + flipped.flip(-1)), found)  # nothing is left for the predictor to average
@@ -88,7 +90,7 @@ class TestAnswers:
     @torch.no_grad()
     def test_the_reference_answers_the_same(self, model: CDNet) -> None:
         round_ = golden_round(64, 80)
-        assert torch.equal(model.infer(round_).logits, model.reference().infer(round_).logits)
+        assert torch.equal(model.infer(round_).logits, slow_twin(model).infer(round_).logits)
 
     def test_folding_changes_no_answer(self, model: CDNet) -> None:
         for module in model.modules():
@@ -141,7 +143,7 @@ class TestSessions:
             round_ = Round(seen, clicks, torch.zeros(1, 1, 384, 384))
             mirrored = Round(seen.flip(-1), clicks.mirror(384), torch.zeros(1, 1, 384, 384))
             average = 0.5 * (model(round_).logits + model(mirrored).logits.flip(-1))
-            answer = model.pixel_diffusion(seen, average, model.disks(clicks, (384, 384), 5)).sigmoid()
+            answer = model.pixel_diffusion(seen, average, Disks(5)(clicks, (384, 384))).sigmoid()
             prob = paste(answer, box, 240, 320)
             session = predictor.click(session, click)
             assert session.view == box

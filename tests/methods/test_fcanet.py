@@ -20,7 +20,8 @@ from isegm.core.rounds import Round
 from isegm.inference.protocol import load_protocol
 from isegm.methods.fcanet import FCANet, fcanet, tiny
 from isegm.nn.backbones.multigrid import MultiGridRes2Net, MultiGridResNet
-from isegm.nn.encoders.maps import gaussian, pixel_distances
+from isegm.nn.clicks.gaussians import gaussian
+from isegm.nn.clicks.nearest import pixel_distances
 from isegm.nn.losses.click import click_weights, weighted_bce
 from isegm.originals.fcanet import KEYS, publish, recognise
 from isegm.originals.loading import load_model, save_published

@@ -20,6 +20,7 @@ from isegm.inference.protocol import load_protocol
 from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.checkpoints import save_model
 from isegm.methods.fcfi import FCFI, fcfi_deeplab, fcfi_hrnet, has_feedback, new_clicks, newest_click, tiny
+from isegm.methods.ritm import click_maps
 from isegm.methods.ritm import tiny as tiny_ritm
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.heads.feedback import Corrections, FocusedCorrection, hard_window, soft_window, window_of
@@ -326,7 +327,7 @@ class TestCheckpoints:
         found = recognise(shapes, {"expansion_ratio": 0.5, "update_num": 2, "norm_radius": 3}).spec["args"]
         assert found["feedback"]["args"]["expansion"] == 0.5
         assert found["feedback"]["args"]["updates"] == 2
-        assert found["click_radius"] == 3
+        assert found["clicks"] == click_maps("disk", 3)
         with pytest.raises(IsegmError, match="says width=32, but its tensors say 8"):
             recognise(shapes, {"width": 32})
 
@@ -354,7 +355,6 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"click_map": "disc"}, "did you mean disk"),
             ({"lr": {"backbones": 1.0}}, "did you mean backbone"),
             ({"fusion": {"in_channels": 2}}, r"feedback\.coords is 3.*set feedback\.coords=2"),
             ({"feedback": {"channels": 7}}, r"feedback\.channels is 7.*set feedback\.channels=120"),

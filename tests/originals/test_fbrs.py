@@ -61,5 +61,5 @@ class TestPublished:
         assert publish(fbrs_hrnet(8, "tiny", 16)) is None
         assert publish(ritm_hrnet(4, "full", 8)) is None
         changed = fbrs_hrnet(4, "full", 8)
-        changed["args"]["click_radius"] = 100
+        changed["args"]["clicks"]["args"]["radius"] = 100
         assert publish(changed) is None

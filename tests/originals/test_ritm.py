@@ -13,8 +13,8 @@ from golden import golden_round, golden_tensor
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.methods.checkpoints import save_model
-from isegm.methods.ritm import ritm_hrnet, with_loss
-from isegm.nn.encoders.fusion import ConvExtend, RGBConv
+from isegm.methods.ritm import click_maps, ritm_hrnet, with_loss
+from isegm.nn.clicks.fusion import ConvExtend, RGBConv
 from isegm.nn.losses.focal import FocalLoss
 from isegm.originals.loading import load_model, save_published
 from isegm.originals.ritm import publish, recognise
@@ -53,7 +53,7 @@ def answer(model) -> torch.Tensor:
 
 def resolved(described: dict) -> dict:
     """A spec with RITM's defaults filled in, for comparison."""
-    return {"click_map": "disk", "click_radius": 5, "backbone_lr": 0.1, "prev_mask": True, **_with_fusion(described["args"])}
+    return {"clicks": click_maps(), "backbone_lr": 0.1, "prev_mask": True, **_with_fusion(described["args"])}
 
 
 def _with_fusion(args: dict) -> dict:

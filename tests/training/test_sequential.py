@@ -1,12 +1,11 @@
 """The plain step that speed is measured against learns the same as the trainer's."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 
 from isegm.methods import ritm
+from isegm.reference.twin import slow_twin
 from isegm.training.config import TrainConfig
 from isegm.training.distributed import Process
 from isegm.training.learner import Learner
@@ -34,7 +33,7 @@ def batch():
 def test_a_step_is_the_same(batch, rounds):
     torch.manual_seed(0)
     model = ritm.tiny()
-    plain = copy.deepcopy(model).reference()
+    plain = slow_twin(model)
     optimizer = adam(plain, 5e-4)
     learner = Learner(model, TrainConfig(batch_size=4), ClickPolicy(), Process())
     for step in range(2):

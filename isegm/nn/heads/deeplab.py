@@ -1,4 +1,6 @@
-"""DeepLabV3+ (arXiv 1802.02611) as f-BRS and RITM use it: atrous pyramid pooling, a skip connection, a light decoder."""
+"""DeepLabV3+ (arXiv 1802.02611) as f-BRS and RITM use it: atrous pyramid pooling, a skip
+connection, a light decoder.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +16,39 @@ RATES = (12, 24, 36)
 
 
 class DeepLabHead(nn.Module):
-    """Pyramid pooling of the coarse features, merged with the projected fine ones, decoded and classified.
+    """Pyramid pooling of the coarse features, merged with the projected fine ones, decoded and
+    classified.
 
     Args:
         in_channels: channels of the last stage: 512 for ResNet-34, 2048 for ResNet-50 and deeper.
         skip_channels: channels of the first stage: 64 and 256.
-        width: channels of the pyramid, the decoder and (half) the classifier. Published: 128 ("dh128"), 256 ("dh256").
+        width: channels of the pyramid, the decoder and (half) the classifier. Published: 128
+            ("dh128"), 256 ("dh256").
         dropout: after the pyramid. Published: 0.2 with width 128, 0.5 with width 256.
 
     Attributes:
         slow_parts: none of its parts trains at the backbone's rate.
-        insertion_points: where f-BRS can modify features: A before the pyramid, B before the decoder, C before the classifier.
-        feedback_point, feedback_channels: where FCFI integrates feedback, behind the pyramid, and the channels there.
+        insertion_points: where f-BRS can modify features: A before the pyramid, B before the
+            decoder, C before the classifier.
+        feedback_point, feedback_channels: where FCFI integrates feedback, behind the pyramid, and
+            the channels there.
     """
 
     slow_parts = ()
     insertion_points = ("A", "B", "C")
     feedback_point = "pyramid"
 
-    def __init__(self, in_channels: int, skip_channels: int, width: int = 128, dropout: float = 0.2):
+    def __init__(
+        self, in_channels: int, skip_channels: int, width: int = 128, dropout: float = 0.2
+    ):
         super().__init__()
         self.in_channels, self.skip_channels, self.out_channels = in_channels, skip_channels, width
         self.feedback_channels = width
         self.aspp = ASPP(in_channels, width, dropout)
         self.skip = _conv_bn_relu(skip_channels, SKIP)
-        self.decoder = nn.Sequential(SepConv(width + SKIP, width), SepConv(width, width), nn.Conv2d(width, width, 1))
+        self.decoder = nn.Sequential(
+            SepConv(width + SKIP, width), SepConv(width, width), nn.Conv2d(width, width, 1)
+        )
         self.classify = SepConvHead(width)
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, None, Tensor]:
@@ -51,12 +61,15 @@ class DeepLabHead(nn.Module):
             logits ``B 1 h w``, no first guess, and the decoder's features ``B width h w``.
 
         Raises:
-            IsegmError: a single sample in training mode; batch norm over one pooled vector has no variance.
+            IsegmError: a single sample in training mode; batch norm over one pooled vector has no
+                variance.
         """
         return self.after(self.before(features, "A"), "A")
 
     def before(self, features: tuple[Tensor, ...], point: str) -> tuple[Tensor, ...]:
-        """All that comes before an insertion point: first the tensor that is modified there, then what else is needed."""
+        """All that comes before an insertion point: first the tensor that is modified there, then
+        what else is needed.
+        """
         first, *_, last = features
         parts = (last, self.skip(first))
         if point == "A":
@@ -81,7 +94,9 @@ class DeepLabHead(nn.Module):
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling (arXiv 1706.05587): the same features at four dilations, and their global average."""
+    """Atrous spatial pyramid pooling (arXiv 1706.05587): the same features at four dilations, and
+    their global average.
+    """
 
     def __init__(self, in_channels: int, width: int, dropout: float):
         super().__init__()
@@ -93,18 +108,24 @@ class ASPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``B C h w`` to ``B width h w``."""
         if self.training and len(x) < 2:
-            raise IsegmError("training with the DeepLab head needs at least 2 samples per process: raise the batch size")
+            raise IsegmError(
+                "training with the DeepLab head needs at least 2 samples per process: raise the"
+                " batch size"
+            )
         pooled = self.pool(x).expand(-1, -1, *x.shape[-2:])
         return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
 
 
 class SepConv(nn.Module):
-    """A depthwise 3x3 and a pointwise convolution with nothing between them, then norm and activation."""
+    """A depthwise 3x3 and a pointwise convolution with nothing between them, then norm and
+    activation.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False), *_conv_bn_relu(inputs, outputs)
+            nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
+            *_conv_bn_relu(inputs, outputs),
         )
 
     def forward(self, x: Tensor) -> Tensor:
