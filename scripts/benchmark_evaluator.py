@@ -24,11 +24,11 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.engine import Clock, Engine, EngineSettings
-from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import find_checkpoint
 from isegm.originals.loading import load_model
+from isegm.reference.evaluation_loop import play_sequentially
 from isegm.reference.twin import slow_twin
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config

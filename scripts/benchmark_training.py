@@ -30,6 +30,7 @@ from isegm.data import recipes
 from isegm.data.dataset import ClickDataset
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
+from isegm.reference.training_step import sequential_clicks, sequential_step
 from isegm.reference.twin import slow_twin
 from isegm.training.batches import Batch, Loader
 from isegm.training.config import TrainConfig
@@ -38,7 +39,6 @@ from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.preflight import seconds_per_item
 from isegm.training.rollout import ClickPolicy, evaluating, next_clicks
-from isegm.training.sequential import sequential_clicks, sequential_step
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device

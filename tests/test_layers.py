@@ -1,4 +1,4 @@
-"""Imports point down: a module imports only lower layers or its own folder, and nothing is re-exported."""
+"""A module imports only lower layers or its own folder, and nothing is re-exported."""
 
 import ast
 from pathlib import Path
@@ -45,9 +45,8 @@ def test_imports_point_down(path: Path) -> None:
         return
     for there in imported(path) - {here}:
         allowed = LAYER[there] < LAYER[here] or (here == "utils" and there == "core")
-        assert allowed, (
-            f"isegm/{here} (layer {LAYER[here]}) must not import isegm/{there} (layer {LAYER[there]})"
-        )
+        names = f"isegm/{here} (layer {LAYER[here]}) must not import isegm/{there}"
+        assert allowed, f"{names} (layer {LAYER[there]})"
 
 
 @pytest.mark.parametrize(
@@ -59,3 +58,10 @@ def test_nothing_is_reexported(path: Path) -> None:
 
 def test_every_folder_has_a_layer() -> None:
     assert {p.relative_to(ROOT).parts[0] for p in MODULES if p.parent != ROOT} <= set(LAYER)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT.parent / "scripts").glob("*.py")), ids=lambda p: p.name
+)
+def test_only_benchmarks_compare_with_the_slow_twins(path: Path) -> None:
+    assert "reference" not in imported(path) or path.name.startswith(("benchmark_", "measure_"))

@@ -22,7 +22,6 @@ from isegm.evaluation.engine import EngineSettings, Skipped
 from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.sequential import play_sequentially, whole_image_click
 from isegm.evaluation.shards import Shard, joined_shard
 from isegm.evaluation.user import next_click
 from isegm.inference.predictor import Predictor
@@ -31,6 +30,7 @@ from isegm.inference.speed import for_evaluation
 from isegm.inference.zoom import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import tiny
+from isegm.reference.evaluation_loop import play_sequentially, whole_image_click
 from isegm.reference.twin import slow_twin
 
 PROTOCOL = load_protocol("ritm").changed(max_clicks=5)

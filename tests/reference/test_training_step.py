@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from isegm.methods import ritm
+from isegm.reference.training_step import sequential_clicks, sequential_step
 from isegm.reference.twin import slow_twin
 from isegm.training.config import TrainConfig
 from isegm.training.distributed import Process
 from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.rollout import ClickPolicy, next_clicks
-from isegm.training.sequential import sequential_clicks, sequential_step
 
 
 @pytest.fixture
@@ -21,7 +21,9 @@ def batch():
     for i in range(4):
         target[i, 0, 8 + 4 * i : 40, 20 : 60 + 5 * i] = 1
     return {
-        "image": (60 * target.expand(-1, 3, -1, -1) + torch.randint(0, 190, (4, 3, 64, 96))).to(torch.uint8),
+        "image": (60 * target.expand(-1, 3, -1, -1) + torch.randint(0, 190, (4, 3, 64, 96))).to(
+            torch.uint8
+        ),
         "target": target,
         "yx": torch.tensor([[[30.0, 40.0], [2.0, 5.0]]] * 4, dtype=torch.float64),
         "label": torch.tensor([[1, 0], [1, -1], [1, 0], [1, -1]]),
@@ -41,7 +43,9 @@ def test_a_step_is_the_same(batch, rounds):
         expected = sequential_step(plain, optimizer, batch, rounds)
         torch.manual_seed(step)
         found = learner.learn(batch, rounds).losses
-        assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+        assert {name: float(value) for name, value in found.items()} == pytest.approx(
+            expected, rel=1e-4
+        )
     learner.close()
 
 
@@ -51,6 +55,8 @@ def test_clicks_are_the_same(batch):
     seeds = batch["seed"].tolist()
     rngs = [np.random.default_rng([seed, 3]) for seed in seeds]
     for expected, found in zip(
-        sequential_clicks(prob, batch["target"], seeds, 3), next_clicks(prob, batch["target"], rngs), strict=True
+        sequential_clicks(prob, batch["target"], seeds, 3),
+        next_clicks(prob, batch["target"], rngs),
+        strict=True,
     ):
         assert torch.equal(expected, found)
