@@ -3,7 +3,8 @@
     python scripts/convert_weights.py coco_lvis_h18_itermask.pth ritm_h18.safetensors
     python scripts/convert_weights.py ritm_h18.safetensors for_the_original_code.pth
 
-A training checkpoint of this package is taken too; its optimizer state is left out and its EMA weights are preferred.
+A training checkpoint of this package is taken too; its optimizer state is left out and its EMA
+weights are preferred.
 """
 
 from __future__ import annotations
@@ -20,9 +21,17 @@ from isegm.utils.cli import formatter, run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=formatter)
-    parser.add_argument("source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors")
-    parser.add_argument("target", type=Path, help="what to write: .safetensors (this package) or .pth (the original code)")
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=formatter
+    )
+    parser.add_argument(
+        "source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors"
+    )
+    parser.add_argument(
+        "target",
+        type=Path,
+        help="what to write: .safetensors (this package) or .pth (the original code)",
+    )
     args = parser.parse_args()
     if args.target.suffix not in (".safetensors", ".pth"):
         raise IsegmError(f"{args.target}: expected a name that ends in .safetensors or .pth")
@@ -33,7 +42,8 @@ def main() -> None:
     if args.target.suffix == ".pth":
         save_published(args.target, loaded)
     else:
-        save_model(args.target, loaded.model, loaded.spec, {"converted_from": loaded.source, "source_sha256": loaded.sha256})
+        origin = {"converted_from": loaded.source, "source_sha256": loaded.sha256}
+        save_model(args.target, loaded.model, loaded.spec, origin, loaded.unused)
 
     parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
     print(f"read    {loaded.path}: {loaded.source}, sha256 {loaded.sha256[:16]}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,38 @@ from torch import Tensor, nn
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
-from isegm.methods.old_specs import upgraded
+from isegm.methods.old_specs import upgraded, without_unused
 from isegm.nn.weights import SHOWN, state_dict_of
 from isegm.utils.config import absolute
 from isegm.utils.files import replacing
 
 SCHEMA = 2
 READABLE = ("1", "2")  # of files; 1 had click maps as names and numbers, see old_specs.py
+UNUSED = "unused."  # how the names of tensors begin that no layer uses
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
+@dataclass(frozen=True)
+class OwnFile:
+    """What a file of this package holds.
+
+    Attributes:
+        spec: of the model.
+        tensors: of the model.
+        unused: see ``save_model``.
+    """
+
+    spec: Spec
+    tensors: dict[str, Tensor]
+    unused: dict[str, Tensor] = field(default_factory=dict)
+
+
 def save_model(
-    path: str | Path, model: nn.Module, spec: Spec, extra: Mapping[str, str] | None = None
+    path: str | Path,
+    model: nn.Module,
+    spec: Spec,
+    extra: Mapping[str, str] | None = None,
+    unused: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write weights as .safetensors with the spec that rebuilds the model.
 
@@ -37,18 +58,18 @@ def save_model(
     Args:
         spec: must describe ``model``.
         extra: further metadata, e.g. the run it comes from.
+        unused: tensors that no layer of the model uses, kept so that the file of another code base
+            can be written again as it was.
     """
     metadata = {"format": "pt", **(extra or {}), "isegm": str(SCHEMA), "spec": json.dumps(spec)}
-    state = model.state_dict()
+    state = model.state_dict() | {UNUSED + key: value for key, value in (unused or {}).items()}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with replacing(path) as partial:
         save_file(tensors, partial, metadata)
 
 
-def described_by(
-    contents: Mapping[str, Any], path: str | Path
-) -> tuple[Spec, dict[str, Tensor]] | None:
-    """The spec and the tensors of a file of this package; None if another code base wrote it.
+def described_by(contents: Mapping[str, Any], path: str | Path) -> OwnFile | None:
+    """What a file of this package holds; None if another code base wrote it.
 
     Args:
         contents: what ``read_weights`` returned. Of a training checkpoint the EMA weights are
@@ -59,11 +80,11 @@ def described_by(
     """
     metadata = contents.get("metadata", {})
     if "spec" in metadata and "isegm" in metadata:
-        return _checked(metadata["isegm"], metadata["spec"]), contents["state_dict"]
+        return _own_file(metadata["isegm"], metadata["spec"], contents["state_dict"])
     if isinstance(header := contents.get("isegm"), Mapping):
         tensors = {"state_dict": contents.get("ema") or contents.get("model")}
-        described = _checked(header.get("schema"), contents.get("spec"))
-        return described, state_dict_of(tensors, path)
+        schema, described = header.get("schema"), contents.get("spec")
+        return _own_file(schema, described, state_dict_of(tensors, path))
     return None
 
 
@@ -124,18 +145,21 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     return named[0]
 
 
-def _checked(schema: Any, described: Any) -> Spec:
+def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> OwnFile:
     if str(schema) not in READABLE:
         raise IsegmError(
             f"the checkpoint has schema {schema!r}, this version of isegm reads"
             f" {' and '.join(READABLE)}; update isegm"
         )
+    unused = {k[len(UNUSED) :]: v for k, v in tensors.items() if k.startswith(UNUSED)}
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(UNUSED)}
     try:
-        return upgraded(json.loads(described) if isinstance(described, str) else described)
+        described = json.loads(described) if isinstance(described, str) else described
     except json.JSONDecodeError as error:
         raise IsegmError(
             f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"
         ) from None
+    return OwnFile(upgraded(described), without_unused(described, tensors), unused)
 
 
 def _check_parts(described: Any) -> None:

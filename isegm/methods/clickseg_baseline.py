@@ -126,7 +126,7 @@ NETWORKS = {
         "head": spec(LiteHead, in_channels=320, skip_channels=24),
     },
     "pplcnet": {
-        "backbone": spec(PPLCNet, width=1.0, classifier=True),
+        "backbone": spec(PPLCNet, width=1.0),
         "head": spec(LiteHead, in_channels=512, skip_channels=64),
     },
 }

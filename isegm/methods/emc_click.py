@@ -198,7 +198,7 @@ def emc_hrnet(
     ``EMCClick``.
 
     Published: ``(18, "small", 48, 64)``, ``(18, "full", 64, 96)``, ``(32, "full", 128, 96)``, all
-        with the default fusion.
+    with the default fusion.
     """
     return spec(
         EMCClick,
@@ -224,9 +224,7 @@ def emc_segformer(
     head = segformer_head(variant, width)
     return spec(
         EMCClick,
-        backbone=spec(
-            MixTransformer, variant=variant, side="stage2", side_channels=1, norm_add=True
-        ),
+        backbone=spec(MixTransformer, variant=variant, side="stage2", side_channels=1),
         head=head,
         refiner=spec(
             CorrectionNet,

@@ -172,7 +172,8 @@ class FBRS(ClickModel):
         return variables, state.variables[0]
 
     def _input_search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """The offset to the input, and where to start: an offset belongs to the pixels of one view."""
+        """The offset to the input, and where to start: an offset belongs to the pixels of one view.
+        """
         image, coords = self.base.inputs(self._shown(round_))
         variables = Offset(self.base, image, coords, INPUTS[self.mode], self.settings)
         if round_.state is None or round_.fresh_view:

@@ -159,7 +159,7 @@ class FCFI(ClickModel):
         feedback.
 
         Source: the published trainers. They configure a loss of the auxiliary output as well and
-            never compute it.
+        never compute it.
         """
         inside = target.masked_fill(pred.aux["window"] < 1, IGNORE)
         return {

@@ -286,7 +286,7 @@ def focalclick_segformer(
         backbone=spec(MixTransformer, variant=variant, side="stage2"),
         head=head,
         fusion=spec(Separate, in_channels=3),
-        refiner=spec(LocalRefiner, in_channels=head["args"]["width"], gate=True),
+        refiner=spec(LocalRefiner, in_channels=head["args"]["width"]),
         pipeline=pipeline,
         **{**defaults, **options},
     )

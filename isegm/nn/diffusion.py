@@ -1,4 +1,4 @@
-"""What clicks say is spread to what looks alike: over features, and over pixels (CDNet, ICCV 2021)."""
+"""What clicks say spreads to what looks alike: over features, and over pixels (CDNet, ICCV 2021)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Weight files: reading them without trusting them, renaming their keys, and loading them strictly."""
+"""Weight files: reading them without trusting them, renaming their keys, and loading them strictly.
+"""
 
 from __future__ import annotations
 
@@ -165,8 +166,8 @@ def load_backbone(
         key = wrong[0]
         raise IsegmError(
             f"{source} is a {kind} of another size: {len(wrong)} shapes differ, first {key}:"
-            f" {_shape(shared[key])} there,"
-            f" {_shape(own[key])} in the model; use the weights made for this one"
+            f" {_shape(shared[key].shape)} there,"
+            f" {_shape(own[key].shape)} in the model; use the weights made for this one"
         )
     backbone.load_state_dict(shared, strict=False)
     expected = [key for key in own if not key.endswith(COUNTER) and not key.startswith(without)]
@@ -260,27 +261,35 @@ class KeyReport:
 
 
 def load_strictly(
-    model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    what: str,
+    keys: KeyMap | None = None,
+    unused: Mapping[str, tuple[int, ...]] | None = None,
 ) -> KeyReport:
-    """Load every tensor of a file into a model that has exactly these; only counters of batch norms
-    may be missing.
+    """Load every tensor of a file into a model that has exactly these.
+
+    Only counters of batch norms may be missing.
 
     Args:
         what: the file, for the error message.
         keys: how the file's names differ from the model's; the report uses the file's.
+        unused: what the file must hold besides, which no layer of the model uses: its name there
+            and its shape.
 
     Raises:
         IsegmError: a tensor is missing, is not known to the model, or has another shape.
     """
     keys = keys or KeyMap()
-    own = keys.to_published(model.state_dict())
+    unused, state = unused or {}, keys.to_published(model.state_dict())
+    own = {key: tuple(value.shape) for key, value in state.items()} | dict(unused)
     misshaped = tuple(
-        f"{key} ({_shape(tensors[key])} in the file, {_shape(own[key])} in the model)"
-        for key in own
-        if key in tensors and tensors[key].shape != own[key].shape
+        f"{key} ({_shape(tensors[key].shape)} in the file, {_shape(shape)} in the model)"
+        for key, shape in own.items()
+        if key in tensors and tensors[key].shape != shape
     )
     counters = {
-        key: value for key, value in own.items() if key.endswith(COUNTER) and key not in tensors
+        key: value for key, value in state.items() if key.endswith(COUNTER) and key not in tensors
     }
     missing = tuple(key for key in own if key not in tensors and key not in counters)
     unexpected = tuple(key for key in tensors if key not in own)
@@ -291,7 +300,8 @@ def load_strictly(
         raise IsegmError(
             f"{what} does not fit the model: {report}; is it complete, and made for this model?"
         )
-    model.load_state_dict(keys.to_ours(counters | dict(tensors)))
+    used = {key: value for key, value in tensors.items() if key not in unused}
+    model.load_state_dict(keys.to_ours(counters | used))
     return report
 
 
@@ -317,8 +327,8 @@ def _rename(key: str, pairs: Iterable[tuple[str, str]]) -> str:
     return key
 
 
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "scalar"
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
 
 
 def _read_pytorch(path: Path, stand_ins: Iterable[str]) -> Any:

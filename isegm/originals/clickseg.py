@@ -9,7 +9,7 @@ from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_se
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.weights import KeyMap
-from isegm.originals.layouts import layout_of, parts_of, segformer_of
+from isegm.originals.layouts import SEGFORMER_KEYS, layout_of, parts_of, segformer_of
 from isegm.originals.published import Config, Published, Shapes, check_config, disk_radius, stored
 
 FUSION_KEYS = ("fusion.", "maps_transform.")
@@ -32,6 +32,22 @@ CDNET_KEYS = (
 )
 # CDNet's radii, its number of answers and of steps are written into its code.
 CDNET_LATENTS, CDNET_STEPS, CDNET_RADII = 4, 5, (5, 24)
+
+# A fusion and a gate that are never called, for clicks enter the SegFormer by an input of its own.
+UNUSED_IN_SEGFORMERS = {
+    "maps_transform.0.weight": (16, 3, 3, 3),
+    "maps_transform.0.bias": (16,),
+    "maps_transform.2.weight": (32, 16, 3, 3),
+    "maps_transform.2.bias": (32,),
+    "maps_transform.3.scale": (1,),
+    "refiner.feature_gate.0.bias": (1,),
+}
+# The end of the classification network.
+UNUSED_IN_PPLCNET = {
+    "feature_extractor.backbone.last_conv.weight": (1280, 512, 1, 1),
+    "feature_extractor.backbone.fc.weight": (1000, 1280),
+    "feature_extractor.backbone.fc.bias": (1000,),
+}
 
 BASELINE_KEYS = KeyMap(
     (
@@ -116,8 +132,12 @@ def _publish_focalclick(described: Spec) -> Published | None:
         "use_disks": True,
         "norm_radius": 5,  # stored but never read: the radius follows from the pipeline
     }
-    keys = KeyMap((FUSION_KEYS, *layout.keys))
-    return Published(described, keys, "FocalClick (published)", stored(layout.class_path, values))
+    keys, config = KeyMap((FUSION_KEYS, *layout.keys)), stored(layout.class_path, values)
+    unused: dict[str, tuple[int, ...]] = {}
+    if layout.keys == SEGFORMER_KEYS:
+        width = args["refiner"]["args"].get("width", 32)
+        unused = UNUSED_IN_SEGFORMERS | {"refiner.feature_gate.0.weight": (1, width, 1, 1)}
+    return Published(described, keys, "FocalClick (published)", config, unused)
 
 
 def _cdnet(shapes: Shapes, config: Config) -> Spec | None:
@@ -201,4 +221,5 @@ def _publish_baseline(described: Spec) -> Published | None:
         "use_disks": True,
     }
     config = stored("isegm.model.is_strong_baseline.BaselineModel", values)
-    return Published(described, BASELINE_KEYS, "ClickSEG baseline (published)", config)
+    unused = UNUSED_IN_PPLCNET if network == "pplcnet" else {}
+    return Published(described, BASELINE_KEYS, "ClickSEG baseline (published)", config, unused)

@@ -7,7 +7,7 @@ from typing import Any
 from isegm.core.registry import Spec, resolve
 from isegm.methods.emc_click import EMCClick, emc_hrnet, emc_segformer
 from isegm.nn.backbones.hrnet import HRNet
-from isegm.nn.backbones.mix_transformer import MixTransformer
+from isegm.nn.backbones.mix_transformer import VARIANTS, MixTransformer
 from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.weights import KeyMap
 from isegm.originals.layouts import layout_of, parts_of, segformer_of
@@ -80,4 +80,13 @@ def publish(described: Spec) -> Published | None:
     }
     keys = KeyMap((("fusion.", "maps_transform."), *layout.keys), COPIES)
     class_path = f"isegm.model.{CLASSES[resolve(args['backbone']['target'])]}"
-    return Published(described, keys, "EMC-Click (published)", stored(class_path, values))
+    unused = _unused(args["backbone"]) if fusion is None else {}
+    config = stored(class_path, values)
+    return Published(described, keys, "EMC-Click (published)", config, unused)
+
+
+def _unused(backbone: Spec) -> dict[str, tuple[int, ...]]:
+    """A norm that its SegFormers hold and never call."""
+    channels = VARIANTS[backbone["args"].get("variant", "b0")][0][0]
+    parts = ("weight", "bias")
+    return {f"feature_extractor.backbone.norm_add.{part}": (channels,) for part in parts}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class LoadedModel:
         path: the file.
         source: the code base that wrote it, ``"isegm"`` or e.g. ``"RITM (published)"``.
         report: how many tensors matched.
+        unused: what the original code base's files hold and no layer uses, under its names; see
+            ``Published``.
     """
 
     model: ClickModel
@@ -46,6 +48,7 @@ class LoadedModel:
     path: str
     source: str
     report: KeyReport
+    unused: dict[str, Tensor] = field(default_factory=dict)
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
@@ -60,13 +63,20 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     stand_ins = [name for names in _hooks("STAND_INS") for name in names]
     contents = read_weights(path, stand_ins)
     try:
-        written, tensors = _interpreted(contents, path)
+        written, tensors, unused = _interpreted(contents, path)
         model = built(written.spec)
     except IsegmError as error:
         raise error if str(path) in str(error) else IsegmError(f"{path}: {error}") from error
-    report = load_strictly(model, tensors, str(path), written.keys)
-    model = model.to(device).eval()
-    return LoadedModel(model, written.spec, sha256_of(path), str(path), written.source, report)
+    report = load_strictly(model, tensors, str(path), written.keys, written.unused)
+    return LoadedModel(
+        model.to(device).eval(),
+        written.spec,
+        sha256_of(path),
+        str(path),
+        written.source,
+        report,
+        unused or {key: tensors[key] for key in written.unused},
+    )
 
 
 def save_published(path: str | Path, loaded: LoadedModel) -> None:
@@ -84,23 +94,28 @@ def save_published(path: str | Path, loaded: LoadedModel) -> None:
         )
     state = {key: value.cpu() for key, value in loaded.model.state_dict().items()}
     tensors, config = published.keys.to_published(state), published.config
+    for key, shape in published.unused.items():
+        tensors[key] = loaded.unused.get(key, torch.zeros(shape))
     with replacing(path) as partial:
         torch.save(
             tensors if config is None else {"state_dict": tensors, "config": config}, partial
         )
 
 
-def _interpreted(contents: dict[str, Any], path: str | Path) -> tuple[Published, dict[str, Tensor]]:
-    """What a file describes, and its tensors under the names that the file uses."""
+def _interpreted(
+    contents: dict[str, Any], path: str | Path
+) -> tuple[Published, dict[str, Tensor], dict[str, Tensor]]:
+    """What a file describes, its tensors under the names that the file uses, and what a file of
+    this package keeps besides (see ``save_model``).
+    """
     if own := described_by(contents, path):
-        described, tensors = own
-        return Published(described, KeyMap(), "isegm"), tensors
+        return Published(own.spec, KeyMap(), "isegm"), own.tensors, own.unused
     tensors = state_dict_of(contents, path)
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     config = arguments_in(contents.get("config"))
     for recognise in _hooks("recognise"):
         if published := recognise(shapes, config):
-            return published, tensors
+            return published, tensors, {}
     raise IsegmError(
         f"{path} is of no known model: it has {len(tensors)} tensors, the first of them"
         f" {', '.join(list(tensors)[:SHOWN])}. Files of this package, and published checkpoints of"

@@ -13,7 +13,7 @@ Every other module of this folder that has ``recognise`` is one original code ba
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from isegm.core.errors import IsegmError
@@ -35,12 +35,16 @@ class Published:
         source: for people, e.g. ``"RITM (published)"``.
         config: the configuration the original code base stores beside the weights, None if it
             stores none.
+        unused: tensors that its files hold and no layer of the model uses, under their names there,
+            with their shapes. They are kept beside a model that was read, and are written again;
+            zeros if there are none.
     """
 
     spec: Spec
     keys: KeyMap
     source: str
     config: dict[str, Any] | None = None
+    unused: Shapes = field(default_factory=dict)
 
 
 def disk_radius(described: Spec) -> float | None:

@@ -91,8 +91,8 @@ class TestOurs:
             load_model(tmp_path / "bad.safetensors")
 
     def test_a_later_schema_is_refused(self, tmp_path: Path) -> None:
-        save_file({"a": torch.rand(1)}, tmp_path / "later.safetensors", {"isegm": "2", "spec": json.dumps(TINY)})
-        with pytest.raises(IsegmError, match="schema '2'"):
+        save_file({"a": torch.rand(1)}, tmp_path / "later.safetensors", {"isegm": "3", "spec": json.dumps(TINY)})
+        with pytest.raises(IsegmError, match="schema '3'"):
             load_model(tmp_path / "later.safetensors")
 
     def test_weights_of_another_width_are_refused(self, tmp_path: Path) -> None:

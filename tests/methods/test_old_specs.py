@@ -13,7 +13,10 @@ from safetensors.torch import save_file
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build
 from isegm.methods.cdnet import cdnet
+from isegm.methods.clickseg_baseline import clickseg_baseline
+from isegm.methods.emc_click import emc_segformer
 from isegm.methods.fcanet import fcanet
+from isegm.methods.focalclick import focalclick_segformer
 from isegm.methods.old_specs import upgraded
 from isegm.methods.ritm import ritm_hrnet
 from isegm.originals.loading import load_model
@@ -97,3 +100,45 @@ def test_an_argument_that_a_target_takes_is_left_alone() -> None:
 def test_an_unknown_map_in_an_old_file_names_the_nearest() -> None:
     with pytest.raises(IsegmError, match="did you mean disk"):
         upgraded(old(click_map="disc"))
+
+
+def with_uncalled_layers(name: str) -> tuple[Spec, Spec, dict[str, tuple[int, ...]]]:
+    """A spec, the same as its files described it before, and the layers that those held besides."""
+    if name == "focalclick":
+        new = focalclick_segformer("tiny", width=32)
+        before = json.loads(json.dumps(new))
+        before["args"]["fusion"]["target"] = "isegm.nn.encoders.fusion:Separate"
+        before["args"]["refiner"]["args"]["gate"] = True
+        layers = {"fusion.0.weight": (16, 3, 3, 3), "refiner.feature_gate.0.bias": (1,)}
+        return new, before, layers
+    if name == "emc_click":
+        new = emc_segformer("tiny", 16, 32)
+        before = json.loads(json.dumps(new))
+        before["args"]["backbone"]["args"]["norm_add"] = True
+        return new, before, {"backbone.norm_add.weight": (16,)}
+    new = clickseg_baseline("pplcnet")
+    before = json.loads(json.dumps(new))
+    before["args"]["backbone"]["args"]["classifier"] = True
+    return new, before, {"backbone.last_conv.weight": (4, 2, 1, 1), "backbone.fc.bias": (3,)}
+
+
+@pytest.mark.parametrize("name", ["focalclick", "emc_click", "clickseg_baseline"])
+def test_layers_that_were_never_called_are_left_out(tmp_path: Path, name: str) -> None:
+    new, before, layers = with_uncalled_layers(name)
+    model = build(new).eval()
+    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    held = {key: torch.ones(shape) for key, shape in layers.items()}
+    metadata = {"isegm": "1", "spec": json.dumps(before)}
+    save_file(state | held, tmp_path / "old.safetensors", metadata)
+    loaded = load_model(tmp_path / "old.safetensors")
+    assert loaded.spec == new
+    assert all(torch.equal(value, state[key]) for key, value in loaded.model.state_dict().items())
+
+
+def test_a_layer_that_the_spec_did_not_ask_for_is_still_an_error(tmp_path: Path) -> None:
+    new, _, layers = with_uncalled_layers("emc_click")
+    state = {key: value.contiguous() for key, value in build(new).state_dict().items()}
+    held = {key: torch.ones(shape) for key, shape in layers.items()}
+    save_file(state | held, tmp_path / "a.safetensors", {"isegm": "1", "spec": json.dumps(new)})
+    with pytest.raises(IsegmError, match=r"1 unexpected: backbone\.norm_add\.weight"):
+        load_model(tmp_path / "a.safetensors")

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from golden import published_shapes
 
 import isegm.originals
 from isegm.core.registry import Spec, build
@@ -60,8 +61,7 @@ def test_a_network_is_of_one_code_base_alone(name: str, described: Spec) -> None
     published = ways[name]
     with torch.device("meta"):
         state = build(described).state_dict()
-    tensors = published.keys.to_published(state)
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    shapes = published_shapes(published, state)
     params = (published.config or {}).get("params", {})
     config = {key: entry["value"] for key, entry in params.items()}
     for given in (config, {}):

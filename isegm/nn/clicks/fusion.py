@@ -84,11 +84,8 @@ class SideConvs(nn.Sequential):
         return image, super().forward(coords)
 
 
-class Separate(nn.Sequential):
+class Separate(nn.Module):
     """The backbone has an input of its own for the coordinate features, which reach it as they are.
-
-    FocalClick's published SegFormers also hold two convolutions that are never called; these are
-    here for their checkpoints.
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
@@ -97,14 +94,8 @@ class Separate(nn.Sequential):
     lr_multiplier = 1.0
 
     def __init__(self, in_channels: int = 3):
-        super().__init__(
-            nn.Conv2d(in_channels, 16, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
-            Scale(),
-        )
+        super().__init__()
         self.in_channels = in_channels
-        self.requires_grad_(False)
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
         """``B 3 H W`` and ``B K H W``, both untouched."""
@@ -151,5 +142,6 @@ class RGBConv(nn.Sequential):
         self.in_channels = in_channels
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, None]:
-        """``B 3 H W`` and ``B K H W`` to the image to use instead, ``B 3 H W``, and nothing to add."""
+        """``B 3 H W`` and ``B K H W`` to the image to use instead, ``B 3 H W``, and nothing to add.
+        """
         return super().forward(torch.cat([image, coords], 1)), None
