@@ -3,9 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parent)
-)  # this clone's package first
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # this clone's package first
 
 from isegm.cli.commands import run_command
 

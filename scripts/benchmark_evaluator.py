@@ -28,10 +28,12 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
-from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
+from isegm.originals.loading import load_model
+from isegm.reference.evaluation_loop import play_sequentially
+from isegm.reference.twin import slow_twin
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -54,7 +56,7 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
     cfg = load_config(args.config_path)
     device = pick_device(args.cpu, args.gpus, keep_memory="memory" in has)
     loaded = load_model(find_checkpoint(cfg, args.checkpoint), device)
-    model = loaded.model if "maps" in has else loaded.model.reference()
+    model = loaded.model if "maps" in has else slow_twin(loaded.model)
     model = for_evaluation(model, fold="fold" in has, channels_last="channels_last" in has)
     spent, clicks = Clock(), []
     wall = 0.0

@@ -34,13 +34,14 @@ from isegm.data import recipes
 from isegm.data.dataset import ClickDataset
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
+from isegm.reference.training_step import sequential_clicks, sequential_step
+from isegm.reference.twin import slow_twin
 from isegm.training.batches import Batch, Loader
 from isegm.training.config import TrainConfig
 from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.preflight import seconds_per_item
 from isegm.training.rollout import ClickPolicy, evaluating, next_clicks
-from isegm.training.sequential import sequential_clicks, sequential_step
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device
 from isegm.utils.memory import wait
@@ -84,7 +85,7 @@ def network(args: argparse.Namespace, has: set[str]) -> tuple[ClickModel, torch.
     device = pick_device(args.cpu, args.gpus, keep_memory="memory" in has)
     torch.manual_seed(0)
     model: ClickModel = build(ritm_hrnet(**NETWORKS[args.network]))
-    return (model if "maps" in has else model.reference()).to(device), device
+    return (model if "maps" in has else slow_twin(model)).to(device), device
 
 
 def learner_of(args: argparse.Namespace, has: set[str]) -> Learner:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's pac
 from isegm.cli.running import Formatter, run
 from isegm.evaluation import card
 from isegm.evaluation.results import RunResult
-from isegm.methods.checkpoints import load_model
+from isegm.originals.loading import load_model
 
 
 def main() -> None:

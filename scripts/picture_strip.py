@@ -22,7 +22,8 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.evaluation.pictures import picture_row, play
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
+from isegm.originals.loading import load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.vis import stacked, write_image

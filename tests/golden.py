@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Round
+from isegm.originals.published import Published
 
 CLICKS = [Click(20, 30, True), Click(90, 40, False), Click(60, 80, True)]
 
@@ -57,3 +59,14 @@ def _noise(seed: int, count: int) -> np.ndarray:
     h = (h * np.uint64(2246822519)) & low
     h ^= h >> np.uint64(13)
     return h.astype(np.float64) / 2**31 - 1
+
+
+def published_shapes(published: Published, state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """What a file of an original code base holds for a model of this state dict."""
+    named = published.keys.to_published(state)
+    return {key: tuple(value.shape) for key, value in named.items()} | dict(published.unused)
+
+
+def unused_size(published: Published) -> int:
+    """How many numbers such a file holds that no layer uses."""
+    return sum(math.prod(shape) for shape in published.unused.values())

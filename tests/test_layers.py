@@ -1,4 +1,4 @@
-"""Imports point down: a module imports only lower layers or its own folder, and nothing is re-exported."""
+"""A module imports only lower layers or its own folder, and nothing is re-exported."""
 
 import ast
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 import isegm
 
 ROOT = Path(isegm.__file__).parent
-LAYER = {"core": 0, "utils": 0, "nn": 1, "methods": 2, "data": 2, "inference": 3, "training": 3}
-LAYER |= {"evaluation": 4, "demo": 5, "cli": 6}
+LAYER = {"core": 0, "utils": 0, "nn": 1, "methods": 2, "data": 2, "originals": 3}
+LAYER |= {"inference": 4, "training": 4, "evaluation": 5, "demo": 6, "cli": 7, "reference": 8}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
@@ -37,7 +37,8 @@ def test_imports_point_down(path: Path) -> None:
         return
     for there in imported(path) - {here}:
         allowed = LAYER[there] < LAYER[here] or (here == "utils" and there == "core")
-        assert allowed, f"isegm/{here} (layer {LAYER[here]}) must not import isegm/{there} (layer {LAYER[there]})"
+        names = f"isegm/{here} (layer {LAYER[here]}) must not import isegm/{there}"
+        assert allowed, f"{names} (layer {LAYER[there]})"
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT)))
@@ -47,3 +48,8 @@ def test_nothing_is_reexported(path: Path) -> None:
 
 def test_every_folder_has_a_layer() -> None:
     assert {p.relative_to(ROOT).parts[0] for p in MODULES if p.parent != ROOT} <= set(LAYER)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT.parent / "scripts").glob("*.py")), ids=lambda p: p.name)
+def test_only_benchmarks_compare_with_the_slow_twins(path: Path) -> None:
+    assert "reference" not in imported(path) or path.name.startswith(("benchmark_", "measure_"))

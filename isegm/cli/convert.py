@@ -16,13 +16,12 @@ from pathlib import Path
 
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError
-from isegm.methods.checkpoints import DTYPES, load_model, save_model, save_published
+from isegm.methods.checkpoints import DTYPES, save_model
+from isegm.originals.loading import load_model, save_published
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors"
-    )
+    parser.add_argument("source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors")
     parser.add_argument(
         "target",
         type=Path,
@@ -45,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
         save_published(args.target, loaded)
     else:
         origin = {"converted_from": loaded.source, "source_sha256": loaded.sha256}
-        save_model(args.target, loaded.model, loaded.spec, origin, args.dtype)
+        save_model(args.target, loaded.model, loaded.spec, origin, loaded.unused, args.dtype)
 
     parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
     say(f"read    {loaded.path}: {loaded.source}, sha256 {loaded.sha256[:16]}")

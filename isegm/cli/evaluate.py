@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,13 @@ from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import STARTER, LoadedModel, find_checkpoint, load_model
+from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.nn.brs import BRSSettings
+from isegm.originals.loading import LoadedModel, load_model
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
 from isegm.utils.processes import Process, joined, local_rank, world_size
@@ -58,9 +57,7 @@ class Task:
     output: Path
 
     def records(self, dataset: str) -> RecordFile:
-        return RecordFile(
-            self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank
-        )
+        return RecordFile(self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -85,9 +82,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
     flags.add_folders(parser)
-    flags.add_device(
-        parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1"
-    )
+    flags.add_device(parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1")
     flags.add_protocol_settings(parser)
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
@@ -99,9 +94,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="never stop early; draws mean IoU against clicks",
     )
-    parser.add_argument(
-        "--thresh", type=float, help="probability above which a pixel is in the mask"
-    )
+    parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
     parser.add_argument(
         "--clicks-limit",
         type=int,
@@ -111,45 +104,27 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
-    parser.add_argument(
-        "--sequential",
-        action="store_true",
-        help="the slow reference loop, to check the default against",
-    )
+    flags.add_as_is(parser)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
-    parser.add_argument(
-        "--compile", action="store_true", help="torch.compile: slow at first, then faster"
-    )
-    parser.add_argument(
-        "--fresh", action="store_true", help="begin anew instead of continuing an interrupted run"
-    )
+    parser.add_argument("--compile", action="store_true", help="torch.compile: slow at first, then faster")
+    parser.add_argument("--fresh", action="store_true", help="begin anew instead of continuing an interrupted run")
     parser.add_argument(
         "--print-ious",
         action="store_true",
         help="print the mean IoU after every click, none stopping early",
     )
-    parser.add_argument(
-        "--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder"
-    )
+    parser.add_argument("--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder")
     parser.add_argument("--save-json", help="the result file (default: in the logs folder)")
-    parser.add_argument(
-        "--vis-preds", action="store_true", help="write a picture per click into the logs folder"
-    )
-    parser.add_argument(
-        "--vis-points", action="store_true", help="draw the clicks into these pictures"
-    )
+    parser.add_argument("--vis-preds", action="store_true", help="write a picture per click into the logs folder")
+    parser.add_argument("--vis-points", action="store_true", help="draw the clicks into these pictures")
     parser.add_argument("--model-name", default="", help="row title in tables")
     flags.add_config(parser)
-    parser.add_argument(
-        "--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)"
-    )
+    parser.add_argument("--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)")
 
 
 def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     # RITM's scripts never stop below 80 %.
-    stop = (
-        None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
-    )
+    stop = None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
     changes = {
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,
@@ -159,12 +134,8 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = NO_STOP
-    protocol = flags.asked_protocol(
-        args, own, **{k: v for k, v in changes.items() if v is not None}
-    )
-    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(
-        args.clicks_limit, f"clicks_limit={args.clicks_limit}"
-    )
+    protocol = flags.asked_protocol(args, own, **{k: v for k, v in changes.items() if v is not None})
+    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(args.clicks_limit, f"clicks_limit={args.clicks_limit}")
     return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
 
 
@@ -188,18 +159,14 @@ def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
 
 
 def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
-    if args.sequential:
-        return model.reference()
-    return for_evaluation(model, compiled=args.compile)
+    return model if args.as_is else for_evaluation(model, compiled=args.compile)
 
 
 def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:
     dataset = evaluation_set(name, cfg)
     protocol = task.protocol.for_dataset(dataset.name)
     limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
-    model, limit = with_mode(
-        task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold)
-    )
+    model, limit = with_mode(task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold))
     predictor = protocol.predictor(model, clicks_limit=limit, amp=args.bf16)
     pictures = None
     if args.vis_preds or args.vis_points:
@@ -212,9 +179,6 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
         protocol,
         limit=args.limit,
         observer=pictures,
-        player=partial(play_sequentially, predictor, dataset, protocol)
-        if args.sequential
-        else None,
         run=Run(task.records(dataset.name), task.process, progress=task.process.first),
     )
     if result.skipped:
@@ -227,8 +191,7 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     begun_off = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
     if begun_off:
         log.warning(
-            "%s: %d objects begin with a negative click;"
-            " with --sis their masks were empty until a positive one",
+            "%s: %d objects begin with a negative click; with --sis their masks were empty until a positive one",
             name,
             begun_off,
         )
@@ -241,13 +204,8 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
     name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
     for result in outcome.datasets:
         clicks = sum(len(c) for c in result.curves)
-        spent = ", ".join(
-            f"{stage} {1000 * result.seconds[stage] / clicks:.1f}"
-            for stage in ("model", "simulation", "io")
-        )
-        say(
-            f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all"
-        )
+        spent = ", ".join(f"{stage} {1000 * result.seconds[stage] / clicks:.1f}" for stage in ("model", "simulation", "io"))
+        say(f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all")
         if args.print_ious:
             means = [mean_iou_at(result.curves, click) for click in range(1, result.max_clicks + 1)]
             say(f"{result.name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
@@ -263,9 +221,7 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
 
 
 def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    return (
-        Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
-    )
+    return Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
 
 
 def chosen_device(args: argparse.Namespace) -> torch.device:
@@ -276,7 +232,7 @@ def chosen_device(args: argparse.Namespace) -> torch.device:
         gpu = gpus[local_rank() % len(gpus)]
     elif world_size() > 1 and torch.cuda.is_available():
         gpu = local_rank()
-    return pick_device(args.cpu, gpu, keep_memory=not args.sequential)
+    return pick_device(args.cpu, gpu)
 
 
 def evaluate_all(args: argparse.Namespace, process: Process) -> None:
@@ -326,8 +282,6 @@ def main(args: argparse.Namespace) -> None:
         replay_session(args, checkpoint_path(args, load_config(args.config_path)))
         return
     if args.mode is None:
-        raise IsegmError(
-            f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ..."
-        )
+        raise IsegmError(f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ...")
     with joined(chosen_device(args), backend="gloo") as process:  # records travel between CPUs
         evaluate_all(args, process)

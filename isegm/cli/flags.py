@@ -25,9 +25,7 @@ def add_device(parser: argparse.ArgumentParser, gpus: str = "number of the GPU t
     device.add_argument("--cpu", action="store_true", help="use no GPU")
 
 
-def add_checkpoint(
-    parser: argparse._ActionsContainer, *names: str, default: str | None = None
-) -> None:
+def add_checkpoint(parser: argparse._ActionsContainer, *names: str, default: str | None = None) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
     note = "a file, or a name under WEIGHTS_PATH of config.yml"
     note += "" if default else f" (default: {STARTER})"
@@ -36,6 +34,12 @@ def add_checkpoint(
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
+
+
+def add_as_is(parser: argparse.ArgumentParser) -> None:
+    """Whether a network is left as it is instead of being prepared by ``for_evaluation``."""
+    note = "the network unchanged: no folded batch norms, no other memory layout (slower)"
+    parser.add_argument("--as-is", action="store_true", help=note)
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -89,8 +93,7 @@ def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=4,
         choices=(0, *CONNECTIVITIES),
-        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all"
-        " (default: the protocol's)",
+        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
     )
 
 
@@ -105,7 +108,5 @@ def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protoc
         IsegmError: an unknown protocol, or one that has nothing of what a flag changes.
     """
     protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
-    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(
-        **changes
-    )
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(**changes)
     return protocol if args.sis is None else protocol.changed(sis=args.sis or None)

@@ -55,8 +55,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--resume",
-        help="auto, a run folder, a checkpoint, or how the name of a run folder begins;"
-        " continues exactly",
+        help="auto, a run folder, a checkpoint, or how the name of a run folder begins; continues exactly",
     )
     add("--resume-exp", dest="resume", help="the same as --resume, RITM's name of it")
     add(
@@ -88,9 +87,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="e.g. train.clip=1 data.crop=[320,480]; repeatable",
     )
     flags.add_config(parser)
-    add(
-        "--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS
-    )  # old launchers pass it; the environment says it too
+    add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # old launchers pass it; the environment says it too
 
 
 def gpu_numbers(text: str) -> tuple[int, ...]:
@@ -102,10 +99,7 @@ def gpu_numbers(text: str) -> tuple[int, ...]:
 
 def chosen_gpus(args: argparse.Namespace) -> tuple[int, ...]:
     if args.ngpus and args.gpus and args.ngpus != len(args.gpus):
-        raise IsegmError(
-            f"--ngpus {args.ngpus} and --gpus with {len(args.gpus)} numbers disagree;"
-            " give one of them"
-        )
+        raise IsegmError(f"--ngpus {args.ngpus} and --gpus with {len(args.gpus)} numbers disagree; give one of them")
     return args.gpus or tuple(range(args.ngpus))
 
 
@@ -130,9 +124,7 @@ def train(args: argparse.Namespace) -> None:
     if names := [name.strip() for name in args.validate.split(",") if name.strip()]:
         cfg.run = replace(cfg.run, validate=noc_validation(cfg, names, args.validate_objects))
     experiment = load_experiment(args.script)
-    for section, changes in train_flags.given_flags(
-        args, getattr(experiment, "MODEL", None), args.script
-    ).items():
+    for section, changes in train_flags.given_flags(args, getattr(experiment, "MODEL", None), args.script).items():
         cfg.overrides[section] = {**cfg.overrides.get(section, {}), **changes}
     experiment.main(cfg)
 

@@ -41,9 +41,7 @@ FLAGS = (
         None,
         "the first sampled click lies in the middle of the object",
     ),
-    Flag(
-        "update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"
-    ),
+    Flag("update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"),
     Flag(
         "expansion-ratio",
         "model",
@@ -99,9 +97,6 @@ def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> O
     if args.with_prev_mask:
         shown = {path: value for path, value in PREVIOUS_MASK.items() if path in known}
         if not shown:
-            raise IsegmError(
-                f"--with-prev-mask: the network of {script} cannot take the previous mask;"
-                " leave it out"
-            )
+            raise IsegmError(f"--with-prev-mask: the network of {script} cannot take the previous mask; leave it out")
         changes.setdefault("model", {}).update(shown)
     return changes

@@ -1,8 +1,8 @@
 """Specs: a call described instead of made.
 
-``spec(RITM, backbone=spec(HRNet, width=18))`` is a plain dictionary. It is stored as JSON inside checkpoints, so that a
-checkpoint rebuilds its own network, and ``build`` makes the call. Only targets inside ``isegm`` are ever imported: a
-checkpoint from a stranger cannot name anything else.
+``spec(RITM, backbone=spec(HRNet, width=18))`` is a plain dictionary. It is stored as JSON inside
+checkpoints, so that a checkpoint rebuilds its own network, and ``build`` makes the call. Only
+targets inside ``isegm`` are ever imported: a checkpoint from a stranger cannot name anything else.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ def spec(target: Callable | str, **args: Any) -> Spec:
 
     Args:
         target: a class or function inside ``isegm``, or its name as ``"package.module:Name"``.
-        args: keyword arguments; nested specs, numbers, strings, booleans, None, lists, tuples and dicts of these.
+        args: keyword arguments; nested specs, numbers, strings, booleans, None, lists, tuples and
+            dicts of these.
 
     Returns:
-        ``{"target": "package.module:Name", "args": {...}}`` with tuples turned into lists, as JSON would.
+        ``{"target": "package.module:Name", "args": {...}}`` with tuples turned into lists, as JSON
+        would.
 
     Raises:
-        IsegmError: the target lies outside isegm, an argument is unknown to it or cannot be written as JSON.
+        IsegmError: the target lies outside isegm, an argument is unknown to it or cannot be written
+            as JSON.
     """
     if not isinstance(target, str):
         target = f"{target.__module__}:{target.__qualname__}"
@@ -46,6 +49,8 @@ def resolve(target: str) -> Callable:
     module_name, _, name = target.partition(":")
     if module_name.split(".")[0] != "isegm" or not name or "." in name:
         raise IsegmError(f"spec target {target!r} is refused: only 'isegm.<module>:<Name>' is ever imported")
+    if module_name.split(".")[1:2] == ["reference"]:
+        raise IsegmError(f"spec target {target!r} is refused: it is a slow yardstick, for tests and benchmarks alone")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

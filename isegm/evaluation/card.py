@@ -17,7 +17,8 @@ from isegm.core.errors import IsegmError
 from isegm.evaluation.pages import checked, fill, sections
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.statistics import RESAMPLES, Interval, image_count, interval
-from isegm.methods.checkpoints import LoadedModel, add_metadata, read_metadata
+from isegm.methods.checkpoints import add_metadata, read_metadata
+from isegm.originals.loading import LoadedModel
 
 SCHEMA = 1
 KEY = "card"

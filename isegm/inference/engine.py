@@ -25,7 +25,8 @@ from isegm.inference.modes import with_mode
 from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import SHIPPED, STARTER, find_checkpoint, load_model
+from isegm.methods.checkpoints import SHIPPED, STARTER, find_checkpoint
+from isegm.originals.loading import load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 

@@ -67,6 +67,6 @@ def _check_same(before: Tensor, after: Tensor, *switches: bool) -> None:
     on = [name for name, switch in zip(("fold", "channels_last", "compiled"), switches, strict=True) if switch]
     raise IsegmError(
         f"the network answers differently when it is prepared for fast evaluation ({', '.join(on)}): probabilities differ by"
-        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}. Evaluate it with --sequential,"
-        " which leaves it as it is, and report this: one of its layers does more than the preparation knows"
+        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}. Evaluate it with --as-is,"
+        " which changes nothing, and report this: one of its layers does more than the preparation knows"
     )

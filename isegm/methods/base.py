@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ from isegm.core.rounds import Prediction, Round, Session
 
 @dataclass(frozen=True)
 class Adjustable:
-    """A number or switch inside a network that people may change between clicks without spoiling it.
+    """A number or switch inside a network that people may change between clicks without spoiling
+    it.
 
     Attributes:
         name: of the setting, in session files.
@@ -36,15 +36,18 @@ class ClickModel(nn.Module):
     """One paper. Sees a ``Round``, answers with a ``Prediction``, and knows its own losses.
 
     It keeps nothing between calls: whatever the next click needs travels in ``Prediction.state``.
-    A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance for the contract tests, and
-    may offer ``published(shapes) -> Published | None`` to recognise checkpoints of the original code base.
+    A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance
+    for the contract tests.
 
     Attributes:
-        protocol: the name of the method's own published evaluation protocol, a file in ``configs/eval``.
+        protocol: the name of the method's own published evaluation protocol, a file in
+            ``configs/eval``.
         infer_with_grad: infer needs autograd, so the predictor must not use inference mode.
-        insertion_points: where f-BRS can modify features; empty if the method cannot be taken apart. A method that names any
-            has, as RITM does, ``inputs``, ``features`` and ``decode``, which make up ``forward``.
-        shown_maps: the extras of a prediction that sessions keep for people to see; ``B C h w`` each, in [0, 1].
+        insertion_points: where f-BRS can modify features; empty if the method cannot be taken
+            apart. A method that names any has, as RITM does, ``inputs``, ``features`` and
+            ``decode``, which make up ``forward``.
+        shown_maps: the extras of a prediction that sessions keep for people to see; ``B C h w``
+            each, in [0, 1].
         adjustable: what of the network people may change, besides what the protocol says.
     """
 
@@ -71,38 +74,47 @@ class ClickModel(nn.Module):
         return self(round_)
 
     def trainable_state(self, state: Any) -> Any:
-        """What of a state that was computed without gradients the round that is learnt from gets; the rest it computes anew."""
+        """What of a state that was computed without gradients the round that is learnt from gets;
+        the rest it computes anew.
+        """
         return state
 
     def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
-        """A second look at the full image. ``after`` holds the plain answer; return it or a changed copy."""
+        """A second look at the full image.
+
+        ``after`` holds the plain answer; return it or a changed copy.
+        """
         return after
 
     def refine_many(
-        self, before: Sequence[Session], after: Sequence[Session], pred: Prediction, **settings: float
+        self,
+        before: Sequence[Session],
+        after: Sequence[Session],
+        pred: Prediction,
+        **settings: float,
     ) -> list[Session]:
-        """``refine`` for the sessions of one forward pass, whose answers are the rows of ``pred``; override to batch it.
+        """``refine`` for the sessions of one forward pass, whose answers are the rows of ``pred``;
+        override to batch it.
 
         Args:
-            settings: what the protocol says about the second look; a method without one has no use for them.
+            settings: what the protocol says about the second look; a method without one has no use
+                for them.
         """
         return [self.refine(b, a, pred.row(i)) for i, (b, a) in enumerate(zip(before, after, strict=True))]
-
-    def reference(self) -> ClickModel:
-        """A copy that computes the slow and obviously right way wherever a quicker one of the same result is the default."""
-        return copy.deepcopy(self)
 
     def lr_multiplier(self, name: str) -> float:
         """The factor on the base learning rate for the parameter called ``name``."""
         return 1.0
 
     def load_pretrained(self, path: str) -> None:
-        """Load backbone weights of another task, e.g. ImageNet classification, to start training from.
+        """Load backbone weights of another task, e.g. ImageNet classification, to start training
+        from.
 
         By default the attribute ``backbone`` loads them.
 
         Raises:
-            IsegmError: there is no such attribute, or it cannot load weights; or what the backbone raises.
+            IsegmError: there is no such attribute, or it cannot load weights; or what the backbone
+                raises.
         """
         load = getattr(getattr(self, "backbone", None), "load_pretrained", None)
         if load is None:

@@ -1,33 +1,31 @@
-"""Checkpoints: any file with weights in, a model ready to answer out.
+"""Files of this package: weights, and the spec that rebuilds their model.
 
-A file of this package carries the spec of its model as JSON. A file of an original code base is recognised by its keys and
-shapes: every module in ``isegm.methods`` may offer ``published(shapes, config)`` for that. Nothing that a file names is ever
-imported, except parts of networks in this package; ``STAND_INS`` of a method names Python objects that its files may hold.
+Nothing that a file names is ever imported, except parts of networks in this package.
+``isegm.originals.loading`` reads these files and those of other code bases.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import isegm.methods
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
-from isegm.nn.weights import SHOWN, KeyMap, KeyReport, Published, load_strictly, read_weights, state_dict_of
+from isegm.methods.old_specs import upgraded, without_unused
+from isegm.nn.weights import SHOWN, read_weights, state_dict_of
 from isegm.utils.config import absolute, repository_file
-from isegm.utils.files import replacing, sha256_of
+from isegm.utils.files import replacing
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = ("1", "2")  # of files; 1 had click maps as names and numbers, see old_specs.py
+UNUSED = "unused."  # how the names of tensors begin that no layer uses
 SUFFIXES = (".safetensors", ".pth", ".pt")
 STARTER = "starter"  # the network that comes with the package, see docs/starter.md
 SHIPPED = {STARTER: "assets/starter.safetensors"}
@@ -35,41 +33,18 @@ DTYPES = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model and where it comes from.
+class OwnFile:
+    """What a file of this package holds.
 
     Attributes:
-        model: in eval mode, on the device asked for.
-        spec: what ``build`` makes the same network from.
-        sha256: of the file.
-        path: the file.
-        source: the code base that wrote it, ``"isegm"`` or e.g. ``"RITM (published)"``.
-        report: how many tensors were matched.
+        spec: of the model.
+        tensors: of the model.
+        unused: see ``save_model``.
     """
 
-    model: ClickModel
     spec: Spec
-    sha256: str
-    path: str
-    source: str
-    report: KeyReport
-
-
-def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
-    """Load a model: our .safetensors, a training checkpoint (its EMA weights, if it has them) or a published .pth.
-
-    Raises:
-        IsegmError: the file is missing, broken or foreign, its spec names anything but networks of this package, or a single
-            tensor is missing, unexpected or of another shape.
-    """
-    contents = _contents(path)
-    try:
-        written, tensors = _interpreted(contents, path)
-        model = _built(written.spec)
-    except IsegmError as error:
-        raise error if str(path) in str(error) else IsegmError(f"{path}: {error}") from error
-    report = load_strictly(model, tensors, str(path), written.keys)
-    return LoadedModel(model.to(device).eval(), written.spec, sha256_of(path), str(path), written.source, report)
+    tensors: dict[str, Tensor]
+    unused: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_model(
@@ -77,13 +52,18 @@ def save_model(
     model: nn.Module,
     spec: Spec,
     extra: Mapping[str, str] | None = None,
+    unused: Mapping[str, Tensor] | None = None,
     dtype: str = "fp32",
 ) -> None:
-    """Write weights as .safetensors with the spec that rebuilds the model; the file appears whole or not at all.
+    """Write weights as .safetensors with the spec that rebuilds the model.
+
+    The file appears whole or not at all.
 
     Args:
         spec: must describe ``model``.
         extra: further metadata, e.g. the run it comes from.
+        unused: tensors that no layer of the model uses, kept so that the file of another code base
+            can be written again as it was.
         dtype: "fp32" keeps every tensor as it is; "fp16" rounds the parameters to half precision,
             for a file of half the size. Buffers, such as the statistics of batch norms, are never
             rounded. ``load_model`` makes a float32 network of either.
@@ -91,10 +71,11 @@ def save_model(
     Raises:
         IsegmError: an unknown dtype, or a parameter that half precision cannot hold.
     """
-    metadata = {"format": "pt", **(extra or {}), "isegm": str(SCHEMA), "spec": json.dumps(spec)}
     if dtype not in DTYPES:
         raise unknown("dtype of a checkpoint", dtype, DTYPES)
-    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    metadata = {"format": "pt", **(extra or {}), "isegm": str(SCHEMA), "spec": json.dumps(spec)}
+    state = model.state_dict() | {UNUSED + key: value for key, value in (unused or {}).items()}
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     if dtype == "fp16":
         tensors |= _halved({key: tensors[key] for key, _ in model.named_parameters()})
     with replacing(path) as partial:
@@ -119,44 +100,58 @@ def add_metadata(path: str | Path, extra: Mapping[str, str]) -> None:
     contents = read_weights(path)
     metadata = contents.get("metadata", {})
     if "spec" not in metadata:
-        raise IsegmError(f"{path} has no spec of its network; run scripts/convert_weights.py first")
+        raise IsegmError(f"{path} has no spec of its network; run isegm convert first")
     with replacing(path) as partial:
         save_file(contents["state_dict"], partial, {**metadata, **extra})
 
 
-def spec_of(path: str | Path) -> Spec:
-    """The spec of a checkpoint's network: the ``MODEL`` of an experiment that starts from it.
+def described_by(contents: Mapping[str, Any], path: str | Path) -> OwnFile | None:
+    """What a file of this package holds; None if another code base wrote it.
 
     Args:
-        path: a file, or the name of a checkpoint of the package: ``spec_of("starter")``.
+        contents: what ``read_weights`` returned. Of a training checkpoint the EMA weights are
+            taken, if it has them.
 
     Raises:
-        IsegmError: as ``load_model``.
+        IsegmError: a later version of isegm wrote the file, or it is broken.
     """
-    path = find_checkpoint({}, path)
-    return _interpreted(_contents(path), path)[0].spec
+    metadata = contents.get("metadata", {})
+    if "spec" in metadata and "isegm" in metadata:
+        return _own_file(metadata["isegm"], metadata["spec"], contents["state_dict"])
+    if isinstance(header := contents.get("isegm"), Mapping):
+        tensors = {"state_dict": contents.get("ema") or contents.get("model")}
+        schema, described = header.get("schema"), contents.get("spec")
+        return _own_file(schema, described, state_dict_of(tensors, path))
+    return None
 
 
-def save_published(path: str | Path, loaded: LoadedModel) -> None:
-    """Write a .pth that the method's original code base reads.
+def built(described: Spec) -> ClickModel:
+    """The model of a spec that may come from a stranger.
 
     Raises:
-        IsegmError: the original code base has no such model.
+        IsegmError: the spec is broken, names anything but parts of networks in this package, or
+            makes something else than a method.
     """
-    layouts = [layout for publish in _hooks("publish") if (layout := publish(loaded.spec))]
-    if not layouts:
-        raise IsegmError(f"{loaded.path}: no original code base has a model like this one, so it cannot be written as .pth")
-    layout = layouts[0]
-    tensors = layout.keys.to_published({key: value.cpu() for key, value in loaded.model.state_dict().items()})
-    with replacing(path) as partial:
-        torch.save(tensors if layout.config is None else {"state_dict": tensors, "config": layout.config}, partial)
+    _check_parts(described)
+    try:
+        model = build(described)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise IsegmError(
+            "the spec in the checkpoint does not make a model in this version of isegm:"
+            f" {error}; load it with the version that wrote it"
+        ) from error
+    if not isinstance(model, ClickModel):
+        kind = type(model).__name__
+        raise IsegmError(f"the spec in the checkpoint makes a {kind}; expected a method of isegm.methods")
+    return model
 
 
 def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
-    """A checkpoint by path, or by name below WEIGHTS_PATH or EXPS_PATH of config.yml; the suffix may be left out.
+    """A checkpoint by path, or by name below WEIGHTS_PATH or EXPS_PATH of config.yml.
 
-    ``"starter"`` is the one that comes with the package, wherever that is installed.
-    ``run:name`` looks only in run folders whose names begin with ``run``, as RITM's evaluation does.
+    ``"starter"`` is the one that comes with the package, wherever that is installed. The suffix may
+    be left out. ``run:name`` looks only in run folders whose names begin with ``run``, as RITM's
+    evaluation does.
 
     Raises:
         IsegmError: nothing or more than one file has that name.
@@ -166,7 +161,8 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
         return Path(name).expanduser()
     if name in SHIPPED:
         return _shipped(name)
-    roots = [root for key in ("WEIGHTS_PATH", "EXPS_PATH") if key in cfg and (root := absolute(cfg, str(cfg[key]))).is_dir()]
+    folders = (absolute(cfg, str(cfg[key])) for key in ("WEIGHTS_PATH", "EXPS_PATH") if key in cfg)
+    roots = [folder for folder in folders if folder.is_dir()]
     for root in roots:
         for candidate in (root / name, *(root / f"{name}{suffix}" for suffix in SUFFIXES)):
             if candidate.is_file():
@@ -175,14 +171,16 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     files = {file for root in roots for file in root.rglob("*") if file.suffix in SUFFIXES}
     if colon:
         files = {file for file in files if any(part.startswith(run) for part in file.parts[:-1])}
-    found = sorted(file for file in files if stem in (file.name, file.stem))
-    if len(found) > 1:
-        raise IsegmError(f"checkpoint {name!r} is ambiguous, give a path: {', '.join(map(str, found[:SHOWN]))}")
-    if not found:
-        where = " and ".join(map(str, roots)) or "WEIGHTS_PATH and EXPS_PATH of config.yml, which do not exist"
-        known = {*SHIPPED, *(file.stem for file in files)}
-        raise unknown(f"checkpoint (no such file, and nothing of that name below {where})", name, known)
-    return found[0]
+    named = sorted(file for file in files if stem in (file.name, file.stem))
+    if len(named) > 1:
+        shown = ", ".join(map(str, named[:SHOWN]))
+        raise IsegmError(f"checkpoint {name!r} is ambiguous, give a path: {shown}")
+    if not named:
+        missing = "WEIGHTS_PATH and EXPS_PATH of config.yml, which do not exist"
+        where = " and ".join(map(str, roots)) or missing
+        kind = f"checkpoint (no such file, and nothing of that name below {where})"
+        raise unknown(kind, name, {*SHIPPED, *(f.stem for f in files)})
+    return named[0]
 
 
 def _shipped(name: str) -> Path:
@@ -192,10 +190,6 @@ def _shipped(name: str) -> Path:
     return path
 
 
-def _contents(path: str | Path) -> dict[str, Any]:
-    return read_weights(path, stand_ins=[name for names in _hooks("STAND_INS") for name in names])
-
-
 def _halved(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     halved = {key: value.half() for key, value in parameters.items()}
     if lost := [key for key, value in halved.items() if not value.isfinite().all()]:
@@ -203,58 +197,22 @@ def _halved(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return halved
 
 
-def _interpreted(contents: dict[str, Any], path: str | Path) -> tuple[Published, dict[str, Tensor]]:
-    """What a file describes, and its tensors under the names that the file uses."""
-    metadata = contents.get("metadata", {})
-    if "spec" in metadata and "isegm" in metadata:
-        return Published(_checked_schema(metadata["isegm"], metadata["spec"]), KeyMap(), "isegm"), contents["state_dict"]
-    if isinstance(header := contents.get("isegm"), Mapping):
-        tensors = contents.get("ema") or contents.get("model")
-        return Published(_checked_schema(header.get("schema"), contents.get("spec")), KeyMap(), "isegm"), state_dict_of(
-            {"state_dict": tensors}, path
+def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> OwnFile:
+    if str(schema) not in READABLE:
+        raise IsegmError(
+            f"the checkpoint has schema {schema!r}, this version of isegm reads {' and '.join(READABLE)}; update isegm"
         )
-    tensors = state_dict_of(contents, path)
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    config = _config_values(contents.get("config"))
-    for recognise in _hooks("published"):
-        if layout := recognise(shapes, config):
-            return layout, tensors
-    raise IsegmError(
-        f"{path} is of no known model: it has {len(tensors)} tensors, the first of them {', '.join(list(tensors)[:SHOWN])}."
-        " Files of this package, and published checkpoints of the methods in isegm/methods, can be read"
-    )
-
-
-def _checked_schema(schema: Any, described: Any) -> Spec:
-    if str(schema) != str(SCHEMA):
-        raise IsegmError(f"the checkpoint has schema {schema!r}, this version of isegm reads {SCHEMA}; update isegm")
+    unused = {k[len(UNUSED) :]: v for k, v in tensors.items() if k.startswith(UNUSED)}
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(UNUSED)}
     try:
-        return json.loads(described) if isinstance(described, str) else described
+        described = json.loads(described) if isinstance(described, str) else described
     except json.JSONDecodeError as error:
-        raise IsegmError(f"the spec in the checkpoint is not JSON: {error}") from None
-
-
-def _config_values(config: Any) -> dict[str, Any]:
-    """The constructor arguments that RITM and its descendants store; the class path beside them is ignored on purpose."""
-    params = config.get("params") if isinstance(config, Mapping) else None
-    if not isinstance(params, Mapping):
-        return {}
-    return {name: entry["value"] for name, entry in params.items() if isinstance(entry, Mapping) and "value" in entry}
-
-
-def _built(described: Spec) -> ClickModel:
-    _check_parts(described)
-    try:
-        model = build(described)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise IsegmError(f"the spec in the checkpoint does not make a model in this version of isegm: {error}") from error
-    if not isinstance(model, ClickModel):
-        raise IsegmError(f"the spec in the checkpoint makes a {type(model).__name__}; expected a method of isegm.methods")
-    return model
+        raise IsegmError(f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again") from None
+    return OwnFile(upgraded(described), without_unused(described, tensors), unused)
 
 
 def _check_parts(described: Any) -> None:
-    """A stranger's checkpoint may name networks, not functions that would do something on being called."""
+    """A stranger's checkpoint may name networks, not functions that do something when called."""
     if isinstance(described, (list, tuple)):
         for item in described:
             _check_parts(item)
@@ -269,11 +227,3 @@ def _check_parts(described: Any) -> None:
         )
     for value in described["args"].values():
         _check_parts(value)
-
-
-def _hooks(name: str) -> Iterator[Any]:
-    """What is called ``name`` in the modules of ``isegm.methods``."""
-    for info in sorted(pkgutil.iter_modules(isegm.methods.__path__), key=lambda info: info.name):
-        hook = getattr(importlib.import_module(f"isegm.methods.{info.name}"), name, None)
-        if hook is not None:
-            yield hook

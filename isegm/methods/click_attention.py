@@ -1,15 +1,15 @@
 """ClickAttention: the influence of positive clicks spread over the object (arXiv 2408.06021).
 
-A SegFormer sees image, clicks and previous mask in one pass. In each of its later stages the patches that were clicked as
-object are compared with all patches. The similarities, a map in (0, 1), are supervised with the target; they also split the
-self-attention into a part that must reproduce the answer's object and one that must reproduce its background. The paper
-multiplies them into the self-attention as well; the published code leaves that out. ``affinity_use`` chooses.
+A SegFormer sees image, clicks and previous mask in one pass. In each of its later stages the
+patches that were clicked as object are compared with all patches. The similarities, a map in (0,
+1), are supervised with the target; they also split the self-attention into a part that must
+reproduce the answer's object and one that must reproduce its background. The paper multiplies them
+into the self-attention as well; the published code leaves that out. ``affinity_use`` chooses.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,23 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import POSITIVE, Clicks
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import IGNORE
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
-from isegm.nn.backbones.mix_transformer import REDUCTIONS, SMALLEST, MixFFN, MixTransformer, as_map, initialise
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
-from isegm.nn.layouts import SEGFORMER_KEYS, SEGFORMERS, recognise_segformer, segformer_head
+from isegm.nn.backbones.mix_transformer import (
+    REDUCTIONS,
+    SMALLEST,
+    MixFFN,
+    MixTransformer,
+    as_map,
+    initialise,
+)
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published, load_backbone, pretrained_tensors
+from isegm.nn.normalise import Normalise
+from isegm.nn.weights import load_backbone, pretrained_tensors
 
 AFFINITY_USES = ("none", "paper")
 
@@ -40,9 +47,10 @@ class ClickAttention(ClickModel):
     Args:
         backbone: a ``ClickAttentionEncoder``.
         head: ``forward(features) -> (logits, aux logits or None, context features)``.
-        affinity_use: what the affinity does to the features. ``"none"``: nothing, it is a training signal only (published
-            code and weights). ``"paper"``: it multiplies the self-attention of its stage.
-        click_radius: of the click disks, in pixels of the view. Published: 5.
+        affinity_use: what the affinity does to the features. ``"none"``: nothing, it is a training
+            signal only (published code and weights). ``"paper"``: it multiplies the self-attention
+            of its stage.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
         attention_loss, affinity_loss: weights of the two losses on the affinity.
         backbone_lr: learning rate of the backbone, relative to the rest.
 
@@ -58,7 +66,7 @@ class ClickAttention(ClickModel):
         backbone: nn.Module,
         head: nn.Module,
         affinity_use: str = "none",
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         attention_loss: float = 1.0,
         affinity_loss: float = 1.0,
         backbone_lr: float = 0.1,
@@ -71,19 +79,22 @@ class ClickAttention(ClickModel):
                 f"head.in_channels is {list(head.in_channels)}, but the backbone makes {list(backbone.out_channels)} channels"
             )
         self.backbone, self.head = backbone, head
-        self.affinity_use, self.click_radius = affinity_use, click_radius
-        self.attention_loss, self.affinity_loss, self.backbone_lr = attention_loss, affinity_loss, backbone_lr
+        self.affinity_use = affinity_use
+        self.clicks, self.normalise = clicks or Disks(), Normalise()
+        self.attention_loss, self.affinity_loss, self.backbone_lr = (
+            attention_loss,
+            affinity_loss,
+            backbone_lr,
+        )
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
-        self.click_map = disk_maps
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, round_: Round) -> Prediction:
         """One round.
 
-        ``aux`` holds, for each stage i with an affinity, ``attention_i`` (``B 1 h w``, the affinity of every patch to the
-        clicked ones) and ``self_attention_i`` (``B N M``, how much each of N = h * w patches attends to each of M keys, over
-        all blocks and heads), and the finest of the former as ``attention``.
+        ``aux`` holds, for each stage i with an affinity, ``attention_i`` (``B 1 h w``, the affinity
+        of every patch to the clicked ones) and ``self_attention_i`` (``B N M``, how much each of N
+        = h * w patches attends to each of M keys, over all blocks and heads), and the finest of the
+        former as ``attention``.
         """
         return self._answered(round_, with_self_attention=True)
 
@@ -101,16 +112,17 @@ class ClickAttention(ClickModel):
                 weight = pred.aux[f"attention_{stage}"]
                 attention.append(attention_loss(weight, target, several))
                 affinity.append(
-                    affinity_loss(pred.aux[f"self_attention_{stage}"], weight, prob, REDUCTIONS[stage - 1], several)
+                    affinity_loss(
+                        pred.aux[f"self_attention_{stage}"],
+                        weight,
+                        prob,
+                        REDUCTIONS[stage - 1],
+                        several,
+                    )
                 )
             losses["attention"] = self.attention_loss * torch.stack(attention).mean()
             losses["affinity"] = self.affinity_loss * torch.stack(affinity).mean()
         return losses
-
-    def reference(self) -> ClickAttention:
-        copied = copy.deepcopy(self)
-        copied.click_map = disk_maps_everywhere
-        return copied
 
     def lr_multiplier(self, name: str) -> float:
         """As the original: the affinity blocks belong to the backbone."""
@@ -118,8 +130,8 @@ class ClickAttention(ClickModel):
 
     def _answered(self, round_: Round, with_self_attention: bool) -> Prediction:
         size = round_.image.shape[-2:]
-        coords = torch.cat([round_.prev_prob, self.click_map(round_.clicks, size, self.click_radius)], 1)  # B 3 H W
-        image = (round_.image - self.mean) / self.std
+        coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
+        image = self.normalise(round_.image)
         padded = [max(side, SMALLEST) for side in size]  # thin views are filled up below and on the right
         image, coords = (F.pad(x, (0, padded[1] - size[1], 0, padded[0] - size[0])) for x in (image, coords))
         features, aux = self.backbone(image, coords, round_.clicks, self.affinity_use == "paper", with_self_attention)
@@ -128,7 +140,8 @@ class ClickAttention(ClickModel):
 
 
 class ClickAttentionEncoder(MixTransformer):
-    """A Mix Transformer whose later stages compare all patches with the clicked ones; clicks enter before its first block.
+    """A Mix Transformer whose later stages compare all patches with the clicked ones; clicks enter
+    before its first block.
 
     Args:
         variant, drop_path: as ``MixTransformer``.
@@ -139,7 +152,13 @@ class ClickAttentionEncoder(MixTransformer):
         IsegmError: stages that do not exist or are not in order.
     """
 
-    def __init__(self, variant: str = "b0", stages: Sequence[int] = (2, 3, 4), drop_path: float = 0.1, dropout: float = 0.5):
+    def __init__(
+        self,
+        variant: str = "b0",
+        stages: Sequence[int] = (2, 3, 4),
+        drop_path: float = 0.1,
+        dropout: float = 0.5,
+    ):
         if list(stages) != sorted({1, 2, 3, 4} & set(stages)):
             raise IsegmError(f"stages={list(stages)}: expected some of 1, 2, 3 and 4, in this order")
         super().__init__(variant, side="stage1", drop_path=drop_path)
@@ -148,9 +167,15 @@ class ClickAttentionEncoder(MixTransformer):
             self.add_module(f"attn_weight{stage}", AffinityBlock(self.out_channels[stage - 1], dropout))
 
     def forward(
-        self, image: Tensor, coords: Tensor, clicks: Clicks, multiply: bool = False, with_self_attention: bool = False
+        self,
+        image: Tensor,
+        coords: Tensor,
+        clicks: Clicks,
+        multiply: bool = False,
+        with_self_attention: bool = False,
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Features of four stages, ``B C_i h_i w_i``, and the maps that ``ClickAttention.forward`` describes.
+        """Features of four stages, ``B C_i h_i w_i``, and the maps that ``ClickAttention.forward``
+        describes.
 
         Args:
             image, coords: as ``MixTransformer``.
@@ -182,13 +207,17 @@ class ClickAttentionEncoder(MixTransformer):
         return features, maps
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load an ImageNet file of the original code base (mit_b0.pth); what it has no weights for stays as it is."""
+        """Load an ImageNet file of the original code base (mit_b0.pth); what it has no weights for
+        stays as it is.
+        """
         load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.", "attn_weight"))
 
     def _through(
         self, stage: int, tokens: Tensor, size: tuple[int, int], rows: Tensor | None, wanted: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """The tokens after a stage, and the mean of its self-attention over blocks and heads if ``wanted``."""
+        """The tokens after a stage, and the mean of its self-attention over blocks and heads if
+        ``wanted``.
+        """
         blocks = self.get_submodule(f"block{stage}")
         means = []
         for block in blocks:
@@ -199,7 +228,8 @@ class ClickAttentionEncoder(MixTransformer):
 
 
 class AffinityBlock(nn.Module):
-    """The affinity of every patch to the clicked ones (section 3.2; the original calls it ``AttnWeightBlock``).
+    """The affinity of every patch to the clicked ones (section 3.2; the original calls it
+    ``AttnWeightBlock``).
 
     # differs from the original: any grid, where it needs a square one.
     """
@@ -234,7 +264,8 @@ def attention_loss(weight: Tensor, target: Tensor, several: Tensor) -> Tensor:
 
     Args:
         weight: ``B 1 h w`` in [0, 1].
-        target: ``B 1 H W``, taken at the nearest pixel; ignored pixels add nothing, but do count in the mean.
+        target: ``B 1 H W``, taken at the nearest pixel; ignored pixels add nothing, but do count in
+            the mean.
         several: ``B``, 1 where a sample has several positive clicks; the others add nothing either.
     """
     wanted = F.interpolate(target.float(), size=weight.shape[-2:], mode="nearest")
@@ -245,10 +276,11 @@ def attention_loss(weight: Tensor, target: Tensor, several: Tensor) -> Tensor:
 def affinity_loss(attention: Tensor, weight: Tensor, prob: Tensor, reduction: int, several: Tensor) -> Tensor:
     """The discriminative affinity loss (section 3.3; ``DiscriminateiveAffinityLoss``).
 
-    Self-attention weighted by the affinity must carry the answer's object from the keys to the patches, and weighted by one
-    minus the affinity its background.
+    Self-attention weighted by the affinity must carry the answer's object from the keys to the
+    patches, and weighted by one minus the affinity its background.
 
-    # differs from the original: the grids are those of the features, where it takes those of a 512 x 512 image.
+    # differs from the original: the grids are those of the features, where it takes those of a 512
+    x 512 image.
 
     Args:
         attention: ``B N M`` self-attention of N = h * w patches to M keys.
@@ -274,16 +306,24 @@ def _clicked(clicks: Clicks, size: tuple[int, int]) -> Tensor:
 
 
 def _cells(clicks: Clicks, grid: tuple[int, int], stride: int) -> Tensor:
-    """``B K`` int64: the number, in row order, of the patch that holds each click; any patch for clicks outside."""
+    """``B K`` int64: the number, in row order, of the patch that holds each click; any patch for
+    clicks outside.
+    """
     last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
     row, column = (clicks.yx / stride).floor().clamp(min=0).minimum(last).long().unbind(-1)
     return row * grid[1] + column
 
 
 def click_attention(
-    variant: str = "b0", affinity_use: str = "none", stages: Sequence[int] = (2, 3, 4), width: int | None = None, **options: Any
+    variant: str = "b0",
+    affinity_use: str = "none",
+    stages: Sequence[int] = (2, 3, 4),
+    width: int | None = None,
+    click_radius: float = 5,
+    **options: Any,
 ) -> Spec:
-    """The spec of ClickAttention on a Mix Transformer; ``options`` are further arguments of ``ClickAttention``.
+    """The spec of ClickAttention on a Mix Transformer; ``options`` are further arguments of
+    ``ClickAttention``.
 
     Args:
         width: of the head; by default the published one, 256 for b0 and 512 for larger ones.
@@ -293,66 +333,10 @@ def click_attention(
         backbone=spec(ClickAttentionEncoder, variant=variant, stages=stages),
         head=segformer_head(variant, width),
         affinity_use=affinity_use,
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 
 def tiny() -> ClickAttention:
     """A ClickAttention that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(click_attention("tiny", "paper", width=32))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_BACKBONE = "feature_extractor.backbone."
-_CLASS = "isegm.model.is_strong_baseline.SegFormerModelNoRefine"
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of ClickAttention's code base by its keys and shapes; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it; what shapes tell must agree with it.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for the half-resolution pipeline ("s1").
-    """
-    config = config or {}
-    parts = recognise_segformer(shapes, side="stage1")
-    foreign = any(key.startswith(("refiner.", "maps_transform.", f"{_BACKBONE}norm_add")) for key in shapes)
-    if parts is None or foreign or shapes[f"{_BACKBONE}patch_embed_side1.proj.weight"][1] != 3:
-        return None
-    variant, width = parts[0]["args"]["variant"], parts[1]["args"]["width"]
-    stages = [stage for stage in (1, 2, 3, 4) if f"{_BACKBONE}attn_weight{stage}.mlp_x.fc1.weight" in shapes]
-    told = {"model_version": variant, "use_attn_weight": [stage in stages for stage in (1, 2, 3, 4)]}
-    for name, value in (told | {"pipeline_version": "s2"}).items():
-        given = config.get(name, value)
-        if (list(given) if isinstance(given, (list, tuple)) else given) != value:
-            where = "its tensors say" if name in told else "this package supports"
-            raise IsegmError(f"the checkpoint's configuration says {name}={given!r}, but {where} {value!r}")
-    return publish(click_attention(variant, "none", stages, width))
-
-
-def publish(described: Spec) -> Published | None:
-    """How ClickAttention's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not ClickAttention or args.get("affinity_use", "none") != "none":
-        return None
-    backbone = args["backbone"]["args"]
-    if resolve(args["backbone"]["target"]) is not ClickAttentionEncoder or backbone.get("variant", "b0") not in SEGFORMERS:
-        return None
-    values = {
-        "pipeline_version": "s2",
-        "model_version": backbone.get("variant", "b0"),
-        "use_attn_weight": [stage in backbone.get("stages", (2, 3, 4)) for stage in (1, 2, 3, 4)],
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": args.get("click_radius", 5),
-        "with_prev_mask": True,
-        "binary_prev_mask": False,
-        "with_aux_output": True,
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    return Published(described, KeyMap(SEGFORMER_KEYS), "ClickAttention (published)", {"class": _CLASS, "params": params})

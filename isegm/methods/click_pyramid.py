@@ -18,12 +18,12 @@ from isegm.core.boxes import resize
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.timm import TimmFeatures
-from isegm.nn.encoders.maps import disk_maps
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.fit import check_fit
 from isegm.nn.heads.light_pyramid import LightPyramid
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.normalise import Normalise
 
 
 class ClickPyramid(ClickModel):
@@ -32,7 +32,7 @@ class ClickPyramid(ClickModel):
     Args:
         backbone: ``forward(image, coords) -> features``, with ``channels``; see ``TimmFeatures``.
         head: ``forward(features, coords) -> (logits, None, features)``, with ``in_channels``.
-        click_radius: of the click disks, in pixels of the view.
+        clicks: how clicks are drawn; by default: ``Disks(5)``.
         backbone_lr: learning rate of the pretrained weights, relative to the rest.
 
     Raises:
@@ -45,23 +45,19 @@ class ClickPyramid(ClickModel):
         self,
         backbone: TimmFeatures,
         head: nn.Module,
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         backbone_lr: float = 0.3,
     ) -> None:
         super().__init__()
         check_fit(("head.in_channels", head.in_channels, backbone.channels))
         self.backbone, self.head = backbone, head
-        self.click_radius, self.backbone_lr = click_radius, backbone_lr
+        self.clicks, self.normalise, self.backbone_lr = clicks or Disks(), Normalise(), backbone_lr
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, round_: Round) -> Prediction:
         size = round_.image.shape[-2:]
-        disks = disk_maps(round_.clicks, size, self.click_radius)  # B 2 H W
-        coords = torch.cat([round_.prev_prob, disks], 1)  # B 3 H W
-        features = self.backbone((round_.image - self.mean) / self.std, coords)
-        logits, _, _ = self.head(features, coords)
+        coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
+        logits, _, _ = self.head(self.backbone(self.normalise(round_.image), coords), coords)
         return Prediction(resize(logits.float(), size))
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
@@ -79,6 +75,7 @@ def click_pyramid(
     without: Sequence[str] = ("blocks.6",),
     levels: Sequence[int] = (1, 2, 3, 4),
     hidden: int = 6,
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
     """The spec of a ``ClickPyramid``; ``options`` are further arguments of it.
@@ -94,7 +91,7 @@ def click_pyramid(
         ClickPyramid,
         backbone=spec(TimmFeatures, name=network, **features),
         head=spec(LightPyramid, in_channels=list(channels), widths=list(widths), coords=3),
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 

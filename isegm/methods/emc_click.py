@@ -1,38 +1,36 @@
 """EMC-Click: efficient mask correction (Du et al., CVPR 2023).
 
-The base, a whole segmentation network, runs once: it sees the image and the first click. Its features are kept, and every
-click, the first one included, is answered by a light correction network from image, all clicks, the mask so far and these
-features. What is kept is a value in the session; when the view moves, the base runs again on the new one.
+The base, a whole segmentation network, runs once: it sees the image and the first click. Its
+features are kept, and every click, the first one included, is answered by a light correction
+network from image, all clicks, the mask so far and these features. What is kept is a value in the
+session; when the view moves, the base runs again on the new one.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import SMALLEST, MixTransformer
-from isegm.nn.encoders.fusion import Conv1S
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.heads.correction import STRIDE, CorrectionNet
+from isegm.nn.heads.ocr import ocr_head
+from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import layout_of, ocr_head, recognise, recognise_segformer, segformer_head
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
+from isegm.nn.normalise import Normalise
 
 AUX_LOSS = 0.4
 
@@ -42,7 +40,8 @@ class EMCState:
     """What the next click needs.
 
     Attributes:
-        context: ``B d h w``, the base's features as the correction network uses them; None: the base must run.
+        context: ``B d h w``, the base's features as the correction network uses them; None: the
+            base must run.
         logits: ``B 1 h w``, the newest answer on the grid of the correction network.
     """
 
@@ -55,12 +54,16 @@ class EMCClick(ClickModel):
 
     Args:
         backbone: ``forward(image, coordinate features) -> features``, HRNet or a Mix Transformer.
-        head: ``forward(features) -> (logits, aux logits or None, context features)``, with ``out_channels`` and ``slow_parts``.
+        head: ``forward(features) -> (logits, aux logits or None, context features)``, with
+            ``out_channels`` and ``slow_parts``.
         refiner: see ``CorrectionNet``.
-        fusion: how the map of the first click reaches the backbone; None: the backbone takes it as it is.
-        click_radius: of the click disks, in pixels of the view. Published: 5.
-        backbone_lr: learning rate of the backbone and of the head's ``slow_parts``, relative to the rest.
-        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each as it came.
+        fusion: how the map of the first click reaches the backbone; None: the backbone takes it as
+            it is.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        backbone_lr: learning rate of the backbone and of the head's ``slow_parts``, relative to the
+            rest.
+        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each
+            as it came.
 
     Raises:
         IsegmError: parts whose channels do not fit each other.
@@ -74,7 +77,7 @@ class EMCClick(ClickModel):
         head: nn.Module,
         refiner: nn.Module,
         fusion: nn.Module | None = None,
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         backbone_lr: float = 0.1,
         xavier: bool = False,
     ):
@@ -84,25 +87,23 @@ class EMCClick(ClickModel):
         if fusion is not None and fusion.in_channels != 1:
             raise IsegmError(f"fusion.in_channels is {fusion.in_channels}, but the base sees a single map; set it to 1")
         self.backbone, self.head, self.refiner, self.fusion = backbone, head, refiner, fusion
-        self.click_radius, self.backbone_lr = click_radius, backbone_lr
-        self.disks = disk_maps
+        self.clicks, self.normalise, self.backbone_lr = clicks or Disks(), Normalise(), backbone_lr
         self.focal, self.bce = NormalizedFocalLoss(alpha=0.5, gamma=2), SigmoidBCE()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         if xavier:
             xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
         """One round. The base runs unless the state holds what it made of this view.
 
-        Where it ran, ``aux`` holds its answer as ``base`` and the first guess of an OCR head as ``first_guess``, both logits
-        ``B 1 H W``.
+        Where it ran, ``aux`` holds its answer as ``base`` and the first guess of an OCR head as
+        ``first_guess``, both logits ``B 1 H W``.
 
-        # differs from the original: views of any size; sides that are no multiple of 4 are filled up below and on the right.
+        # differs from the original: views of any size; sides that are no multiple of 4 are filled
+        up below and on the right.
         """
         size, state = tuple(round_.image.shape[-2:]), round_.state
         frame = self._frame(size)
-        image = _filled_up((round_.image - self.mean) / self.std, frame)
+        image = _filled_up(self.normalise(round_.image), frame)
         guesses: dict[str, Tensor] = {}
         context = None if state is None or round_.fresh_view else state.context
         if context is None:
@@ -110,18 +111,20 @@ class EMCClick(ClickModel):
             context = self.refiner.context(features, frame)
         if state is None:
             mask = resize(guesses["base"].detach(), frame).sigmoid()
-        elif round_.fresh_view:  # the kept answer belongs to another view; the session's is the same one, seen in this view
+        elif round_.fresh_view:
+            # The kept answer belongs to another view; the session's is the same, seen in this one.
             mask = _filled_up(round_.prev_prob, frame)
         else:
             mask = resize(state.logits, frame).sigmoid()
-        disks = self.disks(round_.clicks, frame, self.click_radius)
+        disks = self.clicks(round_.clicks, frame)
         logits = self.refiner(image, disks, mask, round_.clicks, context).float()
         # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
         aux = {name: _cut(resize(guess, frame), size) for name, guess in guesses.items()}
         return Prediction(_cut(resize(logits, frame), size), aux, EMCState(context.detach(), logits.detach()))
 
     def base(self, image: Tensor, first: Clicks) -> tuple[dict[str, Tensor], Tensor]:
-        """The full network: neither later clicks nor the previous mask reach it, nor a first click on the background.
+        """The full network: neither later clicks nor the previous mask reach it, nor a first click
+        on the background.
 
         Args:
             image: ``B 3 H W`` normalised.
@@ -130,7 +133,7 @@ class EMCClick(ClickModel):
         Returns:
             its guesses by name, ``B 1 h w`` float32 logits, and its features, ``B C h w``.
         """
-        shown = self.disks(first, tuple(image.shape[-2:]), self.click_radius)[:, :1]  # only those on the object
+        shown = self.clicks(first, tuple(image.shape[-2:]))[:, :1]  # only those on the object
         inputs = (image, shown) if self.fusion is None else self.fusion(image, shown)
         logits, first_guess, features = self.head(self.backbone(*inputs))
         guesses = {"base": logits.float()}
@@ -147,16 +150,15 @@ class EMCClick(ClickModel):
         return losses
 
     def trainable_state(self, state: EMCState | None) -> EMCState | None:
-        """The newest answer without the features: the base learns in every step, from the first click."""
+        """The newest answer without the features: the base learns in every step, from the first
+        click.
+        """
         return None if state is None else replace(state, context=None)
 
-    def reference(self) -> EMCClick:
-        copied = copy.deepcopy(self)
-        copied.disks = disk_maps_everywhere
-        return copied
-
     def lr_multiplier(self, name: str) -> float:
-        """As the published wrappers: the base's backbone is slow, and with HRNet its two classifiers."""
+        """As the published wrappers: the base's backbone is slow, and with HRNet its two
+        classifiers.
+        """
         part, _, rest = name.partition(".")
         slow = part == "backbone" or (part == "head" and rest.startswith(self.head.slow_parts))
         return self.backbone_lr if slow else 1.0
@@ -181,11 +183,14 @@ def emc_hrnet(
     ocr_width: int = 64,
     refiner_width: int = 96,
     fusion: Spec | None = None,
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of EMC-Click on an HRNet with an OCR head; ``options`` are further arguments of ``EMCClick``.
+    """The spec of EMC-Click on an HRNet with an OCR head; ``options`` are further arguments of
+    ``EMCClick``.
 
-    Published: ``(18, "small", 48, 64)``, ``(18, "full", 64, 96)``, ``(32, "full", 128, 96)``, all with the default fusion.
+    Published: ``(18, "small", 48, 64)``, ``(18, "full", 64, 96)``, ``(32, "full", 128, 96)``, all
+    with the default fusion.
     """
     return spec(
         EMCClick,
@@ -193,11 +198,17 @@ def emc_hrnet(
         head=ocr_head(width, ocr_width),
         refiner=spec(CorrectionNet, in_channels=2 * ocr_width, width=refiner_width),
         fusion=fusion or spec(Conv1S, in_channels=1),
-        **{"xavier": True, **options},
+        **{"xavier": True, "clicks": spec(Disks, radius=click_radius), **options},
     )
 
 
-def emc_segformer(variant: str = "b0", refiner_width: int | None = None, width: int | None = None, **options: Any) -> Spec:
+def emc_segformer(
+    variant: str = "b0",
+    refiner_width: int | None = None,
+    width: int | None = None,
+    click_radius: float = 5,
+    **options: Any,
+) -> Spec:
     """The spec of EMC-Click on a SegFormer; ``options`` are further arguments of ``EMCClick``.
 
     Published: b0 and b3; ``width`` is that of the head. Widths are the published ones unless given.
@@ -205,80 +216,17 @@ def emc_segformer(variant: str = "b0", refiner_width: int | None = None, width: 
     head = segformer_head(variant, width)
     return spec(
         EMCClick,
-        backbone=spec(MixTransformer, variant=variant, side="stage2", side_channels=1, norm_add=True),
+        backbone=spec(MixTransformer, variant=variant, side="stage2", side_channels=1),
         head=head,
         refiner=spec(
-            CorrectionNet, in_channels=head["args"]["width"], width=refiner_width or (64 if variant in ("b0", "tiny") else 96)
+            CorrectionNet,
+            in_channels=head["args"]["width"],
+            width=refiner_width or (64 if variant in ("b0", "tiny") else 96),
         ),
-        **options,
+        **{"clicks": spec(Disks, radius=click_radius), **options},
     )
 
 
 def tiny() -> EMCClick:
     """An EMC-Click that runs in milliseconds on a CPU, for tests."""
     return build(emc_hrnet(width=8, depth="tiny", ocr_width=16, refiner_width=16))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_COPIES = tuple(("refiner.corr_conv.", f"refiner.corr_conv_{kind}.") for kind in ("pos", "neg"))
-_CLASSES = {HRNet: "is_refine_model.HRNetRefineModel", MixTransformer: "is_refine_segformer_model.SegFormerModel"}
-_SUPPORTED = {"with_prev_mask": True, "only_first_click": True, "use_disks": True, "use_rgb_conv": False}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of EMC-Click's code base by its keys and shapes; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it; what shapes tell must agree with it, the radius comes from it.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what is not supported.
-    """
-    config = config or {}
-    attention = shapes.get("refiner.cross_attention.in_proj_weight")
-    if attention is None:
-        return None
-    options: dict[str, Any] = {"refiner_width": attention[1], "click_radius": config.get("norm_radius", 5)}
-    if parts := recognise_segformer(shapes):
-        described = emc_segformer(parts[0]["args"]["variant"], width=parts[1]["args"]["width"], **options)
-    elif (parts := recognise(shapes, config)) and resolve(parts[0]["target"]) is HRNet:
-        backbone, head = parts[0]["args"], parts[1]["args"]
-        described = emc_hrnet(backbone["width"], backbone["depth"], head["width"], **options)
-    else:
-        return None
-    layout = publish(described)
-    if layout is None:
-        return None
-    for name, entry in layout.config["params"].items():
-        if config.get(name, entry["value"]) != entry["value"]:
-            where = "this package supports" if name in _SUPPORTED else "its tensors say"
-            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but {where} {entry['value']!r}")
-    return layout
-
-
-def publish(described: Spec) -> Published | None:
-    """How EMC-Click's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not EMCClick:
-        return None
-    layout = layout_of(args["backbone"], args["head"])
-    if layout is None:
-        return None
-    values = {
-        **layout.values,
-        **_SUPPORTED,
-        "mid_dims": args["refiner"]["args"].get("width", 96),
-        "corr_channel": args["refiner"]["args"].get("width", 96),
-        "norm_radius": args.get("click_radius", 5),
-        "with_aux_output": True,
-        "use_leaky_relu": True,
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    fusion = args.get("fusion")
-    if fusion is not None and resolve(fusion["target"]) is not Conv1S:
-        return None
-    keys = KeyMap((("fusion.", "maps_transform."), *layout.keys), _COPIES)
-    class_path = f"isegm.model.{_CLASSES[resolve(args['backbone']['target'])]}"
-    return Published(described, keys, "EMC-Click (published)", {"class": class_path, "params": params})

@@ -1,15 +1,15 @@
-"""f-BRS (arXiv 2001.10331) and BRS (Jang and Kim, CVPR 2019): at test time, make the network agree with the clicks.
+"""f-BRS (arXiv 2001.10331) and BRS (Jang and Kim, CVPR 2019): at test time, make the network agree
+with the clicks.
 
-A network that has seen every click may still contradict some. BRS therefore minimises, by L-BFGS and anew after every click,
-how far the answer is off at the clicked pixels: over an offset to the image (``RGB-BRS``) or to the click maps
-(``DistMap-BRS``) or, much faster, over a scale and a bias per channel of intermediate features (``f-BRS-A``, ``-B``, ``-C``,
-ever closer to the end).
-It wraps a trained network of any method that has insertion points; nothing of the network itself changes.
+A network that has seen every click may still contradict some. BRS therefore minimises, by L-BFGS
+and anew after every click, how far the answer is off at the clicked pixels: over an offset to the
+image (``RGB-BRS``) or to the click maps (``DistMap-BRS``) or, much faster, over a scale and a bias
+per channel of intermediate features (``f-BRS-A``, ``-B``, ``-C``, ever closer to the end). It wraps
+a trained network of any method that has insertion points; nothing of the network itself changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +18,13 @@ from torch import Tensor
 
 from isegm.core.clicks import PADDING, Clicks
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet
+from isegm.methods.ritm import ritm_deeplab, ritm_hrnet
 from isegm.nn.brs import BRSSettings, Objective, Variables, click_masks, minimise
-from isegm.nn.encoders.fusion import RGBConv
-from isegm.nn.layouts import layout_of, ocr_head, recognise
-from isegm.nn.weights import KeyMap, Published
+from isegm.nn.clicks.fusion import RGBConv
+from isegm.nn.heads.ocr import ocr_head
 
 INPUTS = {"RGB-BRS": "image", "DistMap-BRS": "maps"}
 FEATURES = {"f-BRS-A": "A", "f-BRS-B": "B", "f-BRS-C": "C"}
@@ -33,11 +32,13 @@ FEATURES = {"f-BRS-A": "A", "f-BRS-B": "B", "f-BRS-C": "C"}
 
 @dataclass(frozen=True)
 class BRSState:
-    """What the next click starts from; one row per row of the image, equal for a view and its mirror image.
+    """What the next click starts from; one row per row of the image, equal for a view and its
+    mirror image.
 
     Attributes:
         variables: ``B n`` float64, where L-BFGS ended.
-        features: what comes before the insertion point, if the next click can reuse it; empty otherwise.
+        features: what comes before the insertion point, if the next click can reuse it; empty
+            otherwise.
         evaluations: ``B 1`` int64, how often the objective was evaluated for the last click.
     """
 
@@ -52,8 +53,8 @@ class FBRS(ClickModel):
     Args:
         base: the network, with insertion points.
         mode: ``"RGB-BRS"``, ``"DistMap-BRS"``, ``"f-BRS-A"``, ``"f-BRS-B"`` or ``"f-BRS-C"``.
-        clicks_limit: the network sees only the first so many clicks, of both signs together; the optimisation sees all.
-            Published: 8 for features, 5 for inputs (the default).
+        clicks_limit: the network sees only the first so many clicks, of both signs together; the
+            optimisation sees all. Published: 8 for features, 5 for inputs (the default).
         settings: the published ones by default.
 
     Raises:
@@ -90,11 +91,6 @@ class FBRS(ClickModel):
     def refine(self, before: Session, after: Session, pred: Prediction) -> Session:
         return self.base.refine(before, after, pred)
 
-    def reference(self) -> FBRS:
-        copied = super().reference()
-        copied.base = self.base.reference()
-        return copied
-
     def lr_multiplier(self, name: str) -> float:
         return self.base.lr_multiplier(name.removeprefix("base."))
 
@@ -106,8 +102,9 @@ class FBRS(ClickModel):
     def infer(self, round_: Round) -> Prediction:
         """Answer each session by itself, so that a batch gives exactly what single sessions give.
 
-        ``Round.clicks`` must hold all clicks. ``aux["evaluations"]`` and ``state.evaluations``, ``B 1``, count evaluations of
-        the objective; 0 for a first click, which is answered as the network alone would.
+        ``Round.clicks`` must hold all clicks. ``aux["evaluations"]`` and ``state.evaluations``, ``B
+        1``, count evaluations of the objective; 0 for a first click, which is answered as the
+        network alone would.
         """
         count = len(round_.image) // (2 if round_.mirrored else 1)
         answers = [self._answer(_session_of(round_, i, count)) for i in range(count)]
@@ -116,11 +113,16 @@ class FBRS(ClickModel):
         return Prediction(logits, {"evaluations": state.evaluations}, state)
 
     def search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """What is optimised for one session (a row, or a view and its mirror image), and ``n`` float64 to start from."""
+        """What is optimised for one session (a row, or a view and its mirror image), and ``n``
+        float64 to start from.
+        """
         return self._feature_search(round_) if self.mode in FEATURES else self._input_search(round_)
 
     def _answer(self, round_: Round) -> Prediction:
-        """One session. Scipy is given what float32 can tell, whatever precision the network is run in otherwise."""
+        """One session.
+
+        Scipy is given what float32 can tell, whatever precision the network is run in otherwise.
+        """
         variables, start = self.search(round_)
         evaluations, end = 0, start
         with torch.autocast(round_.image.device.type, enabled=False):
@@ -135,14 +137,18 @@ class FBRS(ClickModel):
         return Prediction(logits, state=BRSState(end.expand(rows, -1), variables.kept, counted))
 
     def _feature_search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """Scale and bias at the insertion point, and where to start. They outlast a change of view, the features do not."""
+        """Scale and bias at the insertion point, and where to start.
+
+        They outlast a change of view, the features do not.
+        """
         point, state = FEATURES[self.mode], round_.state
         made = round_.clicks.label.shape[1]
         if state is not None and state.features and not round_.fresh_view and made > self.clicks_limit:
             features = state.features
         else:
             features = tuple(x.float() for x in self.base.encode(self._shown(round_), point))
-        # The network will be shown nothing new once the limit is reached; until then they would be kept for nothing.
+        # The network will be shown nothing new once the limit is reached; until then they would be
+        # kept for nothing.
         kept = features if made >= self.clicks_limit else ()
         variables = ScaleAndBias(self.base, features, round_.image.shape[-2:], point, self.settings, kept)
         if state is None:
@@ -161,12 +167,13 @@ class FBRS(ClickModel):
         return replace(round_, clicks=round_.clicks.first(self.clicks_limit))
 
 
-# --- what is optimised --------------------------------------------------------------------------------------------------
+# --- what is optimised ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ScaleAndBias:
-    """Features times (1 + scale) plus bias, a scale and a bias per channel; the first half of the variables are scales.
+    """Features times (1 + scale) plus bias, a scale and a bias per channel; the first half of the
+    variables are scales.
 
     Attributes:
         features: what comes before the insertion point, ``rows C h w`` first.
@@ -192,7 +199,8 @@ class ScaleAndBias:
 
 @dataclass(frozen=True)
 class Offset:
-    """Something added to the normalised image or to the two click maps; the mirror image gets it mirrored.
+    """Something added to the normalised image or to the two click maps; the mirror image gets it
+    mirrored.
 
     Attributes:
         image, coords: the inputs of the network, ``rows 3 H W`` and ``rows K H W``.
@@ -241,14 +249,14 @@ def _session_of(round_: Round, index: int, count: int) -> Round:
     )
 
 
-# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+# --- networks of the original code base --------------------------------------------------------
 
 _NETWORK = {"prev_mask": False, "click_map": "distance", "click_radius": 260}
-_FUSION_KEYS = ("fusion.", "rgb_conv.")
 
 
 def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **options: Any) -> Spec:
-    """The spec of f-BRS' HRNet with OCR: distance maps, no previous mask; the head's classifiers train at the full rate.
+    """The spec of f-BRS' HRNet with OCR: distance maps, no previous mask; the head's classifiers
+    train at the full rate.
 
     Published: ``(18, "full", 64)`` and ``(32, "full", 128)``.
     """
@@ -258,7 +266,8 @@ def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **opti
 
 
 def fbrs_deeplab(layers: int = 34, width: int = 128, **options: Any) -> Spec:
-    """The spec of f-BRS' DeepLabV3+: distance maps, no previous mask. Published: ``(34, 128)``, ``(50, 128)``, ``(101, 256)``.
+    """The spec of f-BRS' DeepLabV3+: distance maps, no previous mask. Published: ``(34, 128)``,
+    ``(50, 128)``, ``(101, 256)``.
 
     ``dropout`` and further options are those of ``ritm_deeplab``.
     """
@@ -268,33 +277,3 @@ def fbrs_deeplab(layers: int = 34, width: int = 128, **options: Any) -> Spec:
 def tiny() -> FBRS:
     """An f-BRS-B that runs in milliseconds on a CPU, for tests."""
     return FBRS(build(fbrs_hrnet(width=8, depth="tiny", ocr_width=16)))
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a network of f-BRS' code base by its keys and shapes; such files store no configuration.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: not used; None or empty in files of f-BRS.
-    """
-    parts = recognise(shapes, {})
-    if parts is None or "rgb_conv.2.running_mean" not in shapes:
-        return None
-    backbone, head = parts
-    if "ocr_width" in layout_of(backbone, head).values:
-        head["args"]["slow_classifiers"] = False
-    fusion = spec(RGBConv, in_channels=shapes["rgb_conv.0.weight"][1] - 3)
-    return publish(spec(RITM, backbone=backbone, head=head, fusion=fusion, **_NETWORK))
-
-
-def publish(described: Spec) -> Published | None:
-    """How f-BRS' code base would store the network of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not RITM or resolve(args["fusion"]["target"]) is not RGBConv:
-        return None
-    layout = layout_of(args["backbone"], args["head"])
-    fusion = args["fusion"]["args"]
-    same = all(args.get(name) == value for name, value in _NETWORK.items())
-    if layout is None or not same or fusion.get("norm_first", False) or not fusion.get("leaky", True):
-        return None
-    return Published(described, KeyMap((_FUSION_KEYS, *layout.keys)), "f-BRS (published)")

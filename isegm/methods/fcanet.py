@@ -1,30 +1,32 @@
 """FCA-Net: the first click has a map and an attention branch of its own (Lin et al., CVPR 2020).
 
-The first click of a session lies near the middle of the object and names it; later ones correct details. A DeepLabV3+-like
-network sees the image and a narrow Gaussian around every click. A second branch sees its fine features and a wide Gaussian
-around the first click alone; what it finds joins the deep features before the pyramid. No previous mask is used: an answer
-depends on image and clicks only. Errors near clicks count more in the loss.
+The first click of a session lies near the middle of the object and names it; later ones correct
+details. A DeepLabV3+-like network sees the image and a narrow Gaussian around every click. A second
+branch sees its fine features and a wide Gaussian around the first click alone; what it finds joins
+the deep features before the pyramid. No previous mask is used: an answer depends on image and
+clicks only. Errors near clicks count more in the loss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
+from isegm.core.clicks import NEGATIVE
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.multigrid import MultiGridRes2Net, MultiGridResNet
-from isegm.nn.encoders.maps import gaussian, pixel_distances
+from isegm.nn.clicks.gaussians import Gaussians
+from isegm.nn.clicks.nearest import pixel_distances
 from isegm.nn.heads.atrous import AtrousHead, PixelClassifier, conv_bn_relu
 from isegm.nn.init import kaiming_
 from isegm.nn.losses.click import click_weights, weighted_bce
-from isegm.nn.weights import KeyMap, Published
 
 BACKBONES = {"resnet": MultiGridResNet, "res2net": MultiGridRes2Net}
 DEPTHS = (3, 4, 23, 3)
@@ -34,11 +36,14 @@ class FCANet(ClickModel):
     """One pass from image and clicks to logits.
 
     Args:
-        backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``; ``x`` is image and maps.
+        backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``;
+            ``x`` is image and maps.
         head: ``forward(coarse, fine) -> logits``, with ``in_channels``.
-        first_click: the branch of the first click, None for the paper's baseline, to which all clicks are alike.
+        first_click: the branch of the first click, None for the paper's baseline, to which all
+            clicks are alike.
         click_loss: weight errors by their distance to clicks; otherwise all pixels count 1.
-        click_width, first_click_width: of the Gaussians, in pixels of the view. Published: 10 and 30.
+        clicks, first_clicks: how clicks, and the first one, are drawn; published, and by default:
+            Gaussians of width 10 and 30.
         head_lr: learning rate of everything but the backbone, relative to that.
 
     Raises:
@@ -53,8 +58,8 @@ class FCANet(ClickModel):
         head: nn.Module,
         first_click: nn.Module | None,
         click_loss: bool = True,
-        click_width: float = 10,
-        first_click_width: float = 30,
+        clicks: nn.Module | None = None,
+        first_clicks: nn.Module | None = None,
         head_lr: float = 10.0,
     ):
         super().__init__()
@@ -67,11 +72,13 @@ class FCANet(ClickModel):
             )
         self.backbone, self.head, self.first_click = backbone, head, first_click
         self.click_loss, self.head_lr = click_loss, head_lr
-        self.click_width, self.first_click_width = click_width, first_click_width
+        self.clicks, self.first_clicks = clicks or Gaussians(10), first_clicks or Gaussians(30)
         kaiming_(head)
 
     def forward(self, round_: Round) -> Prediction:
-        """One round; ``aux["first_guess"]`` holds the logits of the first click's branch, ``B 1 H W``."""
+        """One round; ``aux["first_guess"]`` holds the logits of the first click's branch, ``B 1 H
+        W``.
+        """
         return self._answered(round_, with_first_guess=True)
 
     def infer(self, round_: Round) -> Prediction:
@@ -95,17 +102,24 @@ class FCANet(ClickModel):
 
     def _answered(self, round_: Round, with_first_guess: bool) -> Prediction:
         size = round_.image.shape[-2:]
-        maps = gaussian(pixel_distances(round_.clicks, size), self.click_width)  # B 2 H W
+        maps = self.clicks(round_.clicks, size)  # B 2 H W
         # The image as it is, in [0, 1]: the published weights know no mean and no deviation.
         fine = self.backbone.fine(torch.cat([round_.image, maps], 1))  # B C H/4 W/4
         coarse = self.backbone.coarse(fine)  # B C H/16 W/16
         aux = {}
         if self.first_click is not None:
-            attention = self.first_click(fine, gaussian(first_distance(round_, size), self.first_click_width))
+            attention = self.first_click(fine, self._first_map(round_, size))
             coarse = torch.cat([attention, coarse], 1)
             if with_first_guess:
                 aux["first_guess"] = resize(self.first_click.classify(attention).float(), size)
         return Prediction(resize(self.head(coarse, fine).float(), size), aux)
+
+    def _first_map(self, round_: Round, size: tuple[int, int]) -> Tensor:
+        """``B 1 H W``: the map of the first click, whatever its sign, as in the published code."""
+        first = round_.clicks.padded(1).first(1)
+        plane = (first.label[:, 0] == NEGATIVE).long()  # that of object clicks without any click
+        rows = torch.arange(len(plane), device=plane.device)
+        return self.first_clicks(first, size)[rows, plane][:, None]
 
 
 class FirstClickBranch(nn.Module):
@@ -113,10 +127,12 @@ class FirstClickBranch(nn.Module):
 
     Args:
         in_channels: of the fine features.
-        width: of the first three convolutions; the last three have twice as many channels. Published: 256.
+        width: of the first three convolutions; the last three have twice as many channels.
+            Published: 256.
 
     Attributes:
-        classify: from what ``forward`` returns to logits; only trained with, not asked at test time.
+        classify: from what ``forward`` returns to logits; only trained with, not asked at test
+            time.
     """
 
     def __init__(self, in_channels: int, width: int = 256):
@@ -137,7 +153,8 @@ class FirstClickBranch(nn.Module):
 def first_distance(round_: Round, size: tuple[int, int]) -> Tensor:
     """``B 1 H W``: the distance to the first click in pixels, at most 255.
 
-    The first click counts whatever its sign, as in the published code. Without any click the distance is 255 everywhere.
+    The first click counts whatever its sign, as in the published code. Without any click the
+    distance is 255 everywhere.
     """
     return pixel_distances(round_.clicks.first(1), size).amin(1, keepdim=True)
 
@@ -148,6 +165,8 @@ def fcanet(
     depths: Sequence[int] = DEPTHS,
     width: int = 64,
     head_width: int = 256,
+    click_width: float = 10,
+    first_click_width: float = 30,
     **options: Any,
 ) -> Spec:
     """The spec of FCA-Net; ``options`` are further arguments of ``FCANet``.
@@ -157,79 +176,26 @@ def fcanet(
         first_click: False for the baseline without the first click's branch.
         depths, width: of the backbone.
         head_width: of pyramid, decoder and branch.
+        click_width, first_click_width: of the Gaussians, in pixels of the view.
     """
     if network not in BACKBONES:
         raise unknown("network", network, BACKBONES)
     fine, coarse = 4 * width, 32 * width
     branch = spec(FirstClickBranch, in_channels=fine, width=head_width) if first_click else None
     inputs = coarse + 2 * head_width if first_click else coarse
+    maps = {
+        "clicks": spec(Gaussians, width=click_width),
+        "first_clicks": spec(Gaussians, width=first_click_width),
+    }
     return spec(
         FCANet,
         backbone=spec(BACKBONES[network], depths=depths, width=width),
         head=spec(AtrousHead, in_channels=inputs, skip_channels=fine, width=head_width),
         first_click=branch,
-        **options,
+        **{**maps, **options},
     )
 
 
 def tiny() -> FCANet:
     """An FCA-Net that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(fcanet(depths=(1, 1, 1, 3), width=8, head_width=16))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_STAGES = tuple((f"backbone.layer{stage}.", f"backbone_last.layer{stage}.") for stage in (2, 3, 4))
-_BRANCHES = tuple(
-    pair
-    for i in range(4)
-    for pair in (
-        (f"head.aspp.branches.{i}.0.", f"my_aspp.aspp{i + 1}.atrous_conv."),
-        (f"head.aspp.branches.{i}.1.", f"my_aspp.aspp{i + 1}.bn."),
-    )
-)
-KEYS = KeyMap(
-    (
-        *_STAGES,
-        ("backbone.", "backbone_pre."),
-        *_BRANCHES,
-        ("head.aspp.pool.", "my_aspp.global_avg_pool."),
-        ("head.aspp.project.0.", "my_aspp.conv1."),
-        ("head.aspp.project.1.", "my_aspp.bn1."),
-        ("head.skip.", "my_decoder.side_conv."),
-        ("head.merge.", "my_decoder.merge_conv."),
-        ("head.classify.", "pred_decoder.pred_conv."),
-        ("first_click.convs.", "first_conv.convs."),
-        ("first_click.classify.", "first_pred_decoder.pred_conv."),
-    )
-)
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise ``fcanet-resnet.pth`` and ``fcanet-res2net.pth`` by their keys; None for anything else.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: not used; the original code base stores none.
-    """
-    if "first_conv.convs.0.0.weight" not in shapes:
-        return None
-    for network, stem in (("resnet", "conv1.weight"), ("res2net", "conv1.0.weight")):
-        if f"backbone_pre.{stem}" in shapes:
-            return publish(fcanet(network))
-    return None
-
-
-def publish(described: Spec) -> Published | None:
-    """How the original code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not FCANet or args.get("first_click") is None:
-        return None
-    if (args.get("click_width", 10), args.get("first_click_width", 30)) != (10, 30):
-        return None
-    parts = {name: args[name] for name in ("backbone", "head", "first_click")}
-    for network in BACKBONES:
-        known = fcanet(network)["args"]
-        if parts == {name: known[name] for name in parts}:
-            return Published(described, KEYS, f"FCA-Net {network} (published)")
-    return None

@@ -1,13 +1,13 @@
 """FCFI: focused and collaborative feedback integration (Wei, Zhang, Yong, CVPR 2023).
 
-The last answer, the *feedback*, is a tensor of its own. It is first corrected around the newest click: places in a window that
-look like the clicked one get the click's label. Then feedback and features improve each other: together they make a new
-feedback, and that a residual for the features, which a gate holds back before there is any feedback. The networks are RITM's.
+The last answer, the *feedback*, is a tensor of its own. It is first corrected around the newest
+click: places in a window that look like the clicked one get the click's label. Then feedback and
+features improve each other: together they make a new feedback, and that a residual for the
+features, which a gate holds back before there is any feedback. The networks are RITM's.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,28 +18,51 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import PADDING, POSITIVE
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import IGNORE
 from isegm.methods.base import Adjustable, ClickModel
-from isegm.methods.ritm import CLICK_MAPS, MEAN, STD
+from isegm.methods.ritm import click_maps
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.fit import check_fit
+from isegm.nn.heads.deeplab import deeplab_head
 from isegm.nn.heads.feedback import Corrections, FeedbackIntegration
+from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.feedback import FeedbackLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
+from isegm.nn.normalise import Normalise
 
 # What its authors' demonstration and evaluation script let one choose.
 WINDOWS = (
-    Adjustable("window", "Window ratio", "feedback.correction.expansion", 0.05, 1.0, 0.05, "Window around a new click"),
-    Adjustable("adaptive", "Window by object", "feedback.correction.adaptive", hint="Windows as large as the object asks for"),
+    Adjustable(
+        "window",
+        "Window ratio",
+        "feedback.correction.expansion",
+        0.05,
+        1.0,
+        0.05,
+        "Window around a new click",
+    ),
+    Adjustable(
+        "adaptive",
+        "Window by object",
+        "feedback.correction.adaptive",
+        hint="Windows as large as the object asks for",
+    ),
 )
-RADIUS = Adjustable("click_radius", "Disk radius", "click_radius", 1, 10, 1, "Of the clicks as the network sees them")
+RADIUS = Adjustable(
+    "click_radius",
+    "Disk radius",
+    "clicks.radius",
+    1,
+    10,
+    1,
+    "Of the clicks as the network sees them",
+)
 
 
 class FCFI(ClickModel):
@@ -48,17 +71,17 @@ class FCFI(ClickModel):
     Args:
         backbone: ``forward(image, extra) -> features``, with ``out_channels``.
         head: as for RITM, with a ``feedback_point`` and ``feedback_channels``.
-        fusion: how the coordinate features (object clicks, background clicks, before them the previous mask if there are
-            three) reach the backbone. Published: 2 (ResNet-101), 3 (HRNet-18).
+        fusion: how the coordinate features (object clicks, background clicks, before them the
+            previous mask if there are three) reach the backbone. Published: 2 (ResNet-101), 3
+            (HRNet-18).
         feedback: works at the head's feedback point.
         feedback_loss: of both feedback maps.
-        click_map: ``"disk"`` or ``"distance"``.
-        click_radius: in pixels of the view. Published: 5 (disks).
-        lr: learning rates of ``backbone`` (and of the head's slow parts) and ``feedback`` relative to the rest. Published: the
-            backbone 0.1; HRNet-18 the feedback 0.1 too.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        lr: learning rates of ``backbone`` (and of the head's slow parts) and ``feedback`` relative
+            to the rest. Published: the backbone 0.1; HRNet-18 the feedback 0.1 too.
 
     Raises:
-        IsegmError: an unknown click map or part in ``lr``, or parts whose channels do not fit each other.
+        IsegmError: an unknown part in ``lr``, or parts whose channels do not fit each other.
     """
 
     shown_maps = ("feedback2",)
@@ -70,13 +93,10 @@ class FCFI(ClickModel):
         fusion: nn.Module,
         feedback: nn.Module,
         feedback_loss: nn.Module,
-        click_map: str = "disk",
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         lr: Mapping[str, float] | None = None,
     ):
         super().__init__()
-        if click_map not in CLICK_MAPS:
-            raise unknown("click_map", click_map, CLICK_MAPS)
         for part in lr or {}:
             if part not in ("backbone", "feedback"):
                 raise unknown("part in lr", part, ("backbone", "feedback"))
@@ -88,25 +108,26 @@ class FCFI(ClickModel):
         if fusion.in_channels not in (2, 3):
             raise IsegmError(f"fusion.in_channels is {fusion.in_channels}; set it to 2, or 3 to show the previous mask")
         self.backbone, self.head, self.fusion, self.feedback = backbone, head, fusion, feedback
-        self.click_map, self.click_radius, self.lr = click_map, click_radius, dict(lr or {})
+        self.clicks, self.normalise, self.lr = clicks or Disks(), Normalise(), dict(lr or {})
         self.protocol = "fcfi_r101" if isinstance(backbone, ResNet) else "fcfi_hrnet18"
-        self.adjustable = WINDOWS + ((RADIUS,) if click_map.startswith("disk") else ())
+        self.adjustable = WINDOWS + ((RADIUS,) if isinstance(self.clicks, Disks) else ())
         self.focal, self.feedback_loss = NormalizedFocalLoss(alpha=0.5, gamma=2), feedback_loss
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
         """One round as in training: the newest click corrects in a window with soft edges.
 
-        ``aux`` holds the corrected and the fused feedback, ``feedback1`` and ``feedback2`` (probabilities), the ``window`` of
-        the correction, and what the head's auxiliary output says (``first_guess``, logits), ``B 1 H W`` each. ``state`` is the
-        number of clicks of every sample, ``B``, by which the next round knows the new ones.
+        ``aux`` holds the corrected and the fused feedback, ``feedback1`` and ``feedback2``
+        (probabilities), the ``window`` of the correction, and what the head's auxiliary output says
+        (``first_guess``, logits), ``B 1 H W`` each. ``state`` is the number of clicks of every
+        sample, ``B``, by which the next round knows the new ones.
         """
         return self.answer(round_, newest_click(round_), has_feedback(round_), soft=True)
 
     def infer(self, round_: Round) -> Prediction:
-        """One round as in the published evaluation: all new clicks correct, newest first, in windows with hard edges."""
+        """One round as in the published evaluation: all new clicks correct, newest first, in
+        windows with hard edges.
+        """
         pred = self.answer(round_, new_clicks(round_), has_feedback(round_), soft=False)
         if not round_.mirrored:
             return pred
@@ -114,12 +135,14 @@ class FCFI(ClickModel):
         return replace(pred, aux={**pred.aux, **averaged})
 
     def answer(self, round_: Round, clicks: Corrections, gate: Tensor, soft: bool) -> Prediction:
-        """One round with these corrections; ``gate`` is ``B``: 1 lets the residual of the feedback through, 0 does not."""
+        """One round with these corrections; ``gate`` is ``B``: 1 lets the residual of the feedback
+        through, 0 does not.
+        """
         size = round_.image.shape[-2:]
-        coords = CLICK_MAPS[self.click_map](round_.clicks, size, self.click_radius)  # B 2 H W
+        coords = self.clicks(round_.clicks, size)  # B 2 H W
         if self.fusion.in_channels == 3:
             coords = torch.cat([round_.prev_prob, coords], 1)
-        image, point = (round_.image - self.mean) / self.std, self.head.feedback_point
+        image, point = self.normalise(round_.image), self.head.feedback_point
         features, *rest = self.head.before(self.backbone(*self.fusion(image, coords)), point)
         found = self.feedback(features, (image, coords), round_.prev_prob, clicks, gate, soft)
         logits, first_guess, _ = self.head.after((found.features, *rest), point)
@@ -129,9 +152,11 @@ class FCFI(ClickModel):
         return Prediction(resize(logits.float(), size), aux, state=round_.clicks.count)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
-        """Of the answer, of the corrected feedback where its window is fully open, and of the fused feedback.
+        """Of the answer, of the corrected feedback where its window is fully open, and of the fused
+        feedback.
 
-        Source: the published trainers. They configure a loss of the auxiliary output as well and never compute it.
+        Source: the published trainers. They configure a loss of the auxiliary output as well and
+        never compute it.
         """
         inside = target.masked_fill(pred.aux["window"] < 1, IGNORE)
         return {
@@ -140,37 +165,36 @@ class FCFI(ClickModel):
             "feedback2": self.feedback_loss(pred.aux["feedback2"], target).mean(),
         }
 
-    def reference(self) -> FCFI:
-        copied = copy.deepcopy(self)
-        if not copied.click_map.endswith("everywhere"):
-            copied.click_map += " everywhere"
-        return copied
-
     def lr_multiplier(self, name: str) -> float:
-        """As the published models: on ResNet the backbone is slow, on HRNet the feedback and the two classifiers as well."""
+        """As the published models: on ResNet the backbone is slow, on HRNet the feedback and the
+        two classifiers as well.
+        """
         part, _, rest = name.partition(".")
         if part == "head" and rest.startswith(self.head.slow_parts):
             part = "backbone"
         return self.lr.get(part, 1.0)
 
 
-# --- which clicks correct -----------------------------------------------------------------------------------------------
+# --- which clicks correct ------------------------------------------------------------------------
 
 
 def has_feedback(round_: Round) -> Tensor:
     """``B``: 1 where there is an answer to build on, 0 before the first one.
 
-    # differs from the original: it counts rounds, so a mask that a session starts from would be kept away.
+    # differs from the original: it counts rounds, so a mask that a session starts from would be
+    kept away.
     """
     return (round_.prev_prob > 0).flatten(1).any(1).float()
 
 
 def newest_click(round_: Round) -> Corrections:
-    """The one click that each sample corrects with in training; before any answer the first of the sampled ones.
+    """The one click that each sample corrects with in training; before any answer the first of the
+    sampled ones.
 
-    Where the simulated user found nothing wrong, and where there is no click at all, the feedback is "corrected" in the middle
-    towards what it says there already.
-    # differs from the original: it takes a sample without object clicks for clicked at (-1, -1), on the object.
+    Where the simulated user found nothing wrong, and where there is no click at all, the feedback
+    is "corrected" in the middle towards what it says there already.
+    # differs from the original: it takes a sample without object clicks for clicked at (-1, -1), on
+    the object.
     """
     clicks = round_.clicks.padded(1)
     if round_.state is None:
@@ -189,7 +213,9 @@ def newest_click(round_: Round) -> Corrections:
 
 
 def new_clicks(round_: Round) -> Corrections:
-    """All clicks that were not answered yet, at least the newest; samples may have different numbers of them."""
+    """All clicks that were not answered yet, at least the newest; samples may have different
+    numbers of them.
+    """
     clicks = round_.clicks
     real, count = clicks.label != PADDING, clicks.count
     known = torch.zeros_like(count) if round_.state is None else torch.minimum(round_.state, count - 1)
@@ -203,38 +229,76 @@ def _rows(column: Tensor) -> Tensor:
 
 
 def _mirror_mean(maps: Tensor) -> Tensor:
-    """Maps of a batch and of its mirror image, averaged: both halves then show the same, each in its own direction."""
+    """Maps of a batch and of its mirror image, averaged: both halves then show the same, each in
+    its own direction.
+    """
     straight, mirrored = maps.chunk(2)
     mean = 0.5 * (straight + mirrored.flip(-1))
     return torch.cat([mean, mean.flip(-1)])
 
 
-# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+# --- networks of the original code base --------------------------------------------------------
 
 
-def fcfi_deeplab(layers: int = 101, width: int = 256, feedback_width: int = 32, **options: Any) -> Spec:
-    """The spec of FCFI on a ResNet with DeepLabV3+; ``options`` are further arguments of ``FCFI``. Published: the defaults."""
+def fcfi_deeplab(
+    layers: int = 101,
+    width: int = 256,
+    feedback_width: int = 32,
+    click_map: str = "disk",
+    click_radius: float = 5,
+    **options: Any,
+) -> Spec:
+    """The spec of FCFI on a ResNet with DeepLabV3+; ``options`` are further arguments of ``FCFI``.
+
+    Published: the defaults.
+    """
     parts = {
         "backbone": spec(ResNet, layers=layers),
         "head": deeplab_head(layers, width, dropout=0.2),
         "fusion": spec(Conv1S, in_channels=2),
         "feedback": spec(
-            FeedbackIntegration, channels=width, coords=2, width=feedback_width, expansion=0.3, updates=1, half_pixel=True
+            FeedbackIntegration,
+            channels=width,
+            coords=2,
+            width=feedback_width,
+            expansion=0.3,
+            updates=1,
+            half_pixel=True,
         ),
         "feedback_loss": spec(FeedbackLoss, weight=1.0, double_sigmoid=True),
+        "clicks": click_maps(click_map, click_radius),
         "lr": {"backbone": 0.1},
     }
     return spec(FCFI, **{**parts, **options})
 
 
-def fcfi_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 48, feedback_width: int = 64, **options: Any) -> Spec:
-    """The spec of FCFI on an HRNet with OCR; ``options`` are further arguments of ``FCFI``. Published: the defaults."""
+def fcfi_hrnet(
+    width: int = 18,
+    depth: str = "full",
+    ocr_width: int = 48,
+    feedback_width: int = 64,
+    click_map: str = "disk",
+    click_radius: float = 5,
+    **options: Any,
+) -> Spec:
+    """The spec of FCFI on an HRNet with OCR; ``options`` are further arguments of ``FCFI``.
+
+    Published: the defaults.
+    """
     parts = {
         "backbone": spec(HRNet, width=width, depth=depth, activated=False),
         "head": ocr_head(width, ocr_width),
         "fusion": spec(Conv1S, in_channels=3),
-        "feedback": spec(FeedbackIntegration, channels=15 * width, coords=3, width=feedback_width, expansion=0.3, updates=1),
+        "feedback": spec(
+            FeedbackIntegration,
+            channels=15 * width,
+            coords=3,
+            width=feedback_width,
+            expansion=0.3,
+            updates=1,
+        ),
         "feedback_loss": spec(FeedbackLoss, weight=0.2, double_sigmoid=True),
+        "clicks": click_maps(click_map, click_radius),
         "lr": {"backbone": 0.1, "feedback": 0.1},
     }
     return spec(FCFI, **{**parts, **options})
@@ -246,7 +310,10 @@ def fcfi_r101() -> Spec:
 
 
 def fcfi_hrnet18() -> Spec:
-    """The published network trained on COCO+LVIS. Its authors call it HRNet18s; it is a whole HRNet-18, not the small one."""
+    """The published network trained on COCO+LVIS.
+
+    Its authors call it HRNet18s; it is a whole HRNet-18, not the small one.
+    """
     return fcfi_hrnet()
 
 
@@ -256,78 +323,3 @@ h18s = fcfi_hrnet18  # the name in the authors' scripts and files
 def tiny() -> FCFI:
     """An FCFI that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(fcfi_hrnet(width=8, depth="tiny", ocr_width=16, feedback_width=16))
-
-
-_CORRECTION = "feature_extractor.correction_module."
-_COLLABORATION = {ResNet: "feature_extractor.feedback_fusion.", HRNet: "feature_extractor.fusion_module."}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of FCFI's code base by its keys and shapes.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it, for what shapes cannot tell: ``expansion_ratio`` (0.3 if it is
-            missing), ``update_num`` (1) and ``norm_radius`` (5).
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors.
-    """
-    config = config or {}
-    first, entry = shapes.get(f"{_CORRECTION}info_encoder.0.conv.weight"), shapes.get("maps_transform.0.weight")
-    parts = recognise(shapes, config)
-    if first is None or entry is None or parts is None:
-        return None
-    layout = layout_of(*parts)  # recognised as RITM's would be
-    for name in layout.inferred:
-        if config.get(name, layout.values[name]) != layout.values[name]:
-            raise IsegmError(
-                f"the checkpoint's configuration says {name}={config[name]!r}, but its tensors say {layout.values[name]!r}"
-            )
-    body, top = (part["args"] for part in parts)
-    if resolve(parts[0]["target"]) is ResNet:
-        head = {"head": parts[1]} if "aspp_dropout" in config else {}
-        described = fcfi_deeplab(body["layers"], top["width"], first[0], **head)
-    else:
-        described = fcfi_hrnet(body["width"], body["depth"], top["width"], first[0])
-    described["args"]["click_radius"] = config.get("norm_radius", 5)
-    described["args"]["fusion"]["args"]["in_channels"] = entry[1]
-    stored = {"coords": entry[1], "expansion": config.get("expansion_ratio", 0.3), "updates": config.get("update_num", 1)}
-    described["args"]["feedback"]["args"].update(stored)
-    return publish(described)
-
-
-def publish(described: Spec) -> Published | None:
-    """How FCFI's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not FCFI:
-        return None
-    layout = layout_of(args["backbone"], args["head"], activated=False)
-    if layout is None or args.get("click_map", "disk") != "disk" or resolve(args["fusion"]["target"]) is not Conv1S:
-        return None
-    feedback = args["feedback"]["args"]
-    on_resnet = resolve(args["backbone"]["target"]) is ResNet
-    if feedback.get("adaptive", False) or feedback.get("half_pixel", False) != on_resnet:  # nothing in its files tells of these
-        return None
-    values = {
-        **layout.values,
-        "backbone_lr_mult": (args.get("lr") or {}).get("backbone", 1.0),
-        "with_prev_mask": args["fusion"]["args"]["in_channels"] == 3,
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": args.get("click_radius", 5),
-        "expansion_ratio": feedback.get("expansion", 0.3),
-        "update_num": feedback.get("updates", 1),
-        "mid_ch": feedback.get("width", 64),
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    keys = KeyMap(
-        (
-            ("fusion.", "maps_transform."),
-            ("feedback.correction.", _CORRECTION),
-            ("feedback.collaboration.", _COLLABORATION[resolve(args["backbone"]["target"])]),
-            *layout.keys,
-        )
-    )
-    return Published(described, keys, "FCFI (published)", {"class": layout.class_path, "params": params})

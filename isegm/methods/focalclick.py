@@ -1,15 +1,16 @@
-"""FocalClick: a small coarse answer, then a closer look where the last click changed something (arXiv 2204.02574).
+"""FocalClick: a small coarse answer, then a closer look where the last click changed something
+(arXiv 2204.02574).
 
-The coarse network sees a crop around the object at 256 x 256 (the target crop, which is the protocol's zoom-in). ``refine``
-then finds the region that changed with the newest click, cuts it out of the image at its own resolution (the focus crop), and a
-light refiner corrects the boundary there. From the eleventh click on nothing outside the focus crop changes any more.
+The coarse network sees a crop around the object at 256 x 256 (the target crop, which is the
+protocol's zoom-in). ``refine`` then finds the region that changed with the newest click, cuts it
+out of the image at its own resolution (the focus crop), and a light refiner corrects the boundary
+there. From the eleventh click on nothing outside the focus crop changes any more.
 
 In training, ``losses`` cuts a random focus crop out of every sample and judges the refiner on it.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,24 +24,24 @@ from isegm.core import boxes
 from isegm.core.boxes import resize
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.core.samples import IGNORE
 from isegm.methods.base import ClickModel
-from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import MixTransformer
-from isegm.nn.encoders.fusion import Conv1S, Separate
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import Conv1S, Separate
 from isegm.nn.focus import crop_each, focus_box, logit, place_in_view, training_box, zoomed
+from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.heads.refiner import LocalRefiner
+from isegm.nn.heads.segformer import segformer_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import layout_of, ocr_head, recognise, recognise_segformer, segformer_head
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.boundary import BoundaryFocalLoss, boundary_band
 from isegm.nn.losses.focal import NormalizedFocalLoss
+from isegm.nn.normalise import Normalise
 from isegm.nn.roi import crop_and_resize
-from isegm.nn.weights import KeyMap, Published
 
 PIPELINES = ("s1", "s2")
 FOCUS_RADIUS = 5  # of the click disks in the focus crop
@@ -51,15 +52,22 @@ class FocalClick(ClickModel):
     """A coarse network and a local refiner.
 
     Args:
-        backbone: ``forward(image, what the fusion hands on) -> features``, HRNet or a Mix Transformer.
-        head: ``forward(features) -> (logits, aux logits or None, context features)``, with ``out_channels``.
-        fusion: how the coordinate features (previous mask, object clicks, background clicks) reach the backbone.
+        backbone: ``forward(image, what the fusion hands on) -> features``, HRNet or a Mix
+            Transformer.
+        head: ``forward(features) -> (logits, aux logits or None, context features)``, with
+            ``out_channels``.
+        fusion: how the coordinate features (previous mask, object clicks, background clicks) reach
+            the backbone.
         refiner: see ``LocalRefiner``.
-        pipeline: ``"s1"`` halves image and coordinate features before the coarse network, ``"s2"`` does not.
-        click_radius: of the click disks, before any halving. Published: 5 with s2; with s1 2 (HRNet) or 3 (SegFormer).
-        lr: learning rates of ``backbone`` and ``head`` relative to the rest. Published: both 2 for HRNet, the backbone 0.1
-            for SegFormer.
-        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each as it came.
+        pipeline: ``"s1"`` halves image and coordinate features before the coarse network, ``"s2"``
+            does not.
+        clicks: how clicks are drawn, before any halving. Published: disks of radius 5 (the default)
+            with s2; with s1 2 (HRNet) or 3 (SegFormer). In the focus crop they are always disks of
+            radius 5.
+        lr: learning rates of ``backbone`` and ``head`` relative to the rest. Published: both 2 for
+            HRNet, the backbone 0.1 for SegFormer.
+        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each
+            as it came.
 
     Raises:
         IsegmError: an unknown pipeline or part in ``lr``, or a refiner that does not fit the head.
@@ -74,7 +82,7 @@ class FocalClick(ClickModel):
         fusion: nn.Module,
         refiner: nn.Module,
         pipeline: str = "s2",
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         lr: Mapping[str, float] | None = None,
         xavier: bool = False,
     ):
@@ -87,19 +95,22 @@ class FocalClick(ClickModel):
         if refiner.in_channels != head.out_channels:
             raise IsegmError(f"refiner.in_channels is {refiner.in_channels}, but the head makes {head.out_channels} channels")
         self.backbone, self.head, self.fusion, self.refiner = backbone, head, fusion, refiner
-        self.pipeline, self.click_radius, self.lr = pipeline, click_radius, dict(lr or {})
-        self.disks = disk_maps
-        self.focal, self.bce, self.boundary_focal = NormalizedFocalLoss(), SigmoidBCE(), BoundaryFocalLoss()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.pipeline, self.lr = pipeline, dict(lr or {})
+        self.clicks, self.focus_clicks = clicks or Disks(), Disks(FOCUS_RADIUS)
+        self.normalise = Normalise()
+        self.focal, self.bce, self.boundary_focal = (
+            NormalizedFocalLoss(),
+            SigmoidBCE(),
+            BoundaryFocalLoss(),
+        )
         if xavier:
             xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
         """The coarse answer; ``aux["features"]`` is what the refiner needs of it, ``B C h w``."""
         size = round_.image.shape[-2:]
-        coords = torch.cat([round_.prev_prob, self.disks(round_.clicks, size, self.click_radius)], 1)  # B 3 H W
-        image = (round_.image - self.mean) / self.std
+        coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
+        image = self.normalise(round_.image)
         if self.pipeline == "s1":
             half = (size[0] // 2, size[1] // 2)
             image, coords = resize(image, half), resize(coords, half)
@@ -116,7 +127,8 @@ class FocalClick(ClickModel):
             pred: the coarse answer.
             image: ``B 3 h w`` in [0, 1], the crops, at the size of the coarse answer.
             clicks: in pixels of the crops.
-            places: ``B 4`` float: left, top, right, bottom of every crop in pixels of the coarse view.
+            places: ``B 4`` float: left, top, right, bottom of every crop in pixels of the coarse
+                view.
 
         Returns:
             logits of the crop and of the boundary's band in it, ``B 1 h w`` float32 each.
@@ -125,14 +137,16 @@ class FocalClick(ClickModel):
         coarse = crop_and_resize(pred.logits, places, size)
         scale = features.shape[-1] / pred.logits.shape[-1]
         context = crop_and_resize(features, places, tuple(features.shape[-2:]), scale)
-        return self.refiner(image, self.disks(clicks, size, FOCUS_RADIUS), coarse, context)
+        return self.refiner(image, self.focus_clicks(clicks, size), coarse, context)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
-        """Of the coarse answer, and of the refiner on a random crop of every sample (see ``training_box``).
+        """Of the coarse answer, and of the refiner on a random crop of every sample (see
+        ``training_box``).
 
         Source: the published trainer and ``ig/data/base.py``.
-        # differs from the original: crops are drawn here instead of in the data set, from ``Round.seeds``; pixels of unknown
-        truth stay unknown in the crop, where the original takes them for background.
+        # differs from the original: crops are drawn here instead of in the data set, from
+        ``Round.seeds``; pixels of unknown truth stay unknown in the crop, where the original takes
+        them for background.
         """
         losses = {"instance": self.focal(pred.logits, target).mean()}
         if "first_guess" in pred.aux:
@@ -148,7 +162,11 @@ class FocalClick(ClickModel):
         layers = torch.cat([round_.image, mask, boundary_band(mask), target == IGNORE], 1)  # B 6 H W
         image, mask, band, ignored = zoomed(layers, drawn).split([3, 1, 1, 1], 1)
         focus_target = (mask > 128 / 255).float().masked_fill(ignored > 0, IGNORE)
-        places = torch.tensor([(b.left, b.top, b.right, b.bottom) for b in drawn], dtype=torch.float32, device=target.device)
+        places = torch.tensor(
+            [(b.left, b.top, b.right, b.bottom) for b in drawn],
+            dtype=torch.float32,
+            device=target.device,
+        )
         logits, band_logits = self.look_closer(pred, image, crop_each(round_.clicks, drawn, size), places)
         band = (band > 128 / 255).float()
         losses["refined"] = self.boundary_focal(logits, focus_target, band)
@@ -171,7 +189,8 @@ class FocalClick(ClickModel):
 
         Args:
             expansion: how much larger than the box of the change the focus crop is.
-            progressive_after: from the click after this one on, nothing changes outside the focus crop.
+            progressive_after: from the click after this one on, nothing changes outside the focus
+                crop.
         """
         size = tuple(pred.logits.shape[-2:])
         frames = [a.box or boxes.whole(*a.image.shape[-2:]) for a in after]
@@ -182,7 +201,9 @@ class FocalClick(ClickModel):
         crops = torch.cat([resize(_pixels(boxes.cut(after[i].image, focused[i])), size) for i in rows])
         clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows]).to(crops.device)
         places = torch.tensor(
-            [place_in_view(focused[i], frames[i], size) for i in rows], dtype=torch.float32, device=crops.device
+            [place_in_view(focused[i], frames[i], size) for i in rows],
+            dtype=torch.float32,
+            device=crops.device,
         )
         coarse = Prediction(pred.logits[rows], {"features": pred.aux["features"][rows]})
         logits, _ = self.look_closer(coarse, crops, clicks, places)
@@ -195,13 +216,10 @@ class FocalClick(ClickModel):
             answers[i] = replace(after[i], prob=base.sigmoid())
         return answers
 
-    def reference(self) -> FocalClick:
-        copied = copy.deepcopy(self)
-        copied.disks = disk_maps_everywhere
-        return copied
-
     def lr_multiplier(self, name: str) -> float:
-        """As the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at a tenth."""
+        """As the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at a
+        tenth.
+        """
         return self.lr.get(name.partition(".")[0], 1.0)
 
 
@@ -209,7 +227,7 @@ def _pixels(image: Tensor) -> Tensor:
     return image.float() / 255 if image.dtype == torch.uint8 else image
 
 
-# --- networks and checkpoints of the original code base -----------------------------------------------------------------
+# --- networks of the original code base --------------------------------------------------------
 
 
 def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48, pipeline: str = "s2", **options: Any) -> Spec:
@@ -217,7 +235,12 @@ def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48,
 
     Published: ``(18, "small", 48)`` with s1 and s2, ``(32, "full", 128)`` with s2.
     """
-    defaults = {"click_radius": 2 if pipeline == "s1" else 5, "lr": {"backbone": 2.0, "head": 2.0}, "xavier": True}
+    radius = 2 if pipeline == "s1" else 5
+    defaults = {
+        "clicks": spec(Disks, radius=radius),
+        "lr": {"backbone": 2.0, "head": 2.0},
+        "xavier": True,
+    }
     return spec(
         FocalClick,
         backbone=spec(HRNet, width=width, depth=depth),
@@ -232,16 +255,18 @@ def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48,
 def focalclick_segformer(variant: str = "b0", pipeline: str = "s2", width: int | None = None, **options: Any) -> Spec:
     """The spec of FocalClick on a SegFormer; ``options`` are further arguments of ``FocalClick``.
 
-    Published: b0 with s1 and s2, b3 with s2. ``width`` is that of the head, the published one unless given.
+    Published: b0 with s1 and s2, b3 with s2. ``width`` is that of the head, the published one
+        unless given.
     """
     head = segformer_head(variant, width)
-    defaults = {"click_radius": 3 if pipeline == "s1" else 5, "lr": {"backbone": 0.1}}
+    radius = 3 if pipeline == "s1" else 5
+    defaults = {"clicks": spec(Disks, radius=radius), "lr": {"backbone": 0.1}}
     return spec(
         FocalClick,
         backbone=spec(MixTransformer, variant=variant, side="stage2"),
         head=head,
         fusion=spec(Separate, in_channels=3),
-        refiner=spec(LocalRefiner, in_channels=head["args"]["width"], gate=True),
+        refiner=spec(LocalRefiner, in_channels=head["args"]["width"]),
         pipeline=pipeline,
         **{**defaults, **options},
     )
@@ -250,60 +275,3 @@ def focalclick_segformer(variant: str = "b0", pipeline: str = "s2", width: int |
 def tiny() -> FocalClick:
     """A FocalClick that runs in milliseconds on a CPU, for tests."""
     return build(focalclick_segformer("tiny", width=32))
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of FocalClick's code base by its keys and shapes.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it: only ``pipeline_version`` tells s1 from s2 (s2 if it is missing).
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors.
-    """
-    config = config or {}
-    if "refiner.refine_trimap.weight" not in shapes or "maps_transform.0.weight" not in shapes:
-        return None
-    pipeline = str(config.get("pipeline_version", "s2"))
-    if parts := recognise_segformer(shapes):
-        backbone, head = parts
-        described = focalclick_segformer(backbone["args"]["variant"], pipeline, head["args"]["width"])
-    elif (parts := recognise(shapes, config)) and resolve(parts[0]["target"]) is HRNet:
-        backbone, head = parts
-        args = backbone["args"]
-        described = focalclick_hrnet(args["width"], args["depth"], head["args"]["width"], pipeline)
-    else:
-        return None
-    layout = layout_of(backbone, head)
-    if layout is None:
-        return None
-    for name in layout.inferred:
-        if config.get(name, layout.values[name]) != layout.values[name]:
-            raise IsegmError(
-                f"the checkpoint's configuration says {name}={config[name]!r}, but its tensors say {layout.values[name]!r}"
-            )
-    return publish(described)
-
-
-def publish(described: Spec) -> Published | None:
-    """How FocalClick's code base would store the model of a spec; None if it cannot express it."""
-    args = described["args"]
-    if resolve(described["target"]) is not FocalClick:
-        return None
-    layout = layout_of(args["backbone"], args["head"])
-    if layout is None:
-        return None
-    values = {
-        **layout.values,
-        "pipeline_version": args.get("pipeline", "s2"),
-        "with_aux_output": True,
-        "with_prev_mask": True,
-        "use_leaky_relu": True,
-        "use_rgb_conv": False,
-        "use_disks": True,
-        "norm_radius": 5,  # stored but never read: the radius follows from the pipeline
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    keys = KeyMap((("fusion.", "maps_transform."), *layout.keys))
-    return Published(described, keys, "FocalClick (published)", {"class": layout.class_path, "params": params})

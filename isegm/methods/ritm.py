@@ -1,41 +1,36 @@
 """RITM: the previous mask as an input, and training on simulated corrections (arXiv 2102.06583).
 
-One pass: previous mask and click disks go through two convolutions, enter an HRNet after its first layer, and the OCR head
-classifies every pixel. ``prev_mask=False`` is the paper's non-iterative baseline. Its other network is DeepLabV3+ on a ResNet.
+One pass: previous mask and click disks go through two convolutions, enter an HRNet after its first
+layer, and the OCR head classifies every pixel. ``prev_mask=False`` is the paper's non-iterative
+baseline. Its other network is DeepLabV3+ on a ResNet.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
-from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build, resolve, spec
+from isegm.core.errors import unknown
+from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.resnet import ResNet
-from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv
-from isegm.nn.encoders.maps import disk_maps, disk_maps_everywhere, distance_maps, distance_maps_everywhere
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.distances import Distances
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.nn.fit import check_fit
+from isegm.nn.heads.deeplab import deeplab_head
+from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.init import xavier_gluon_
-from isegm.nn.layouts import deeplab_head, layout_of, ocr_head, recognise
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import NormalizedFocalLoss
-from isegm.nn.weights import KeyMap, Published
+from isegm.nn.normalise import Normalise
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLICK_MAPS = {
-    "disk": disk_maps,
-    "distance": distance_maps,
-    "disk everywhere": disk_maps_everywhere,
-    "distance everywhere": distance_maps_everywhere,
-}
+CLICK_MAPS = {"disk": Disks, "distance": Distances}
 
 
 class RITM(ClickModel):
@@ -43,17 +38,19 @@ class RITM(ClickModel):
 
     Args:
         backbone: ``forward(image, extra) -> features``, with ``out_channels``.
-        head: ``forward(features) -> (logits, aux logits or None, context features)``, which is ``after(before(features, point),
-            point)`` for each of its ``insertion_points``, with ``in_channels`` and ``slow_parts``.
-        fusion: how the coordinate features (previous mask, object clicks, background clicks) reach the backbone.
-        click_map: ``"disk"`` or ``"distance"``.
-        click_radius: in pixels of the view. Published: 5 (disks).
+        head: ``forward(features) -> (logits, aux logits or None, context features)``, which is
+            ``after(before(features, point), point)`` for each of its ``insertion_points``, with
+            ``in_channels`` and ``slow_parts``.
+        fusion: how the coordinate features (previous mask, object clicks, background clicks) reach
+            the backbone.
+        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
         prev_mask: whether the previous mask is an input.
         aux_loss: weight of the head's first guess in the loss.
-        backbone_lr: learning rate of the backbone and of the head's ``slow_parts``, relative to the rest.
+        backbone_lr: learning rate of the backbone and of the head's ``slow_parts``, relative to the
+            rest.
 
     Raises:
-        IsegmError: an unknown click map, or parts whose channels do not fit each other.
+        IsegmError: parts whose channels do not fit each other.
     """
 
     protocol = "ritm"
@@ -63,50 +60,54 @@ class RITM(ClickModel):
         backbone: nn.Module,
         head: nn.Module,
         fusion: nn.Module,
-        click_map: str = "disk",
-        click_radius: float = 5,
+        clicks: nn.Module | None = None,
         prev_mask: bool = True,
         aux_loss: float = 0.4,
         backbone_lr: float = 0.1,
     ):
         super().__init__()
-        if click_map not in CLICK_MAPS:
-            raise unknown("click_map", click_map, CLICK_MAPS)
         check_fit(
             ("fusion.in_channels", fusion.in_channels, 2 + prev_mask),
             ("head.in_channels", head.in_channels, backbone.out_channels),
         )
         self.backbone, self.head, self.fusion = backbone, head, fusion
         self.insertion_points = head.insertion_points
-        self.click_map, self.click_radius, self.prev_mask = click_map, click_radius, prev_mask
+        self.clicks, self.normalise = clicks or Disks(), Normalise()
+        self.prev_mask = prev_mask
         self.aux_loss, self.backbone_lr = aux_loss, backbone_lr
         self.instance_loss, self.bce = NormalizedFocalLoss(alpha=0.5, gamma=2), SigmoidBCE()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
-        """One round; ``aux["first_guess"]`` holds the logits of the head's auxiliary output, ``B 1 H W``."""
+        """One round; ``aux["first_guess"]`` holds the logits of the head's auxiliary output, ``B 1
+        H W``.
+        """
         return self.decode(self.encode(round_), round_.image.shape[-2:])
 
     def encode(self, round_: Round, point: str = "A") -> tuple[Tensor, ...]:
-        """All that comes before an insertion point: first the features modified there, ``B C h w``, then what goes along."""
+        """All that comes before an insertion point: first the features modified there, ``B C h w``,
+        then what goes along.
+        """
         return self.features(*self.inputs(round_), point)
 
     def inputs(self, round_: Round) -> tuple[Tensor, Tensor]:
-        """The normalised image, ``B 3 H W``, and the coordinate features; the click maps are the last two of these."""
+        """The normalised image, ``B 3 H W``, and the coordinate features; the click maps are the
+        last two of these.
+        """
         size = round_.image.shape[-2:]
-        coords = CLICK_MAPS[self.click_map](round_.clicks, size, self.click_radius)  # B 2 H W
+        coords = self.clicks(round_.clicks, size)  # B 2 H W
         if self.prev_mask:
             coords = torch.cat([round_.prev_prob, coords], 1)
-        return (round_.image - self.mean) / self.std, coords
+        return self.normalise(round_.image), coords
 
     def features(self, image: Tensor, coords: Tensor, point: str = "A") -> tuple[Tensor, ...]:
         """From what ``inputs`` returns to what ``encode`` returns."""
         return self.head.before(self.backbone(*self.fusion(image, coords)), point)
 
     def decode(self, features: tuple[Tensor, ...], size: tuple[int, int], point: str = "A") -> Prediction:
-        """What ``encode`` returned to logits at ``size`` (rows, columns): all that test-time optimisation has to repeat."""
+        """What ``encode`` returned to logits at ``size`` (rows, columns): all that test-time
+        optimisation has to repeat.
+        """
         logits, aux, _ = self.head.after(features, point)
         # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
         guesses = {} if aux is None else {"first_guess": resize(aux.float(), size)}
@@ -118,14 +119,10 @@ class RITM(ClickModel):
             losses["aux"] = self.aux_loss * self.bce(pred.aux["first_guess"], target).mean()
         return losses
 
-    def reference(self) -> RITM:
-        copied = copy.deepcopy(self)
-        if not copied.click_map.endswith("everywhere"):
-            copied.click_map += " everywhere"
-        return copied
-
     def lr_multiplier(self, name: str) -> float:
-        """As RITM's ``HRNetModel`` and ``DeeplabModel``: a part of the head may keep the backbone's rate."""
+        """As RITM's ``HRNetModel`` and ``DeeplabModel``: a part of the head may keep the backbone's
+        rate.
+        """
         part, _, rest = name.partition(".")
         if part == "fusion":
             return self.fusion.lr_multiplier
@@ -133,11 +130,13 @@ class RITM(ClickModel):
 
 
 class LossAblation(RITM):
-    """RITM with another loss on its answer, as the published loss ablation compares them; nothing but training differs.
+    """RITM with another loss on its answer, as the published loss ablation compares them; nothing
+    but training differs.
 
     Args:
-        loss: ``forward(logits, target) -> B`` losses in place of the normalized focal loss. Published: ``SigmoidBCE``,
-            ``FocalLoss(0.5, 2)``, ``NormalizedFocalLoss(0.5, 2)``, ``SoftIoU``; the first guess keeps its cross-entropy.
+        loss: ``forward(logits, target) -> B`` losses in place of the normalized focal loss.
+            Published: ``SigmoidBCE``, ``FocalLoss(0.5, 2)``, ``NormalizedFocalLoss(0.5, 2)``,
+            ``SoftIoU``; the first guess keeps its cross-entropy.
         ritm: the arguments of ``RITM``.
     """
 
@@ -152,11 +151,15 @@ def ritm_hrnet(
     ocr_width: int = 64,
     fusion: Spec | None = None,
     prev_mask: bool = True,
+    click_map: str = "disk",
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
     """The spec of RITM on an HRNet with an OCR head; ``options`` are further arguments of ``RITM``.
 
-    Published: ``(18, "small", 48)``, ``(18, "full", 64)``, ``(32, "full", 128)``, all with the default ``Conv1S`` fusion.
+    Published: ``(18, "small", 48)``, ``(18, "full", 64)``, ``(32, "full", 128)``, all with the
+        default ``Conv1S`` fusion and clicks;
+    for ``click_map`` and ``click_radius`` see ``click_maps``.
     """
     return spec(
         RITM,
@@ -164,7 +167,7 @@ def ritm_hrnet(
         head=ocr_head(width, ocr_width),
         fusion=fusion or spec(Conv1S, in_channels=2 + prev_mask),
         prev_mask=prev_mask,
-        **options,
+        **{"clicks": click_maps(click_map, click_radius), **options},
     )
 
 
@@ -175,11 +178,15 @@ def ritm_deeplab(
     fusion: Spec | None = None,
     prev_mask: bool = False,
     resnet_width: int = 64,
+    click_map: str = "disk",
+    click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of RITM on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments of ``RITM``.
+    """The spec of RITM on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments of
+    ``RITM``.
 
-    Published recipes: ``(34, 128)`` without previous mask. ``dropout`` is the published one of the width unless given.
+    Published recipes: ``(34, 128)`` without previous mask. ``dropout`` is the published one of the
+        width unless given.
     """
     return spec(
         RITM,
@@ -187,8 +194,23 @@ def ritm_deeplab(
         head=deeplab_head(layers, width, dropout, resnet_width),
         fusion=fusion or spec(Conv1S, in_channels=2 + prev_mask),
         prev_mask=prev_mask,
-        **options,
+        **{"clicks": click_maps(click_map, click_radius), **options},
     )
+
+
+def click_maps(kind: str = "disk", radius: float = 5) -> Spec:
+    """The spec of click maps.
+
+    Args:
+        kind: ``"disk"`` or ``"distance"``.
+        radius: in pixels of the view. Published: 5 (disks), 260 (distances).
+
+    Raises:
+        IsegmError: an unknown kind.
+    """
+    if kind not in CLICK_MAPS:
+        raise unknown("click_map", kind, CLICK_MAPS)
+    return spec(CLICK_MAPS[kind], radius=radius)
 
 
 def with_loss(described: Spec, loss: Spec) -> Spec:
@@ -199,102 +221,3 @@ def with_loss(described: Spec, loss: Spec) -> Spec:
 def tiny() -> RITM:
     """A RITM that runs in milliseconds on a CPU, for tests and for `synthetic`."""
     return build(ritm_hrnet(width=8, depth="tiny", ocr_width=16))
-
-
-# --- checkpoints of the original code base ------------------------------------------------------------------------------
-
-_FUSION_KEYS = {
-    Conv1S: ("fusion.", "maps_transform."),
-    ConvExtend: ("fusion.conv.", "maps_transform."),
-    RGBConv: ("fusion.", "rgb_conv."),
-}
-_OTHER_METHODS = (
-    *("refiner.", "latent_head.", "PDM.", "rgb_conv.2.running_mean"),
-    *(f"feature_extractor.{part}." for part in ("FDM", "correction_module", "fusion_module", "feedback_fusion")),
-)
-_UNSUPPORTED = {"binary_prev_mask": False, "clicks_groups": None}
-
-
-def published(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None) -> Published | None:
-    """Recognise a checkpoint of RITM's code base by its keys and shapes.
-
-    Args:
-        shapes: every key of the state dict and the shape of its tensor.
-        config: the constructor arguments stored beside it. Shapes cannot tell the click maps, so these come from here
-            (published models: disks of radius 5); what shapes do tell must agree with it.
-
-    Returns:
-        None for anything else, FocalClick, CDNet, FCFI and f-BRS included, though their files name the same classes.
-
-    Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what only RITM's code has.
-    """
-    config = config or {}
-    parts = recognise(shapes, config)
-    if parts is None or "pipeline_version" in config or any(key.startswith(_OTHER_METHODS) for key in shapes):
-        return None
-    fusion, channels = _fusion_of(shapes, config)
-    if fusion is None:
-        return None
-    layout = layout_of(*parts)
-    told = {name: layout.values[name] for name in layout.inferred} | {"with_prev_mask": channels == 3}
-    for name, value in (_UNSUPPORTED | told).items():
-        if config.get(name, value) != value:
-            where = "this package supports" if name in _UNSUPPORTED else "its tensors say"
-            raise IsegmError(f"the checkpoint's configuration says {name}={config[name]!r}, but {where} {value!r}")
-    return publish(
-        spec(
-            RITM,
-            backbone=parts[0],
-            head=parts[1],
-            fusion=fusion,
-            prev_mask=channels == 3,
-            click_map="disk" if config.get("use_disks", True) else "distance",
-            click_radius=config.get("norm_radius", 5),
-            backbone_lr=config.get("backbone_lr_mult", 0.1),
-        )
-    )
-
-
-def publish(described: Spec) -> Published | None:
-    """How RITM's code base would store the model of a spec; None if it cannot express it.
-
-    The loss of a ``LossAblation`` is left out, for that code base keeps it in its training scripts.
-    """
-    args = described["args"]
-    if resolve(described["target"]) not in (RITM, LossAblation):
-        return None
-    layout, fusion = layout_of(args["backbone"], args["head"]), args["fusion"]
-    fusion_class = resolve(fusion["target"])
-    if layout is None or fusion_class not in _FUSION_KEYS:
-        return None
-    if fusion_class is RGBConv and not fusion["args"].get("norm_first", False):
-        return None  # f-BRS' order
-    values = {
-        **layout.values,
-        "backbone_lr_mult": args.get("backbone_lr", 0.1),
-        "with_prev_mask": args.get("prev_mask", True),
-        "use_leaky_relu": fusion["args"].get("leaky", True),
-        "use_rgb_conv": fusion_class is RGBConv,
-        "conv_extend": fusion_class is ConvExtend,
-        "use_disks": args.get("click_map", "disk") == "disk",
-        "norm_radius": args.get("click_radius", 5),
-    }
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
-    config = {"class": layout.class_path, "params": params}
-    return Published(described, KeyMap((_FUSION_KEYS[fusion_class], *layout.keys)), "RITM (published)", config)
-
-
-def _fusion_of(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> tuple[Spec | None, int]:
-    """The fusion that a state dict holds, and how many coordinate features it takes."""
-    leaky = bool(config.get("use_leaky_relu", True))
-    if "rgb_conv.1.running_mean" in shapes and "rgb_conv.0.weight" in shapes:
-        channels = shapes["rgb_conv.0.weight"][1] - 3
-        return spec(RGBConv, in_channels=channels, norm_first=True, leaky=leaky), channels
-    if "maps_transform.0.weight" in shapes:
-        channels = shapes["maps_transform.0.weight"][1]
-        return spec(Conv1S, in_channels=channels, leaky=leaky), channels
-    if "maps_transform.weight" in shapes:
-        channels = shapes["maps_transform.weight"][1]
-        return spec(ConvExtend, in_channels=channels), channels
-    return None, 0

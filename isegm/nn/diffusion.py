@@ -1,4 +1,4 @@
-"""What clicks say is spread to what looks alike: over features, and over pixels (CDNet, ICCV 2021)."""
+"""What clicks say spreads to what looks alike: over features, and over pixels (CDNet, ICCV 2021)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.deeplab import SepConv
 
 SURE = 0.8  # a place that the gate gives more than this is a source, like a click
 
-DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # the order of the published kernels
+DIRECTIONS = (
+    (-1, -1),
+    (-1, 0),
+    (-1, 1),
+    (0, -1),
+    (0, 1),
+    (1, -1),
+    (1, 0),
+    (1, 1),
+)  # the order of the published kernels
 DILATIONS = (1, 2, 4, 8)
 WINDOW = 9 * len(DILATIONS)  # pixels that make up a deviation: the pixel itself counts once per dilation
 SHARPNESS = 0.1  # a neighbour as different as this share of the deviation is e times less alike
@@ -22,16 +32,17 @@ CLICK_STRENGTH = 10.0
 
 
 class FeatureDiffusion(nn.Module):
-    """Features of the clicks and of sure places flow to all places of the same side, object and background apart ("FDM_v3").
+    """Features of the clicks and of sure places flow to all places of the same side, object and
+    background apart ("FDM_v3").
 
     Args:
         channels: of the features. Published: 128.
-        click_radius: of the disks that tell which features are a click's, in pixels of the view. Published: 24.
+        clicks: what tells which features are a click's; published, and by default: ``Disks(24)``.
     """
 
-    def __init__(self, channels: int, click_radius: float = 24):
+    def __init__(self, channels: int, clicks: nn.Module | None = None):
         super().__init__()
-        self.channels, self.click_radius = channels, click_radius
+        self.channels, self.clicks = channels, clicks or Disks(24)
         self.gate = nn.Sequential(SepConv(channels, channels), nn.Conv2d(channels, 1, 1))
         self.query, self.key, self.value = (nn.Conv2d(channels, channels, 1, bias=False) for _ in range(3))
         self.object, self.background = (_projection(channels) for _ in range(2))
@@ -53,21 +64,25 @@ class FeatureDiffusion(nn.Module):
         sides = sides.to(features.dtype)
         spread = features
         for side, project in enumerate((self.object, self.background)):
-            # Weighting a key weighs its column of the affinities before the softmax, which are not scaled.
+            # Weighting a key weighs its column of the affinities before the softmax, which are not
+            # scaled.
             flow = F.scaled_dot_product_attention(query, key * sources[:, side, :, None], value, scale=1.0)  # B hw C
             spread = spread + project(flow.transpose(1, 2).unflatten(2, features.shape[-2:]) * sides[:, side, None])
         return spread, gate
 
 
 class PixelDiffusion(nn.Module):
-    """Sure answers and clicks flow to neighbouring pixels of like colour ("PDM"). Nothing in it is learnt.
+    """Sure answers and clicks flow to neighbouring pixels of like colour ("PDM"). Nothing in it is
+    learnt.
 
     Args:
         steps: how often. Published: 5.
 
-    The buffers are constants that published files hold; reading a file in which they differ is an ``IsegmError``.
+    The buffers are constants that published files hold; reading a file in which they differ is an
+    ``IsegmError``.
 
-    # differs from the original: samples of a batch do not mix, where it works with a single one only; neighbours are read from
+    # differs from the original: samples of a batch do not mix, where it works with a single one
+    only; neighbours are read from
     # shifted copies instead of convolutions with the constants.
     """
 
@@ -104,7 +119,9 @@ class PixelDiffusion(nn.Module):
 
 
 def affinities(image: Tensor) -> Tensor:
-    """How alike every pixel is to each of its 32 neighbours, ``B 3 H W`` to ``B 32 H W``; the shares of a pixel sum to 1."""
+    """How alike every pixel is to each of its 32 neighbours, ``B 3 H W`` to ``B 32 H W``; the
+    shares of a pixel sum to 1.
+    """
     total, squares = torch.zeros_like(image), torch.zeros_like(image)
     for moved in neighbours(image):
         difference = moved - image
@@ -118,7 +135,9 @@ def affinities(image: Tensor) -> Tensor:
 
 
 def neighbours(x: Tensor) -> Iterator[Tensor]:
-    """``B C H W`` moved in eight directions by every dilation, 32 times ``B C H W``; beyond the border its pixels repeat."""
+    """``B C H W`` moved in eight directions by every dilation, 32 times ``B C H W``; beyond the
+    border its pixels repeat.
+    """
     reach, (height, width) = max(DILATIONS), x.shape[-2:]
     padded = F.pad(x, [reach] * 4, mode="replicate")
     for dilation in DILATIONS:
@@ -143,6 +162,7 @@ def _check_constants(module: PixelDiffusion, _: object) -> None:
     for name, value in PixelDiffusion().named_buffers():
         if not torch.equal(module.get_buffer(name).cpu(), value):
             raise IsegmError(
-                f"the constants {name} of pixel diffusion differ from those of CDNet: the file was changed, or made for a"
+                f"the constants {name} of pixel diffusion differ from those of CDNet: the file was"
+                " changed, or made for a"
                 " variant that this package does not have"
             )

@@ -14,13 +14,13 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec
 
 log = logging.getLogger("isegm")
 
 SHOWN = 10  # keys of each kind that an error names
 HUB = "hub:"
-# How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack it (f-BRS' ResNets).
+# How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack
+# it (f-BRS' ResNets).
 COUNTER = "num_batches_tracked"
 READING = threading.Lock()
 
@@ -36,16 +36,18 @@ class StandIn:
 
 
 def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, Any]:
-    """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or safetensors.
+    """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or
+    safetensors.
 
     Nothing in the file is executed: PyTorch files are read with ``weights_only=True``.
 
     Args:
-        stand_ins: whole names of classes and functions that a PyTorch file may mention; each is read as a ``StandIn``, and
-            nothing of such a name is imported.
+        stand_ins: whole names of classes and functions that a PyTorch file may mention; each is
+            read as a ``StandIn``, and nothing of such a name is imported.
 
     Returns:
-        What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ..., "metadata": ...}``.
+        What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ...,
+        "metadata": ...}``.
 
     Raises:
         IsegmError: no such file, an incomplete one, or something else altogether.
@@ -64,7 +66,8 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
     except Exception as error:  # a broken or foreign file can make the readers raise anything at all
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or no file of tensors"
+            f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or"
+            " no file of tensors"
             f" ({type(error).__name__}: {reason:.160}); fetch it again"
         ) from error
     if not isinstance(contents, Mapping):
@@ -73,7 +76,9 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
 
 
 def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
-    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry ``state_dict`` or ``model``."""
+    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry
+    ``state_dict`` or ``model``.
+    """
     tensors = contents.get("state_dict", contents.get("model", contents))
     named = isinstance(tensors, Mapping) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items())
     if not (named and tensors):
@@ -82,10 +87,12 @@ def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Te
 
 
 def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
-    """The tensors of a weight file, or with ``"hub:NAME"`` those of the model that timm calls NAME, from its hub.
+    """The tensors of a weight file, or with ``"hub:NAME"`` those of the model that timm calls NAME,
+    from its hub.
 
     Raises:
-        IsegmError: the file cannot be read; timm is missing, does not know the name, or the hub cannot be reached.
+        IsegmError: the file cannot be read; timm is missing, does not know the name, or the hub
+            cannot be reached.
     """
     if not str(source).startswith(HUB):
         return state_dict_of(read_weights(source), source)
@@ -93,7 +100,10 @@ def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
     advice = "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
     try:
         import timm
-    except (ImportError, RuntimeError) as error:  # a torchvision that does not match torch raises RuntimeError
+    except (
+        ImportError,
+        RuntimeError,
+    ) as error:  # a torchvision that does not match torch raises RuntimeError
         raise IsegmError(f"{source} needs timm, which cannot be imported ({error}); pip install timm, or {advice}") from None
     if not timm.is_model(name):
         raise IsegmError(f"{source}: timm {timm.__version__} knows no model {name!r}; use another name, or {advice}")
@@ -107,9 +117,13 @@ def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
 
 
 def load_backbone(
-    backbone: nn.Module, tensors: Mapping[str, Tensor], source: str | Path, without: tuple[str, ...] = ()
+    backbone: nn.Module,
+    tensors: Mapping[str, Tensor],
+    source: str | Path,
+    without: tuple[str, ...] = (),
 ) -> None:
-    """Load what a classification network shares with a backbone, by name; its classifier is left aside.
+    """Load what a classification network shares with a backbone, by name; its classifier is left
+    aside.
 
     Args:
         tensors: of the classification network, under the backbone's names.
@@ -117,7 +131,8 @@ def load_backbone(
         without: how the names of parts begin that no classification network has.
 
     Raises:
-        IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then left as it was.
+        IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then
+            left as it was.
     """
     kind, own = type(backbone).__name__, backbone.state_dict()
     shared = {key: value for key, value in tensors.items() if key in own}
@@ -128,25 +143,38 @@ def load_backbone(
     if wrong := [key for key, value in shared.items() if value.shape != own[key].shape]:
         key = wrong[0]
         raise IsegmError(
-            f"{source} is a {kind} of another size: {len(wrong)} shapes differ, first {key}: {_shape(shared[key])} there,"
-            f" {_shape(own[key])} in the model; use the weights made for this one"
+            f"{source} is a {kind} of another size: {len(wrong)} shapes differ, first {key}:"
+            f" {_shape(shared[key].shape)} there,"
+            f" {_shape(own[key].shape)} in the model; use the weights made for this one"
         )
     backbone.load_state_dict(shared, strict=False)
     expected = [key for key in own if not key.endswith(COUNTER) and not key.startswith(without)]
     if missing := [key for key in expected if key not in shared]:
-        log.warning("%s lacks %d tensors of the backbone, e.g. %s", source, len(missing), ", ".join(missing[:3]))
-    log.info("loaded %d tensors of %s, ignored %d of its classifier", len(shared), source, len(tensors) - len(shared))
+        log.warning(
+            "%s lacks %d tensors of the backbone, e.g. %s",
+            source,
+            len(missing),
+            ", ".join(missing[:3]),
+        )
+    log.info(
+        "loaded %d tensors of %s, ignored %d of its classifier",
+        len(shared),
+        source,
+        len(tensors) - len(shared),
+    )
 
 
 @dataclass(frozen=True)
 class KeyMap:
-    """Renames between our parameter names and published ones: pairs of prefixes (ours, published); the first that fits wins.
+    """Renames between our parameter names and published ones: pairs of prefixes (ours, published);
+    the first that fits wins.
 
     A name that no prefix fits stays as it is.
 
     Attributes:
         pairs: see above.
-        copies: prefixes of published names, (kept, copy): a module that the original stores under both; it exists once here.
+        copies: prefixes of published names, (kept, copy): a module that the original stores under
+            both; it exists once here.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -156,10 +184,14 @@ class KeyMap:
         """The same values under our names.
 
         Raises:
-            IsegmError: the renaming could not be undone: two names become one, or a foreign name looks like one of ours; or
-                copies of one tensor differ.
+            IsegmError: the renaming could not be undone: two names become one, or a foreign name
+                looks like one of ours; or copies of one tensor differ.
         """
-        return _renamed(self._without_copies(named), [(published, own) for own, published in self.pairs], self.pairs)
+        return _renamed(
+            self._without_copies(named),
+            [(published, own) for own, published in self.pairs],
+            self.pairs,
+        )
 
     def to_published(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The same values under the published names; raises as ``to_ours``."""
@@ -201,47 +233,42 @@ class KeyReport:
         return "; ".join(lines)
 
 
-@dataclass(frozen=True)
-class Published:
-    """How a checkpoint of an original code base is read and written.
+def load_strictly(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    what: str,
+    keys: KeyMap | None = None,
+    unused: Mapping[str, tuple[int, ...]] | None = None,
+) -> KeyReport:
+    """Load every tensor of a file into a model that has exactly these.
 
-    Attributes:
-        spec: the model it becomes.
-        keys: its parameter names.
-        source: for people, e.g. ``"RITM (published)"``.
-        config: the configuration the original code base stores beside the weights, None if it stores none.
-    """
-
-    spec: Spec
-    keys: KeyMap
-    source: str
-    config: dict[str, Any] | None = None
-
-
-def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], what: str, keys: KeyMap | None = None) -> KeyReport:
-    """Load every tensor of a file into a model that has exactly these; only counters of batch norms may be missing.
+    Only counters of batch norms may be missing.
 
     Args:
         what: the file, for the error message.
         keys: how the file's names differ from the model's; the report uses the file's.
+        unused: what the file must hold besides, which no layer of the model uses: its name there
+            and its shape.
 
     Raises:
         IsegmError: a tensor is missing, is not known to the model, or has another shape.
     """
     keys = keys or KeyMap()
-    own = keys.to_published(model.state_dict())
+    unused, state = unused or {}, keys.to_published(model.state_dict())
+    own = {key: tuple(value.shape) for key, value in state.items()} | dict(unused)
     misshaped = tuple(
-        f"{key} ({_shape(tensors[key])} in the file, {_shape(own[key])} in the model)"
-        for key in own
-        if key in tensors and tensors[key].shape != own[key].shape
+        f"{key} ({_shape(tensors[key].shape)} in the file, {_shape(shape)} in the model)"
+        for key, shape in own.items()
+        if key in tensors and tensors[key].shape != shape
     )
-    counters = {key: value for key, value in own.items() if key.endswith(COUNTER) and key not in tensors}
+    counters = {key: value for key, value in state.items() if key.endswith(COUNTER) and key not in tensors}
     missing = tuple(key for key in own if key not in tensors and key not in counters)
     unexpected = tuple(key for key in tensors if key not in own)
     report = KeyReport(len(own) - len(counters) - len(missing) - len(misshaped), missing, unexpected, misshaped)
     if not report.complete:
         raise IsegmError(f"{what} does not fit the model: {report}; is it complete, and made for this model?")
-    model.load_state_dict(keys.to_ours(counters | dict(tensors)))
+    used = {key: value for key, value in tensors.items() if key not in unused}
+    model.load_state_dict(keys.to_ours(counters | used))
     return report
 
 
@@ -263,17 +290,19 @@ def _rename(key: str, pairs: Iterable[tuple[str, str]]) -> str:
     return key
 
 
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "scalar"
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
 
 
 def _read_pytorch(path: Path, stand_ins: Iterable[str]) -> Any:
     known = [(StandIn, name) for name in stand_ins]
-    # A module stored as a Python object holds a set. PyTorch keeps what is allowed per process, hence the lock.
+    # A module stored as a Python object holds a set. PyTorch keeps what is allowed per process,
+    # hence the lock.
     with READING, torch.serialization.safe_globals([*known, set]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt", device="cpu") as file:
-        return {"state_dict": {key: file.get_tensor(key) for key in file.keys()}, "metadata": file.metadata() or {}}  # noqa: SIM118
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return {"state_dict": tensors, "metadata": file.metadata() or {}}

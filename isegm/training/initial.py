@@ -11,8 +11,9 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
 from isegm.nn.weights import HUB
+from isegm.originals.loading import load_model
 from isegm.training.config import RunOptions, TrainConfig
 from isegm.utils.config import absolute
 

@@ -16,7 +16,7 @@ from easydict import EasyDict
 from isegm.core.registry import spec
 from isegm.data import recipes
 from isegm.methods.cdnet import cdnet
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.training.config import TrainConfig
 from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer

@@ -17,7 +17,8 @@ from isegm.core.registry import spec
 from isegm.data import recipes
 from isegm.methods.clickseg_baseline import ClickSEGBaseline
 from isegm.nn.backbones.pplcnet import PPLCNet
-from isegm.nn.encoders.fusion import SideConvs
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import SideConvs
 from isegm.nn.heads.lite import LiteHead
 from isegm.training.config import TrainConfig
 from isegm.training.rollout import ClickPolicy
@@ -28,7 +29,7 @@ MODEL = spec(
     backbone=spec(PPLCNet, width=0.5),
     head=spec(LiteHead, in_channels=256, skip_channels=32, width=64),
     fusion=spec(SideConvs, out_channels=16, scale=1.0),
-    click_radius=10,
+    clicks=spec(Disks, radius=10),
     backbone_lr=1.0,
 )
 

@@ -15,7 +15,7 @@ from isegm.core.registry import spec
 from isegm.data import recipes
 from isegm.methods.fcfi import fcfi_hrnet
 from isegm.nn.backbones.hrnet import HRNet
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.nn.clicks.fusion import Conv1S
 from isegm.training.config import TrainConfig
 from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer

@@ -13,7 +13,7 @@ from __future__ import annotations
 from easydict import EasyDict
 
 from isegm.data import recipes
-from isegm.methods.checkpoints import spec_of
+from isegm.originals.loading import spec_of
 from isegm.training.config import TrainConfig
 from isegm.training.rollout import ClickPolicy
 from isegm.training.trainer import Trainer

@@ -11,10 +11,12 @@ import pytest
 import torch
 from layouts import coco, write
 
-from isegm.core.registry import Spec
+import isegm.originals
+from isegm.core.registry import Spec, build
 from isegm.data.evaluation_sets import evaluation_sets
 from isegm.inference.protocol import load_protocol
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint, save_model
+from isegm.originals.loading import load_model, save_published
 from isegm.training.config import RunOptions
 from isegm.utils.config import REPOSITORY, load_config
 
@@ -129,6 +131,25 @@ def test_the_example_method_trains(plain: ModuleType, imported, tmp_path: Path) 
     spec: Spec = experiment.MODEL
     made = one_step(experiment, tmp_path, {}, {"crop": [32, 32], "epoch_len": 2})
     assert load_model(made).spec == spec
+
+
+def test_files_of_the_example_code_base_are_found_read_and_written(
+    plain: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    source = examples("docs/add_a_method.md")["isegm/originals/plain.py"]
+    (folder / "plain.py").write_text(source)
+    monkeypatch.setattr(isegm.originals, "__path__", [*isegm.originals.__path__, str(folder)])
+    described = plain.plain_hrnet(width=4)
+    save_model(tmp_path / "plain.safetensors", build(described), described)
+    try:
+        save_published(tmp_path / "plain.pth", load_model(tmp_path / "plain.safetensors"))
+        loaded = load_model(tmp_path / "plain.pth")
+    finally:
+        sys.modules.pop("isegm.originals.plain", None)
+    assert "last.weight" in torch.load(tmp_path / "plain.pth", weights_only=True)
+    assert (loaded.source, loaded.spec) == ("Plain (published)", described)
 
 
 def test_the_example_data_set(imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ import torch
 
 from isegm.evaluation.pages import BLOCK
 from isegm.evaluation.results import RunResult
-from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.methods.checkpoints import find_checkpoint
+from isegm.originals.loading import load_model
 from isegm.utils.config import REPOSITORY
 
 nibabel = pytest.importorskip("nibabel")

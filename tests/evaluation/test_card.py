@@ -16,8 +16,9 @@ from isegm.evaluation import card, pages
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
 from isegm.evaluation.statistics import image_of, interval, per_object
 from isegm.inference.protocol import load_protocol
-from isegm.methods.checkpoints import LoadedModel, load_model, read_metadata, save_model
+from isegm.methods.checkpoints import read_metadata, save_model
 from isegm.methods.ritm import ritm_hrnet
+from isegm.originals.loading import LoadedModel, load_model
 from isegm.utils.config import REPOSITORY
 
 TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)

@@ -17,12 +17,12 @@ from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Prediction, Round
 from isegm.core.samples import Sample
 from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
-from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.protocol import load_protocol
 from isegm.methods.base import ClickModel
 from isegm.methods.focalclick import FocalClick
 from isegm.nn.focus import focus_box
 from isegm.nn.roi import crop_and_resize
+from isegm.reference.evaluation_loop import play_sequentially
 
 # (predictor, previous mask, starts from a mask): sign(row,col)IoU
 SEQUENCES = {

@@ -22,7 +22,6 @@ from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.lockstep import LockStepSettings, Skipped
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.sequential import play_sequentially, whole_image_click
 from isegm.evaluation.user import next_click
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
@@ -30,6 +29,8 @@ from isegm.inference.speed import for_evaluation
 from isegm.inference.zoom import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import tiny
+from isegm.reference.evaluation_loop import play_sequentially, whole_image_click
+from isegm.reference.twin import slow_twin
 from isegm.utils.processes import joined
 
 PROTOCOL = load_protocol("ritm").changed(max_clicks=5)
@@ -49,7 +50,7 @@ def samples(count: int = 6) -> list[Sample]:
 def test_lock_step_gives_the_clicks_of_the_sequential_loop(window: int, passes: int) -> None:
     torch.manual_seed(0)
     model, dataset = tiny().eval(), Listed(samples())
-    slow = PROTOCOL.predictor(model.reference())
+    slow = PROTOCOL.predictor(slow_twin(model))
     expected = evaluate(slow, dataset, PROTOCOL, player=partial(play_sequentially, slow, dataset, PROTOCOL)).objects
     fast = PROTOCOL.predictor(for_evaluation(model), max_pixels=4 * 400 * 400)
     found = evaluate(fast, dataset, PROTOCOL, settings=LockStepSettings(window=window, passes=passes)).objects

@@ -66,7 +66,7 @@ def test_an_answer_that_changes_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(speed, "fold_batch_norms", losing_activations)
     torch.manual_seed(0)
-    with pytest.raises(IsegmError, match=r"answers differently .*fold.*--sequential"):
+    with pytest.raises(IsegmError, match=r"answers differently .*fold.*--as-is"):
         speed.for_evaluation(unlike_the_identity(click_pyramid.tiny()))
 
 

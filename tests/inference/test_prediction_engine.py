@@ -12,8 +12,9 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.inference.engine import Engine
 from isegm.inference.protocol import load_protocol
-from isegm.methods.checkpoints import load_model, save_model
+from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet
+from isegm.originals.loading import load_model
 
 SPEC = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)  # BGR, as OpenCV reads

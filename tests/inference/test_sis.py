@@ -18,7 +18,6 @@ from isegm.core.registry import build
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.core.samples import Sample
 from isegm.evaluation.evaluate import evaluate
-from isegm.evaluation.sequential import play_sequentially
 from isegm.inference.engine import Engine
 from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.protocol import Protocol, load_protocol
@@ -27,6 +26,7 @@ from isegm.inference.zoom import WholeImage, ZoomIn
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet
+from isegm.reference.evaluation_loop import play_sequentially
 from isegm.utils.config import REPOSITORY
 from isegm.utils.regions import regions_at
 from isegm.utils.vis import write_image

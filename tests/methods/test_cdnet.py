@@ -21,10 +21,14 @@ from isegm.inference.mirror import with_mirror
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import adjusted
 from isegm.inference.speed import for_evaluation
-from isegm.methods import fbrs, fcfi, focalclick, ritm
-from isegm.methods.cdnet import CDNet, cdnet, publish, published, tiny
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.nn.encoders.fusion import Conv1S
+from isegm.methods.cdnet import CDNet, cdnet, tiny
+from isegm.methods.ritm import ritm_deeplab
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.clicks.fusion import Conv1S
+from isegm.originals import fbrs, fcfi, ritm
+from isegm.originals.clickseg import publish, recognise
+from isegm.originals.loading import load_model, save_published
+from isegm.reference.twin import slow_twin
 
 SMALL = cdnet(18, width=16, resnet_width=8)
 CLICKS = [Click(133, 186, True), Click(150, 122, True), Click(100, 150, False)]
@@ -56,7 +60,7 @@ class TestAnswers:
         straight, mirrored = model(round_).logits.chunk(2)
         average = 0.5 * (straight + mirrored.flip(-1))
         half = golden_round(64, 80)
-        expected = model.pixel_diffusion(half.image, average, model.disks(half.clicks, (64, 80), 5))
+        expected = model.pixel_diffusion(half.image, average, Disks(5)(half.clicks, (64, 80)))
         found, flipped = model.infer(round_).logits.chunk(2)
         assert torch.equal(found, expected)
         assert torch.equal(0.5 * (found + flipped.flip(-1)), found)  # nothing is left for the predictor to average
@@ -86,7 +90,7 @@ class TestAnswers:
     @torch.no_grad()
     def test_the_reference_answers_the_same(self, model: CDNet) -> None:
         round_ = golden_round(64, 80)
-        assert torch.equal(model.infer(round_).logits, model.reference().infer(round_).logits)
+        assert torch.equal(model.infer(round_).logits, slow_twin(model).infer(round_).logits)
 
     def test_folding_changes_no_answer(self, model: CDNet) -> None:
         for module in model.modules():
@@ -139,7 +143,7 @@ class TestSessions:
             round_ = Round(seen, clicks, torch.zeros(1, 1, 384, 384))
             mirrored = Round(seen.flip(-1), clicks.mirror(384), torch.zeros(1, 1, 384, 384))
             average = 0.5 * (model(round_).logits + model(mirrored).logits.flip(-1))
-            answer = model.pixel_diffusion(seen, average, model.disks(clicks, (384, 384), 5)).sigmoid()
+            answer = model.pixel_diffusion(seen, average, Disks(5)(clicks, (384, 384))).sigmoid()
             prob = paste(answer, box, 240, 320)
             session = predictor.click(session, click)
             assert session.view == box
@@ -206,13 +210,13 @@ class TestFiles:
         assert written["state_dict"].keys() == state.keys()
         assert all(torch.equal(written["state_dict"][key], state[key]) for key in state)
 
-    @pytest.mark.parametrize("other", [ritm, fbrs, fcfi, focalclick])
-    def test_no_other_method_takes_them(self, other) -> None:
+    @pytest.mark.parametrize("other", [ritm, fbrs, fcfi])
+    def test_no_other_code_base_takes_them(self, other) -> None:
         state, _ = published_state()
-        assert other.published(shapes(state), {}) is None
-        assert published(shapes(state), {}) is not None
+        assert other.recognise(shapes(state), {}) is None
+        assert recognise(shapes(state), {}) is not None
         theirs = shapes(ritm.publish(RITM_R34).keys.to_published(build(RITM_R34).state_dict()))
-        assert published(theirs, {}) is None
+        assert recognise(theirs, {}) is None
 
     @pytest.mark.parametrize("missing", ["PDM.aff_m.kernel", "latent_head.layers.2.bias", "feature_extractor.FDM.z2.weight"])
     def test_an_incomplete_file_is_refused(self, tmp_path: Path, missing: str) -> None:
@@ -231,13 +235,13 @@ class TestFiles:
 
     def test_the_configuration_is_heeded(self) -> None:
         state, _ = published_state()
-        told = published(shapes(state), {"aspp_dropout": 0.5, "use_leaky_relu": False, "backbone_lr_mult": 0.2}).spec["args"]
+        told = recognise(shapes(state), {"aspp_dropout": 0.5, "use_leaky_relu": False, "backbone_lr_mult": 0.2}).spec["args"]
         assert told["head"]["args"]["dropout"] == 0.5
         assert told["fusion"]["args"]["leaky"] is False
         assert told["backbone_lr"] == 0.2
         for name, value in (("with_prev_mask", True), ("deeplab_ch", 256), ("backbone", "resnet34")):
             with pytest.raises(IsegmError, match=name):
-                published(shapes(state), {name: value})
+                recognise(shapes(state), {name: value})
 
     @pytest.mark.parametrize(
         "described",
@@ -253,7 +257,7 @@ class TestFiles:
         assert publish(described) is None
 
 
-RITM_R34 = ritm.ritm_deeplab(34, 16, resnet_width=8)
+RITM_R34 = ritm_deeplab(34, 16, resnet_width=8)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import torch
 from golden import golden_round, golden_tensor, statistics
 
 from isegm.core.registry import build
-from isegm.methods.cdnet import CDNet, cdnet, publish, published
+from isegm.methods.cdnet import CDNet, cdnet
 from isegm.nn.weights import load_strictly
+from isegm.originals.clickseg import publish, recognise
 
 # mean, standard deviation, minimum, maximum, [10, 10], centre
 OUTPUTS = {
@@ -39,7 +40,7 @@ def model() -> CDNet:
     made = build(cdnet())
     tensors = publish(cdnet()).keys.to_published(made.state_dict())
     golden = {k: v if k.startswith("PDM.") else golden_tensor(k, tuple(v.shape)) for k, v in tensors.items()}
-    recognised = published({key: tuple(value.shape) for key, value in golden.items()})
+    recognised = recognise({key: tuple(value.shape) for key, value in golden.items()})
     assert build(recognised.spec).state_dict().keys() == made.state_dict().keys()
     load_strictly(made, golden, "golden weights", recognised.keys)
     return made.eval()

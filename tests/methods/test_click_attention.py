@@ -17,7 +17,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Round
 from isegm.inference.protocol import load_protocol, with_crops
-from isegm.methods.checkpoints import load_model, save_model, save_published
+from isegm.methods.checkpoints import save_model
 from isegm.methods.click_attention import (
     AffinityBlock,
     ClickAttention,
@@ -26,12 +26,12 @@ from isegm.methods.click_attention import (
     affinity_loss,
     attention_loss,
     click_attention,
-    publish,
-    published,
     tiny,
 )
 from isegm.nn.backbones.mix_transformer import MixTransformer
-from isegm.nn.layouts import segformer_head
+from isegm.nn.heads.segformer import segformer_head
+from isegm.originals.click_attention import publish, recognise
+from isegm.originals.loading import load_model, save_published
 
 # keys, parameters, sha256 (its beginning) of the sorted lines "key<tab>shape" of the original
 SIZES = {
@@ -291,13 +291,13 @@ class TestCheckpoints:
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state("b0").items()}
         with pytest.raises(IsegmError, match=next(iter(config))):
-            published(shapes, config)
+            recognise(shapes, config)
 
     @pytest.mark.parametrize("mark", ["refiner.image_conv1.conv.weight", "maps_transform.0.weight"])
     def test_other_segformers_are_not_click_attention(self, mark: str) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state("b3 without affinity").items()}
-        assert published(shapes) is not None
-        assert published(shapes | {mark: (1,)}) is None
+        assert recognise(shapes) is not None
+        assert recognise(shapes | {mark: (1,)}) is None
 
     def test_the_paper_s_network_has_no_published_form(self, tmp_path: Path) -> None:
         assert publish(click_attention("b0", "paper")) is None

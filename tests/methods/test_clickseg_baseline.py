@@ -7,17 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden import golden_round, golden_tensor, statistics
+from golden import golden_round, golden_tensor, published_shapes, statistics, unused_size
 from torch import Tensor
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.inference.protocol import load_protocol
 from isegm.inference.zoom import ZoomIn
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.clickseg_baseline import KEYS, NETWORKS, ClickSEGBaseline, clickseg_baseline, publish, published, tiny
+from isegm.methods.clickseg_baseline import NETWORKS, ClickSEGBaseline, clickseg_baseline, tiny
 from isegm.nn.backbones.pplcnet import PPLCNet
+from isegm.nn.clicks.disks import Disks
 from isegm.nn.weights import load_strictly
+from isegm.originals.clickseg import BASELINE_KEYS as KEYS
+from isegm.originals.clickseg import publish, recognise
+from isegm.originals.loading import load_model, save_published
+from isegm.reference.twin import slow_twin
 
 # mean, standard deviation, minimum, maximum, [10, 10], centre
 OUTPUTS = {
@@ -37,7 +41,7 @@ PREFIXES = {
     "maps_transform.2.": ((2, 4640, 0), (2, 4640, 0)),
     "maps_transform.3.": ((1, 1, 0), (1, 1, 0)),
 }
-DEAD = {"backbone.last_conv.weight", "backbone.fc.weight", "backbone.fc.bias"}
+DEAD = {f"feature_extractor.backbone.{name}" for name in ("last_conv.weight", "fc.weight", "fc.bias")}
 ALL = pytest.mark.parametrize("network", NETWORKS)
 
 
@@ -45,8 +49,9 @@ ALL = pytest.mark.parametrize("network", NETWORKS)
 def golden_state(network: str) -> dict[str, Tensor]:
     """A state dict in the published layout."""
     with torch.device("meta"):
-        named = KEYS.to_published(build(clickseg_baseline(network)).state_dict())
-    return {key: golden_tensor(key, tuple(value.shape)) for key, value in named.items()}
+        state = build(clickseg_baseline(network)).state_dict()
+    named = published_shapes(publish(clickseg_baseline(network)), state)
+    return {key: golden_tensor(key, shape) for key, shape in named.items()}
 
 
 def shapes(network: str) -> dict[str, tuple[int, ...]]:
@@ -54,9 +59,9 @@ def shapes(network: str) -> dict[str, tuple[int, ...]]:
 
 
 def golden_model(network: str) -> ClickSEGBaseline:
-    recognised = published(shapes(network))
+    recognised = recognise(shapes(network))
     model = build(recognised.spec)
-    load_strictly(model, golden_state(network), "golden weights", recognised.keys)
+    load_strictly(model, golden_state(network), "golden weights", recognised.keys, recognised.unused)
     return model.eval()
 
 
@@ -81,13 +86,18 @@ class TestOriginal:
         parameters = {name for name, _ in model.named_parameters()}
         state = model.state_dict()
         buffers = sum(value.numel() for name, value in state.items() if name not in parameters)
-        assert (sum(p.numel() for p in model.parameters()), buffers, len(state)) == SIZES[network]
+        published = publish(clickseg_baseline(network))
+        count = sum(p.numel() for p in model.parameters()) + unused_size(published)
+        assert (count, buffers, len(state) + len(published.unused)) == SIZES[network]
 
     @pytest.mark.parametrize(("column", "network"), [(0, "pplcnet"), (1, "mobilenetv2")])
     def test_parts_have_the_published_size_and_names(self, column: int, network: str) -> None:
         with torch.device("meta"):
             model = build(clickseg_baseline(network))
         parameters, state = KEYS.to_published(dict(model.named_parameters())), KEYS.to_published(model.state_dict())
+        with torch.device("meta"):
+            unused = {key: torch.empty(shape) for key, shape in publish(clickseg_baseline(network)).unused.items()}
+        parameters, state = parameters | unused, state | unused
         for prefix, columns in PREFIXES.items():
             below = [key for key in state if key.startswith(prefix)]
             counted = sum(parameters[key].numel() for key in below if key in parameters)
@@ -95,10 +105,10 @@ class TestOriginal:
             assert (len(below), counted, buffers) == columns[column], prefix
         assert sum(len([key for key in state if key.startswith(prefix)]) for prefix in PREFIXES) == len(state)
 
-    def test_layers_of_the_classifier_are_held_and_not_trained(self) -> None:
-        model = build(clickseg_baseline("pplcnet"))
-        assert {name for name, p in model.named_parameters() if not p.requires_grad} == DEAD
-        assert all(p.requires_grad for p in build(clickseg_baseline("mobilenetv2")).parameters())
+    def test_layers_of_the_classifier_are_no_part_of_the_network(self) -> None:
+        assert set(publish(clickseg_baseline("pplcnet")).unused) == DEAD
+        assert not publish(clickseg_baseline("mobilenetv2")).unused
+        assert all(p.requires_grad for p in build(clickseg_baseline("pplcnet")).parameters())
 
     def test_learning_rates(self) -> None:
         model = build(clickseg_baseline("mobilenetv2"))
@@ -109,7 +119,7 @@ class TestOriginal:
     @torch.no_grad()
     def test_reference_gives_the_same_answer(self, network: str) -> None:
         model, round_ = golden_model(network), golden_round(64, 96)
-        assert torch.equal(model(round_).logits, model.reference()(round_).logits)
+        assert torch.equal(model(round_).logits, slow_twin(model)(round_).logits)
 
 
 class TestLosses:
@@ -173,16 +183,16 @@ class TestFiles:
     @pytest.mark.parametrize("config", [{"backbone": "PPLCNet"}, {"with_prev_mask": False}, {"binary_prev_mask": True}])
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         with pytest.raises(IsegmError, match=next(iter(config))):
-            published(shapes("mobilenetv2"), config)
+            recognise(shapes("mobilenetv2"), config)
 
     def test_other_networks_are_left_alone(self) -> None:
-        assert published({"feature_extractor.conv1.weight": (64, 3, 3, 3)}) is None
-        assert published({"feature_extractor.lraspp.b0.0.weight": (128, 320, 1, 1)}) is None
+        assert recognise({"feature_extractor.conv1.weight": (64, 3, 3, 3)}) is None
+        assert recognise({"feature_extractor.lraspp.b0.0.weight": (128, 320, 1, 1)}) is None
 
     def test_what_the_original_has_no_name_for_cannot_be_written(self) -> None:
         described = clickseg_baseline("pplcnet")
         assert publish(described).keys is KEYS
-        for part in ({"backbone": spec(PPLCNet, width=1.0)}, {"click_radius": 3}):
+        for part in ({"backbone": spec(PPLCNet, width=0.5)}, {"clicks": spec(Disks, radius=3)}):
             assert publish({**described, "args": {**described["args"], **part}}) is None
 
     def test_an_unknown_network_names_the_nearest(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from golden import published_shapes, unused_size
 from golden_heads import CLICKS, SESSION, fingerprint, golden_array, golden_clicks, golden_image, golden_tensor
 from torch import Tensor
 
@@ -19,10 +20,12 @@ from isegm.core.rounds import Round
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import load_protocol, with_crops
 from isegm.inference.zoom import WholeImage, ZoomIn
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.emc_click import EMCClick, EMCState, emc_hrnet, emc_segformer, publish, published, tiny
+from isegm.methods.emc_click import EMCClick, EMCState, emc_hrnet, emc_segformer, tiny
 from isegm.nn.heads import correction
 from isegm.nn.heads.correction import CorrectionNet, clicked_cells, relative_distances, templates
+from isegm.nn.weights import load_strictly
+from isegm.originals.emc_click import publish, recognise
+from isegm.originals.loading import load_model, save_published
 
 SPECS: dict[str, Spec] = {
     "hr18s": emc_hrnet(18, "small", 48, 64),
@@ -88,17 +91,17 @@ def golden_state(name: str) -> dict[str, Tensor]:
     """A state dict in the published layout; the layer with three names holds the values of the last of them."""
     with torch.device("meta"):
         model = build(SPECS[name])
-    named = publish(SPECS[name]).keys.to_published(model.state_dict())
+    named = published_shapes(publish(SPECS[name]), model.state_dict())
     gains = gain if name.startswith("hr") else lambda key: 1.0
     last = {key: key.replace("corr_conv.", "corr_conv_neg.").replace("corr_conv_pos.", "corr_conv_neg.") for key in named}
-    return {key: golden_tensor(last[key], tuple(value.shape), gains) for key, value in named.items()}
+    return {key: golden_tensor(last[key], shape, gains) for key, shape in named.items()}
 
 
 @functools.cache
 def golden_model(name: str) -> EMCClick:
     """A model with golden weights; it is shared, so leave it as it is."""
-    model = build(SPECS[name])
-    model.load_state_dict(publish(SPECS[name]).keys.to_ours(golden_state(name)))
+    model, published = build(SPECS[name]), publish(SPECS[name])
+    load_strictly(model, golden_state(name), "golden weights", published.keys, published.unused)
     return model.eval()
 
 
@@ -117,7 +120,8 @@ class TestOriginal:
         with torch.device("meta"):
             model = build(SPECS[name])
         counts = [sum(p.numel() for p in part.parameters()) for part in (model, model.refiner)]
-        assert (counts[0], len(golden_state(name)), counts[1]) == SIZES[name]
+        whole = counts[0] + unused_size(publish(SPECS[name]))
+        assert (whole, len(golden_state(name)), counts[1]) == SIZES[name]
 
     @pytest.mark.parametrize("name", ANSWERS)
     @torch.no_grad()
@@ -350,7 +354,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", SPECS)
     def test_files_are_recognised_by_their_tensors(self, name: str) -> None:
-        found = published({key: tuple(value.shape) for key, value in golden_state(name).items()})
+        found = recognise({key: tuple(value.shape) for key, value in golden_state(name).items()})
         with torch.device("meta"):
             shapes = [{k: v.shape for k, v in build(s).state_dict().items()} for s in (found.spec, SPECS[name])]
         assert shapes[0] == shapes[1]
@@ -375,7 +379,7 @@ class TestFiles:
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state("hr18s").items()}
         with pytest.raises(IsegmError, match=next(iter(config))):
-            published(shapes, config)
+            recognise(shapes, config)
 
 
 class TestMistakes:

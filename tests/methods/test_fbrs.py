@@ -23,11 +23,12 @@ from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.predictor import Predictor
 from isegm.inference.zoom import View, WholeImage
 from isegm.methods import fbrs
-from isegm.methods.checkpoints import load_model, save_model
+from isegm.methods.checkpoints import save_model
 from isegm.methods.fbrs import FBRS, Offset, ScaleAndBias, fbrs_deeplab, fbrs_hrnet
 from isegm.methods.ritm import RITM, ritm_hrnet
 from isegm.nn import brs
 from isegm.nn.brs import BRSSettings, click_masks
+from isegm.originals.loading import load_model
 
 BRS_MODES = [mode for mode in MODES if mode not in PLAIN]
 FEATURE_MODES = [mode for mode in BRS_MODES if mode.startswith("f-BRS")]

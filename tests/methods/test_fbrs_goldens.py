@@ -14,12 +14,13 @@ from isegm.core.clicks import Clicks
 from isegm.core.registry import build
 from isegm.core.rounds import Round
 from isegm.methods.base import ClickModel
-from isegm.methods.fbrs import FBRS, fbrs_deeplab, fbrs_hrnet, publish, published
-from isegm.methods.ritm import publish as publish_ritm
-from isegm.methods.ritm import published as published_ritm
+from isegm.methods.fbrs import FBRS, fbrs_deeplab, fbrs_hrnet
 from isegm.methods.ritm import ritm_deeplab
 from isegm.nn.brs import Objective, click_masks
 from isegm.nn.weights import load_strictly
+from isegm.originals.fbrs import publish, recognise
+from isegm.originals.ritm import publish as publish_ritm
+from isegm.originals.ritm import recognise as recognise_ritm
 
 HRNET18, HRNET32, HRNET48 = fbrs_hrnet(18, "full", 64), fbrs_hrnet(32, "full", 128), fbrs_hrnet(48, "full", 128)
 R34, R50, R101 = fbrs_deeplab(34, 128), fbrs_deeplab(50, 128), fbrs_deeplab(101, 256)
@@ -80,7 +81,7 @@ def networks() -> dict[str, ClickModel]:
         tensors = layout(described).keys.to_published(model.state_dict())
         golden = {key: golden_tensor(key, tuple(value.shape)) for key, value in tensors.items()}
         shapes = {key: tuple(value.shape) for key, value in golden.items()}
-        recognised = (published_ritm if name == "ritm_r34" else published)(shapes)
+        recognised = (recognise_ritm if name == "ritm_r34" else recognise)(shapes)
         assert recognised.spec["args"]["backbone"] == described["args"]["backbone"]
         assert recognised.spec["args"]["head"] == described["args"]["head"]
         load_strictly(model, golden, "golden weights", recognised.keys)

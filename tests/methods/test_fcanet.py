@@ -18,11 +18,13 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.core.rounds import Round
 from isegm.inference.protocol import load_protocol
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.fcanet import KEYS, FCANet, fcanet, publish, published, tiny
+from isegm.methods.fcanet import FCANet, fcanet, tiny
 from isegm.nn.backbones.multigrid import MultiGridRes2Net, MultiGridResNet
-from isegm.nn.encoders.maps import gaussian, pixel_distances
+from isegm.nn.clicks.gaussians import gaussian
+from isegm.nn.clicks.nearest import pixel_distances
 from isegm.nn.losses.click import click_weights, weighted_bce
+from isegm.originals.fcanet import KEYS, publish, recognise
+from isegm.originals.loading import load_model, save_published
 
 # keys, parameters, sha256 (its beginning) of the sorted lines "key<tab>shape" of the original
 SIZES = {"resnet": (742, 73_034_658, "4ec3ad89ba6b98cb"), "res2net": (1150, 73_705_722, "ae52b77afc4a6758")}
@@ -261,7 +263,7 @@ class TestCheckpoints:
             load_model(tmp_path / "broken.pth")
 
     def test_what_has_no_published_form(self) -> None:
-        assert published({"feature_extractor.conv1.weight": (64, 3, 3, 3)}) is None
+        assert recognise({"feature_extractor.conv1.weight": (64, 3, 3, 3)}) is None
         assert publish(fcanet(first_click=False)) is None
         assert publish(fcanet(width=8)) is None
         assert publish(fcanet(click_width=5)) is None

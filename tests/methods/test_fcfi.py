@@ -18,22 +18,15 @@ from isegm.core.rounds import Round
 from isegm.inference.predictor import Predictor, Request
 from isegm.inference.protocol import load_protocol
 from isegm.inference.zoom import WholeImage, ZoomIn
-from isegm.methods.checkpoints import load_model, save_model
-from isegm.methods.fcfi import (
-    FCFI,
-    fcfi_deeplab,
-    fcfi_hrnet,
-    has_feedback,
-    new_clicks,
-    newest_click,
-    publish,
-    published,
-    tiny,
-)
-from isegm.methods.ritm import published as ritm_published
+from isegm.methods.checkpoints import save_model
+from isegm.methods.fcfi import FCFI, fcfi_deeplab, fcfi_hrnet, has_feedback, new_clicks, newest_click, tiny
+from isegm.methods.ritm import click_maps
 from isegm.methods.ritm import tiny as tiny_ritm
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.heads.feedback import Corrections, FocusedCorrection, hard_window, soft_window, window_of
+from isegm.originals.fcfi import publish, recognise
+from isegm.originals.loading import load_model
+from isegm.originals.ritm import recognise as recognise_ritm
 from isegm.training.rollout import ClickPolicy, evaluating, rollout
 from isegm.training.step import TrainStep
 from isegm.utils.config import REPOSITORY
@@ -318,25 +311,25 @@ class TestCheckpoints:
         layout = publish(described)
         shapes = {key: tuple(value.shape) for key, value in layout.keys.to_published(state).items()}
         config = {name: entry["value"] for name, entry in layout.config["params"].items()}
-        found = published(shapes, config)
+        found = recognise(shapes, config)
         assert found.keys == layout.keys
         with torch.device("meta"):
             again = build(found.spec).state_dict()
         assert {k: v.shape for k, v in again.items()} == {k: v.shape for k, v in state.items()}
-        assert ritm_published(shapes, config) is None
-        assert published({key: shape for key, shape in shapes.items() if "correction_module" not in key}) is None
+        assert recognise_ritm(shapes, config) is None
+        assert recognise({key: shape for key, shape in shapes.items() if "correction_module" not in key}) is None
 
     def test_what_shapes_cannot_tell_comes_from_the_configuration(self) -> None:
         described = fcfi_hrnet(width=8, depth="small", ocr_width=16)
         with torch.device("meta"):
             named = publish(described).keys.to_published(build(described).state_dict())
         shapes = {key: tuple(value.shape) for key, value in named.items()}
-        found = published(shapes, {"expansion_ratio": 0.5, "update_num": 2, "norm_radius": 3}).spec["args"]
+        found = recognise(shapes, {"expansion_ratio": 0.5, "update_num": 2, "norm_radius": 3}).spec["args"]
         assert found["feedback"]["args"]["expansion"] == 0.5
         assert found["feedback"]["args"]["updates"] == 2
-        assert found["click_radius"] == 3
+        assert found["clicks"] == click_maps("disk", 3)
         with pytest.raises(IsegmError, match="says width=32, but its tensors say 8"):
-            published(shapes, {"width": 32})
+            recognise(shapes, {"width": 32})
 
     def test_what_the_original_cannot_express_is_not_published(self) -> None:
         assert publish(fcfi_hrnet(click_map="distance", click_radius=80)) is None
@@ -362,7 +355,6 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"click_map": "disc"}, "did you mean disk"),
             ({"lr": {"backbones": 1.0}}, "did you mean backbone"),
             ({"fusion": {"in_channels": 2}}, r"feedback\.coords is 3.*set feedback\.coords=2"),
             ({"feedback": {"channels": 7}}, r"feedback\.channels is 7.*set feedback\.channels=120"),

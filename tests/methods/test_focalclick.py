@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden import golden_round, golden_tensor
+from golden import golden_round, golden_tensor, published_shapes
 from probe import probe_image
 
 from isegm.core.boxes import whole
@@ -18,10 +18,14 @@ from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.inference.zoom import WholeImage
-from isegm.methods import ritm
-from isegm.methods.checkpoints import load_model
-from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer, publish, published
+from isegm.methods.checkpoints import save_model
+from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer
+from isegm.methods.ritm import ritm_hrnet
 from isegm.nn.heads.refiner import LocalRefiner
+from isegm.originals import ritm
+from isegm.originals.clickseg import publish, recognise
+from isegm.originals.loading import load_model, save_published
+from isegm.reference.twin import slow_twin
 
 HRNET = focalclick_hrnet(8, "tiny", 16)
 SEGFORMER = focalclick_segformer("tiny", width=32)
@@ -58,9 +62,11 @@ def test_every_trained_parameter_of_both_networks_gets_a_gradient(described: dic
     assert not [name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
 
 
-def test_the_unused_layers_of_published_files_are_not_trained() -> None:
-    names = {name.rsplit(".", 2)[0] for name, p in build(SEGFORMER).named_parameters() if not p.requires_grad}
-    assert names == {"fusion", "refiner.feature_gate"}
+def test_the_unused_layers_of_published_files_are_no_part_of_the_network() -> None:
+    assert all(p.requires_grad for p in build(SEGFORMER).parameters())
+    unused = publish(focalclick_segformer("b0")).unused
+    assert {name.rsplit(".", 2)[0] for name in unused} == {"maps_transform", "refiner.feature_gate"}
+    assert not publish(FILES["hrnet s1"]).unused
 
 
 def test_the_refiner_trains_the_coarse_network_too() -> None:
@@ -75,7 +81,7 @@ def test_the_refiner_trains_the_coarse_network_too() -> None:
     ("described", "rates"),
     [
         (HRNET, {"backbone": 2.0, "head": 2.0, "fusion": 1.0, "refiner": 1.0}),
-        (SEGFORMER, {"backbone": 0.1, "head": 1.0, "fusion": 1.0, "refiner": 1.0}),
+        (SEGFORMER, {"backbone": 0.1, "head": 1.0, "refiner": 1.0}),
     ],
     ids=["hrnet", "segformer"],
 )
@@ -98,7 +104,7 @@ def test_the_first_pipeline_halves_what_the_coarse_network_sees(described: dict)
 def test_the_reference_gives_the_same_answer() -> None:
     model, round_ = build(SEGFORMER).eval(), golden_round(64, 96)
     with torch.no_grad():
-        assert torch.equal(model(round_).logits, model.reference()(round_).logits)
+        assert torch.equal(model(round_).logits, slow_twin(model)(round_).logits)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +239,7 @@ def test_folding_batch_norms_reaches_the_refiner_and_changes_no_answer() -> None
 
 def published_state(described: dict) -> tuple[dict, dict]:
     layout = publish(described)
-    shapes = {key: tuple(value.shape) for key, value in layout.keys.to_published(build(described).state_dict()).items()}
+    shapes = published_shapes(layout, build(described).state_dict())
     return {key: golden_tensor(key, shape) for key, shape in shapes.items()}, layout.config
 
 
@@ -246,28 +252,32 @@ def test_published_files_are_recognised_and_loaded_strictly(tmp_path: Path, name
     assert loaded.spec == FILES[name]
     assert loaded.report.complete
     assert loaded.model.protocol == "focalclick"
-    stored = publish(loaded.spec).keys.to_published(loaded.model.state_dict())
-    assert stored.keys() == state.keys()
-    assert all(torch.equal(stored[key], state[key]) for key in state)
+    save_model(tmp_path / "ours.safetensors", loaded.model, loaded.spec, unused=loaded.unused)
+    for step, again in enumerate((loaded, load_model(tmp_path / "ours.safetensors"))):
+        save_published(tmp_path / f"{step}.pth", again)
+        stored = torch.load(tmp_path / f"{step}.pth", weights_only=True)
+        assert stored["config"] == config
+        assert stored["state_dict"].keys() == state.keys()
+        assert all(torch.equal(stored["state_dict"][key], state[key]) for key in state)
 
 
 def test_files_without_configuration_are_of_the_second_pipeline() -> None:
     shapes = {key: tuple(value.shape) for key, value in published_state(FILES["hrnet s1"])[0].items()}
-    assert published(shapes).spec["args"]["pipeline"] == "s2"
-    assert published(shapes, {"pipeline_version": "s1"}).spec == FILES["hrnet s1"]
-    assert ritm.published(shapes) is None
+    assert recognise(shapes).spec["args"]["pipeline"] == "s2"
+    assert recognise(shapes, {"pipeline_version": "s1"}).spec == FILES["hrnet s1"]
+    assert ritm.recognise(shapes) is None
 
 
 @pytest.mark.parametrize(("name", "config"), [("b0 s1", {"model_version": "b3"}), ("hrnet s1", {"width": 32})])
 def test_a_configuration_that_contradicts_the_tensors_is_an_error(name: str, config: dict) -> None:
     shapes = {key: tuple(value.shape) for key, value in published_state(FILES[name])[0].items()}
     with pytest.raises(IsegmError, match=next(iter(config))):
-        published(shapes, config)
+        recognise(shapes, config)
 
 
 def test_other_files_are_not_recognised() -> None:
-    state = ritm.publish(ritm.ritm_hrnet(4, "small", 8))
+    state = ritm.publish(ritm_hrnet(4, "small", 8))
     shapes = {k: tuple(v.shape) for k, v in state.keys.to_published(build(state.spec).state_dict()).items()}
-    assert published(shapes) is None
+    assert recognise(shapes) is None
     assert publish(state.spec) is None
     assert publish(SEGFORMER) is None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from golden import golden_round, golden_tensor, statistics
+from golden import golden_round, golden_tensor, published_shapes, statistics, unused_size
 
 from isegm.core.registry import build
-from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer, publish, published
+from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer
 from isegm.nn.weights import load_strictly
+from isegm.originals.clickseg import publish, recognise
 
 NETWORKS = {
     "hrnet18s s1": focalclick_hrnet(18, "small", 48, "s1"),
@@ -79,11 +82,11 @@ def golden_model(described: dict) -> FocalClick:
     """A network with golden weights, recognised by these and by the pipeline."""
     model = build(described)
     layout = publish(described)
-    shapes = {key: tuple(value.shape) for key, value in layout.keys.to_published(model.state_dict()).items()}
+    shapes = published_shapes(layout, model.state_dict())
     golden = {key: golden_tensor(key, shape) for key, shape in shapes.items()}
-    recognised = published(shapes, {"pipeline_version": described["args"]["pipeline"]})
+    recognised = recognise(shapes, {"pipeline_version": described["args"]["pipeline"]})
     assert recognised.spec == described
-    load_strictly(model, golden, "golden weights", recognised.keys)
+    load_strictly(model, golden, "golden weights", recognised.keys, recognised.unused)
     return model.eval()
 
 
@@ -115,14 +118,15 @@ def test_state_dict_has_the_published_size(name: str) -> None:
         model = build(described)
     parameters = {key for key, _ in model.named_parameters()}
     buffers = sum(value.numel() for key, value in model.state_dict().items() if key not in parameters)
-    count = len(publish(described).keys.to_published(model.state_dict()))
-    assert (sum(p.numel() for p in model.parameters()), buffers, count) == SIZES[name]
+    published = publish(described)
+    count = sum(p.numel() for p in model.parameters()) + unused_size(published)
+    assert (count, buffers, len(published_shapes(published, model.state_dict()))) == SIZES[name]
 
 
 @pytest.mark.parametrize(("column", "name"), [(0, "b0 s2"), (1, "b3 s2")])
 def test_parts_have_the_published_size_and_names(column: int, name: str) -> None:
     with torch.device("meta"):
         model = build(NETWORKS[name])
-    parameters = publish(NETWORKS[name]).keys.to_published(dict(model.named_parameters()))
-    counts = {prefix: sum(p.numel() for key, p in parameters.items() if key.startswith(prefix)) for prefix in PREFIXES}
+    shapes = published_shapes(publish(NETWORKS[name]), dict(model.named_parameters()))
+    counts = {prefix: sum(math.prod(shape) for key, shape in shapes.items() if key.startswith(prefix)) for prefix in PREFIXES}
     assert counts == {prefix: columns[column] for prefix, columns in PREFIXES.items()}

@@ -9,7 +9,7 @@ from golden import golden_round
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.methods.ritm import RITM, ritm_deeplab, ritm_hrnet, tiny, with_loss
-from isegm.nn.encoders.fusion import Conv1S, ConvExtend
+from isegm.nn.clicks.fusion import Conv1S, ConvExtend
 from isegm.nn.losses.bce import SigmoidBCE
 from isegm.nn.losses.focal import FocalLoss, NormalizedFocalLoss
 from isegm.nn.losses.iou import SoftIoU
@@ -128,7 +128,6 @@ def test_gradients_reach_the_previous_mask_and_the_image() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"click_map": "disc"}, "did you mean disk"),
         ({"prev_mask": False, "fusion": spec(Conv1S, in_channels=3)}, r"set fusion\.in_channels=2"),
         ({"fusion": spec(Conv1S, in_channels=2)}, r"set fusion\.in_channels=3"),
     ],

@@ -8,8 +8,9 @@ from golden import golden_round, golden_tensor, statistics
 
 from isegm.core.registry import build
 from isegm.core.rounds import Prediction
-from isegm.methods.ritm import RITM, publish, published, ritm_hrnet
+from isegm.methods.ritm import RITM, ritm_hrnet
 from isegm.nn.weights import load_strictly
+from isegm.originals.ritm import publish, recognise
 
 H18S, H18, H32, W48 = (18, "small", 48), (18, "full", 64), (32, "full", 128), (48, "full", 128)
 # parameters, buffer elements, keys
@@ -60,7 +61,7 @@ def answers() -> dict[tuple, Prediction]:
     for variant in dict.fromkeys(variant for variant, _, _ in OUTPUTS):
         model, tensors = model_of(*variant)
         golden = {key: golden_tensor(key, tuple(value.shape)) for key, value in tensors.items()}
-        recognised = published({key: tuple(value.shape) for key, value in golden.items()})
+        recognised = recognise({key: tuple(value.shape) for key, value in golden.items()})
         load_strictly(model, golden, "golden weights", recognised.keys)
         with torch.inference_mode():
             predictions[variant] = model.eval()(golden_round())

@@ -19,9 +19,12 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Round
 from isegm.inference.protocol import load_protocol
-from isegm.methods.checkpoints import load_model, save_model, save_published
-from isegm.methods.simpleclick import KEYS, SimpleClick, publish, published, simpleclick, tiny
+from isegm.methods.checkpoints import save_model
+from isegm.methods.simpleclick import SimpleClick, simpleclick, tiny
 from isegm.nn.weights import StandIn, read_weights
+from isegm.originals.loading import load_model, save_published
+from isegm.originals.simpleclick import KEYS, publish, recognise
+from isegm.reference.twin import slow_twin
 
 MODULE = "isegm.model.modeling.transformer_helper.cross_entropy_loss"
 
@@ -152,7 +155,7 @@ class TestPublishedFiles:
 
     def test_a_configuration_of_other_make_is_left_aside(self) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state().items()}
-        assert published(shapes, {"backbone_params": "base", "head_params": {"dropout_ratio": 0.2}}).spec == described()
+        assert recognise(shapes, {"backbone_params": "base", "head_params": {"dropout_ratio": 0.2}}).spec == described()
 
     @pytest.mark.parametrize("missing", ["backbone.cls_token", "head.up_conv2.0.weight", "neck.down_32.3.bias"])
     def test_every_tensor_must_be_there(self, tmp_path: Path, missing: str) -> None:
@@ -167,11 +170,11 @@ class TestPublishedFiles:
         with torch.device("meta"):
             state = KEYS.to_published(build(made).state_dict())
         shapes = {key: tuple(value.shape) for key, value in state.items()}
-        assert published(shapes).spec == made
-        assert published({}) is None
+        assert recognise(shapes).spec == made
+        assert recognise({}) is None
         positions = {**shapes, "backbone.pos_embed": (1, 1 + 28 * 20, 768)}
         with pytest.raises(IsegmError, match="only square crops"):
-            published(positions)
+            recognise(positions)
 
     def test_unknown_sizes_need_a_configuration(self) -> None:
         with torch.device("meta"):
@@ -179,7 +182,7 @@ class TestPublishedFiles:
         shapes = {key: tuple(value.shape) for key, value in state.items()}
         shapes["patch_embed_coords.proj.weight"] = (200, 3, 16, 16)
         with pytest.raises(IsegmError, match="200 channels"):
-            published(shapes)
+            recognise(shapes)
 
     def test_what_the_original_has_no_name_for(self) -> None:
         assert publish(simpleclick("tiny")) is None
@@ -217,7 +220,7 @@ class TestViews:
         """A view that is filled up answers as the larger view of which it is a part, the rest being of the mean colour."""
         model = tiny().eval()
         round_ = round_of((61, 75), Click(20, 30, True), Click(50, 60, False))
-        image = model.mean.expand(1, 3, 64, 80).clone()
+        image = model.normalise.mean.expand(1, 3, 64, 80).clone()
         image[..., :61, :75] = round_.image
         prev = torch.zeros(1, 1, 64, 80)
         prev[..., :61, :75] = round_.prev_prob
@@ -228,7 +231,7 @@ class TestViews:
     def test_the_reference_answers_alike(self) -> None:
         model, round_ = tiny().eval(), round_of((64, 64), Click(20.3, 30.7, True), Click(50, 10, False))
         with torch.no_grad():
-            assert torch.equal(model(round_).logits, model.reference()(round_).logits)
+            assert torch.equal(model(round_).logits, slow_twin(model)(round_).logits)
 
     def test_without_previous_mask(self) -> None:
         model, round_ = build(simpleclick("tiny", 64, prev_mask=False)).eval(), round_of((64, 64), Click(20, 30, True))

@@ -7,8 +7,9 @@ import torch
 from golden import golden_round, golden_tensor, statistics
 
 from isegm.core.registry import build
-from isegm.methods.simpleclick import KEYS, publish, published, simpleclick
+from isegm.methods.simpleclick import simpleclick
 from isegm.nn.weights import load_strictly
+from isegm.originals.simpleclick import KEYS, publish, recognise
 
 # parameters, keys
 SIZES = {"xtiny": (4_053_577, 166), "base": (98_025_513, 214), "large": (324_206_377, 358), "huge": (662_184_793, 454)}
@@ -47,7 +48,7 @@ def test_outputs_equal_the_original_network(variant: str) -> None:
     described = simpleclick(variant, click_radius=5)
     model = build(described).eval()
     shapes = {key: tuple(value.shape) for key, value in KEYS.to_published(model.state_dict()).items()}
-    recognised = published(shapes)
+    recognised = recognise(shapes)
     assert recognised.spec == described
     load_strictly(model, {key: golden_tensor(key, shape) for key, shape in shapes.items()}, "golden weights", recognised.keys)
     for size, expected in OUTPUTS[variant].items():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from isegm.nn.encoders.fusion import Conv1S, ConvExtend, RGBConv, Scale
+from isegm.nn.clicks.fusion import Conv1S, ConvExtend, RGBConv, Scale
 
 
 @pytest.mark.parametrize("fusion", [Conv1S(3), Conv1S(3, leaky=False), ConvExtend(3)])

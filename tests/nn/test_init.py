@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from isegm.nn.encoders.fusion import Scale
+from isegm.nn.clicks.fusion import Scale
 from isegm.nn.init import xavier_gluon_
 
 

@@ -19,8 +19,9 @@ from isegm.demo.workspace import Picture, Workspace
 from isegm.evaluation.results import RunResult
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import Answering
-from isegm.methods.checkpoints import load_model, save_model
+from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet
+from isegm.originals.loading import load_model
 from isegm.utils.config import REPOSITORY
 
 

@@ -11,7 +11,7 @@ from launching import ROOT, SCRIPT, asked, assert_close, command, curve, environ
 
 from isegm.core.errors import IsegmError
 from isegm.methods import ritm
-from isegm.methods.checkpoints import load_model
+from isegm.originals.loading import load_model
 from isegm.training.batches import GlobalBatches, part_size
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.config import TrainConfig

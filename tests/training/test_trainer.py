@@ -13,7 +13,7 @@ import yaml
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Round
-from isegm.methods.checkpoints import load_model
+from isegm.originals.loading import load_model
 from isegm.training import trainer as trainer_module
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.logging import picture

@@ -1,6 +1,8 @@
-"""The Mix Transformer, encoder of SegFormer (arXiv 2105.15203, section 3.1), with a second input for clicks.
+"""The Mix Transformer, encoder of SegFormer (arXiv 2105.15203, section 3.1), with a second input
+for clicks.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map by prefix alone.
+Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
+by prefix alone.
 """
 
 from __future__ import annotations
@@ -31,16 +33,18 @@ SMALLEST = 32
 
 
 class MixTransformer(nn.Module):
-    """Four stages at 1/4, 1/8, 1/16 and 1/32 of the image; clicks enter through a patch embedding of their own.
+    """Four stages at 1/4, 1/8, 1/16 and 1/32 of the image; clicks enter through a patch embedding
+    of their own.
 
     Args:
         variant: ``"b0"`` .. ``"b5"``, or ``"tiny"``.
-        side: the stage whose input the embedded clicks are added to. ``"stage2"``: once the output of stage 1 is recorded, so
-            that the finest map knows of no click (FocalClick). ``"stage1"``: to the patches of the image (ClickAttention).
-            None: there is no second input.
+        side: the stage whose input the embedded clicks are added to. ``"stage2"``: once the output
+            of stage 1 is recorded, so that the finest map knows of no click (FocalClick).
+            ``"stage1"``: to the patches of the image (ClickAttention). None: there is no second
+            input.
         side_channels: coordinate features: two click maps, and the previous mask.
-        drop_path: probability to skip the last block while training; it grows linearly from 0 at the first.
-        norm_add: also hold a norm that is never called; published EMC-Click checkpoints have it.
+        drop_path: probability to skip the last block while training; it grows linearly from 0 at
+            the first.
 
     Attributes:
         out_channels: channels of the four maps.
@@ -52,7 +56,6 @@ class MixTransformer(nn.Module):
         side: str | None = "stage2",
         side_channels: int = 3,
         drop_path: float = 0.1,
-        norm_add: bool = False,
     ):
         super().__init__()
         if variant not in VARIANTS:
@@ -63,8 +66,6 @@ class MixTransformer(nn.Module):
         self.out_channels, self.side = dims, side
         if side is not None:
             self.patch_embed_side1 = PatchEmbed(side_channels, dims[0], 7, 4)
-        if norm_add:
-            self.norm_add = nn.LayerNorm(dims[0], eps=1e-6).requires_grad_(False)
         rates = torch.linspace(0, drop_path, sum(depths), device="cpu").tolist()
         for i in range(4):
             inputs, kernel, stride = (3, 7, 4) if i == 0 else (dims[i - 1], 3, 2)
@@ -85,7 +86,8 @@ class MixTransformer(nn.Module):
             The outputs of the stages, ``B C_i h_i w_i`` with h_i = H / 4, 8, 16, 32 (rounded up).
 
         Raises:
-            IsegmError: the image is smaller than 32 pixels, or clicks came and there is no input for them.
+            IsegmError: the image is smaller than 32 pixels, or clicks came and there is no input
+                for them.
         """
         if min(image.shape[-2:]) < SMALLEST:
             raise IsegmError(f"a Mix Transformer needs {SMALLEST} pixels per side, the view is {tuple(image.shape[-2:])}")
@@ -106,18 +108,22 @@ class MixTransformer(nn.Module):
         return features
 
     def transformed(self, stage: int, tokens: Tensor, size: tuple[int, int]) -> Tensor:
-        """The blocks of a stage (1 .. 4) and its norm on ``B N C`` tokens of a grid of ``size``; for subclasses to extend."""
+        """The blocks of a stage (1 ..
+
+        4) and its norm on ``B N C`` tokens of a grid of ``size``; for subclasses to extend.
+        """
         for block in self.get_submodule(f"block{stage}"):
             tokens = block(tokens, size)
         return self.get_submodule(f"norm{stage}")(tokens)
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load an ImageNet file of the original code base (mit_b0.pth); the input for clicks stays as it is.
+        """Load an ImageNet file of the original code base (mit_b0.pth); the input for clicks stays
+        as it is.
 
         Raises:
             IsegmError: the file cannot be read, holds no Mix Transformer, or another variant.
         """
-        load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.", "norm_add."))
+        load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.",))
 
 
 class PatchEmbed(nn.Module):
@@ -146,7 +152,11 @@ class Block(nn.Module):
         self.drop_path = drop_path
 
     def forward(
-        self, x: Tensor, size: tuple[int, int], weight: Tensor | None = None, maps: list[Tensor] | None = None
+        self,
+        x: Tensor,
+        size: tuple[int, int],
+        weight: Tensor | None = None,
+        maps: list[Tensor] | None = None,
     ) -> Tensor:
         """``B N C`` to the same; ``weight`` and ``maps`` as in ``Attention``."""
         x = x + self._skipped(self.attn(self.norm1(x), size, weight, maps))
@@ -174,7 +184,11 @@ class Attention(nn.Module):
             self.norm = nn.LayerNorm(channels, eps=1e-5)
 
     def forward(
-        self, x: Tensor, size: tuple[int, int], weight: Tensor | None = None, maps: list[Tensor] | None = None
+        self,
+        x: Tensor,
+        size: tuple[int, int],
+        weight: Tensor | None = None,
+        maps: list[Tensor] | None = None,
     ) -> Tensor:
         """Attend.
 
@@ -197,7 +211,8 @@ class Attention(nn.Module):
 
 
 class MixFFN(nn.Module):
-    """Two linear layers with a depthwise 3x3 convolution between them, which also tells tokens where they are.
+    """Two linear layers with a depthwise 3x3 convolution between them, which also tells tokens
+    where they are.
 
     Args:
         channels, hidden: of the tokens and between the layers.
@@ -238,7 +253,9 @@ def as_map(tokens: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def initialise(module: nn.Module) -> None:
-    """As the original: small linear layers, He's convolutions by fan-out, norms the identity (PyTorch's default)."""
+    """As the original: small linear layers, He's convolutions by fan-out, norms the identity
+    (PyTorch's default).
+    """
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

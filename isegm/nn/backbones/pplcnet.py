@@ -1,6 +1,7 @@
 """PP-LCNet (arXiv 2109.15099) at output stride 8, as in ClickSEG's light baseline.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map by prefix alone.
+Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
+by prefix alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from isegm.nn.backbones.timm_names import from_timm
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 STEM = 16
-GROUPS = {  # of blocks: kernel, channels, stride. The last two groups have stride 1 here, 2 in the classification network.
+# Of blocks: kernel, channels, stride. The last two groups have stride 1 here, 2 in the
+# classification network.
+GROUPS = {
     "blocks2": ((3, 32, 1),),
     "blocks3": ((3, 64, 2), (3, 64, 1)),
     "blocks4": ((3, 128, 2), (3, 128, 1)),
@@ -21,25 +24,28 @@ GROUPS = {  # of blocks: kernel, channels, stride. The last two groups have stri
     "blocks6": ((5, 512, 1), (5, 512, 1)),
 }
 SQUEEZED = "blocks6"  # the group with squeeze and excitation
-CLASSIFIER = (1280, 1000)
-TIMM_PARTS = {"conv_dw": "dw_conv.conv", "bn1": "dw_conv.bn", "conv_pw": "pw_conv.conv", "bn2": "pw_conv.bn"}
+TIMM_PARTS = {
+    "conv_dw": "dw_conv.conv",
+    "bn1": "dw_conv.bn",
+    "conv_pw": "pw_conv.conv",
+    "bn2": "pw_conv.bn",
+}
 TIMM_PARTS |= {"se.conv_reduce": "se.conv1", "se.conv_expand": "se.conv2"}
 
 
 class PPLCNet(nn.Module):
-    """The trunk: a stem and five groups of depthwise separable convolutions at strides 2, 4, 8, 8 and 8.
+    """The trunk: a stem and five groups of depthwise separable convolutions at strides 2, 4, 8, 8
+    and 8.
 
     Args:
         width: scale of all channels, rounded to multiples of 8. Published: 1.
-        classifier: also hold the two layers of the classification network, which are never called; published checkpoints
-            have them.
 
     Attributes:
         extra_channels: of what ``forward`` adds to the first group.
         skip_channels, out_channels: of the features at strides 4 and 8.
     """
 
-    def __init__(self, width: float = 1.0, classifier: bool = False) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         inputs = scaled(STEM, width)
         self.conv1 = ConvNorm(3, inputs, 3, stride=2)
@@ -50,11 +56,11 @@ class PPLCNet(nn.Module):
                 blocks.append(DepthwiseSeparable(inputs, outputs, kernel, stride, squeezed=name == SQUEEZED))
                 inputs = outputs
             self.add_module(name, nn.Sequential(*blocks))
-        self.extra_channels, self.skip_channels, self.out_channels = scaled(32, width), scaled(64, width), inputs
-        if classifier:
-            hidden, classes = CLASSIFIER
-            self.last_conv = nn.Conv2d(inputs, hidden, 1, bias=False).requires_grad_(False)
-            self.fc = nn.Linear(hidden, classes).requires_grad_(False)
+        self.extra_channels, self.skip_channels, self.out_channels = (
+            scaled(32, width),
+            scaled(64, width),
+            inputs,
+        )
 
     def forward(self, image: Tensor, extra: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Extract features; the numbers of channels are those of width 1.
@@ -73,16 +79,17 @@ class PPLCNet(nn.Module):
         return fine, self.blocks6(self.blocks5(self.blocks4(fine)))
 
     def load_pretrained(self, source: str | Path) -> None:
-        """Load the trunk of an ImageNet classification network, and its classifier where that is held.
+        """Load the trunk of an ImageNet classification network; its classifier is left aside.
 
         Args:
-            source: a file in the names used here or in timm's, or ``hub:NAME`` with a name of timm, e.g. lcnet_100.
+            source: a file in the names used here or in timm's, or ``hub:NAME`` with a name of timm,
+                e.g. lcnet_100.
 
         Raises:
             IsegmError: the weights cannot be had, or are those of another network.
         """
         blocks = {f"{name}.{i}": TIMM_PARTS for name, group in GROUPS.items() for i in range(len(group))}
-        load_backbone(self, from_timm(pretrained_tensors(source), blocks), source, without=("last_conv.", "fc."))
+        load_backbone(self, from_timm(pretrained_tensors(source), blocks), source)
 
 
 class ConvNorm(nn.Module):
@@ -100,7 +107,9 @@ class ConvNorm(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Every channel times a share that follows from the means of all (arXiv 1709.01507), by way of a quarter as many."""
+    """Every channel times a share that follows from the means of all (arXiv 1709.01507), by way of
+    a quarter as many.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,7 +122,9 @@ class SqueezeExcite(nn.Module):
 
 
 class DepthwiseSeparable(nn.Module):
-    """A convolution per channel, then one per pixel; ``squeezed``: squeeze and excitation in between."""
+    """A convolution per channel, then one per pixel; ``squeezed``: squeeze and excitation in
+    between.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, squeezed: bool) -> None:
         super().__init__()
@@ -126,6 +137,8 @@ class DepthwiseSeparable(nn.Module):
 
 
 def scaled(channels: int, width: float) -> int:
-    """Channels at a width: the nearest multiple of 8, at least 8, and never less than nine tenths of what was asked for."""
+    """Channels at a width: the nearest multiple of 8, at least 8, and never less than nine tenths
+    of what was asked for.
+    """
     rounded = max(8, int(channels * width + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels * width else rounded + 8

@@ -1,7 +1,9 @@
-"""EMC-Click's correction network (CVPR 2023): clicks and a mask to a better mask, without running the backbone again.
+"""EMC-Click's correction network (CVPR 2023): clicks and a mask to a better mask, without running
+the backbone again.
 
-Two things make so small a network strong. From the similarity of every pixel to the clicked ones it picks K pixels most like
-the object and K most like the background, the *templates*; then every pixel attends to these, and is correlated with them.
+Two things make so small a network strong. From the similarity of every pixel to the clicked ones it
+picks K pixels most like the object and K most like the background, the *templates*; then every
+pixel attends to these, and is correlated with them.
 
 Parameter names follow the original grammar, so that published checkpoints map by prefix alone.
 """
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from isegm.core.boxes import resize
 from isegm.core.clicks import NEGATIVE, POSITIVE, Clicks
 from isegm.core.errors import IsegmError
-from isegm.nn.encoders.maps import FAR, squared_distances
+from isegm.nn.clicks.nearest import FAR, squared_distances
 from isegm.nn.heads.refiner import ConvNormReLU
 
 STRIDE = 4  # of the grid it works on
@@ -25,11 +27,13 @@ HEADS = 4
 
 
 class CorrectionNet(nn.Module):
-    """Image, clicks, mask and features of a base network to logits on a grid four times coarser than the image.
+    """Image, clicks, mask and features of a base network to logits on a grid four times coarser
+    than the image.
 
     Args:
         in_channels: of the base's features.
-        width: channels inside, and the number K of templates of each kind. Published: 64 (HRNet-18s, SegFormer-B0), 96.
+        width: channels inside, and the number K of templates of each kind. Published: 64
+            (HRNet-18s, SegFormer-B0), 96.
 
     Raises:
         IsegmError: a width that the heads of the attention cannot share out.
@@ -61,7 +65,8 @@ class CorrectionNet(nn.Module):
         return STRIDE * math.ceil(math.sqrt(self.width))
 
     def context(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """All that is ever used of the base's features, ``B width H/4 W/4``: what to keep between clicks.
+        """All that is ever used of the base's features, ``B width H/4 W/4``: what to keep between
+        clicks.
 
         Args:
             features: ``B C h w``.
@@ -97,7 +102,9 @@ class CorrectionNet(nn.Module):
         return pixels + found.transpose(1, 2).unflatten(2, pixels.shape[-2:])
 
     def correlated(self, pixels: Tensor, exemplars: Tensor) -> Tensor:
-        """The similarity of every pixel to every template, best template first, made into features: ``B d h w``."""
+        """The similarity of every pixel to every template, best template first, made into features:
+        ``B d h w``.
+        """
         query = self.feature_convq(exemplars[..., None])[..., 0]  # B d 2K
         key = self.feature_convk(pixels).flatten(2)  # B d hw
         found = (query.transpose(1, 2) @ key).unflatten(2, pixels.shape[-2:])  # B 2K h w
@@ -125,8 +132,8 @@ class DoubleSeparableConv(nn.Module):
 def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int) -> Tensor:
     """Where the pixels most like the object and most like the background are.
 
-    A pixel is like the object if it resembles one that was clicked as object, resembles none that was clicked as background,
-    and is near a click on the object.
+    A pixel is like the object if it resembles one that was clicked as object, resembles none that
+    was clicked as background, and is near a click on the object.
 
     Args:
         pixels: ``B d h w`` features.
@@ -135,8 +142,8 @@ def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int)
         count: K, the number of each kind, at most h * w.
 
     Returns:
-        ``B 2 K`` int64, places on the grid in row order; object first, and of each kind the best first. The order matters: the
-        network reads it as channels.
+        ``B 2 K`` int64, places on the grid in row order; object first, and of each kind the best
+        first. The order matters: the network reads it as channels.
     """
     with torch.autocast(pixels.device.type, enabled=False):  # the order must not hang on rounding more than it has to
         clicks, unit = clicks.padded(1), F.normalize(pixels.float().flatten(2), dim=1)  # B d hw
@@ -150,7 +157,9 @@ def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int)
 
 
 def clicked_cells(clicks: Clicks, grid: tuple[int, int]) -> Tensor:
-    """``B N`` int64: the place of each click on the grid, in row order, halves rounded to even as published."""
+    """``B N`` int64: the place of each click on the grid, in row order, halves rounded to even as
+    published.
+    """
     last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
     row, column = (clicks.yx / STRIDE).round().clamp(min=0).minimum(last).long().unbind(-1)
     return row * grid[1] + column
@@ -159,7 +168,8 @@ def clicked_cells(clicks: Clicks, grid: tuple[int, int]) -> Tensor:
 def relative_distances(clicks: Clicks, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """``B 2 hw``: distance to the nearest click of each sign, over the diagonal of the image.
 
-    Published as it is here: without a click of a sign the distance is not infinite but 1 pixel everywhere, so that nothing is
+    Published as it is here: without a click of a sign the distance is not infinite but 1 pixel
+        everywhere, so that nothing is
     near or far; and so it is more than 1000 pixels away from every click.
     """
     squared = squared_distances(clicks, size)

@@ -1,4 +1,6 @@
-"""DeepLabV3+ (arXiv 1802.02611) as f-BRS and RITM use it: atrous pyramid pooling, a skip connection, a light decoder."""
+"""DeepLabV3+ (arXiv 1802.02611) as f-BRS and RITM use it: atrous pyramid pooling, a skip
+connection, a light decoder.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +9,29 @@ from torch import Tensor, nn
 
 from isegm.core.boxes import resize
 from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, spec
 
 SKIP = 32
 RATES = (12, 24, 36)
 
 
 class DeepLabHead(nn.Module):
-    """Pyramid pooling of the coarse features, merged with the projected fine ones, decoded and classified.
+    """Pyramid pooling of the coarse features, merged with the projected fine ones, decoded and
+    classified.
 
     Args:
         in_channels: channels of the last stage: 512 for ResNet-34, 2048 for ResNet-50 and deeper.
         skip_channels: channels of the first stage: 64 and 256.
-        width: channels of the pyramid, the decoder and (half) the classifier. Published: 128 ("dh128"), 256 ("dh256").
+        width: channels of the pyramid, the decoder and (half) the classifier. Published: 128
+            ("dh128"), 256 ("dh256").
         dropout: after the pyramid. Published: 0.2 with width 128, 0.5 with width 256.
 
     Attributes:
         slow_parts: none of its parts trains at the backbone's rate.
-        insertion_points: where f-BRS can modify features: A before the pyramid, B before the decoder, C before the classifier.
-        feedback_point, feedback_channels: where FCFI integrates feedback, behind the pyramid, and the channels there.
+        insertion_points: where f-BRS can modify features: A before the pyramid, B before the
+            decoder, C before the classifier.
+        feedback_point, feedback_channels: where FCFI integrates feedback, behind the pyramid, and
+            the channels there.
     """
 
     slow_parts = ()
@@ -50,12 +57,15 @@ class DeepLabHead(nn.Module):
             logits ``B 1 h w``, no first guess, and the decoder's features ``B width h w``.
 
         Raises:
-            IsegmError: a single sample in training mode; batch norm over one pooled vector has no variance.
+            IsegmError: a single sample in training mode; batch norm over one pooled vector has no
+                variance.
         """
         return self.after(self.before(features, "A"), "A")
 
     def before(self, features: tuple[Tensor, ...], point: str) -> tuple[Tensor, ...]:
-        """All that comes before an insertion point: first the tensor that is modified there, then what else is needed."""
+        """All that comes before an insertion point: first the tensor that is modified there, then
+        what else is needed.
+        """
         first, *_, last = features
         parts = (last, self.skip(first))
         if point == "A":
@@ -80,7 +90,9 @@ class DeepLabHead(nn.Module):
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling (arXiv 1706.05587): the same features at four dilations, and their global average."""
+    """Atrous spatial pyramid pooling (arXiv 1706.05587): the same features at four dilations, and
+    their global average.
+    """
 
     def __init__(self, in_channels: int, width: int, dropout: float):
         super().__init__()
@@ -98,12 +110,15 @@ class ASPP(nn.Module):
 
 
 class SepConv(nn.Module):
-    """A depthwise 3x3 and a pointwise convolution with nothing between them, then norm and activation."""
+    """A depthwise 3x3 and a pointwise convolution with nothing between them, then norm and
+    activation.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False), *_conv_bn_relu(inputs, outputs)
+            nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
+            *_conv_bn_relu(inputs, outputs),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,3 +145,12 @@ def _conv_bn_relu(inputs: int, outputs: int, dilation: int | None = None) -> nn.
     else:
         conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def deeplab_head(layers: int, width: int, dropout: float | None = None, resnet_width: int = 64) -> Spec:
+    """The spec of the head on a ResNet; without ``dropout`` the published one of this width."""
+    skip = resnet_width * (4 if layers >= 50 else 1)
+    if dropout is None:
+        dropout = 0.5 if width >= 256 else 0.2
+    sizes = {"in_channels": 8 * skip, "skip_channels": skip, "width": width}
+    return spec(DeepLabHead, **sizes, dropout=dropout)

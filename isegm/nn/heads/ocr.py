@@ -1,27 +1,36 @@
-"""The object-contextual head (OCR, arXiv 1909.11065) with a single class, as f-BRS, RITM and FocalClick use it."""
+"""The object-contextual head (OCR, arXiv 1909.11065) with a single class, as f-BRS, RITM and
+FocalClick use it.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, spec
 
 
 class OCRHead(nn.Module):
-    """A first guess (``aux``) pools the features of the object; the pooled vector then helps to classify every pixel.
+    """A first guess (``aux``) pools the features of the object; the pooled vector then helps to
+    classify every pixel.
 
     Args:
         in_channels: channels of the features, 15 * width for HRNet.
-        width: channels of keys and values; published: 48 (HRNet-18s), 64 (HRNet-18), 128 (HRNet-32 and 48).
-        slow_classifiers: the two classifiers train at the backbone's rate (RITM: ``is_hrnet_model.py``) instead of the full
-            one (f-BRS).
+        width: channels of keys and values; published: 48 (HRNet-18s), 64 (HRNet-18), 128 (HRNet-32
+            and 48).
+        slow_classifiers: the two classifiers train at the backbone's rate (RITM:
+            ``is_hrnet_model.py``) instead of the full one (f-BRS).
 
     Attributes:
         in_channels, out_channels: of the features taken and of the context features given.
         slow_parts: the parts that train at the backbone's rate.
-        insertion_points: where f-BRS can modify features: A and B before the first guess, C before the last classifier.
-        feedback_point, feedback_channels: where FCFI integrates feedback, before everything, and the channels there.
+        insertion_points: where f-BRS can modify features: A and B before the first guess, C before
+            the last classifier.
+        feedback_point, feedback_channels: where FCFI integrates feedback, before everything, and
+            the channels there.
     """
 
     insertion_points = ("A", "B", "C")
@@ -39,7 +48,9 @@ class OCRHead(nn.Module):
             nn.Conv2d(in_channels, 1, 1),
         )
         self.reduce = nn.Sequential(
-            nn.Conv2d(in_channels, 2 * width, 3, padding=1), nn.BatchNorm2d(2 * width), nn.ReLU(inplace=True)
+            nn.Conv2d(in_channels, 2 * width, 3, padding=1),
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(inplace=True),
         )
         self.attention = ObjectAttention(2 * width, width)
         self.merge = nn.Sequential(nn.Conv2d(4 * width, 2 * width, 1, bias=False), _bn_relu(2 * width), nn.Dropout2d(0.05))
@@ -52,15 +63,19 @@ class OCRHead(nn.Module):
             features: ``B C h w``.
 
         Returns:
-            logits ``B 1 h w``, the first guess ``B 1 h w`` (logits), and context features ``B 2*width h w``.
+            logits ``B 1 h w``, the first guess ``B 1 h w`` (logits), and context features ``B
+            2*width h w``.
 
         Raises:
-            IsegmError: a single sample in training mode; batch norm over one pooled vector has no variance.
+            IsegmError: a single sample in training mode; batch norm over one pooled vector has no
+                variance.
         """
         return self.after(self.before(features, "A"), "A")
 
     def before(self, features: Tensor, point: str) -> tuple[Tensor, ...]:
-        """All that comes before an insertion point: first the tensor that is modified there, then what else is needed."""
+        """All that comes before an insertion point: first the tensor that is modified there, then
+        what else is needed.
+        """
         return self._context(features) if point == "C" else (features,)
 
     def after(self, parts: tuple[Tensor, ...], point: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,9 +98,10 @@ class OCRHead(nn.Module):
 class ObjectAttention(nn.Module):
     """Attention of every pixel over the object regions, of which there is one.
 
-    The softmax over a single region is 1 whatever the query and the key, so every pixel receives the same value and
-    ``f_pixel`` and ``f_object`` cannot influence anything. They exist because published checkpoints hold them.
-    differs from the original: they are not computed and not trained (their gradient was zero).
+    The softmax over a single region is 1 whatever the query and the key, so every pixel receives
+    the same value and ``f_pixel`` and ``f_object`` cannot influence anything. They exist because
+    published checkpoints hold them. differs from the original: they are not computed and not
+    trained (their gradient was zero).
     """
 
     def __init__(self, channels: int, width: int):
@@ -109,3 +125,10 @@ def _projection(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
 
 def _bn_relu(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+
+def ocr_head(width: int, ocr_width: int, **options: Any) -> Spec:
+    """The spec of the head on an HRNet of a width; ``options`` are further arguments of
+    ``OCRHead``.
+    """
+    return spec(OCRHead, in_channels=15 * width, width=ocr_width, **options)

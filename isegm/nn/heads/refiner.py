@@ -1,4 +1,6 @@
-"""FocalClick's local refiner (arXiv 2204.02574, section 3.2): a closer look at a crop, where the boundary needs one."""
+"""FocalClick's local refiner (arXiv 2204.02574, section 3.2): a closer look at a crop, where the
+boundary needs one.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,18 @@ from isegm.core.boxes import resize
 
 
 class LocalRefiner(nn.Module):
-    """Image, clicks and coarse answer of a crop, joined by the coarse network's features, to a better answer for that crop.
+    """Image, clicks and coarse answer of a crop, joined by the coarse network's features, to a
+    better answer for that crop.
 
-    It also predicts where the boundary is uncertain, and its answer replaces the coarse one only there.
+    It also predicts where the boundary is uncertain, and its answer replaces the coarse one only
+    there.
 
     Args:
         in_channels: of the features.
         width: channels inside.
-        gate: also hold a layer that is never called; published SegFormer checkpoints have it.
     """
 
-    def __init__(self, in_channels: int, width: int = 32, gate: bool = False):
+    def __init__(self, in_channels: int, width: int = 32):
         super().__init__()
         self.in_channels = in_channels
         self.image_conv1 = ConvNormReLU(6, width, 3, stride=2)
@@ -30,8 +33,6 @@ class LocalRefiner(nn.Module):
         self.refine_fusion3 = SeparableConv(width)
         self.refine_pred = nn.Conv2d(width, 1, 3, padding=1)
         self.refine_trimap = nn.Conv2d(width, 1, 3, padding=1)
-        if gate:
-            self.feature_gate = nn.Sequential(nn.Conv2d(width, 1, 1)).requires_grad_(False)
 
     def forward(self, image: Tensor, clicks: Tensor, coarse: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Refine.
@@ -50,7 +51,10 @@ class LocalRefiner(nn.Module):
         x = self.image_conv3(self.image_conv2(x))
         x = x + resize(self.refine_fusion(features), x.shape[-2:])
         x = self.refine_fusion3(self.refine_fusion2(x))
-        detail, band = resize(self.refine_pred(x).float(), size), resize(self.refine_trimap(x).float(), size)
+        detail, band = (
+            resize(self.refine_pred(x).float(), size),
+            resize(self.refine_trimap(x).float(), size),
+        )
         share = band.sigmoid()
         return detail * share + coarse * (1 - share), band
 

@@ -1,4 +1,6 @@
-"""SegFormer's head (arXiv 2105.15203, section 3.2): every stage through one linear layer, then all at the finest grid."""
+"""SegFormer's head (arXiv 2105.15203, section 3.2): every stage through one linear layer, then all
+at the finest grid.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,10 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
+
+from isegm.core.errors import unknown
+from isegm.core.registry import Spec, spec
+from isegm.nn.backbones.mix_transformer import VARIANTS
 
 
 class SegFormerHead(nn.Module):
@@ -60,3 +66,15 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.proj(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def segformer_head(variant: str, width: int | None = None) -> Spec:
+    """The spec of the head on a Mix Transformer.
+
+    Args:
+        width: by default the published one: 256 on B0, 512 on larger ones.
+    """
+    if variant not in VARIANTS:
+        raise unknown("Mix Transformer", variant, VARIANTS)
+    width = width or (256 if variant == "b0" else 512)
+    return spec(SegFormerHead, in_channels=VARIANTS[variant][0], width=width)

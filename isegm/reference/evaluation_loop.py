@@ -1,7 +1,8 @@
-"""The yardstick: the evaluation loop as the reference code bases run it. Slow and obviously right.
+"""The evaluation loop as the reference code bases run it: slow and obviously right.
 
-One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous float32 tensors; click maps
-and distance transforms over whole images. Exactness and speed of ``LockStep`` are measured against this.
+One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous
+float32 tensors; click maps and distance transforms over whole images. Exactness and speed of
+``LockStep`` are measured against this.
 """
 
 from __future__ import annotations
@@ -24,9 +25,17 @@ from isegm.inference.protocol import Protocol
 
 
 def play_sequentially(
-    predictor: Predictor, dataset: EvalDataset, protocol: Protocol, indices: Sequence[int], clock: Clock
+    predictor: Predictor,
+    dataset: EvalDataset,
+    protocol: Protocol,
+    indices: Sequence[int],
+    clock: Clock,
 ) -> Iterator[tuple[int, ObjectRecord | Skipped]]:
-    """Yield (index, outcome) for each of ``indices``, in order. The predictor's model should be a ``reference()`` copy."""
+    """Yield (index, outcome) for each of ``indices``, in order.
+
+    Args:
+        predictor: of a ``slow_twin``, to compute click maps the slow way, too.
+    """
     for index in indices:
         started = time.perf_counter()
         try:
@@ -59,7 +68,9 @@ def play_sequentially(
 
 
 def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click]) -> Click:
-    """``user.next_click`` word for word: two distance transforms of the whole image, padded by one pixel."""
+    """``user.next_click`` word for word: two distance transforms of the whole image, padded by one
+    pixel.
+    """
     depths = []
     for error in ((gt == 1) & ~mask, (gt == 0) & mask):
         padded = np.pad(error.astype(np.uint8), 1)

@@ -1,17 +1,16 @@
 """The plain step that speed is measured against learns the same as the trainer's."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 
 from isegm.methods import ritm
+from isegm.reference.training_step import sequential_clicks, sequential_step
+from isegm.reference.twin import slow_twin
 from isegm.training.config import TrainConfig
 from isegm.training.learner import Learner
 from isegm.training.optim import adam
 from isegm.training.rollout import ClickPolicy, next_clicks
-from isegm.training.sequential import sequential_clicks, sequential_step
 from isegm.utils.processes import Process
 
 
@@ -34,7 +33,7 @@ def batch():
 def test_a_step_is_the_same(batch, rounds):
     torch.manual_seed(0)
     model = ritm.tiny()
-    plain = copy.deepcopy(model).reference()
+    plain = slow_twin(model)
     optimizer = adam(plain, 5e-4)
     learner = Learner(model, TrainConfig(batch_size=4), ClickPolicy(), Process())
     for step in range(2):
@@ -52,6 +51,8 @@ def test_clicks_are_the_same(batch):
     seeds = batch["seed"].tolist()
     rngs = [np.random.default_rng([seed, 3]) for seed in seeds]
     for expected, found in zip(
-        sequential_clicks(prob, batch["target"], seeds, 3), next_clicks(prob, batch["target"], rngs), strict=True
+        sequential_clicks(prob, batch["target"], seeds, 3),
+        next_clicks(prob, batch["target"], rngs),
+        strict=True,
     ):
         assert torch.equal(expected, found)

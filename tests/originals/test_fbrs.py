@@ -10,9 +10,10 @@ from golden import golden_tensor
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
-from isegm.methods.checkpoints import load_model, save_published
-from isegm.methods.fbrs import fbrs_deeplab, fbrs_hrnet, publish
+from isegm.methods.fbrs import fbrs_deeplab, fbrs_hrnet
 from isegm.methods.ritm import ritm_hrnet
+from isegm.originals.fbrs import publish
+from isegm.originals.loading import load_model, save_published
 
 # The published networks, as narrow as their layout allows.
 PUBLISHED = {
@@ -60,5 +61,5 @@ class TestPublished:
         assert publish(fbrs_hrnet(8, "tiny", 16)) is None
         assert publish(ritm_hrnet(4, "full", 8)) is None
         changed = fbrs_hrnet(4, "full", 8)
-        changed["args"]["click_radius"] = 100
+        changed["args"]["clicks"]["args"]["radius"] = 100
         assert publish(changed) is None

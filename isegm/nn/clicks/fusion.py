@@ -1,8 +1,9 @@
 """How click maps enter a backbone made for RGB images.
 
-Every fusion is called with the normalised image and the coordinate features and returns what the backbone is given: an image
-of three channels, and 64 channels at half resolution to add after its first convolution (or None, or what its own input for
-coordinate features takes; ``SideConvs``: as many channels as a mobile network adds).
+Every fusion is called with the normalised image and the coordinate features and returns what the
+backbone is given: an image of three channels, and 64 channels at half resolution to add after its
+first convolution (or None, or what its own input for coordinate features takes; ``SideConvs``: as
+many channels as a mobile network adds).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ STEM_CHANNELS = 64
 
 
 class Scale(nn.Module):
-    """Multiply by the magnitude of one learned number, so that clicks enter softly at the start of training."""
+    """Multiply by the magnitude of one learned number, so that clicks enter softly at the start of
+    training.
+    """
 
     def __init__(self, init: float = 0.05):
         super().__init__()
@@ -25,14 +28,16 @@ class Scale(nn.Module):
 
 
 class Conv1S(nn.Sequential):
-    """Two convolutions on the coordinate features alone, added after the first convolution of the backbone.
+    """Two convolutions on the coordinate features alone, added after the first convolution of the
+    backbone.
 
     The fusion of every published RITM model ("maps_transform"; arXiv 2102.06583, section 3.1).
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
         leaky: LeakyReLU(0.2), as all published models, instead of ReLU.
-        scale: initial strength. Published: 0.05, not to upset pretrained weights; without these a larger one learns sooner.
+        scale: initial strength. Published: 0.05, not to upset pretrained weights; without these a
+            larger one learns sooner.
     """
 
     lr_multiplier = 1.0
@@ -52,7 +57,8 @@ class Conv1S(nn.Sequential):
 
 
 class SideConvs(nn.Sequential):
-    """Two 3x3 convolutions on the coordinate features alone, for the mobile networks of ClickSEG's light baselines.
+    """Two 3x3 convolutions on the coordinate features alone, for the mobile networks of ClickSEG's
+    light baselines.
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
@@ -72,14 +78,14 @@ class SideConvs(nn.Sequential):
         self.in_channels, self.out_channels = in_channels, out_channels
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
-        """``B 3 H W`` and ``B K H W`` to the untouched image and ``B out_channels ceil(H/2) ceil(W/2)``."""
+        """``B 3 H W`` and ``B K H W`` to the untouched image and ``B out_channels ceil(H/2)
+        ceil(W/2)``.
+        """
         return image, super().forward(coords)
 
 
-class Separate(nn.Sequential):
+class Separate(nn.Module):
     """The backbone has an input of its own for the coordinate features, which reach it as they are.
-
-    FocalClick's published SegFormers also hold two convolutions that are never called; these are here for their checkpoints.
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
@@ -88,14 +94,8 @@ class Separate(nn.Sequential):
     lr_multiplier = 1.0
 
     def __init__(self, in_channels: int = 3):
-        super().__init__(
-            nn.Conv2d(in_channels, 16, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
-            Scale(),
-        )
+        super().__init__()
         self.in_channels = in_channels
-        self.requires_grad_(False)
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, Tensor]:
         """``B 3 H W`` and ``B K H W``, both untouched."""
@@ -103,7 +103,9 @@ class Separate(nn.Sequential):
 
 
 class ConvExtend(nn.Module):
-    """One strided convolution of the coordinate features: the first convolution of the backbone, extended by K channels."""
+    """One strided convolution of the coordinate features: the first convolution of the backbone,
+    extended by K channels.
+    """
 
     lr_multiplier = 0.1
 
@@ -120,12 +122,13 @@ class ConvExtend(nn.Module):
 class RGBConv(nn.Sequential):
     """Image and coordinate features mixed into three channels that replace the image.
 
-    f-BRS and RITM order the activation and the normalisation differently under the same parameter prefix; f-BRS is the one
-    with published checkpoints (arXiv 2001.10331, section 4).
+    f-BRS and RITM order the activation and the normalisation differently under the same parameter
+    prefix; f-BRS is the one with published checkpoints (arXiv 2001.10331, section 4).
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
-        norm_first: RITM's order (convolution, norm, activation) instead of f-BRS' (convolution, activation, norm).
+        norm_first: RITM's order (convolution, norm, activation) instead of f-BRS' (convolution,
+            activation, norm).
         leaky: LeakyReLU(0.2) instead of ReLU.
     """
 
