@@ -9,16 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-import cv2
-import numpy as np
 import torch
 
-from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.engine import Clock, Skipped, is_finished
+from isegm.evaluation.engine import Clock, Skipped, first_look, is_finished
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.results import ObjectRecord
+from isegm.evaluation.users.base import Look, user_of
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol
 
@@ -26,7 +24,9 @@ from isegm.inference.protocol import Protocol
 def play_sequentially(
     predictor: Predictor, dataset: EvalDataset, protocol: Protocol, indices: Sequence[int], clock: Clock
 ) -> Iterator[tuple[int, ObjectRecord | Skipped]]:
-    """Yield (index, outcome) for each of ``indices``, in order. The predictor's model should be a ``reference()`` copy."""
+    """Yield (index, outcome) for each of ``indices``, in order. The predictor's model should be a ``reference()`` copy;
+    the simulated user is one."""
+    user = user_of(protocol).reference()
     for index in indices:
         started = time.perf_counter()
         try:
@@ -40,35 +40,20 @@ def play_sequentially(
             continue
         image = torch.from_numpy(sample.image).permute(2, 0, 1)[None].float().div(255).contiguous()
         session = predictor.start(image, sample.init_mask)
-        mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
+        look = first_look(sample, protocol)
         ious: list[float] = []
         seconds: list[float] = []
         while not ious or not is_finished(ious, protocol):
             started = time.perf_counter()
-            click = whole_image_click(mask, sample.gt, session.clicks)
+            click = user.click(look)
             clock.add("simulation", started)
             started = time.perf_counter()
             session = predictor.click(session, click)
             mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
+            look = Look(sample, mask, session)
             seconds.append(clock.add("model", started))
             started = time.perf_counter()
             ious.append(mask_iou(mask, sample.gt))
             clock.add("simulation", started)
         clicks = tuple((c.y, c.x, int(c.positive)) for c in session.clicks)
         yield index, ObjectRecord(sample.id, clicks, tuple(ious), tuple(seconds))
-
-
-def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click]) -> Click:
-    """``user.next_click`` word for word: two distance transforms of the whole image, padded by one pixel."""
-    depths = []
-    for error in ((gt == 1) & ~mask, (gt == 0) & mask):
-        padded = np.pad(error.astype(np.uint8), 1)
-        depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        squared = np.rint(depth * depth)  # whole numbers: see depth.squared_distance_inside
-        for click in clicked:
-            squared[int(click.y), int(click.x)] = 0
-        depths.append(squared)
-    positive = bool(depths[0].max() > depths[1].max())
-    depth = depths[0] if positive else depths[1]
-    y, x = (int(v) for v in np.argwhere(depth == depth.max())[0])
-    return Click(y, x, positive)

@@ -5,17 +5,28 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
+from isegm.core.errors import IsegmError
+from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.sis import CONNECTIVITIES
+
+OWN_SIZES = "cvpr"  # what published scripts call the sizes of a protocol that has no others of this name
 
 
 def add_protocol_flags(parser: argparse.ArgumentParser) -> None:
     """The protocol, what the network is shown, and what of its answer is kept."""
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
-    parser.add_argument("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
-    parser.add_argument("--infer-size", type=int, help="side of the square (EMC-Click: shorter side) every view is shown at")
+    parser.add_argument("--eval-mode", help="cvpr or another name of sizes in the protocol, fixedN or fixedH,W")
+    parser.add_argument(
+        "--infer-size",
+        type=int,
+        help="side of the square (of whole images: shorter side) of every view",
+    )
     parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
-    parser.add_argument("--focus-crop-r", type=float, help="FocalClick: how much larger than a change the focus crop is")
+    parser.add_argument(
+        "--focus-crop-r",
+        type=float,
+        help="how much larger than a change the crop of a second look is",
+    )
     parser.add_argument(
         "--sis",
         type=int,
@@ -39,3 +50,61 @@ def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protoc
     protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
     protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(**changes)
     return protocol if args.sis is None else protocol.changed(sis=args.sis or None)
+
+
+def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:
+    """The protocol under an ``--eval-mode``; None leaves it as it is.
+
+    Args:
+        mode: a name of the protocol's ``sizes``; ``cvpr``, which otherwise leaves it as it is; or
+            ``fixedN`` or ``fixedH,W``, which shows every view at that size.
+
+    Raises:
+        IsegmError: any other mode, or a view rule without a size.
+    """
+    if mode in protocol.sizes:
+        return protocol.with_sizes(mode)
+    if mode in (None, OWN_SIZES):
+        return protocol
+    sizes = mode.removeprefix("fixed").split(",")
+    numbers = all(s.isdigit() and int(s) > 0 for s in sizes)
+    if not mode.startswith("fixed") or len(sizes) > 2 or not numbers:
+        known = ", ".join(dict.fromkeys((OWN_SIZES, *protocol.sizes)))
+        raise IsegmError(
+            f"--eval-mode {mode!r} under protocol {protocol.name}: expected {known}, fixedN (e.g. fixed448) or fixedH,W"
+        )
+    rows, columns = (int(s) for s in (sizes if len(sizes) == 2 else sizes * 2))
+    return protocol.with_entries("view", **protocol.rule.at_size(rows, columns))
+
+
+def with_crops(
+    protocol: Protocol,
+    infer_size: int | None = None,
+    target_crop: float | None = None,
+    focus_crop: float | None = None,
+) -> Protocol:
+    """The protocol under the flags for sizes of crops; None leaves a setting as it is.
+
+    Args:
+        infer_size: what the network sees has this many pixels; the view rule says on which side.
+        target_crop: how much larger than the object's bounding box the crop is.
+        focus_crop: how much larger than the box of the newest change the second look is.
+
+    Raises:
+        IsegmError: the view rule has no such setting, there is no second look to change, or a number is
+            too small.
+    """
+    if infer_size is not None and infer_size < 32:
+        raise IsegmError(f"--infer-size {infer_size}: expected at least 32 pixels")
+    for flag, ratio in (("--target-crop-r", target_crop), ("--focus-crop-r", focus_crop)):
+        if ratio is not None and ratio < 1:
+            raise IsegmError(f"{flag} {ratio}: a crop must not be smaller than what it shows; expected at least 1, e.g. 1.4")
+    if infer_size is not None:
+        protocol = protocol.with_entries("view", **protocol.rule.resized(infer_size))
+    if target_crop is not None:
+        protocol = protocol.with_entries("view", **protocol.rule.widened(target_crop))
+    if focus_crop is not None:
+        if not protocol.refine:
+            raise IsegmError(f"protocol {protocol.name} has no refine section, so --focus-crop-r cannot be set")
+        protocol = protocol.with_entries("refine", expansion=focus_crop)
+    return protocol

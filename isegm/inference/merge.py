@@ -1,4 +1,4 @@
-"""Progressive merge: correcting a mask that was given, one region per click (FocalClick, arXiv 2204.02574, section 3.3).
+"""Progressive merge: correcting a given mask, one region per click (arXiv 2204.02574, section 3.3).
 
 Someone who starts from a mask wants it changed where they click, and nowhere else.
 """

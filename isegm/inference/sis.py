@@ -1,4 +1,6 @@
-"""The structural integrity strategy: a mask keeps only the regions that a positive click lies in (FCA-Net, CVPR 2020).
+"""The structural integrity strategy: a mask keeps only the regions that a positive click lies in.
+
+Source: Lin et al., CVPR 2020, the paper on attention to the first click.
 
 Post-processing for any method. The user sees, judges and corrects the mask that is left, while the network, the zoom-in and
 progressive merge go on from the answer as it was, so that with the same clicks they see the same with and without it.

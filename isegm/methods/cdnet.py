@@ -19,7 +19,7 @@ from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round
-from isegm.methods.base import Adjustable, ClickModel
+from isegm.methods.base import Adjustable, ClickModel, Mode
 from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.diffusion import FeatureDiffusion, PixelDiffusion
@@ -163,6 +163,9 @@ def cdnet(
         pixel_diffusion=spec(PixelDiffusion) if pixel_diffusion else None,
         **options,
     )
+
+
+MODES = (Mode("CDNet", needs=CDNet),)  # as published scripts call one pass of it
 
 
 def tiny() -> CDNet:

@@ -21,7 +21,7 @@ from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, resolve, spec
 from isegm.core.rounds import Prediction, Round
-from isegm.methods.base import ClickModel
+from isegm.methods.base import ClickModel, Mode
 from isegm.methods.ritm import MEAN, STD
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import SMALLEST, MixTransformer
@@ -212,6 +212,9 @@ def emc_segformer(variant: str = "b0", refiner_width: int | None = None, width: 
         ),
         **options,
     )
+
+
+MODES = (Mode("EMC-Click", needs=EMCClick),)  # as published scripts call one pass of it
 
 
 def tiny() -> EMCClick:

@@ -9,7 +9,8 @@ from probe import ProbeNet, probe_gt, probe_image
 
 from isegm.core.samples import Sample
 from isegm.evaluation.engine import Clock, Engine, EngineSettings
-from isegm.inference.protocol import fixed_size, load_protocol
+from isegm.inference.flags import fixed_size
+from isegm.inference.protocol import load_protocol
 
 # (ignore ring, previous mask, zoom): sign(row,col)IoU
 SEQUENCES = {
@@ -56,7 +57,7 @@ class OneSample:
 @pytest.mark.parametrize(("ignore", "prev", "zoom"), SEQUENCES)
 def test_clicks_and_ious_are_those_of_the_reference(ignore: str, prev: str, zoom: str) -> None:
     protocol = replace(load_protocol("ritm"), max_clicks=10, stop_iou=0.95)
-    protocol = replace(protocol, zoom=None) if zoom == "none" else fixed_size(protocol, zoom)
+    protocol = protocol.changed(view={"rule": "whole_image"}) if zoom == "none" else fixed_size(protocol, zoom)
     predictor = protocol.predictor(ProbeNet(prev == "y"))
     dataset = OneSample(Sample(probe_image(), probe_gt(ignore == "y"), "probe"))
     [(_, record)] = Engine(predictor, dataset, protocol, Clock(), EngineSettings(threads=1)).run([0])

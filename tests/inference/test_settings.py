@@ -34,11 +34,10 @@ def small(name: str) -> Answering:
     """A method under its protocol, with views that are quick to answer."""
     model = tiny(name)
     protocol = load_protocol(model.protocol)
-    if protocol.zoom is not None:
-        size = protocol.zoom.get("size", 400)
-        zoom = {**protocol.zoom, "size": 64 if isinstance(size, int) else [64, 64], "min_crop": 30}
-        return Answering(model, protocol.changed(zoom=zoom))
-    return Answering(model, protocol.changed(whole={**protocol.whole, "size": 64}))
+    smaller = {"size": 64 if isinstance(protocol.view["size"], int) else [64, 64]}
+    if protocol.view["rule"] == "zoom_in":
+        smaller["min_crop"] = 30
+    return Answering(model, protocol.changed(view={**protocol.view, **smaller}))
 
 
 def prob(answering: Answering, **changes: Any) -> torch.Tensor:
@@ -95,7 +94,8 @@ def test_controls_come_from_what_model_and_protocol_declare(name: str) -> None:
     declared = {found.name for found in answering.model.adjustable}
     assert declared <= set(answering.controls)
     assert ("mode" in answering.controls) == bool(answering.model.insertion_points)
-    assert ("zoom_in" in answering.controls) == (answering.protocol.zoom is not None)
+    assert {control.name for control in answering.protocol.rule.controls()} <= set(answering.controls)
+    assert ("zoom_in" in answering.controls) == (answering.protocol.view["rule"] == "zoom_in")
     assert ("focus" in answering.controls) == ("expansion" in answering.protocol.refine)
     for control in answering.controls.values():
         assert control.checked(control.default) == control.default

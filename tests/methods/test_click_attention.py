@@ -16,7 +16,8 @@ from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Round
-from isegm.inference.protocol import load_protocol, with_crops
+from isegm.inference.flags import with_crops
+from isegm.inference.protocol import load_protocol
 from isegm.methods.checkpoints import load_model, save_model, save_published
 from isegm.methods.click_attention import (
     AffinityBlock,

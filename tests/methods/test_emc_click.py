@@ -16,9 +16,11 @@ from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build
 from isegm.core.rounds import Round
+from isegm.inference.flags import with_crops
 from isegm.inference.predictor import Predictor
-from isegm.inference.protocol import load_protocol, with_crops
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.protocol import load_protocol
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.checkpoints import load_model, save_published
 from isegm.methods.emc_click import EMCClick, EMCState, emc_hrnet, emc_segformer, publish, published, tiny
 from isegm.nn.heads import correction
