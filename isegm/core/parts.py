@@ -1,7 +1,8 @@
 """Parts found by listing a folder: one file is one part, and is chosen by the file's name.
 
-A part is a class whose constructor's arguments are its settings. A protocol file chooses one by name
-and may change its settings; nothing else lists the parts, so a new file is all that a new one takes.
+A part is a class whose constructor's arguments are its settings. A protocol file chooses one by
+name and may change its settings; nothing else lists the parts, so a new file is all that a new one
+takes.
 """
 
 from __future__ import annotations
@@ -50,9 +51,8 @@ class Family:
             raise unknown(self.kind, name, self.names())
         module = importlib.import_module(f"{self.package}.{name}")
         if not hasattr(module, self.constant):
-            raise IsegmError(
-                f"{module.__file__} is no {self.kind}: it has no {self.constant}; end it with {self.constant} = <its class>"
-            )
+            wanted = f"{self.constant} = <its class>"
+            raise IsegmError(f"{module.__file__} is no {self.kind}: end it with {wanted}")
         return getattr(module, self.constant)
 
     def make(self, choice: Mapping[str, Any]) -> Any:

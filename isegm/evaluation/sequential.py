@@ -1,7 +1,8 @@
 """The yardstick: the evaluation loop as the reference code bases run it. Slow and obviously right.
 
-One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous float32 tensors; click maps
-and distance transforms over whole images. Exactness and speed of the lock-step engine are measured against this.
+One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous
+float32 tensors; click maps and distance transforms over whole images. Exactness and speed of the
+lock-step engine are measured against this.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ from isegm.inference.protocol import Protocol
 
 
 def play_sequentially(
-    predictor: Predictor, dataset: EvalDataset, protocol: Protocol, indices: Sequence[int], clock: Clock
+    predictor: Predictor,
+    dataset: EvalDataset,
+    protocol: Protocol,
+    indices: Sequence[int],
+    clock: Clock,
 ) -> Iterator[tuple[int, ObjectRecord | Skipped]]:
-    """Yield (index, outcome) for each of ``indices``, in order. The predictor's model should be a ``reference()`` copy;
-    the simulated user is one."""
+    """Yield (index, outcome) for each of ``indices``, in order.
+
+    The predictor's model should be a ``reference()`` copy; the simulated user is one.
+    """
     user = user_of(protocol).reference()
     for index in indices:
         started = time.perf_counter()

@@ -9,19 +9,23 @@ from isegm.core.errors import IsegmError
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.sis import CONNECTIVITIES
 
-OWN_SIZES = "cvpr"  # what published scripts call the sizes of a protocol that has no others of this name
+OWN_SIZES = "cvpr"  # what published scripts call a protocol's own sizes
 
 
 def add_protocol_flags(parser: argparse.ArgumentParser) -> None:
     """The protocol, what the network is shown, and what of its answer is kept."""
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
-    parser.add_argument("--eval-mode", help="cvpr or another name of sizes in the protocol, fixedN or fixedH,W")
+    parser.add_argument("--eval-mode", help="cvpr, other sizes in the protocol, fixedN or fixedH,W")
     parser.add_argument(
         "--infer-size",
         type=int,
         help="side of the square (of whole images: shorter side) of every view",
     )
-    parser.add_argument("--target-crop-r", type=float, help="how much larger than the object the target crop is")
+    parser.add_argument(
+        "--target-crop-r",
+        type=float,
+        help="how much larger than the object the target crop is",
+    )
     parser.add_argument(
         "--focus-crop-r",
         type=float,
@@ -33,7 +37,7 @@ def add_protocol_flags(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=4,
         choices=(0, *CONNECTIVITIES),
-        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
+        help="keep what is 4- or 8-connected with a positive click; 0: all (default: protocol)",
     )
 
 
@@ -48,7 +52,8 @@ def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protoc
         IsegmError: an unknown protocol, or one that has nothing of what a flag changes.
     """
     protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
-    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(**changes)
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
+    protocol = protocol.changed(**changes)
     return protocol if args.sis is None else protocol.changed(sis=args.sis or None)
 
 
@@ -70,9 +75,8 @@ def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:
     numbers = all(s.isdigit() and int(s) > 0 for s in sizes)
     if not mode.startswith("fixed") or len(sizes) > 2 or not numbers:
         known = ", ".join(dict.fromkeys((OWN_SIZES, *protocol.sizes)))
-        raise IsegmError(
-            f"--eval-mode {mode!r} under protocol {protocol.name}: expected {known}, fixedN (e.g. fixed448) or fixedH,W"
-        )
+        given = f"--eval-mode {mode!r} under protocol {protocol.name}"
+        raise IsegmError(f"{given}: expected {known}, fixedN (e.g. fixed448) or fixedH,W")
     rows, columns = (int(s) for s in (sizes if len(sizes) == 2 else sizes * 2))
     return protocol.with_entries("view", **protocol.rule.at_size(rows, columns))
 
@@ -91,20 +95,22 @@ def with_crops(
         focus_crop: how much larger than the box of the newest change the second look is.
 
     Raises:
-        IsegmError: the view rule has no such setting, there is no second look to change, or a number is
-            too small.
+        IsegmError: the view rule has no such setting, there is no second look to change, or a
+            number is too small.
     """
     if infer_size is not None and infer_size < 32:
         raise IsegmError(f"--infer-size {infer_size}: expected at least 32 pixels")
     for flag, ratio in (("--target-crop-r", target_crop), ("--focus-crop-r", focus_crop)):
         if ratio is not None and ratio < 1:
-            raise IsegmError(f"{flag} {ratio}: a crop must not be smaller than what it shows; expected at least 1, e.g. 1.4")
+            why = "a crop must not be smaller than what it shows"
+            raise IsegmError(f"{flag} {ratio}: {why}; expected at least 1, e.g. 1.4")
     if infer_size is not None:
         protocol = protocol.with_entries("view", **protocol.rule.resized(infer_size))
     if target_crop is not None:
         protocol = protocol.with_entries("view", **protocol.rule.widened(target_crop))
     if focus_crop is not None:
         if not protocol.refine:
-            raise IsegmError(f"protocol {protocol.name} has no refine section, so --focus-crop-r cannot be set")
+            why = f"protocol {protocol.name} has no refine section"
+            raise IsegmError(f"{why}; --focus-crop-r is for methods with a second look")
         protocol = protocol.with_entries("refine", expansion=focus_crop)
     return protocol

@@ -24,7 +24,7 @@ def _listed() -> dict[str, Mode]:
 
 
 MODES = _listed()
-PLAIN = tuple(name for name, mode in MODES.items() if mode.around is None)  # one pass of the network
+PLAIN = tuple(name for name in MODES if MODES[name].around is None)  # one pass of the network
 
 
 def with_mode(
@@ -38,9 +38,9 @@ def with_mode(
     Args:
         model: a network. An optimisation around it is replaced; it needs insertion points for one.
         mode: one of ``MODES``.
-        clicks_limit: the network sees only this many clicks, the first ones. None: all of them with the
-            network alone, and the published number otherwise. An optimisation applies the limit by
-            itself, since it must see every click.
+        clicks_limit: the network sees only this many clicks, the first ones. None: all of them with
+            the network alone, and the published number otherwise. An optimisation applies the limit
+            by itself, since it must see every click.
         settings: of the optimisation.
 
     Raises:
@@ -61,4 +61,4 @@ def with_mode(
 
 def fitting(model: ClickModel) -> tuple[str, ...]:
     """The modes that optimise around a network of this kind."""
-    return tuple(name for name, mode in MODES.items() if mode.around is not None and mode.fits(model))
+    return tuple(name for name in MODES if name not in PLAIN and MODES[name].fits(model))

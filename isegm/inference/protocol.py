@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from isegm.utils.config import repository_roots
 
 USER_THRESHOLD = 0.5  # of masks that people see, whatever numbers are published at
 NO_STOP = 1.01  # an IoU that nothing reaches: all clicks are made
-# Sections: the rows of data sets change entries of them. The value is the entry that names the section's part.
+# Data sets change entries of these sections. The value is the entry that names the section's part.
 SECTIONS = {"view": RULES.key, "user": "name", "refine": None}
 OTHERS = "others"  # in ``sizes``: data sets that are not named
 
@@ -34,26 +34,26 @@ class Protocol:
             version.
         max_clicks: clicks per object at most; the count of an object that never gets there.
         min_clicks: clicks made even if ``stop_iou`` is reached earlier.
-        stop_iou: an object is finished once it has this IoU, above 0 and at most 1; ``NO_STOP`` makes
-            all clicks.
+        stop_iou: an object is finished once it has this IoU, above 0 and at most 1; ``NO_STOP``
+            makes all clicks.
         mask_threshold: a pixel is in the mask where its probability is above this.
         view: ``rule``, the name of a file in isegm/inference/views, and the settings of that rule.
-        user: ``name``, the name of a file in isegm/evaluation/users, and the settings of that user; a
-            name alone will do.
+        user: ``name``, the name of a file in isegm/evaluation/users, and the settings of that user;
+            a name alone will do.
         mirror: average with the mirror image.
-        merge: what clicks do to a mask that is given to start from: "replace" it, or merge one change
-            per click into it, see ``ProgressiveMerge`` ("published", "guarded").
+        merge: what clicks do to a mask that is given to start from: "replace" it, or merge one
+            change per click into it, see ``ProgressiveMerge`` ("published", "guarded").
         refine: settings of the method's second look, by name; see the method's ``refine_many``.
-        sis: 4 or 8 to keep only what is connected with a positive click, see ``StructuralIntegrity``;
-            None keeps all.
-        sizes: further published sizes of views, by the name that ``--eval-mode`` gives them; each holds
-            pixels by data set, "others" being all that are not named.
+        sis: 4 or 8 to keep only what is connected with a positive click, see
+            ``StructuralIntegrity``; None keeps all.
+        sizes: further published sizes of views, by the name that ``--eval-mode`` gives them; each
+            holds pixels by data set, "others" being all that are not named.
         datasets: changes for single data sets, by data set name.
         changes: what was changed on the command line, part of the label.
 
     Raises:
-        IsegmError: a view rule or a setting of it that does not exist, a value that is not possible, or
-            a data set with another rule or user.
+        IsegmError: a view rule or a setting of it that does not exist, a value that is not
+            possible, or a data set with another rule or user.
     """
 
     name: str
@@ -77,16 +77,17 @@ class Protocol:
         if isinstance(self.user, str):
             object.__setattr__(self, "user", {"name": self.user})
         if not isinstance(self.user, dict) or not isinstance(self.user.get("name"), str):
-            raise IsegmError(f"user is {self.user!r:.80}; expected a name, or {{name: centre, ...}}")
+            example = "{name: centre, ...}"
+            raise IsegmError(f"user is {self.user!r:.80}; expected a name, or {example}")
         if self.sis is not None:
             StructuralIntegrity(self.sis)  # refuses what is no connectivity
         checked_iou("stop_iou", self.stop_iou)
         RULES.make(self.view)
         for dataset, row in self.datasets.items():
             self._check_row(dataset, row)
-        for name, sizes in self.sizes.items():
-            if OTHERS not in sizes:
-                raise IsegmError(f"sizes: {name} has {sizes!r:.60}; expected pixels under {OTHERS!r}")
+        for name, row in self.sizes.items():
+            if not isinstance(row, dict) or OTHERS not in row:
+                raise IsegmError(f"sizes: {name} has {row!r:.60}; expected pixels under {OTHERS!r}")
 
     @property
     def rule(self) -> ViewRule:
@@ -95,12 +96,15 @@ class Protocol:
 
     @property
     def label(self) -> str:
-        """E.g. ``"square448 v1"``, or ``"square448 v1 (mirror=False)"`` where something was changed."""
+        """E.g. ``"square448 v1"``, or ``"square448 v1 (mirror=False)"`` after a change."""
         changes = f" ({', '.join(self.changes)})" if self.changes else ""
         return f"{self.name} v{self.version}{changes}"
 
     def for_dataset(self, name: str) -> Protocol:
-        """The protocol with what it says about one data set applied; entries of sections are merged, others replaced."""
+        """The protocol with what it says about one data set applied.
+
+        Entries of sections are merged, others replaced.
+        """
         settings = dict(self.datasets.get(name, {}))
         for section in SECTIONS:
             if section in settings:
@@ -108,12 +112,12 @@ class Protocol:
         return dataclasses.replace(self, **settings)
 
     def changed(self, **values: Any) -> Protocol:
-        """A copy with some values changed for every data set; what differs is remembered in the label."""
+        """A copy with some values changed for every data set; the label says what differs."""
         known = {f.name for f in dataclasses.fields(self)}
         for key in values:
             if key not in known:
                 raise unknown("protocol setting", key, known)
-        kept = {n: {k: v for k, v in row.items() if k not in values} for n, row in self.datasets.items()}
+        kept = {name: _without(row, values) for name, row in self.datasets.items()}
         changed = dataclasses.replace(self, **values, datasets=kept)
         notes = [note for key in values for note in _differences(key, self, changed)]
         return dataclasses.replace(changed, changes=(*self.changes, *notes))
@@ -124,55 +128,62 @@ class Protocol:
         Its other entries stay as they are, those of single data sets too.
         """
         old = getattr(self, section)
-        rows = {name: row[section] for name, row in self.datasets.items() if section in row}
-        moved = {k: v for k, v in entries.items() if k not in old or any(row.get(k, v) != v for row in (old, *rows.values()))}
-        left = {name: {k: v for k, v in row.items() if k not in entries} for name, row in rows.items()}
-        prefix = self.noted_as(section)
-        return dataclasses.replace(
-            self,
-            **{section: {**old, **entries}},
-            datasets={n: {**s, section: left[n]} if n in left else s for n, s in self.datasets.items()},
-            changes=(*self.changes, *(f"{prefix}.{name}={value}" for name, value in moved.items())),
-        )
+        rows = [old, *(row[section] for row in self.datasets.values() if section in row)]
+        new = entries.items()
+        moved = [k for k, v in new if k not in old or any(row.get(k, v) != v for row in rows)]
+        datasets = {
+            name: {**row, section: _without(row[section], entries)} if section in row else row
+            for name, row in self.datasets.items()
+        }
+        changed = dataclasses.replace(self, **{section: {**old, **entries}}, datasets=datasets)
+        return changed.noting(*(f"{self.noted_as(section)}.{k}={entries[k]}" for k in moved))
 
     def with_sizes(self, name: str) -> Protocol:
-        """A copy with the sizes of views that ``sizes`` has under a name; the label says so if they differ.
+        """A copy with the views of the sizes that ``sizes`` has under a name.
 
         Raises:
             IsegmError: it has none of this name, or its view rule has no size.
         """
         if name not in self.sizes:
             raise unknown(f"name of sizes in protocol {self.name}", name, self.sizes)
-        sizes = {d: self.rule.resized(side) for d, side in self.sizes[name].items()}
-        own = {d: row.get("view", {}) for d, row in self.datasets.items()}
-        if all({**self.view, **own.get(d, {})}.items() >= size.items() for d, size in sizes.items()):
+        sizes = {dataset: self.rule.resized(side) for dataset, side in self.sizes[name].items()}
+        own = {dataset: self.for_dataset(dataset).view for dataset in sizes}
+        if all(own[dataset] == {**own[dataset], **size} for dataset, size in sizes.items()):
             return self
-        protocol = self.with_entries("view", **sizes.pop(OTHERS))
-        rows = {d: {**protocol.datasets.get(d, {}), "view": {**own.get(d, {}), **size}} for d, size in sizes.items()}
-        resized = dataclasses.replace(protocol, datasets={**protocol.datasets, **rows})
+        changed = self.with_entries("view", **sizes.pop(OTHERS))
+        datasets = dict(changed.datasets)
+        for dataset, size in sizes.items():
+            row = datasets.get(dataset, {})
+            datasets[dataset] = {**row, "view": {**row.get("view", {}), **size}}
+        resized = dataclasses.replace(changed, datasets=datasets)
         return resized if resized.changes != self.changes else resized.noting(f"sizes={name}")
 
     def for_users(self) -> Protocol:
-        """The protocol as a program for people answers by it: a "published" merge, whose masks can flood, becomes "guarded"."""
+        """The protocol as a program for people answers by it.
+
+        A "published" merge, whose masks can flood, becomes "guarded".
+        """
         return self.changed(merge="guarded") if self.merge == "published" else self
 
     def noting(self, *notes: str) -> Protocol:
         """A copy whose label says what else moves its numbers, outside of the protocol."""
         return dataclasses.replace(self, changes=(*self.changes, *notes))
 
-    def predictor(self, model: ClickModel, rule: ViewRule | None = None, **options: Any) -> Predictor:
+    def predictor(self, model: ClickModel, rule: ViewRule | None = None, **options) -> Predictor:
         """The predictor this protocol prescribes.
 
         Args:
             rule: chooses the views in place of the protocol's own.
+            options: of ``Predictor``.
         """
-        merge = None if self.merge == "replace" else ProgressiveMerge(self.mask_threshold, self.merge)
-        integrity = None if self.sis is None else StructuralIntegrity(self.sis, self.mask_threshold)
+        threshold = self.mask_threshold
+        merge = None if self.merge == "replace" else ProgressiveMerge(threshold, self.merge)
+        integrity = None if self.sis is None else StructuralIntegrity(self.sis, threshold)
         finish = Finish(self.refine, merge, integrity)
         return Predictor(model, rule or self.rule, mirror=self.mirror, finish=finish, **options)
 
     def thresholds(self) -> tuple[float, ...]:
-        """The IoU thresholds that a run with this ``stop_iou`` can be read at: 0.8, 0.85, 0.9 and perhaps 0.95."""
+        """The IoU thresholds that a run with this ``stop_iou`` can be read at, up to 0.95."""
         return tuple(t for t in (0.8, 0.85, 0.9, 0.95) if t <= self.stop_iou + 1e-9)
 
     def noted_as(self, section: str) -> str:
@@ -184,7 +195,8 @@ class Protocol:
         for section, part in SECTIONS.items():
             changes, own = row.get(section, {}), getattr(self, section)
             if not isinstance(changes, dict):
-                raise IsegmError(f"{dataset}: {section} is {changes!r:.60}; expected settings, e.g. {{size: 600}}")
+                shown = f"{dataset}: {section} is {changes!r:.60}"
+                raise IsegmError(f"{shown}; expected settings, e.g. {{size: 600}}")
             if part in changes and changes[part] != own[part]:
                 raise IsegmError(
                     f"{dataset}: {section} has the {part} {changes[part]!r:.60}, the protocol"
@@ -195,22 +207,26 @@ class Protocol:
 
 def known_protocols() -> dict[str, Path]:
     """The files in ``configs/eval``, by name."""
-    files = (path for root in reversed(repository_roots()) for path in sorted(root.glob("configs/eval/*.yml")))
-    return {path.stem: path for path in files}
+    folders = [root / "configs" / "eval" for root in reversed(repository_roots())]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yml"))}
 
 
 def load_protocol(name: str) -> Protocol:
     """Read ``configs/eval/<name>.yml``, or a YAML file given by path.
 
     Raises:
-        IsegmError: no such protocol (the nearest names are listed), a file that is none, or an unknown key in it.
+        IsegmError: no such protocol (the nearest names are listed), a file that is none, or an
+            unknown key in it.
     """
     path = Path(name) if name.endswith((".yml", ".yaml")) else known_protocols().get(name)
     if path is None or not path.exists():
         raise unknown("protocol", name, known_protocols())
     values = _read(path)
     known = {f.name for f in dataclasses.fields(Protocol)} - {"changes"}
-    for settings in (values, *values.get("datasets", {}).values()):
+    rows = values.get("datasets", {})
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        raise IsegmError(f"{path}: datasets is {rows!r:.60}; expected settings by data set name")
+    for settings in (values, *rows.values()):
         for key in settings:
             if key not in known:
                 raise unknown(f"key in {path}", key, known)
@@ -227,7 +243,8 @@ def checked_iou(name: str, value: float) -> float:
         IsegmError: it is neither above 0 and at most 1 nor ``NO_STOP``.
     """
     if not (0 < value <= 1 or value == NO_STOP):
-        raise IsegmError(f"{name} {value:g}: expected an IoU above 0 and at most 1, e.g. 0.9, or {NO_STOP} to never stop early")
+        expected = f"an IoU above 0 and at most 1, e.g. 0.9, or {NO_STOP} to never stop early"
+        raise IsegmError(f"{name} {value:g}: expected {expected}")
     return value
 
 
@@ -237,12 +254,16 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise IsegmError(f"{path} cannot be read as YAML: {error}") from None
     if not isinstance(values, dict) or not {"name", "version"} <= values.keys():
-        raise IsegmError(f"{path} is no protocol: it must give at least a name and a version, as the files in configs/eval do")
+        expected = "at least a name and a version, as the files in configs/eval have"
+        raise IsegmError(f"{path} is no protocol: expected {expected}")
     return values
 
 
 def _differences(key: str, old: Protocol, new: Protocol) -> list[str]:
-    """What to note of a changed setting: of a section only the entries that changed, if it has the same part."""
+    """What to note of a changed setting.
+
+    Of a section with the same part as before only the entries that changed.
+    """
     before, after = getattr(old, key), getattr(new, key)
     if before == after:
         return []
@@ -252,5 +273,9 @@ def _differences(key: str, old: Protocol, new: Protocol) -> list[str]:
         return [f"{key}={after[part]}" + (f"({settings})" if settings else "")]
     if not (isinstance(before, dict) and isinstance(after, dict) and set(before) <= set(after)):
         return [f"{key}={after}"]
-    prefix = new.noted_as(key)
-    return [f"{prefix}.{name}={value}" for name, value in after.items() if before.get(name, ...) != value]
+    prefix, moved = new.noted_as(key), [k for k in after if before.get(k, ...) != after[k]]
+    return [f"{prefix}.{name}={after[name]}" for name in moved]
+
+
+def _without(row: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}

@@ -1,6 +1,7 @@
-"""What a person at a screen can change about how clicks are answered: only what the loaded method has.
+"""What a person at a screen can change about how clicks are answered: only what the method has.
 
-Settings are a plain dictionary, one value per control: they travel as JSON, and a recorded session can be answered again.
+Settings are a plain dictionary, one value per control: they travel as JSON, and a recorded session
+can be answered again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ SHOWING = ("threshold", "sis")  # these only change what is shown of an answer
 
 
 class Answering:
-    """A model under a protocol, with settings in place of some of the protocol's values. Shared by all sessions.
+    """A model under a protocol, with settings in place of some of the protocol's values.
+
+    It is shared by all sessions.
 
     Args:
         model: a network; of an optimisation around one the network inside is taken, the mode
@@ -36,7 +39,8 @@ class Answering:
 
     Attributes:
         controls: by name.
-        defaults: the settings that do as the protocol does, but for a limit on whole images and a threshold for people.
+        defaults: the settings that do as the protocol does, but for a limit on whole images and a
+            threshold for people.
     """
 
     def __init__(self, model: ClickModel, protocol: Protocol) -> None:
@@ -59,8 +63,8 @@ class Answering:
         return {**(self.defaults if settings is None else settings), **checked}
 
     def adapted(self, settings: Mapping[str, Any]) -> Settings:
-        """``checked`` for settings of any method: those that this one lacks are left out, see ``lacking``."""
-        return self.checked({name: value for name, value in settings.items() if name in self.controls})
+        """``checked`` for settings of any method: this one's; the others are ``lacking``."""
+        return self.checked({n: value for n, value in settings.items() if n in self.controls})
 
     def lacking(self, settings: Iterable[Mapping[str, Any]]) -> list[str]:
         """The settings among these that this method does not have."""
@@ -70,7 +74,8 @@ class Answering:
         """The predictor for these settings; cheap, weights are shared.
 
         Args:
-            go_on: called now and then while a slow mode works on an answer; what it raises ends that.
+            go_on: called now and then while a slow mode works on an answer; what it raises ends
+                that.
         """
         protocol = replace(self.protocol, sis=None, mirror=settings["mirror"])
         if "focus" in settings:
@@ -78,9 +83,11 @@ class Answering:
         brs = None
         if "iterations" in settings:
             spent = settings["iterations"]
-            brs = BRSSettings(threshold=protocol.mask_threshold, evaluations=spent, iterations=2 * spent, go_on=go_on)
+            threshold = protocol.mask_threshold
+            brs = BRSSettings(threshold, evaluations=spent, iterations=2 * spent, go_on=go_on)
         model = adjusted(self.model, settings)
-        model, limit = with_mode(model, settings.get("mode", PLAIN[0]), settings["net_clicks"] or None, brs)
+        mode, limit = settings.get("mode", PLAIN[0]), settings["net_clicks"] or None
+        model, limit = with_mode(model, mode, limit, brs)
         return protocol.predictor(model, self.protocol.rule.adjusted(settings), clicks_limit=limit)
 
     def shown(self, session: Session, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -94,25 +101,29 @@ class Answering:
 
 def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
     """The controls that a method has under a protocol."""
+    choices = (0, *CONNECTIVITIES)
     answer = [
-        Control(
-            "threshold", "Threshold", "number", USER_THRESHOLD, 0.05, 0.95, 0.01, hint="Mask where the probability is above"
-        ),
-        Control("net_clicks", "Network clicks", "whole", 0, 0, 100, hint="The network sees only the first so many; 0: all"),
-        Control("mirror", "Average with mirror image", "toggle", protocol.mirror, hint="Slightly better, twice the time"),
-        Control("sis", "Keep connected parts", "choice", protocol.sis or 0, choices=(0, *CONNECTIVITIES)),
-    ]
+        Control("threshold", "Threshold", "number", USER_THRESHOLD, 0.05, 0.95, 0.01,
+                hint="Mask where the probability is above"),
+        Control("net_clicks", "Network clicks", "whole", 0, 0, 100,
+                hint="The network sees only this many, the first ones; 0: all"),
+        Control("mirror", "Average with mirror image", "toggle", protocol.mirror,
+                hint="Slightly better, twice the time"),
+        Control("sis", "Keep connected parts", "choice", protocol.sis or 0, choices=choices),
+    ]  # fmt: skip
     modes = fitting(model)
     if modes:
         hint = "BRS: also optimise until the clicks agree"
         mode = Control("mode", "Mode", "choice", PLAIN[0], choices=(PLAIN[0], *modes), hint=hint)
         hint = "Of BRS modes, per click"
-        answer = [mode, Control("iterations", "L-BFGS iterations", "whole", 20, 1, 100, hint=hint), *answer]
+        spent = Control("iterations", "L-BFGS iterations", "whole", 20, 1, 100, hint=hint)
+        answer = [mode, spent, *answer]
     answer += [_inside(model, adjustable) for adjustable in model.adjustable]
     answer += protocol.rule.controls()
     if "expansion" in protocol.refine:
-        ratio = protocol.refine["expansion"]
-        answer.append(Control("focus", "Focus crop ratio", "number", ratio, 1, 4, 0.1, (), "View", "Of the second look"))
+        ratio, hint = protocol.refine["expansion"], "Of the second look"
+        focus = Control("focus", "Focus crop ratio", "number", ratio, 1, 4, 0.1, (), "View", hint)
+        answer.append(focus)
     return answer
 
 
@@ -120,12 +131,16 @@ def _inside(model: ClickModel, found: Adjustable) -> Control:
     value = operator.attrgetter(found.place)(model)
     if isinstance(value, bool):
         return Control(found.name, found.label, "toggle", value, hint=found.hint)
-    low, high = min(found.low, value), max(found.high, value)  # whatever the network was trained with is allowed
+    # Whatever the network was trained with is allowed.
+    low, high = min(found.low, value), max(found.high, value)
     return Control(found.name, found.label, "number", value, low, high, found.step, hint=found.hint)
 
 
 def adjusted(model: ClickModel, settings: Settings) -> ClickModel:
-    """The network with these values where it is adjustable: a copy that shares its weights, or itself if nothing differs."""
+    """The network with these values where it is adjustable.
+
+    A copy that shares its weights, or itself if nothing differs.
+    """
     changes = [
         (found.place, settings[found.name])
         for found in model.adjustable

@@ -108,7 +108,8 @@ def test_the_example_user_repeats_exactly(added) -> None:
     protocol = replace(added(USER_PAGE), max_clicks=4)
     assert protocol.label == "ritm_anywhere v1"
     predictor, data = protocol.predictor(ProbeNet(True), max_pixels=10**7), objects()
-    expected = clicks(evaluate(predictor, data, protocol, settings=EngineSettings(window=1)).objects)
+    alone = EngineSettings(window=1)
+    expected = clicks(evaluate(predictor, data, protocol, settings=alone).objects)
     wide = EngineSettings(window=4, threads=3, passes=2)
     assert clicks(evaluate(predictor, data, protocol, settings=wide).objects) == expected
     slow = partial(play_sequentially, predictor, data, protocol)

@@ -44,17 +44,21 @@ def test_a_protocol_makes_its_rule(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("view: {rule: zoom}", "unknown view rule 'zoom'; did you mean zoom_in"),
-        ("view: {rule: zoom_in, sise: 4}", "setting of view rule zoom_in 'sise'; did you mean size"),
+        ("view: {rule: zoom_in, sise: 4}", "view rule zoom_in 'sise'; did you mean size"),
         ("view: {rule: whole_image, skip_clicks: 1}", "skip_clicks belongs to zoom_in"),
         ("view: {size: 400}", "names no view rule: expected e.g. {rule:"),
         ("view: zoom_in", "names no view rule"),
         ("view: null", "names no view rule"),
         ("zoom: {size: 400}", "unknown key in .* 'zoom'"),
         ("datasets: {DAVIS: {view: {sise: 4}}}", "did you mean size"),
-        ("datasets: {DAVIS: {view: {rule: whole_image}}}", "DAVIS: view has the rule 'whole_image'"),
+        ("datasets: {DAVIS: {view: {rule: whole_image}}}", "view has the rule 'whole_image'"),
         ("datasets: {DAVIS: {view: null}}", "DAVIS: view is None; expected settings"),
         ("datasets: {DAVIS: {user: {name: other}}}", "DAVIS: user has the name 'other'"),
         ("user: [centre]", "expected a name, or {name: centre"),
+        ("view: {rule: zoom_in, size: large}", "size is 'large'; expected pixels, e.g. 400"),
+        ("view: {rule: whole_image, size: [1, 2, 3]}", "size is \\(1, 2, 3\\); expected pixels"),
+        ("datasets: {DAVIS: 600}", "expected settings by data set name"),
+        ("sizes: {cvpr: 400}", "expected pixels under 'others'"),
         ("sizes: {cvpr: {DAVIS: 400}}", "expected pixels under 'others'"),
     ],
 )
@@ -80,8 +84,10 @@ def test_sizes_by_name(tmp_path: Path) -> None:
     small = fixed_size(made, "small")
     assert small.label == "p v1 (whole.size=200)"
     sizes = {d: small.for_dataset(d).rule for d in ("SBD", "DAVIS")}
-    assert sizes == {"SBD": WholeImage(size=200, multiple=4), "DAVIS": WholeImage(size=300, multiple=4)}
-    only_davis = read(tmp_path, "view: {rule: whole_image, size: 400}\nsizes: {s: {others: 400, DAVIS: 9}}")
+    assert sizes["SBD"] == WholeImage(size=200, multiple=4)
+    assert sizes["DAVIS"] == WholeImage(size=300, multiple=4)
+    text = "sizes: {s: {others: 400, DAVIS: 9}}\n"
+    only_davis = read(tmp_path, text + "view: {rule: whole_image, size: 400}")
     assert fixed_size(only_davis, "s").label == "p v1 (sizes=s)"
     with pytest.raises(IsegmError, match="expected cvpr, small, same, fixedN"):
         fixed_size(made, "smal")
@@ -96,7 +102,7 @@ def test_flags_mean_what_the_rule_makes_of_them() -> None:
     assert with_crops(zoom, target_crop=2).rule == ZoomIn(expansion=2)
     with pytest.raises(IsegmError, match="WholeImage has no setting for a crop around the object"):
         with_crops(whole, target_crop=2)
-    with pytest.raises(IsegmError, match="z has no refine section"):
+    with pytest.raises(IsegmError, match="protocol z has no refine section"):
         with_crops(zoom, focus_crop=2)
 
 

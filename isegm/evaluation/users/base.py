@@ -27,8 +27,8 @@ class Look:
 
     Attributes:
         sample: the image, the ground truth and the object's id.
-        mask: ``H W`` bool, the mask at the protocol's threshold: that of the last answer, and before
-            the first click the one to start from, or nothing.
+        mask: ``H W`` bool, the mask at the protocol's threshold: that of the last answer, and
+            before the first click the one to start from, or nothing.
         session: after the last answer (probabilities, maps of the method), None before the first
             click. It may be on a GPU.
     """
@@ -64,8 +64,9 @@ class Look:
 class User(typing.Protocol):
     """A user, as a frozen dataclass: its fields are its settings. Only ``click`` must be written.
 
-    It keeps nothing between clicks, and may be asked about many objects at once, from several threads.
-    A user that draws at random has a field ``seed`` and draws from ``look.rng(self.seed)``.
+    It keeps nothing between clicks, and may be asked about many objects at once, from several
+    threads. A user that draws at random has a field ``seed`` and draws from
+    ``look.rng(self.seed)``.
     """
 
     def click(self, look: Look) -> Click:
@@ -73,7 +74,7 @@ class User(typing.Protocol):
         ...
 
     def reference(self) -> User:
-        """The same user computing the slow and obviously right way, where a quicker one is the default."""
+        """The same user, computing the slow and obviously right way."""
         return self
 
 

@@ -1,6 +1,7 @@
 """The simulated user of the published NoC protocol: clicks in the middle of the largest error.
 
-Source: f-BRS and RITM (arXiv 2102.06583), reference evaluator; ties and degenerate cases follow it exactly.
+Source: f-BRS and RITM (arXiv 2102.06583), reference evaluator; ties and degenerate cases follow it
+exactly.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class WholeImageCentre(User):
 def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
     """The next click on a wrong answer.
 
-    The click goes to the pixel deepest inside the false negatives or the false positives, whichever is
-    deeper. Ignored pixels are no error, the image border counts as background, and pixels already
-    clicked are never the deepest. Equal depths give a negative click, equal pixels the first in row
-    order. Without any error: a negative click at (0, 0).
+    The click goes to the pixel deepest inside the false negatives or the false positives, whichever
+    is deeper. Ignored pixels are no error, the image border counts as background, and pixels
+    already clicked are never the deepest. Equal depths give a negative click, equal pixels the
+    first in row order. Without any error: a negative click at (0, 0).
 
     Args:
         mask: ``H W`` bool, the current answer.
@@ -58,7 +59,7 @@ def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) 
 
 
 def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
-    """``next_click`` word for word: two distance transforms of the whole image, padded by one pixel."""
+    """``next_click`` word for word: distance transforms of the whole image, padded by a pixel."""
     depths = []
     for error in ((gt == 1) & ~mask, (gt == 0) & mask):
         padded = np.pad(error.astype(np.uint8), 1)

@@ -11,7 +11,7 @@ from isegm.core.boxes import Box
 from isegm.core.clicks import Click
 from isegm.core.rounds import Session
 from isegm.inference.controls import Control
-from isegm.inference.views.base import View, ViewRule, limit_control, limited
+from isegm.inference.views.base import View, ViewRule, check_size, limit_control, limited
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class WholeImage(ViewRule):
     Attributes:
         max_size: limit on the longer side, where no ``size`` is given; None for no limit.
         size: pixels of the shorter side, or (rows, columns); None: the image's own size.
-        multiple: sides that follow from the shorter one are rounded, and then cut to a multiple of this.
+        multiple: sides that follow from the shorter one are rounded, and then cut to a multiple of
+            this.
         rounded: otherwise they are cut to whole pixels.
         aligned: resample with aligned corners; otherwise by the centers of pixels, as OpenCV does.
     """
@@ -32,6 +33,10 @@ class WholeImage(ViewRule):
     rounded: bool = True
     aligned: bool = True
     noted_as: ClassVar[str] = "whole"
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            check_size("whole_image", self.size)
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
@@ -53,7 +58,8 @@ class WholeImage(ViewRule):
         return [Control("size", "Shorter side", "whole", self.size, 32, 2048, 32, (), "View", hint)]
 
     def adjusted(self, settings: Mapping[str, Any]) -> WholeImage:
-        return replace(self, **{control.name: settings[control.name] for control in self.controls()})
+        names = [control.name for control in self.controls()]
+        return replace(self, **{name: settings[name] for name in names})
 
     def _scaled(self, box: Box) -> tuple[int, int]:
         if self.size is None:

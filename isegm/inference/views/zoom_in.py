@@ -1,7 +1,7 @@
 """Zoom-in: the whole image at first, then a crop around the object.
 
-The rules are those of RITM (arXiv 2102.06583, and f-BRS before it), to the pixel: published NoC numbers
-depend on every rounding here.
+The rules are those of RITM (arXiv 2102.06583, and f-BRS before it), to the pixel: published NoC
+numbers depend on every rounding here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from isegm.core.boxes import Box
 from isegm.core.clicks import Click
 from isegm.core.rounds import Session
 from isegm.inference.controls import Control
-from isegm.inference.views.base import View, ViewRule, limit_control, limited
+from isegm.inference.views.base import View, ViewRule, check_size, limit_control, limited
 
 NEVER = 1000  # clicks without a crop: more than anybody makes
 
@@ -26,8 +26,8 @@ class ZoomIn(ViewRule):
 
     Attributes:
         size: the longer side of a crop after resizing, or (rows, columns) to resize to exactly.
-        skip_clicks: clicks that see the whole image at its own size; -1 crops (and resizes) from the
-            first click on.
+        skip_clicks: clicks that see the whole image at its own size; -1 crops (and resizes) from
+            the first click on.
         expansion: how much larger than the object's bounding box the crop is.
         min_crop: the least height and width of a crop, in image pixels.
         threshold: probability above which a pixel belongs to the object here. Published evaluations
@@ -37,8 +37,8 @@ class ZoomIn(ViewRule):
         max_size: limit on the longer side of whole-image views; None for no limit, as in every
             published evaluation.
         resize_whole: whole-image views are brought to ``size`` as crops are.
-        inner_clicks, first_passes, follow: see ``ViewRule``; with ``follow`` crops are chosen by that
-            map instead of the answer.
+        inner_clicks, first_passes, follow: see ``ViewRule``; with ``follow`` crops are chosen by
+            that map instead of the answer.
         all_clicks: a crop holds all clicks, not only the positive ones.
 
     A flaw of the published code is kept because it moves numbers: when the answer becomes empty the
@@ -59,6 +59,9 @@ class ZoomIn(ViewRule):
     all_clicks: bool = False
     noted_as: ClassVar[str] = "zoom"
 
+    def __post_init__(self) -> None:
+        check_size("zoom_in", self.size)
+
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         image = boxes.whole(*session.image.shape[-2:])
         size = self._scaled(image) if self.resize_whole else limited(image, self.max_size)
@@ -78,8 +81,8 @@ class ZoomIn(ViewRule):
     def looks_again(self, session: Session) -> bool:
         """Whether a first answer, given without a crop, calls for a second one with a crop.
 
-        Only possible with ``skip_clicks=0``: the first click is then answered on the whole image and
-        again on the crop.
+        Only possible with ``skip_clicks=0``: the first click is then answered on the whole image
+        and again on the crop.
         """
         if session.box is not None or self.skip_clicks > 0:
             return False
@@ -134,13 +137,14 @@ class ZoomIn(ViewRule):
         return leaves or boxes.interval_iou(wanted, held) < self.stale_iou
 
     def _wanted(self, session: Session, clicks: Sequence[Click]) -> Box | None:
-        """The crop around the current answer and the clicks it must hold; None without an answer."""
+        """The crop around the answer and the clicks it must hold; None without an answer."""
         around = self._object(session) if session.answered else None
         if around is None:
             return None
         for click in self._inside(clicks):
             around = boxes.include(around, int(click.y), int(click.x))
-        return boxes.clamp(boxes.expand(around, self.expansion, self.min_crop), *session.image.shape[-2:])
+        crop = boxes.expand(around, self.expansion, self.min_crop)
+        return boxes.clamp(crop, *session.image.shape[-2:])
 
     def _object(self, session: Session) -> Box | None:
         """The bounding box of the object."""
@@ -158,7 +162,8 @@ class ZoomIn(ViewRule):
 
 
 def _leaves(held: Box, clicks: Sequence[Click]) -> bool:
-    # The last row and column count as outside: the published code compares its inclusive upper bounds with >=.
+    # The last row and column count as outside: the published code compares its inclusive upper
+    # bounds with >=.
     inner = Box(held.top, held.left, held.bottom - 1, held.right - 1)
     return any(not inner.contains(c.y, c.x) for c in clicks)
 
