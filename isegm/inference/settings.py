@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from isegm.core.errors import unknown
+from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
 from isegm.inference.controls import Control, Settings
 from isegm.inference.modes import PLAIN, fitting, with_mode
@@ -41,13 +41,16 @@ class Answering:
         controls: by name.
         defaults: the settings that do as the protocol does, but for a limit on whole images and a
             threshold for people.
+
+    Raises:
+        IsegmError: the view rule or the network has a control of a name that is taken.
     """
 
     def __init__(self, model: ClickModel, protocol: Protocol) -> None:
         protocol = protocol.for_users()
         self.model = model.unwrapped
         self.protocol = protocol
-        self.controls = {control.name: control for control in controls_of(self.model, protocol)}
+        self.controls = _by_name(controls_of(self.model, protocol))
         self.defaults: Settings = {name: control.default for name, control in self.controls.items()}
 
     def checked(self, changes: Mapping[str, Any], settings: Settings | None = None) -> Settings:
@@ -125,6 +128,16 @@ def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
         focus = Control("focus", "Focus crop ratio", "number", ratio, 1, 4, 0.1, (), "View", hint)
         answer.append(focus)
     return answer
+
+
+def _by_name(controls: Iterable[Control]) -> dict[str, Control]:
+    named: dict[str, Control] = {}
+    for control in controls:
+        if control.name in named:
+            taken = f"{named[control.name].label!r} and {control.label!r}"
+            raise IsegmError(f"two controls are called {control.name}: {taken}; rename the new one")
+        named[control.name] = control
+    return named
 
 
 def _inside(model: ClickModel, found: Adjustable) -> Control:

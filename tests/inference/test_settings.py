@@ -14,9 +14,11 @@ import isegm.methods
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
+from isegm.inference.controls import Control
 from isegm.inference.protocol import load_protocol
 from isegm.inference.session_file import answered
 from isegm.inference.settings import Answering
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods import fcfi
 from isegm.methods.base import ClickModel
 
@@ -99,6 +101,13 @@ def test_controls_come_from_what_model_and_protocol_declare(name: str) -> None:
     assert ("focus" in answering.controls) == ("expansion" in answering.protocol.refine)
     for control in answering.controls.values():
         assert control.checked(control.default) == control.default
+
+
+def test_a_control_of_a_taken_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Control("threshold", "Object above", "number", 0.5, 0, 1)
+    monkeypatch.setattr(ZoomIn, "controls", lambda self: [taken])
+    with pytest.raises(IsegmError, match="called threshold: 'Threshold' and 'Object above'"):
+        Answering(tiny("ritm"), load_protocol("ritm"))
 
 
 def test_distance_maps_have_no_disks_to_adjust() -> None:
