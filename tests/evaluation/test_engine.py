@@ -22,9 +22,9 @@ from isegm.evaluation.engine import EngineSettings, Skipped
 from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.sequential import play_sequentially
+from isegm.evaluation.sequential import play_sequentially, whole_image_click
 from isegm.evaluation.shards import Shard, joined_shard
-from isegm.evaluation.users.centre import next_click, whole_image_click
+from isegm.evaluation.users.centre import next_click
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.speed import for_evaluation

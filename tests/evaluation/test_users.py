@@ -14,9 +14,9 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.evaluation.evaluate import evaluate
-from isegm.evaluation.sequential import play_sequentially
+from isegm.evaluation.sequential import WholeImageCentre, play_sequentially, slow_user
 from isegm.evaluation.users.base import USERS, Look, user_of
-from isegm.evaluation.users.centre import Centre, WholeImageCentre
+from isegm.evaluation.users.centre import Centre
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol
 from isegm.inference.views.whole_image import WholeImage
@@ -49,7 +49,7 @@ def made(name: str) -> list:
 def test_the_published_user_is_the_default() -> None:
     assert user_of(Protocol("test", 1)) == user_of(Protocol("test", 1, user="centre")) == Centre()
     assert Protocol("test", 1, user="centre") == Protocol("test", 1)
-    assert Centre().reference() == WholeImageCentre()
+    assert slow_user(Centre()) == WholeImageCentre()
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,6 @@ class User(typing.Protocol):
         """The next click, the first one included, at a pixel of the image."""
         ...
 
-    def reference(self) -> User:
-        """The same user, computing the slow and obviously right way."""
-        return self
-
 
 def user_of(protocol: Protocol) -> User:
     """The simulated user of a protocol.

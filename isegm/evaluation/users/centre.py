@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from isegm.core.clicks import Click
@@ -23,17 +22,6 @@ class Centre(User):
 
     def click(self, look: Look) -> Click:
         return next_click(look.mask, look.gt, look.clicks)
-
-    def reference(self) -> User:
-        return WholeImageCentre()
-
-
-@dataclass(frozen=True)
-class WholeImageCentre(User):
-    """The yardstick of ``Centre``, see ``whole_image_click``."""
-
-    def click(self, look: Look) -> Click:
-        return whole_image_click(look.mask, look.gt, look.clicks)
 
 
 def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
@@ -56,22 +44,6 @@ def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) 
     on_object = positive[0] > negative[0]
     _, y, x = positive if on_object else negative
     return Click(y, x, on_object)
-
-
-def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
-    """``next_click`` word for word: distance transforms of the whole image, padded by a pixel."""
-    depths = []
-    for error in ((gt == 1) & ~mask, (gt == 0) & mask):
-        padded = np.pad(error.astype(np.uint8), 1)
-        depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        squared = np.rint(depth * depth)  # whole numbers: see depth.squared_distance_inside
-        for click in clicked:
-            squared[int(click.y), int(click.x)] = 0
-        depths.append(squared)
-    positive = bool(depths[0].max() > depths[1].max())
-    depth = depths[0] if positive else depths[1]
-    y, x = (int(v) for v in np.argwhere(depth == depth.max())[0])
-    return Click(y, x, positive)
 
 
 USER = Centre
