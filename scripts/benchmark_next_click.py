@@ -26,7 +26,7 @@ from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.evaluate import Run, evaluate
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.centre import next_click
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import find_checkpoint

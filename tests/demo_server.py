@@ -21,7 +21,8 @@ from isegm.inference.settings import Answering
 from isegm.methods.base import ClickModel
 
 RADIUS = 20
-PROTOCOL = Protocol("ritm", 1, zoom={"size": 96, "min_crop": 64, "skip_clicks": 2})
+VIEW = {"rule": "zoom_in", "size": 96, "min_crop": 64, "skip_clicks": 2}
+PROTOCOL = Protocol("ritm", 1, view=VIEW)
 ADDRESS = "http://127.0.0.1:8080"
 
 

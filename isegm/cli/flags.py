@@ -8,8 +8,9 @@ from typing import Any
 from easydict import EasyDict
 
 from isegm.data.medical.organs import ORGANS
-from isegm.inference.protocol import Protocol, fixed_size, load_protocol, with_crops
+from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.sis import CONNECTIVITIES
+from isegm.inference.sizes import fixed_size, with_crops
 from isegm.methods.checkpoints import STARTER
 from isegm.utils.config import load_config
 
@@ -82,18 +83,20 @@ def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
     """The protocol, what the network is shown, and what of its answer is kept."""
     add_protocol(parser)
     add = parser.add_argument
-    add("--eval-mode", help="emc-click or cvpr (the protocol's sizes), fixedN or fixedH,W")
-    side = "side of the square (EMC-Click: shorter side) every view is shown at"
+    add("--eval-mode", help="cvpr, other sizes in the protocol, fixedN or fixedH,W")
+    side = "side of the square (of whole images: shorter side) of every view"
     add("--infer-size", type=int, help=side)
-    add("--target-crop-r", type=float, help="size of the target crop over the object's")
-    add("--focus-crop-r", type=float, help="FocalClick: size of the focus crop over the change's")
+    crop = "how much larger than the object the target crop is"
+    add("--target-crop-r", type=float, help=crop)
+    change = "how much larger than a change the crop of a second look is"
+    add("--focus-crop-r", type=float, help=change)
     add(
         "--sis",
         type=int,
         nargs="?",
         const=4,
         choices=(0, *CONNECTIVITIES),
-        help="keep only what is connected with a positive click, 4- or 8-connected; 0: keep all (default: the protocol's)",
+        help="keep what is 4- or 8-connected with a positive click; 0: all (default: protocol)",
     )
 
 

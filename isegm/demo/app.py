@@ -26,8 +26,9 @@ from isegm.demo.limits import Limits, checked_mask
 from isegm.demo.pictures import Pictures
 from isegm.demo.store import SessionStore
 from isegm.demo.workspace import Picture, Workspace
+from isegm.inference.controls import as_json
 from isegm.inference.session_file import SessionFile, described
-from isegm.inference.settings import Answering, as_json
+from isegm.inference.settings import Answering
 
 STATIC = Path(__file__).parent / "static"
 

@@ -15,6 +15,7 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session, storages
+from isegm.inference.controls import Settings
 from isegm.inference.predictor import Predictor
 from isegm.inference.session_file import (
     MAX_CLICKS,
@@ -24,7 +25,7 @@ from isegm.inference.session_file import (
     SessionFile,
     pixels_sha256,
 )
-from isegm.inference.settings import SHOWING, Answering, Settings
+from isegm.inference.settings import SHOWING, Answering
 
 FEWEST_KEPT = 2  # answers, whatever the image's size
 

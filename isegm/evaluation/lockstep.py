@@ -28,7 +28,7 @@ from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.base import Look, user_of
 from isegm.inference.predictor import Predictor, Request
 from isegm.inference.protocol import Protocol
 
@@ -121,6 +121,7 @@ class LockStep:
         observer: Observer | None = None,
     ) -> None:
         self.predictor, self.dataset, self.protocol, self.clock = predictor, dataset, protocol, clock
+        self.user = user_of(protocol)
         self.settings = settings or LockStepSettings.suited_to(predictor.device)
         self.observer = observer
 
@@ -197,7 +198,7 @@ class LockStep:
             log.warning("%s: skipping %s: its ground truth has no object pixel", self.dataset.name, sample.id)
             return index, Skipped(sample.id, "the ground truth has no object pixel")
         started = time.perf_counter()
-        seat = Seat(index, sample, first_click(sample, self.protocol))
+        seat = Seat(index, sample, self.user.click(first_look(sample, self.protocol)))
         self.clock.add("simulation", started)
         return seat
 
@@ -233,7 +234,7 @@ class LockStep:
         seat.ious.append(mask_iou(mask, seat.sample.gt))
         seat.finished = is_finished(seat.ious, self.protocol)
         if not seat.finished:
-            seat.click = next_click(mask, seat.sample.gt, seat.session.clicks)
+            seat.click = self.user.click(Look(seat.sample, mask, seat.session))
             seat.request = self.predictor.request(seat.session, seat.click)
         self.clock.add("simulation", started)
         if self.observer is not None:
@@ -241,11 +242,11 @@ class LockStep:
         return seat
 
 
-def first_click(sample: Sample, protocol: Protocol) -> Click:
-    """The click on a sample nothing has been answered for, or on the mask it starts from."""
-    if sample.init_mask is None:
-        return next_click(np.zeros(sample.gt.shape, bool), sample.gt)
-    return next_click(sample.init_mask > protocol.mask_threshold, sample.gt)
+def first_look(sample: Sample, protocol: Protocol) -> Look:
+    """What the user sees before the first click: nothing, or the mask that the sample starts from."""
+    start = sample.init_mask
+    mask = np.zeros(sample.gt.shape, bool) if start is None else start > protocol.mask_threshold
+    return Look(sample, mask)
 
 
 def is_finished(ious: Sequence[float], protocol: Protocol) -> bool:

@@ -16,7 +16,7 @@ from isegm.core.clicks import Click
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.evaluation.metrics import mask_iou
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.centre import next_click
 from isegm.inference.predictor import Predictor
 from isegm.utils.vis import (
     draw_clicks,

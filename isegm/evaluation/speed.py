@@ -19,7 +19,7 @@ from isegm.data.datasets.synthetic import scene
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.centre import next_click
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol
 from isegm.methods.base import ClickModel

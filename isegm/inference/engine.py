@@ -85,8 +85,8 @@ class Engine:
     Args:
         checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of
             config.yml. By default the starter, the network that comes with the package.
-        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of the network; others,
-            e.g. "f-BRS-B", optimise the answer until it agrees with the clicks.
+        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of
+            the network; others optimise the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
         protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in configs/eval, or a ``Protocol``.
             By default the method's own published one.
@@ -142,8 +142,8 @@ class Engine:
             IsegmError: lists of unequal length, a click outside the image or with a label other than these, an image of another
                 shape or type, a threshold outside [0, 1].
 
-        # differs from the original: the f-BRS engine of this signature takes RGB while its example passes what OpenCV reads,
-        # and answers an empty list with a mask of W x H.
+        # differs from the original: the published engine of this signature takes RGB while its
+        # example passes what OpenCV reads, and answers an empty list with a mask of W x H.
         """
         if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
             raise IsegmError(f"threshold={threshold!r}: expected a probability from 0 to 1")

@@ -1,4 +1,4 @@
-"""Progressive merge: correcting a mask that was given, one region per click (FocalClick, arXiv 2204.02574, section 3.3).
+"""Progressive merge: correcting a given mask, one region per click (arXiv 2204.02574, section 3.3).
 
 Someone who starts from a mask wants it changed where they click, and nowhere else.
 """
@@ -19,15 +19,19 @@ KINDS = ("published", "guarded")
 
 @dataclass(frozen=True)
 class ProgressiveMerge:
-    """Keep only the change that the newest click lies in; sessions that started from nothing are left alone.
+    """Keep only the change that the newest click lies in.
 
-    The session then shows the merged mask (``prob``, 0 or 1) while the network goes on seeing its own answer (``prev_prob``).
+    Sessions that started from nothing are left alone.
+
+    The session then shows the merged mask (``prob``, 0 or 1) while the network goes on seeing its
+    own answer (``prev_prob``).
 
     Attributes:
         threshold: probability above which a pixel is in the mask.
-        kind: ``"published"`` repeats the published evaluation: where the answer did not change at the click, the region taken
-            to have changed is all that stayed the same, and a positive click floods the image while a negative one empties the
-            mask. ``"guarded"`` leaves the mask as it is in that case.
+        kind: ``"published"`` repeats the published evaluation: where the answer did not change at
+            the click, the region taken to have changed is all that stayed the same, and a positive
+            click floods the image while a negative one empties the mask. ``"guarded"`` leaves the
+            mask as it is in that case.
     """
 
     threshold: float = 0.5
@@ -47,7 +51,13 @@ class ProgressiveMerge:
         return replace(after, prob=prob, prev_prob=after.feedback)
 
 
-def merged_mask(old: np.ndarray, new: np.ndarray, y: int, x: int, guarded: bool = False) -> np.ndarray:
+def merged_mask(
+    old: np.ndarray,
+    new: np.ndarray,
+    y: int,
+    x: int,
+    guarded: bool = False,
+) -> np.ndarray:
     """``old`` with the change at (y, x) taken over from ``new``; all are ``H W`` bool."""
     region = changed_region(old, new, y, x)
     if guarded and old[y, x] == new[y, x]:

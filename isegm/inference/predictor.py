@@ -16,7 +16,8 @@ from isegm.core.rounds import Prediction, Round, Session, join_states, split_sta
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.mirror import averaged, with_mirror
 from isegm.inference.sis import StructuralIntegrity
-from isegm.inference.zoom import View, WholeImage, ZoomIn
+from isegm.inference.views.base import View, ViewRule
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.base import ClickModel
 
 
@@ -58,10 +59,10 @@ class Predictor:
 
     Args:
         model: the network; put into eval mode.
-        zoom: where it looks, ``ZoomIn()`` or ``WholeImage()``.
+        rule: chooses the views, see ``isegm.inference.views``; ``ZoomIn()`` by default.
         mirror: average over the view and its mirror image.
         finish: what becomes of answers; by default the method's second look and nothing else.
-        clicks_limit: the network sees only the first so many clicks of a session; None for all.
+        clicks_limit: the network sees only this many clicks of a session, the first ones; None for all.
         max_pixels: the most pixels in one forward pass, mirror images counted; a single view may exceed it.
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
     """
@@ -69,7 +70,7 @@ class Predictor:
     def __init__(
         self,
         model: ClickModel,
-        zoom: ZoomIn | WholeImage | None = None,
+        rule: ViewRule | None = None,
         *,
         mirror: bool = False,
         finish: Finish | None = None,
@@ -79,12 +80,12 @@ class Predictor:
     ) -> None:
         self.model = model.eval()
         self.finish = finish or Finish()
-        self.zoom = ZoomIn() if zoom is None else zoom
-        if self.zoom.follow not in (None, *model.shown_maps):
+        self.rule = ZoomIn() if rule is None else rule
+        if self.rule.follow not in (None, *model.shown_maps):
             known = ", ".join(model.shown_maps) or "nothing but its answer"
             raise IsegmError(
-                f"the crop is to follow {self.zoom.follow}, but {type(model).__name__} offers {known}; use another protocol,"
-                " or one with zoom.follow null"
+                f"the view is to follow {self.rule.follow}, but {type(model).__name__} offers {known};"
+                " use another protocol, or one whose view has follow: null"
             )
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -138,23 +139,23 @@ class Predictor:
                 f"click (y={click.y}, x={click.x}) lies outside the image of {height} rows and {width} columns; y comes first"
             )
         clicks = (*session.clicks, click)
-        return Request(session, clicks, self.zoom.view(session, clicks))
+        return Request(session, clicks, self.rule.view(session, clicks))
 
     def answer(self, requests: Sequence[Request]) -> list[Session]:
         """The sessions after their requests, in order; views of equal size share forward passes."""
         with torch.inference_mode() if not self.model.infer_with_grad else torch.no_grad():
             answers = self._answer(requests)
-            for _ in range(1, self.zoom.first_passes):
+            for _ in range(1, self.rule.first_passes):
                 first = [i for i, request in enumerate(requests) if len(request.clicks) == 1]
                 shown = [replace(requests[i].session, prev_prob=answers[i].feedback) for i in first]
                 again = [replace(requests[i], session=session) for i, session in zip(first, shown, strict=True)]
                 for i, session in zip(first, self._answer(again), strict=True):
                     answers[i] = session
-            again = [i for i, session in enumerate(answers) if self.zoom.looks_again(session)]
+            again = [i for i, session in enumerate(answers) if self.rule.looks_again(session)]
             if again:
-                # RITM's second pass: the crop is chosen by the new answer while the network is shown the old one.
+                # The new view is chosen by the new answer, while the network is shown the old one.
                 seen = [replace(answers[i], prev_prob=requests[i].session.feedback) for i in again]
-                second = [Request(s, s.clicks, self.zoom.view(s, s.clicks)) for s in seen]
+                second = [Request(s, s.clicks, self.rule.view(s, s.clicks)) for s in seen]
                 for i, session in zip(again, self._answer(second), strict=True):
                     answers[i] = session
         integrity = self.finish.integrity
@@ -215,7 +216,7 @@ class Predictor:
             limit = self.clicks_limit
             known = Clicks.of(request.clicks if limit is None else request.clicks[:limit])
             known = known.crop(view.source, view.size)
-            clicks.append(known.inner(view.size) if self.zoom.inner_clicks else known)
+            clicks.append(known.inner(view.size) if self.rule.inner_clicks else known)
         stacked = torch.cat(shown)
         state = join_states([r.session.state for r in requests], self.mirror)
         return Round(
@@ -230,11 +231,11 @@ class Predictor:
         session, view = request.session, request.view
 
         def laid(found: Tensor) -> Tensor:
-            if view.target != view.source:  # the flaw that ZoomIn keeps: the size of the source comes in between
+            if view.target != view.source:  # a published flaw: the size of the source comes in between
                 found = boxes.resize(found, (view.source.height, view.source.width))
             return boxes.paste(found, view.target, *session.image.shape[-2:], view.aligned)
 
-        follow = self.zoom.follow
+        follow = self.rule.follow
         return replace(
             session,
             clicks=request.clicks,

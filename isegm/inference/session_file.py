@@ -22,8 +22,8 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
+from isegm.inference.controls import Settings
 from isegm.inference.predictor import Predictor
-from isegm.inference.settings import Settings
 from isegm.utils import rle
 
 KIND, SCHEMA = "isegm session", 1
@@ -167,7 +167,7 @@ class SessionFile:
 
 
 def described(protocol: dict[str, str | None]) -> str:
-    """A recorded protocol in words, e.g. "ritm v1 for DAVIS"."""
+    """A recorded protocol in words, e.g. "square448 v1 for DAVIS"."""
     return (protocol["label"] or protocol["name"]) + (f" for {protocol['dataset']}" if protocol["dataset"] else "")
 
 

@@ -1,7 +1,10 @@
-"""The structural integrity strategy: a mask keeps only the regions that a positive click lies in (FCA-Net, CVPR 2020).
+"""The structural integrity strategy: a mask keeps only the regions that a positive click lies in.
 
-Post-processing for any method. The user sees, judges and corrects the mask that is left, while the network, the zoom-in and
-progressive merge go on from the answer as it was, so that with the same clicks they see the same with and without it.
+Source: Lin et al., CVPR 2020, the paper on attention to the first click.
+
+Post-processing for any method. The user sees, judges and corrects the mask that is left, while the
+network, the zoom-in and progressive merge go on from the answer as it was, so that with the same
+clicks they see the same with and without it.
 """
 
 from __future__ import annotations
@@ -23,11 +26,14 @@ CONNECTIVITIES = (4, 8)
 class StructuralIntegrity:
     """Take out of a session's mask whatever is not connected with a positive click inside it.
 
-    Without a positive click, or with none that lies in the mask, nothing is left. Negative clicks play no part.
+    Without a positive click, or with none that lies in the mask, nothing is left. Negative clicks
+    play no part.
 
     Attributes:
-        connectivity: 4 (only the pixels above, below, left and right are neighbours) or 8 (diagonal ones too).
-            # differs from the original: the paper says 8; its released code does 4, and its numbers come from that.
+        connectivity: 4 (only the pixels above, below, left and right are neighbours) or 8 (diagonal
+            ones too).
+            # differs from the original: the paper says 8; its released code does 4, and its numbers
+            # come from that.
         threshold: probability above which a pixel is in the mask.
 
     Raises:
@@ -39,27 +45,31 @@ class StructuralIntegrity:
 
     def __post_init__(self) -> None:
         if self.connectivity not in CONNECTIVITIES:
-            raise IsegmError(f"structural integrity with connectivity {self.connectivity!r}: expected 4 or 8")
+            given = f"structural integrity with connectivity {self.connectivity!r}"
+            raise IsegmError(f"{given}: expected 4 or 8")
 
     def __call__(self, session: Session) -> Session:
-        """The session with the probability of what was taken out at 0; ``plain`` holds the session before."""
+        """The session with probability 0 for what was taken out; ``plain`` is the one before."""
         return self.many([session])[0]
 
     def many(self, sessions: Sequence[Session]) -> list[Session]:
-        """Several sessions, of images of any sizes, as ``__call__`` each; one labelling serves all."""
+        """Several sessions, of images of any sizes, as ``__call__`` each; labeled at once."""
         before = [session.plain or session for session in sessions]
         if not before:
             return []
-        # The masks lie below one another, with an empty row between them, which nothing is connected across.
+        # The masks lie below one another, with an empty row between them to keep them apart.
         sizes = [session.prob.shape[-2:] for session in before]
         tops = list(itertools.accumulate((height + 1 for height, _ in sizes), initial=0))
-        stack = before[0].prob.new_zeros((tops[-1], max(width for _, width in sizes)), dtype=torch.bool)
+        shape = tops[-1], max(width for _, width in sizes)
+        stack = before[0].prob.new_zeros(shape, dtype=torch.bool)
         for session, top, (height, width) in zip(before, tops, sizes, strict=False):
             stack[top : top + height, :width] = session.prob[0, 0] > self.threshold
         masks = stack.cpu().numpy()
-        clicks = [(top, click) for session, top in zip(before, tops, strict=False) for click in session.clicks]
+        placed = zip(before, tops, strict=False)
+        clicks = [(top, click) for session, top in placed for click in session.clicks]
         points = [(top + int(click.y), int(click.x)) for top, click in clicks if click.positive]
-        removed = torch.from_numpy(masks & ~regions_at(masks, points, self.connectivity)).to(stack.device)
+        kept = regions_at(masks, points, self.connectivity)
+        removed = torch.from_numpy(masks & ~kept).to(stack.device)
         after = []
         for session, top, (height, width) in zip(before, tops, sizes, strict=False):
             prob = session.prob.masked_fill(removed[top : top + height, :width], 0)
@@ -68,5 +78,8 @@ class StructuralIntegrity:
 
 
 def says_nothing(session: Session) -> bool:
-    """Whether a session was post-processed without any positive click, so that its mask is empty whatever the network says."""
+    """Whether a session was post-processed without any positive click.
+
+    Its mask is empty then, whatever the network answers.
+    """
     return session.plain is not None and not any(click.positive for click in session.clicks)

@@ -10,7 +10,7 @@ from torch import Tensor
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.inference.predictor import Predictor
-from isegm.inference.zoom import WholeImage
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.nn.folding import fold_batch_norms
 

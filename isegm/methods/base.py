@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,30 @@ class Adjustable:
     hint: str = ""
 
 
+@dataclass(frozen=True)
+class Mode:
+    """A way of answering clicks, chosen by name. A method's module lists those that it brings in ``MODES``.
+
+    Attributes:
+        name: as published evaluation scripts call it.
+        needs: what the network must be; without ``around`` the mode is one pass of such a network.
+        around: makes the model that answers, out of the network, the number of clicks that the network
+            sees (None: the mode's own) and the settings of the optimisation (None: the published ones).
+        fits: whether a network can have the mode.
+    """
+
+    name: str
+    needs: type[ClickModel] | None = None
+    around: Callable[[ClickModel, int | None, Any], ClickModel] | None = None
+    fits: Callable[[ClickModel], bool] = lambda model: True
+
+
 class ClickModel(nn.Module):
     """One paper. Sees a ``Round``, answers with a ``Prediction``, and knows its own losses.
 
     It keeps nothing between calls: whatever the next click needs travels in ``Prediction.state``.
     A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance
-    for the contract tests.
+    for the contract tests, and may offer ``MODES``, a tuple of ``Mode``.
 
     Attributes:
         protocol: the name of the method's own published evaluation protocol, a file in
@@ -56,6 +74,11 @@ class ClickModel(nn.Module):
     insertion_points: tuple[str, ...] = ()
     shown_maps: tuple[str, ...] = ()
     adjustable: tuple[Adjustable, ...] = ()
+
+    @property
+    def unwrapped(self) -> ClickModel:
+        """The network alone, for a model that optimises around one; otherwise itself."""
+        return self
 
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""

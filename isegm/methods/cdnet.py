@@ -19,7 +19,7 @@ from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
-from isegm.methods.base import Adjustable, ClickModel
+from isegm.methods.base import Adjustable, ClickModel, Mode
 from isegm.nn.backbones.resnet import ResNet
 from isegm.nn.clicks.disks import Disks
 from isegm.nn.clicks.fusion import Conv1S
@@ -169,6 +169,9 @@ def cdnet(
         pixel_diffusion=spec(PixelDiffusion) if pixel_diffusion else None,
         **{"clicks": spec(Disks, radius=click_radius), **options},
     )
+
+
+MODES = (Mode("CDNet", needs=CDNet),)  # as published scripts call one pass of it
 
 
 def tiny() -> CDNet:

@@ -17,7 +17,7 @@ from isegm.core.boxes import resize
 from isegm.core.errors import unknown
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
-from isegm.methods.base import ClickModel
+from isegm.methods.base import ClickModel, Mode
 from isegm.nn.backbones.mobilenet import MobileNetV2
 from isegm.nn.backbones.pplcnet import PPLCNet, scaled
 from isegm.nn.clicks.disks import Disks
@@ -128,6 +128,9 @@ NETWORKS = {
         "head": spec(LiteHead, in_channels=512, skip_channels=64),
     },
 }
+
+
+MODES = (Mode("Baseline", needs=ClickSEGBaseline),)  # as published scripts call one pass of it
 
 
 def tiny() -> ClickSEGBaseline:

@@ -19,7 +19,7 @@ from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round
-from isegm.methods.base import ClickModel
+from isegm.methods.base import ClickModel, Mode
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import SMALLEST, MixTransformer
 from isegm.nn.clicks.disks import Disks
@@ -225,6 +225,9 @@ def emc_segformer(
         ),
         **{"clicks": spec(Disks, radius=click_radius), **options},
     )
+
+
+MODES = (Mode("EMC-Click", needs=EMCClick),)  # as published scripts call one pass of it
 
 
 def tiny() -> EMCClick:

@@ -20,7 +20,7 @@ from isegm.core.clicks import PADDING, Clicks
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state
-from isegm.methods.base import ClickModel
+from isegm.methods.base import ClickModel, Mode
 from isegm.methods.ritm import ritm_deeplab, ritm_hrnet
 from isegm.nn.brs import BRSSettings, Objective, Variables, click_masks, minimise
 from isegm.nn.clicks.fusion import RGBConv
@@ -81,6 +81,10 @@ class FBRS(ClickModel):
         self.clicks_limit = clicks_limit or (8 if mode in FEATURES else 5)
         self.settings = settings or BRSSettings()
         self.protocol = base.protocol
+
+    @property
+    def unwrapped(self) -> ClickModel:
+        return self.base
 
     def forward(self, round_: Round) -> Prediction:
         return self.base(round_)
@@ -165,6 +169,16 @@ class FBRS(ClickModel):
 
     def _shown(self, round_: Round) -> Round:
         return replace(round_, clicks=round_.clicks.first(self.clicks_limit))
+
+
+def _mode(name: str) -> Mode:
+    def around(model: ClickModel, clicks_limit: int | None, settings: BRSSettings | None) -> FBRS:
+        return FBRS(model, name, clicks_limit, settings)
+
+    return Mode(name, around=around, fits=lambda model: bool(model.insertion_points))
+
+
+MODES = tuple(_mode(name) for name in (*INPUTS, *FEATURES))
 
 
 # --- what is optimised ---------------------------------------------------------------------------

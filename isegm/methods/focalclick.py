@@ -27,7 +27,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.core.samples import IGNORE
-from isegm.methods.base import ClickModel
+from isegm.methods.base import ClickModel, Mode
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import MixTransformer
 from isegm.nn.clicks.disks import Disks
@@ -270,6 +270,9 @@ def focalclick_segformer(variant: str = "b0", pipeline: str = "s2", width: int |
         pipeline=pipeline,
         **{**defaults, **options},
     )
+
+
+MODES = (Mode("FocalClick", needs=FocalClick),)  # as published scripts call one pass of it
 
 
 def tiny() -> FocalClick:

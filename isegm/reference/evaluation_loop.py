@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,9 +18,11 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.lockstep import Clock, Skipped, is_finished
+from isegm.evaluation.lockstep import Clock, Skipped, first_look, is_finished
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.results import ObjectRecord
+from isegm.evaluation.users.base import Look, User, user_of
+from isegm.evaluation.users.centre import Centre
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol
 
@@ -36,6 +39,7 @@ def play_sequentially(
     Args:
         predictor: of a ``slow_twin``, to compute click maps the slow way, too.
     """
+    user = slow_user(user_of(protocol))
     for index in indices:
         started = time.perf_counter()
         try:
@@ -49,16 +53,17 @@ def play_sequentially(
             continue
         image = torch.from_numpy(sample.image).permute(2, 0, 1)[None].float().div(255).contiguous()
         session = predictor.start(image, sample.init_mask)
-        mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
+        look = first_look(sample, protocol)
         ious: list[float] = []
         seconds: list[float] = []
         while not ious or not is_finished(ious, protocol):
             started = time.perf_counter()
-            click = whole_image_click(mask, sample.gt, session.clicks)
+            click = user.click(look)
             clock.add("simulation", started)
             started = time.perf_counter()
             session = predictor.click(session, click)
             mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
+            look = Look(sample, mask, session)
             seconds.append(clock.add("model", started))
             started = time.perf_counter()
             ious.append(mask_iou(mask, sample.gt))
@@ -67,9 +72,23 @@ def play_sequentially(
         yield index, ObjectRecord(sample.id, clicks, tuple(ious), tuple(seconds))
 
 
-def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click]) -> Click:
-    """``user.next_click`` word for word: two distance transforms of the whole image, padded by one
-    pixel.
+def slow_user(user: User) -> User:
+    """The twin of a user that computes the slow and obviously right way; itself if it has none."""
+    return TWINS.get(type(user), user)
+
+
+@dataclass(frozen=True)
+class WholeImageCentre(User):
+    """The twin of ``Centre``, see ``whole_image_click``."""
+
+    def click(self, look: Look) -> Click:
+        return whole_image_click(look.mask, look.gt, look.clicks)
+
+
+def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
+    """``centre.next_click`` word for word.
+
+    Two distance transforms of the whole image, padded by a pixel.
     """
     depths = []
     for error in ((gt == 1) & ~mask, (gt == 0) & mask):
@@ -83,3 +102,6 @@ def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click]
     depth = depths[0] if positive else depths[1]
     y, x = (int(v) for v in np.argwhere(depth == depth.max())[0])
     return Click(y, x, positive)
+
+
+TWINS: dict[type, User] = {Centre: WholeImageCentre()}

@@ -38,7 +38,7 @@ class Moody(Discs):
 
 @pytest.fixture
 def moody() -> TestClient:
-    rules = replace(PROTOCOL, zoom={"size": 96, "skip_clicks": -1})
+    rules = replace(PROTOCOL, view={"rule": "zoom_in", "size": 96, "skip_clicks": -1})
     served = Served(
         Answering(Moody(), rules),
         {"name": "moody.safetensors", "sha256": "0" * 64},

@@ -171,5 +171,6 @@ def test_the_example_protocol(tmp_path: Path) -> None:
     (text,) = re.findall(r"```yaml\n(name: .*?)```", (REPOSITORY / "docs/protocols.md").read_text(), re.DOTALL)
     (tmp_path / "example.yml").write_text(text)
     protocol = load_protocol(str(tmp_path / "example.yml"))
-    assert protocol.for_dataset("DAVIS").zoom["size"] == [672, 672]
-    assert protocol.for_dataset("GrabCut").zoom == {"size": [448, 448], "skip_clicks": -1}
+    assert protocol.for_dataset("DAVIS").view["size"] == [672, 672]
+    view = {"rule": "zoom_in", "size": [448, 448], "skip_clicks": -1}
+    assert protocol.for_dataset("GrabCut").view == view

@@ -15,10 +15,10 @@ from isegm.evaluation.lockstep import LockStepSettings
 from isegm.evaluation.metrics import clicks_to_reach, mask_iou, noc, summarise
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
-from isegm.inference.zoom import WholeImage
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods.base import ClickModel
 
-WHOLE = Protocol("test", 1, zoom=None)
+WHOLE = Protocol("test", 1, view={"rule": "whole_image"})
 
 
 def run(model: ClickModel, samples: list, protocol: Protocol = WHOLE, **settings: int):
@@ -71,7 +71,7 @@ def test_iou_leaves_ignored_pixels_out() -> None:
 
 def test_stops_at_the_target_but_not_before_the_least_number_of_clicks() -> None:
     assert len(run(Painted(wait=2), [painted(0)]).objects[0].ious) == 3
-    least = run(Painted(wait=2), [painted(0)], Protocol("test", 1, zoom=None, min_clicks=6))
+    least = run(Painted(wait=2), [painted(0)], Protocol("test", 1, view={"rule": "whole_image"}, min_clicks=6))
     assert len(least.objects[0].ious) == 6
 
 

@@ -22,11 +22,11 @@ from isegm.evaluation.evaluate import Run, evaluate
 from isegm.evaluation.lockstep import LockStepSettings, Skipped
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.centre import next_click
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.speed import for_evaluation
-from isegm.inference.zoom import WholeImage
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import tiny
 from isegm.reference.evaluation_loop import play_sequentially, whole_image_click
@@ -91,7 +91,7 @@ class Counting(ClickModel):
 def test_views_of_equal_size_share_passes() -> None:
     model = Counting()
     predictor = Predictor(model, WholeImage(), max_pixels=10**9)
-    one_click = Protocol("test", 1, zoom=None, max_clicks=1)
+    one_click = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=1)
     evaluate(predictor, Listed(samples(9)), one_click, settings=LockStepSettings(window=99))
     assert model.passes == [3, 3, 3]
 
@@ -111,7 +111,7 @@ def test_passes_run_side_by_side_and_leave_the_number_of_threads_as_it_was() -> 
     torch.set_num_threads(2)
     try:
         predictor = Predictor(Meeting(), WholeImage())
-        one_click = Protocol("test", 1, zoom=None, max_clicks=1)
+        one_click = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=1)
         result = evaluate(predictor, Listed(samples(4)), one_click, settings=LockStepSettings(passes=2))
         assert torch.get_num_threads() == 2
     finally:
@@ -122,7 +122,7 @@ def test_passes_run_side_by_side_and_leave_the_number_of_threads_as_it_was() -> 
 def test_without_memory_a_pass_is_split() -> None:
     model = Counting(room=2)
     predictor = Predictor(model, WholeImage(), max_pixels=10**9)
-    one_click = Protocol("test", 1, zoom=None, max_clicks=1)
+    one_click = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=1)
     result = evaluate(predictor, Listed(samples(9)), one_click, settings=LockStepSettings(window=99))
     assert len(result.objects) == 9
     assert sum(model.passes) == 9
@@ -145,7 +145,7 @@ class Interrupting(Listed):
 
 def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
     made = [painted(i) for i in range(6)]
-    protocol = Protocol("test", 1, zoom=None, max_clicks=3)
+    protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=3)
     predictor = Predictor(Painted(wait=1), WholeImage())
     settings = LockStepSettings(window=1, threads=1, ahead=0)
     with pytest.raises(KeyboardInterrupt):
@@ -187,7 +187,7 @@ def _part(rank: int, port: int, folder: str) -> None:
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
     with joined(torch.device("cpu")) as process:
-        protocol = Protocol("test", 1, zoom=None, max_clicks=4)
+        protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=4)
         predictor = Predictor(Painted(wait=2), WholeImage())
         made = Listed([painted(i) for i in range(5)])
         records = RecordFile(Path(folder) / "r", IDENTITY, process.rank)
@@ -200,7 +200,7 @@ def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     torch.multiprocessing.spawn(_part, (port, str(tmp_path)), nprocs=2)
-    protocol = Protocol("test", 1, zoom=None, max_clicks=4)
+    protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=4)
     alone = evaluate(Predictor(Painted(wait=2), WholeImage()), Listed([painted(i) for i in range(5)]), protocol)
     expected = [o.as_json()["clicks"] for o in alone.objects]
     assert [json.loads((tmp_path / f"out{rank}.json").read_text()) for rank in (0, 1)] == [expected, expected]

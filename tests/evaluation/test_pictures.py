@@ -14,7 +14,7 @@ from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.data.reading import read_image
 from isegm.evaluation.pictures import Answer, ClickPictures, maps_of, picture_row, play
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.centre import next_click
 from isegm.inference.protocol import load_protocol
 from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet

@@ -9,7 +9,8 @@ from probe import ProbeNet, probe_gt, probe_image
 
 from isegm.core.samples import Sample
 from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
-from isegm.inference.protocol import fixed_size, load_protocol
+from isegm.inference.protocol import load_protocol
+from isegm.inference.sizes import fixed_size
 
 # (ignore ring, previous mask, zoom): sign(row,col)IoU
 SEQUENCES = {
@@ -56,7 +57,7 @@ class OneSample:
 @pytest.mark.parametrize(("ignore", "prev", "zoom"), SEQUENCES)
 def test_clicks_and_ious_are_those_of_the_reference(ignore: str, prev: str, zoom: str) -> None:
     protocol = replace(load_protocol("ritm"), max_clicks=10, stop_iou=0.95)
-    protocol = replace(protocol, zoom=None) if zoom == "none" else fixed_size(protocol, zoom)
+    protocol = protocol.changed(view={"rule": "whole_image"}) if zoom == "none" else fixed_size(protocol, zoom)
     predictor = protocol.predictor(ProbeNet(prev == "y"))
     dataset = OneSample(Sample(probe_image(), probe_gt(ignore == "y"), "probe"))
     [(_, record)] = LockStep(predictor, dataset, protocol, Clock(), LockStepSettings(threads=1)).run([0])

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from isegm.core.errors import IsegmError
 from isegm.evaluation.report import curve_picture, table
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
-from isegm.inference.protocol import fixed_size, known_protocols, load_protocol, with_crops
-from isegm.inference.zoom import ZoomIn
+from isegm.inference.protocol import known_protocols, load_protocol
+from isegm.inference.sizes import fixed_size, with_crops
 
 
 def result(name: str = "GrabCut", fingerprint: str = "ab" * 32, ious: tuple[float, ...] = (0.5, 0.92)) -> DatasetResult:
@@ -96,15 +96,14 @@ def test_every_protocol_file_loads_and_names_itself(name: str) -> None:
     assert protocol.source
     for dataset in ("GrabCut", *protocol.datasets):
         narrowed = protocol.for_dataset(dataset)
-        if narrowed.zoom is not None:
-            ZoomIn(**narrowed.zoom)
+        assert narrowed.rule.noted_as in ("zoom", "whole")  # labels in result files have these names
 
 
 def test_ritm_zooms_larger_on_davis() -> None:
     protocol = load_protocol("ritm")
-    assert protocol.for_dataset("DAVIS").zoom["size"] == 600
-    assert protocol.for_dataset("GrabCut").zoom["size"] == 400
-    assert protocol.for_dataset("DAVIS").zoom["min_crop"] == 200
+    assert protocol.for_dataset("DAVIS").view["size"] == 600
+    assert protocol.for_dataset("GrabCut").view["size"] == 400
+    assert protocol.for_dataset("DAVIS").view["min_crop"] == 200
 
 
 def test_changes_stand_in_the_label() -> None:
@@ -113,18 +112,18 @@ def test_changes_stand_in_the_label() -> None:
     assert protocol.changed(stop_iou=0.9).label == "ritm v1"
     assert protocol.changed(stop_iou=0.95, mirror=False).label == "ritm v1 (stop_iou=0.95, mirror=False)"
     fixed = fixed_size(protocol, "fixed448")
-    assert fixed.for_dataset("DAVIS").zoom["size"] == [448, 448]
+    assert fixed.for_dataset("DAVIS").view["size"] == [448, 448]
     assert fixed.label != protocol.label
-    assert fixed_size(protocol, "fixed320,480").zoom["size"] == [320, 480]
+    assert fixed_size(protocol, "fixed320,480").view["size"] == [320, 480]
 
 
 def test_a_changed_entry_leaves_the_others_of_a_data_set() -> None:
     wide = with_crops(load_protocol("ritm"), target_crop=1.6)
-    assert wide.for_dataset("DAVIS").zoom == {**load_protocol("ritm").for_dataset("DAVIS").zoom, "expansion": 1.6}
+    assert wide.for_dataset("DAVIS").view == {**load_protocol("ritm").for_dataset("DAVIS").view, "expansion": 1.6}
     assert wide.label == "ritm v1 (zoom.expansion=1.6)"
     same = with_crops(load_protocol("fcfi_r101"), target_crop=3.0)  # its default, but not what GrabCut has
-    assert same.for_dataset("GrabCut").zoom["expansion"] == 3.0
-    assert same.for_dataset("GrabCut").zoom["size"] == 600
+    assert same.for_dataset("GrabCut").view["expansion"] == 3.0
+    assert same.for_dataset("GrabCut").view["size"] == 600
     assert same.label == "fcfi_r101 v1 (zoom.expansion=3.0)"
     assert with_crops(load_protocol("ritm"), target_crop=1.4) == load_protocol("ritm")
 
@@ -145,6 +144,6 @@ def test_bad_protocols_are_explained(tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text("name: p\nversion: 1\nstop_iuo: 0.9\n")
     with pytest.raises(IsegmError, match="did you mean stop_iou"):
         load_protocol(str(tmp_path / "p.yml"))
-    (tmp_path / "p.yml").write_text("name: p\nversion: 1\nzoom: {sise: 400}\n")
+    (tmp_path / "p.yml").write_text("name: p\nversion: 1\nview: {rule: zoom_in, sise: 400}\n")
     with pytest.raises(IsegmError, match="did you mean size"):
         load_protocol(str(tmp_path / "p.yml"))

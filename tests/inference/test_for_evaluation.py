@@ -8,7 +8,7 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.inference import speed
 from isegm.inference.predictor import Predictor
-from isegm.inference.zoom import WholeImage
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods import click_pyramid, ritm
 from isegm.methods.base import ClickModel
 

@@ -16,8 +16,10 @@ from isegm.core.rounds import Prediction, Round
 from isegm.inference.engine import Engine
 from isegm.inference.merge import ProgressiveMerge, merged_mask
 from isegm.inference.predictor import Finish, Predictor
-from isegm.inference.protocol import load_protocol, with_crops
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.protocol import load_protocol
+from isegm.inference.sizes import with_crops
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.checkpoints import save_model
 from isegm.methods.focalclick import focalclick_segformer
 from isegm.utils.regions import largest_region, without_small_regions
@@ -110,7 +112,7 @@ def test_users_get_the_guarded_merge(tmp_path) -> None:
 
 
 def test_every_view_has_one_size_and_the_crop_always_follows_the_object() -> None:
-    zoom = load_protocol("focalclick").predictor(Painted(0)).zoom
+    zoom = load_protocol("focalclick").predictor(Painted(0)).rule
     assert zoom == ZoomIn((256, 256), 1, 1.4, 10, 0.49, 2.0, None, True)
     predictor = Predictor(Painted(0), zoom)
     session = predictor.start(red(square(20, 20)))
@@ -136,8 +138,8 @@ def test_an_answer_squeezed_into_an_old_crop_is_first_brought_to_the_size_of_its
 
 def test_flags_change_the_crops() -> None:
     protocol = with_crops(load_protocol("focalclick"), 384, 1.2, 1.6)
-    assert protocol.zoom["size"] == [384, 384]
-    assert protocol.zoom["expansion"] == 1.2
+    assert protocol.view["size"] == [384, 384]
+    assert protocol.view["expansion"] == 1.2
     assert protocol.predictor(Painted(0)).finish.refine == {"expansion": 1.6}
     assert protocol.label == "focalclick v1 (zoom.size=[384, 384], zoom.expansion=1.2, refine.expansion=1.6)"
     assert with_crops(load_protocol("focalclick")) == load_protocol("focalclick")

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from isegm.core.errors import IsegmError
-from isegm.inference.modes import MODES, OF_METHODS, with_mode
+from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.methods import cdnet, clickseg_baseline, emc_click, focalclick, ritm
 
 METHODS = {"FocalClick": focalclick, "CDNet": cdnet, "Baseline": clickseg_baseline, "EMC-Click": emc_click}
@@ -22,7 +22,7 @@ def test_what_published_scripts_call_a_method_is_for_it_alone(mode: str, method:
 
 
 def test_no_such_mode_is_forgotten_here() -> None:
-    assert METHODS.keys() == OF_METHODS.keys()
+    assert {"NoBRS", *METHODS} == set(PLAIN)
     assert set(METHODS) < set(MODES)
 
 

@@ -8,7 +8,7 @@ from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Prediction, Round
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.predictor import Finish, Predictor
-from isegm.inference.zoom import ZoomIn
+from isegm.inference.views.zoom_in import ZoomIn
 
 
 class Watched(ProbeNet):

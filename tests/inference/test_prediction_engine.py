@@ -31,7 +31,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def optimising(checkpoint: Path) -> Engine:
-    protocol = load_protocol("ritm").changed(zoom={"size": 64, "min_crop": 40})
+    protocol = load_protocol("ritm").changed(view={"rule": "zoom_in", "size": 64, "min_crop": 40})
     return Engine(checkpoint, "f-BRS-B", device="cpu", protocol=protocol)
 
 
@@ -155,8 +155,8 @@ def test_starting_from_a_mask(engine: Engine) -> None:
 
 
 def test_another_protocol(checkpoint: Path, engine: Engine) -> None:
-    whole = Engine(checkpoint, device="cpu", protocol=load_protocol("ritm").changed(zoom=None, mirror=False))
-    assert whole.protocol.zoom is None
+    whole = Engine(checkpoint, device="cpu", protocol=load_protocol("ritm").changed(view={"rule": "whole_image"}, mirror=False))
+    assert whole.protocol.label == "ritm v1 (view=whole_image, mirror=False)"
     probs = []
     for used in (engine, whole):
         session = used.start(IMAGE)

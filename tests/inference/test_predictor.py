@@ -13,7 +13,8 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round, Session
 from isegm.inference.predictor import Predictor
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.base import ClickModel
 
 CLICKS = [Click(133, 186, True), Click(59, 59, False), Click(150, 122, True), Click(20, 300, False)]

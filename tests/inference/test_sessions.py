@@ -12,7 +12,8 @@ import isegm.methods
 from isegm.core.clicks import Click
 from isegm.core.rounds import Session
 from isegm.inference.predictor import Predictor
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 
 MODULES = [importlib.import_module(f"isegm.methods.{m.name}") for m in pkgutil.iter_modules(isegm.methods.__path__)]
 METHODS = [pytest.param(m, id=m.__name__.rpartition(".")[2]) for m in MODULES if hasattr(m, "tiny")]

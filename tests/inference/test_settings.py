@@ -14,9 +14,11 @@ import isegm.methods
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
+from isegm.inference.controls import Control
 from isegm.inference.protocol import load_protocol
 from isegm.inference.session_file import answered
 from isegm.inference.settings import Answering
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods import fcfi
 from isegm.methods.base import ClickModel
 
@@ -34,11 +36,10 @@ def small(name: str) -> Answering:
     """A method under its protocol, with views that are quick to answer."""
     model = tiny(name)
     protocol = load_protocol(model.protocol)
-    if protocol.zoom is not None:
-        size = protocol.zoom.get("size", 400)
-        zoom = {**protocol.zoom, "size": 64 if isinstance(size, int) else [64, 64], "min_crop": 30}
-        return Answering(model, protocol.changed(zoom=zoom))
-    return Answering(model, protocol.changed(whole={**protocol.whole, "size": 64}))
+    smaller = {"size": 64 if isinstance(protocol.view["size"], int) else [64, 64]}
+    if protocol.view["rule"] == "zoom_in":
+        smaller["min_crop"] = 30
+    return Answering(model, protocol.changed(view={**protocol.view, **smaller}))
 
 
 def prob(answering: Answering, **changes: Any) -> torch.Tensor:
@@ -95,10 +96,18 @@ def test_controls_come_from_what_model_and_protocol_declare(name: str) -> None:
     declared = {found.name for found in answering.model.adjustable}
     assert declared <= set(answering.controls)
     assert ("mode" in answering.controls) == bool(answering.model.insertion_points)
-    assert ("zoom_in" in answering.controls) == (answering.protocol.zoom is not None)
+    assert {control.name for control in answering.protocol.rule.controls()} <= set(answering.controls)
+    assert ("zoom_in" in answering.controls) == (answering.protocol.view["rule"] == "zoom_in")
     assert ("focus" in answering.controls) == ("expansion" in answering.protocol.refine)
     for control in answering.controls.values():
         assert control.checked(control.default) == control.default
+
+
+def test_a_control_of_a_taken_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Control("threshold", "Object above", "number", 0.5, 0, 1)
+    monkeypatch.setattr(ZoomIn, "controls", lambda self: [taken])
+    with pytest.raises(IsegmError, match="called threshold: 'Threshold' and 'Object above'"):
+        Answering(tiny("ritm"), load_protocol("ritm"))
 
 
 def test_distance_maps_have_no_disks_to_adjust() -> None:

@@ -22,7 +22,8 @@ from isegm.inference.engine import Engine
 from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.methods.ritm import ritm_hrnet
@@ -157,7 +158,7 @@ def spots(i: int) -> Sample:
 
 def test_evaluation_judges_what_is_shown() -> None:
     data = Listed([spots(i) for i in range(4)])
-    protocol = Protocol("test", 1, zoom=None, max_clicks=3)
+    protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=3)
     tidy = protocol.changed(sis=4)
     assert tidy.label == "test v1 (sis=4)"
     plain = evaluate(protocol.predictor(Spotted()), data, protocol)
@@ -172,7 +173,7 @@ def test_evaluation_judges_what_is_shown() -> None:
 
 
 def test_a_right_answer_stays_right() -> None:
-    protocol = Protocol("test", 1, zoom=None, max_clicks=3, sis=8)
+    protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=3, sis=8)
     found = evaluate(protocol.predictor(Painted(wait=0)), Listed([painted(i) for i in range(3)]), protocol)
     assert found.metrics["NoC@90"] == 1.0
 
@@ -186,7 +187,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_engine(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
-    whole = load_protocol("ritm").changed(zoom=None, mirror=False)
+    whole = load_protocol("ritm").changed(view={"rule": "whole_image"}, mirror=False)
     engine = Engine(checkpoint, device="cpu", protocol=whole, sis=8)
     engine._predictor.model = Spotted()
     image = two_spots()

@@ -16,7 +16,8 @@ from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.core.rounds import Round
-from isegm.inference.protocol import load_protocol, with_crops
+from isegm.inference.protocol import load_protocol
+from isegm.inference.sizes import with_crops
 from isegm.methods.checkpoints import save_model
 from isegm.methods.click_attention import (
     AffinityBlock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from torch import Tensor
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.inference.protocol import load_protocol
-from isegm.inference.zoom import ZoomIn
 from isegm.methods.clickseg_baseline import NETWORKS, ClickSEGBaseline, clickseg_baseline, tiny
 from isegm.nn.backbones.pplcnet import PPLCNet
 from isegm.nn.clicks.disks import Disks
@@ -209,8 +209,8 @@ class TestProtocol:
     def test_is_focalclicks_without_the_second_look_at_384(self) -> None:
         """The recorded sequences of the original's baseline predictor are tested under FocalClick's protocol."""
         own, focal = load_protocol("clickseg"), load_protocol("focalclick")
-        assert ZoomIn(**{**own.zoom, "size": (256, 256)}) == ZoomIn(**{**focal.zoom, "size": (256, 256)})
-        for name in ("max_clicks", "stop_iou", "mask_threshold", "mirror", "merge", "whole", "sis"):
+        assert replace(own.rule, size=(256, 256)) == focal.rule
+        for name in ("max_clicks", "stop_iou", "mask_threshold", "mirror", "merge", "user", "sis"):
             assert getattr(own, name) == getattr(focal, name)
-        assert (own.zoom["size"], own.refine) == ([384, 384], {})
-        assert own.predictor(tiny()).zoom.size == (384, 384)
+        assert (own.view["size"], own.refine) == ([384, 384], {})
+        assert own.predictor(tiny()).rule.size == (384, 384)

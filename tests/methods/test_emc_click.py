@@ -18,8 +18,10 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build
 from isegm.core.rounds import Round
 from isegm.inference.predictor import Predictor
-from isegm.inference.protocol import load_protocol, with_crops
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.protocol import load_protocol
+from isegm.inference.sizes import with_crops
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.emc_click import EMCClick, EMCState, emc_hrnet, emc_segformer, tiny
 from isegm.nn.heads import correction
 from isegm.nn.heads.correction import CorrectionNet, clicked_cells, relative_distances, templates

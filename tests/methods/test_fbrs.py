@@ -21,7 +21,8 @@ from isegm.core.rounds import Prediction, Round, Session
 from isegm.inference.mirror import with_mirror
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.predictor import Predictor
-from isegm.inference.zoom import View, WholeImage
+from isegm.inference.views.base import View
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods import fbrs
 from isegm.methods.checkpoints import save_model
 from isegm.methods.fbrs import FBRS, Offset, ScaleAndBias, fbrs_deeplab, fbrs_hrnet

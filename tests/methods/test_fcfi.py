@@ -17,7 +17,8 @@ from isegm.core.registry import build, spec
 from isegm.core.rounds import Round
 from isegm.inference.predictor import Predictor, Request
 from isegm.inference.protocol import load_protocol
-from isegm.inference.zoom import WholeImage, ZoomIn
+from isegm.inference.views.whole_image import WholeImage
+from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.checkpoints import save_model
 from isegm.methods.fcfi import FCFI, fcfi_deeplab, fcfi_hrnet, has_feedback, new_clicks, newest_click, tiny
 from isegm.methods.ritm import click_maps
@@ -225,7 +226,7 @@ class TestSessions:
         predictor = Predictor(model, WholeImage(), mirror=True)
         start = predictor.start(self.image())
         clicks = (Click(30, 40, True), Click(80, 100, True), Click(5, 5, False))
-        (session,) = predictor.answer([Request(start, clicks, predictor.zoom.view(start, clicks))])
+        (session,) = predictor.answer([Request(start, clicks, predictor.rule.view(start, clicks))])
         assert session.clicks == clicks
         assert session.state.tolist() == [3, 3]
         one_by_one = start
@@ -252,10 +253,10 @@ class TestSessions:
             square[..., 140:160, 140:160] = 1
             here = {"prob": 1 - square} if follow else {"prob": square}
             session = replace(session, followed=square if follow else None, **here)
-            assert predictor.zoom.view(session, [click, click]).source == Box(50, 50, 251, 251)
+            assert predictor.rule.view(session, [click, click]).source == Box(50, 50, 251, 251)
 
     def test_a_method_without_the_map_is_told_so(self) -> None:
-        with pytest.raises(IsegmError, match="crop is to follow feedback2, but RITM offers nothing but its answer"):
+        with pytest.raises(IsegmError, match="view is to follow feedback2, but RITM offers nothing but its answer"):
             load_protocol("fcfi_r101").predictor(tiny_ritm())
 
     def test_all_clicks_lie_in_the_crop(self, model: FCFI) -> None:
@@ -281,10 +282,10 @@ class TestSessions:
     def test_protocols_have_a_row_per_data_set(self, name: str, rows: dict[str, tuple[int, float]]) -> None:
         protocol = load_protocol(name)
         for dataset, row in rows.items():
-            zoom = protocol.for_dataset(dataset).zoom
-            assert (zoom["size"], zoom["expansion"]) == row
-            assert zoom["follow"] == "feedback2"
-            assert zoom["all_clicks"]
+            view = protocol.for_dataset(dataset).view
+            assert (view["size"], view["expansion"]) == row
+            assert view["follow"] == "feedback2"
+            assert view["all_clicks"]
         assert protocol.stop_iou > 1
         assert protocol.label == f"{name} v1"
 

@@ -191,7 +191,7 @@ class TestSession:
     def test_clicks(self, quick: bool) -> None:
         """The next crop follows the second feedback; straight and folded networks alike."""
         protocol = load_protocol("fcfi_hrnet18")
-        protocol = replace(protocol, zoom={**protocol.zoom, "size": 256, "expansion": 1.4})
+        protocol = replace(protocol, view={**protocol.view, "size": 256, "expansion": 1.4})
         model = golden_model("h18")
         predictor = protocol.predictor(for_evaluation(model) if quick else model)
         session = predictor.start(golden_image())

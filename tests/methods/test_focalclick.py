@@ -17,7 +17,7 @@ from isegm.core.rounds import Prediction, Round
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
-from isegm.inference.zoom import WholeImage
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods.checkpoints import save_model
 from isegm.methods.focalclick import FocalClick, focalclick_hrnet, focalclick_segformer
 from isegm.methods.ritm import ritm_hrnet

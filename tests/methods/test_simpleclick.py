@@ -202,9 +202,9 @@ class TestProtocol:
     def test_it_is_what_ritm_calls_fixed448(self) -> None:
         """Clicks under that mode are compared with recorded ones in tests/evaluation/test_protocol_goldens.py."""
         ritm = load_protocol("ritm")
-        zoom = {**ritm.zoom, "skip_clicks": -1, "size": [448, 448]}
+        view = {**ritm.view, "skip_clicks": -1, "size": [448, 448]}
         ours = dataclasses.replace(load_protocol("simpleclick"), name="ritm", source=ritm.source, datasets=ritm.datasets)
-        assert ours == dataclasses.replace(ritm, zoom=zoom)
+        assert ours == dataclasses.replace(ritm, view=view)
 
     def test_a_session(self) -> None:
         predictor = load_protocol("simpleclick").for_dataset("synthetic").predictor(tiny().eval())

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from isegm.core.clicks import Click
-from isegm.evaluation.user import next_click
+from isegm.evaluation.users.centre import next_click
 from isegm.utils.depth import squared_distance_inside
 
 
