@@ -99,4 +99,4 @@ def click_pyramid(
 
 def tiny() -> ClickPyramid:
     """A ClickPyramid that runs in milliseconds on a CPU, for the contract tests."""
-    return build(click_pyramid("lcnet_035", (24, 48, 88), (16, 16, 16), ("blocks.5",), (1, 2, 3)))
+    return build(click_pyramid("lcnet_035", (24, 48, 88), (96, 96, 96), ("blocks.5",), (1, 2, 3)))
