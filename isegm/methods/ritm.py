@@ -158,8 +158,7 @@ def ritm_hrnet(
     """The spec of RITM on an HRNet with an OCR head; ``options`` are further arguments of ``RITM``.
 
     Published: ``(18, "small", 48)``, ``(18, "full", 64)``, ``(32, "full", 128)``, all with the
-        default ``Conv1S`` fusion and clicks;
-    for ``click_map`` and ``click_radius`` see ``click_maps``.
+    default ``Conv1S`` fusion and clicks. For ``click_map`` and ``click_radius`` see ``click_maps``.
     """
     return spec(
         RITM,

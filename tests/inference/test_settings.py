@@ -22,7 +22,10 @@ from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods import fcfi
 from isegm.methods.base import ClickModel
 
-METHODS = [info.name for info in pkgutil.iter_modules(isegm.methods.__path__) if info.name not in ("base", "checkpoints")]
+NAMES = [info.name for info in pkgutil.iter_modules(isegm.methods.__path__)]
+METHODS = [
+    name for name in NAMES if hasattr(importlib.import_module(f"isegm.methods.{name}"), "tiny")
+]
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
 CLICKS = (Click(40, 50, True), Click(20, 80, False), Click(60, 60, True))
 
