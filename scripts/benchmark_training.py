@@ -24,20 +24,24 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from isegm.core.errors import IsegmError, unknown
+from isegm.core.errors import IsegmError
 from isegm.core.registry import build
-from isegm.data import recipes
 from isegm.data.dataset import ClickDataset
+from isegm.data.datasets.synthetic import SyntheticSource
+from isegm.data.sampling.multi_point import MultiPoint
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
 from isegm.training.batches import Batch, Loader
-from isegm.training.config import TrainConfig
+from isegm.training.corrections import next_clicks
 from isegm.training.distributed import Process
+from isegm.training.experiment import Training
+from isegm.training.experiment_file import load_experiment
 from isegm.training.learner import Learner
-from isegm.training.optim import adam
+from isegm.training.optimisation import Adam, Constant
 from isegm.training.preflight import seconds_per_item
-from isegm.training.rollout import ClickPolicy, evaluating, next_clicks
+from isegm.training.rollout import evaluating
 from isegm.training.sequential import sequential_clicks, sequential_step
+from isegm.training.users.iterative import Iterative
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device
@@ -58,16 +62,21 @@ NETWORKS = {
     "hrnet18s": {"width": 18, "depth": "small", "ocr_width": 48},
     "tiny": {"width": 8, "depth": "tiny", "ocr_width": 16},
 }
+ITEMS = 1_000_000  # of an epoch, which never ends here
 SEQUENTIAL, WHOLE = "sequential", "+ channels last"
 Step = Callable[[Batch], dict[str, Any]]
 
 
 def training_data(args: argparse.Namespace) -> ClickDataset:
-    if not hasattr(recipes, args.data):
-        raise unknown("recipe", args.data, ("synthetic", "coco", "cocolvis", "sbd"))
-    crop = tuple(int(side) if side.isdecimal() else 0 for side in args.crop.split(","))
-    settings = {"min_object_area": 500} if args.data == "synthetic" else {}
-    return getattr(recipes, args.data)(load_config(args.config_path), crop=crop, epoch_len=1_000_000, **settings).train
+    crop = [int(side) if side.isdecimal() else 0 for side in args.crop.split(",")]
+    if args.data != "synthetic":
+        changes = {"data.augment.crop": crop, "data.epoch_len": ITEMS}
+        experiment = load_experiment(args.data).experiment.changed(changes)
+        return experiment.build(experiment.data, cfg=load_config(args.config_path))
+    if len(crop) != 2 or min(crop) < 1:
+        raise IsegmError(f"--crop {args.crop}: expected rows and columns, e.g. 320,480")
+    clicks = MultiPoint(max_clicks=24, gamma=0.8, merge_prob=0.15)
+    return ClickDataset(SyntheticSource(crop, ITEMS), clicks, epoch_len=ITEMS, min_object_area=500)
 
 
 def loaded(args: argparse.Namespace, steps: int) -> Iterator[Batch]:
@@ -87,8 +96,8 @@ def network(args: argparse.Namespace, has: set[str]) -> tuple[ClickModel, torch.
 def learner_of(args: argparse.Namespace, has: set[str]) -> Learner:
     model, device = network(args, has)
     switches = {"channels_last": "channels_last" in has, "compile": "compile" in has, "amp": "bf16" if "bf16" in has else "off"}
-    config = TrainConfig(batch_size=args.batch_size, lr=args.lr, **switches)
-    return Learner(model, config, ClickPolicy(), Process(device=device))
+    config = Training(batch_size=args.batch_size, **switches)
+    return Learner(model, config, Adam(lr=args.lr), Constant(), Iterative(), Process(device=device))
 
 
 def step_of(args: argparse.Namespace, has: set[str], rounds: int | None) -> tuple[Step, torch.device]:
@@ -97,7 +106,7 @@ def step_of(args: argparse.Namespace, has: set[str], rounds: int | None) -> tupl
         learner = learner_of(args, has)
         return lambda batch: learner.learn(batch, rounds).losses, learner.process.device
     model, device = network(args, has)
-    optimizer = adam(model, args.lr)
+    optimizer = Adam(lr=args.lr).of(model)
     return lambda batch: sequential_step(model, optimizer, batch, 3 if rounds is None else rounds), device
 
 
@@ -254,7 +263,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=formatter)
     add = parser.add_argument
     add("--network", choices=NETWORKS, default="hrnet18s")
-    add("--data", default="synthetic", help="a recipe; synthetic needs no files")
+    add("--data", default="synthetic", help="synthetic, or an experiment whose data are used, e.g. models/ritm/hrnet18_sbd.py")
     add("--crop", default="320,480")
     add("--batch-size", type=int, default=4)
     add("--rounds", type=int, default=3, help="corrections per step")

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import environment
 from isegm.evaluation.speed import HOW, measure
@@ -23,10 +22,10 @@ from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint, load_model
+from isegm.training.experiment_file import load_experiment
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
-from isegm.utils.experiment import load_experiment
 from isegm.utils.files import replacing
 
 
@@ -49,7 +48,8 @@ class First:
 def load(source: str, config_path: str | None, device: torch.device) -> ClickModel:
     if source.endswith(".py"):
         torch.manual_seed(0)
-        return build(load_experiment(source).MODEL).to(device).eval()
+        experiment = load_experiment(source).experiment
+        return experiment.build(experiment.model).to(device).eval()
     return load_model(find_checkpoint(load_config(config_path), source), device).model
 
 

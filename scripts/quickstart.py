@@ -20,13 +20,12 @@ from pathlib import Path
 import torch
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import RunResult
 from isegm.methods.checkpoints import save_model
+from isegm.training.experiment_file import load_experiment
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY, absolute, load_config
-from isegm.utils.experiment import load_experiment
 from isegm.utils.vis import write_image
 
 log = logging.getLogger("isegm")
@@ -46,9 +45,9 @@ def command(*words: str | Path | int) -> None:
 
 def save_untrained(path: Path) -> None:
     """The network of the experiment with its initial weights, as training would start it."""
-    experiment = load_experiment(REPOSITORY / EXPERIMENT)
+    experiment = load_experiment(REPOSITORY / EXPERIMENT).experiment
     torch.manual_seed(0)
-    save_model(path, build(experiment.MODEL), experiment.MODEL)
+    save_model(path, experiment.build(experiment.model), experiment.model)
 
 
 def newest_model(folder: Path, since: float) -> Path:

@@ -14,11 +14,12 @@ from isegm.training.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "training" / "toy_experiment.py"
+CONFIG = SCRIPT.with_name("toy_config.yml")
 
 
 def command(*words, torchrun=0, options=()):
     start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun), *options] if torchrun else []
-    return [sys.executable, *start, str(ROOT / "train.py"), *map(str, words)]
+    return [sys.executable, *start, str(ROOT / "train.py"), *map(str, words), "--config-path", str(CONFIG)]
 
 
 def environment(folder, **more):

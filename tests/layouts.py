@@ -253,3 +253,21 @@ def davis585(root: Path) -> Path:
             write(root / sequence / f"init_sp_{name}.png", rectangle(4, 4, 16, 12, value=255))
             write(root / sequence / f"init_stm_{name}.png", rectangle(8, 4, 16, 20, value=255))
     return root
+
+
+def starter(root: Path) -> dict[str, Path]:
+    """What the starter's experiment adds to the sets above, and what config.yml calls it."""
+    for split in ("train", "val", "test"):
+        write(root / "BSDS" / "images" / split / f"{split}1.jpg", picture())
+        people = np.empty((1, 2), object)
+        for person, left in enumerate((6, 9)):
+            labels = (1 + rectangle(4, left, 20, 24)).astype(np.uint16)
+            people[0, person] = np.array([[(labels,)]], dtype=[("Segmentation", object)])
+        path = root / "BSDS" / "groundTruth" / split / f"{split}1.mat"
+        path.parent.mkdir(parents=True)
+        savemat(path, {"groundTruth": people})
+    write(root / "CCP" / "photos" / "0001.jpg", picture())
+    path = root / "CCP" / "annotations" / "pixel-level" / "0001.mat"
+    path.parent.mkdir(parents=True)
+    savemat(path, {"groundtruth": rectangle(3, 5, 20, 25, value=5) + rectangle(6, 8, 12, 15)})
+    return {"BSDS_PATH": root / "BSDS", "CCP_PATH": root / "CCP", "COCO_PERSONS_PATH": coco(root / "persons", "val2017")}

@@ -1,4 +1,5 @@
-"""The augmentation pipelines of the published training scripts, on albumentations 2.
+"""The augmentation pipelines of the published training scripts, on albumentations 2. Smaller images are padded with zeros,
+their labels with background.
 
 Everything random comes from the generator that is passed in: an item is the same in whatever process it is made.
 """
@@ -8,25 +9,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from isegm.core.errors import IsegmError, unknown
+from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version at every import
 import albumentations as A
 
 Augmentation = Callable[[InstanceSample, np.random.Generator], InstanceSample]
-ALIGNED = {  # least and mean share of the image in the window, and whether colours change
-    "aligned": (0.3, 0.8, False),
-    "aligned_colour": (0.3, 0.8, True),
-    "aligned_wide": (0.5, 1.0, False),
-    "aligned_wide_colour": (0.5, 1.0, True),
-}
+Crop = Sequence[int]  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Aligned(Pipeline):
     """A window of random height and width anywhere on the image, brought to the size of the crop; then transforms.
 
     A window larger than the image is filled up with black and background, so that objects come at all sizes a target crop shows
-    them at. Source: ``AlignedAugmentator`` of FocalClick's code.
+    them at. Source: ``AlignedAugmentator`` in the code of arXiv 2204.02574.
 
     # differs from the original: the window is as wide as drawn (there it always reaches from its left edge towards the right
     # edge of the image); labels are not interpolated, which invents labels at borders; they keep their type (there, labels
@@ -100,7 +96,8 @@ class Aligned(Pipeline):
 class ObjectCrop(Pipeline):
     """A window of the crop's size around a random pixel of an object; only images smaller than the crop are enlarged.
 
-    Source: FCA-Net's training code, which neither flips nor changes colours.
+    Source: the training code of "Interactive Image Segmentation with First Click Attention" (CVPR 2020), which neither flips nor
+    changes colours.
 
     Attributes:
         crop: rows and columns of the window.
@@ -164,53 +161,66 @@ class AroundObject(Pipeline):
         return window[0], window[1]
 
 
-def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
-    """A published pipeline by name.
+def photographs(crop: Crop) -> Pipeline:
+    """Scale by 0.75 to 1.40, horizontal flip, crop, colour. Source: the COCO+LVIS scripts of arXiv 2102.06583."""
+    return Pipeline(A.Compose([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()]), (0.75, 1.40))
 
-    Args:
-        name: ``"coco"`` (RITM on COCO+LVIS: scale 0.75-1.40, horizontal flip, crop, colour), ``"sbd"`` (RITM on SBD: scale
-            0.75-1.25, flips, quarter turns, small shifts and rotations, crop, colour), ``"val"`` (pad and crop),
-            ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 1.20-2.20, flips, crop: the sizes at which
-            zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
-            a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
-            ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area). FCA-Net's
-            is ``"object"``, see ``ObjectCrop``. ``"around_object"`` is the starter's, see ``AroundObject``: flips, colour, and
-            sometimes a gray, blurred or strongly compressed picture.
-        crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
+
+def turned(crop: Crop) -> Pipeline:
+    """Scale by 0.75 to 1.25, flips, quarter turns, small shifts and rotations, crop, colour.
+
+    Source: the SBD scripts of arXiv 2102.06583.
     """
-    if len(crop) != 2 or min(crop) < 1:
-        raise IsegmError(f"crop must be (rows, columns), got {crop}")
-    if name.startswith("aligned"):
-        return _aligned(name, crop)
-    if name == "object":
-        return ObjectCrop(A.Compose([]), crop=tuple(crop))
-    if name == "around_object":
-        return AroundObject(A.Compose([A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]), crop=tuple(crop))
-    known: dict[str, tuple[list[A.BasicTransform | A.BaseCompose], tuple[float, float]]] = {
-        "coco": ([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()], (0.75, 1.40)),
-        "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
-        "val": (_cropping(crop), (1.0, 1.0)),
-        "val_sbd": (_cropping(crop), (0.75, 1.25)),
-        # differs from the original: it asks for up to 5/4 of the area, which no window can have, and then tries again.
-        "resized_crop": ([*_any_flip(), A.RandomResizedCrop(tuple(crop), scale=(0.75, 1.0))], (1.0, 1.0)),
-        "zoom": ([*_any_flip(), *_cropping(crop)], (1.20, 2.20)),
-    }
-    if name not in known:
-        raise unknown("augmentation", name, [*known, *ALIGNED, "object", "around_object"])
-    transforms, scale = known[name]
-    return Pipeline(A.Compose(transforms), scale)
+    return Pipeline(A.Compose([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()]), (0.75, 1.25))
 
 
-def _aligned(name: str, crop: tuple[int, int]) -> Aligned:
-    if name not in ALIGNED:
-        raise unknown("augmentation", name, ALIGNED)
-    lowest, mean, colour = ALIGNED[name]
+def cropped(crop: Crop, scale: Sequence[float] = (1.0, 1.0)) -> Pipeline:
+    """Scale within a range, pad and crop: what held-out data get. Source: arXiv 2102.06583 (on SBD: scale 0.75 to 1.25)."""
+    return Pipeline(A.Compose(_cropping(crop)), tuple(scale))
+
+
+def resized_crop(crop: Crop) -> Pipeline:
+    """Flips, and a window of at least 3/4 of the image's area.
+
+    # differs from the original: it asks for up to 5/4 of the area, which no window can have, and then tries again.
+    """
+    transforms = [*_any_flip(), A.RandomResizedCrop(tuple(_checked(crop)), scale=(0.75, 1.0))]
+    return Pipeline(A.Compose(transforms), (1.0, 1.0))
+
+
+def enlarged(crop: Crop) -> Pipeline:
+    """Scale by 1.20 to 2.20, flips, crop: the sizes at which zoom-in shows the objects of a small image. Not a published one."""
+    return Pipeline(A.Compose([*_any_flip(), *_cropping(crop)]), (1.20, 2.20))
+
+
+def aligned(crop: Crop, least: float = 0.3, mean: float = 0.8, colour: bool = False) -> Aligned:
+    """A window of ``least`` to 1.3 of the image, flips, perhaps colour; see ``Aligned``.
+
+    Source: arXiv 2204.02574, which has 0.3 and 0.8 on single sets, 0.5 and 1.0 ("wide") on mixes.
+    """
     transforms = [A.VerticalFlip(p=0.3), A.HorizontalFlip(p=0.3), *(_colour() if colour else [])]
-    return Aligned(A.Compose(transforms), crop=tuple(crop), shares=(lowest, 1.3), mean=mean)
+    return Aligned(A.Compose(transforms), crop=tuple(_checked(crop)), shares=(least, 1.3), mean=mean)
 
 
-def _cropping(crop: tuple[int, int]) -> list[A.BasicTransform]:
-    height, width = crop
+def object_crop(crop: Crop) -> ObjectCrop:
+    """A window around a pixel of an object, and nothing else; see ``ObjectCrop``."""
+    return ObjectCrop(A.Compose([]), crop=tuple(_checked(crop)))
+
+
+def around_object(crop: Crop) -> AroundObject:
+    """What zoom-in shows, flips, colour, and sometimes a gray, blurred or strongly compressed picture; see ``AroundObject``."""
+    transforms = [A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]
+    return AroundObject(A.Compose(transforms), crop=tuple(_checked(crop)))
+
+
+def _checked(crop: Crop) -> Crop:
+    if len(crop) != 2 or min(crop) < 1:
+        raise IsegmError(f"crop={list(crop)}: expected rows and columns, e.g. [320,480]")
+    return crop
+
+
+def _cropping(crop: Crop) -> list[A.BasicTransform]:
+    height, width = _checked(crop)
     return [A.PadIfNeeded(height, width, border_mode=cv2.BORDER_CONSTANT, fill=0, fill_mask=0), A.RandomCrop(height, width)]
 
 

@@ -53,8 +53,8 @@ class GlobalBatches:
         return [(self.epoch, position) for position in range(first, first + self.share)]
 
 
-def part_size(share: int, micro_batch: int) -> int:
-    """How many of the ``share`` samples of a process go through the network at once; 0 asks for all.
+def part_size(share: int, micro_batch: int | None) -> int:
+    """How many of the ``share`` samples of a process go through the network at once; None asks for all.
 
     Raises:
         IsegmError: the share is no multiple of the micro-batch.
@@ -75,11 +75,11 @@ class Loader:
 
     Args:
         batches: yields the keys of one batch after another.
-        workers: -1 for min(4, cores); 0 loads in this process.
+        workers: None for min(4, cores); 0 loads in this process.
         pin: page-locked memory, for copies to a GPU.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable[list[Key]], workers: int, pin: bool) -> None:
+    def __init__(self, dataset: Dataset, batches: Iterable[list[Key]], workers: int | None, pin: bool) -> None:
         self._running: Iterator[Batch] | None = None
         workers = worker_count(workers)
         self._loader = DataLoader(
@@ -136,9 +136,9 @@ def dead_worker(error: Exception) -> IsegmError:
     )
 
 
-def worker_count(workers: int) -> int:
-    """``TrainConfig.workers`` as a number: -1 is min(4, cores)."""
-    return min(4, os.cpu_count() or 1) if workers < 0 else workers
+def worker_count(workers: int | None) -> int:
+    """``Training.workers`` as a number: None is min(4, cores)."""
+    return min(4, os.cpu_count() or 1) if workers is None else workers
 
 
 def held_out(length: int, batch_size: int, rank: int, count: int) -> Iterator[tuple[int, list[Key]]]:

@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, leaves
 from isegm.methods.base import ClickModel
 from isegm.nn.adaptive_iou import AdaptiveIoU
-from isegm.training.config import FREE, TrainConfig
 from isegm.training.distributed import Process
-from isegm.training.optim import AverageModel, adam, multistep, polynomial, sgd
-from isegm.training.rollout import ClickPolicy
+from isegm.training.experiment import MAY_CHANGE, Experiment, Training
+from isegm.training.optimisation import AverageModel, Optimizer, Schedule
 from isegm.utils.files import replacing
+from isegm.utils.overrides import differences
 
 LAST = "last_checkpoint.pth"
 HEADER = {"kind": "training", "schema": 1}
@@ -36,16 +35,12 @@ class Progress:
 class TrainState:
     """Everything that changes while training, and that a checkpoint therefore holds."""
 
-    def __init__(self, model: ClickModel, config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self, model: ClickModel, config: Training, optimizer: Optimizer, schedule: Schedule, device: torch.device
+    ) -> None:
         self.model = model
-        if config.momentum:
-            self.optimizer = sgd(model, config.lr, config.momentum, config.weight_decay)
-        else:
-            self.optimizer = adam(model, config.lr, config.betas, weight_decay=config.weight_decay)
-        if config.poly_epochs:
-            self.scheduler = polynomial(self.optimizer, config.poly_epochs)
-        else:
-            self.scheduler = multistep(self.optimizer, config.milestones, config.gamma)
+        self.optimizer = optimizer.of(model)
+        self.scheduler = schedule.of(self.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.amp == "fp16")
         self.ema = AverageModel(model, config.ema) if config.ema else None
         self.iou = AdaptiveIoU().to(device)
@@ -93,35 +88,28 @@ def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> N
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def describe(spec: Spec, config: TrainConfig, policy: ClickPolicy, epoch_length: int) -> dict[str, Any]:
-    """What belongs to a training but does not change during it; ``check_same`` compares it on resume."""
-    return {
-        "isegm": dict(HEADER),
-        "spec": spec,
-        "config": _plain(dataclasses.asdict(config)),
-        "policy": _plain(dataclasses.asdict(policy)),
-        "epoch_length": epoch_length,
-    }
+def describe(experiment: Experiment, epoch_length: int) -> dict[str, Any]:
+    """What belongs to a training but does not change during it; ``check_same`` compares it on resume.
+
+    ``spec`` is there for those who read the weights of a checkpoint alone.
+    """
+    values = experiment.to_json()
+    return {"isegm": dict(HEADER), "spec": values["model"], "experiment": values, "epoch_length": epoch_length}
 
 
 def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     """Refuse to continue another experiment than the one that wrote the checkpoint.
 
     Raises:
-        IsegmError: naming what differs.
+        IsegmError: naming everything that differs.
     """
-    pairs = {"data.epoch_len": (saved["epoch_length"], now["epoch_length"])}
-    for prefix, part in (("train", "config"), ("clicks", "policy")):
-        for name, value in now[part].items():
-            if part == "policy" or name not in FREE:
-                pairs[f"{prefix}.{name}"] = (saved[part].get(name, value), value)
-    before, after = dict(leaves(saved["spec"])), dict(leaves(now["spec"]))
-    pairs |= {f"model.{name}": (before.get(name), after.get(name)) for name in before.keys() | after.keys()}
-    pairs["model"] = (_targets(saved["spec"]), _targets(now["spec"]))
-    differing = [f"{name} ({old!r} there, {new!r} now)" for name, (old, new) in sorted(pairs.items()) if old != new]
-    if differing:
+    pairs = [pair for pair in differences(saved["experiment"], now["experiment"]) if pair[0] not in MAY_CHANGE]
+    if saved["epoch_length"] != now["epoch_length"]:
+        pairs.append(("samples per epoch", saved["epoch_length"], now["epoch_length"]))
+    if pairs:
+        listed = "; ".join(f"{name} ({old!r} there, {new!r} now)" for name, old, new in pairs)
         raise IsegmError(
-            f"{path} belongs to another experiment, a resume would not continue it exactly: {'; '.join(differing)}."
+            f"{path} belongs to another experiment, a resume would not continue it exactly: {listed}."
             " Use the same settings, or start a new run from its weights with --weights"
         )
 
@@ -158,6 +146,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise IsegmError(f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})") from error
     if not isinstance(contents, dict) or contents.get("isegm") != HEADER:
         raise IsegmError(f"{path} holds no training to resume; to start from its weights use --weights")
+    if "experiment" not in contents:
+        raise IsegmError(
+            f"{path} is from a version that did not keep its whole experiment, so it cannot be continued exactly; start a new"
+            f" run from its weights: --weights {path}"
+        )
     return contents
 
 
@@ -165,12 +158,3 @@ def finite(model: nn.Module) -> bool:
     """Whether every parameter is finite; one wait for the device."""
     norms = torch._foreach_norm([p.detach() for p in model.parameters()], float("inf"))
     return bool(torch.stack(norms).isfinite().all())
-
-
-def _targets(spec: Spec) -> list[str]:
-    inner = [value for value in spec["args"].values() if isinstance(value, dict) and "target" in value]
-    return [spec["target"], *(name for value in inner for name in _targets(value))]
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

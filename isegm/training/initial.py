@@ -9,30 +9,32 @@ import torch
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint, load_model
 from isegm.nn.weights import HUB
-from isegm.training.config import RunOptions, TrainConfig
+from isegm.training.experiment import Experiment, Training
 from isegm.utils.config import absolute
 
 log = logging.getLogger("isegm")
 
 
-def model(described: Spec, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> ClickModel:
-    """The network that a training begins with, on the CPU; the same on every process."""
-    torch.manual_seed(config.seed)
-    built: ClickModel = build(described)
-    load(built, config, options, cfg)
+def model(experiment: Experiment, cfg: EasyDict, resumes: bool = False) -> ClickModel:
+    """The network that a training begins with, on the CPU; the same on every process.
+
+    Args:
+        resumes: whatever weights the experiment begins with are not loaded, for those of a checkpoint will be.
+    """
+    torch.manual_seed(experiment.train.seed)
+    built: ClickModel = experiment.build(experiment.model)
+    if not resumes:
+        load(built, experiment.train, cfg)
     return built
 
 
-def load(model: ClickModel, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> None:
-    """Load what ``--weights`` names, else the backbone weights of the experiment, else nothing. A resume comes later."""
-    if options.resume and options.resume != "auto":
-        return
-    if options.weights:
-        load_weights(model, find_checkpoint(cfg, options.weights))
+def load(model: ClickModel, config: Training, cfg: EasyDict) -> None:
+    """Load the weights that the experiment starts from: of a whole network, else of its backbone, else none."""
+    if config.weights:
+        load_weights(model, find_checkpoint(cfg, config.weights))
     elif config.pretrained:
         model.load_pretrained(pretrained_source(config.pretrained, cfg))
 

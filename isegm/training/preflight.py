@@ -20,15 +20,13 @@ import torch
 from torch.utils.data import Dataset
 
 from isegm.core.errors import IsegmError
-from isegm.training import initial, run_folder
 from isegm.training.batches import Batch, GlobalBatches, Loader, worker_count
 from isegm.training.distributed import Process, processes_here
-from isegm.training.learner import Learner, Learnt, split
+from isegm.training.learner import Learned, Learner, split
 from isegm.training.logging import picture
 from isegm.training.meters import not_finite
-from isegm.training.rollout import draw_rounds, evaluating
+from isegm.training.rollout import evaluating
 from isegm.utils import memory
-from isegm.utils.config import absolute
 from isegm.utils.vis import write_image
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ PREFETCHED = 2  # batches that a data worker holds ready
 @dataclass(frozen=True)
 class Speed:
     """Seconds: of one item in a data worker, of one step without corrections, of one correction for the whole batch, and of an
-    answer to a batch from which nothing is learnt.
+    answer to a batch from which nothing is learned.
     """
 
     item: float
@@ -63,11 +61,10 @@ class Preflight:
 
     def __init__(self, trainer: Trainer, process: Process) -> None:
         self.trainer, self.process = trainer, process
-        self.config, self.policy, self.data = trainer.config, trainer.policy, trainer.data
+        self.config, self.user, self.data = trainer.config, trainer.user, trainer.data
         self.batches = GlobalBatches(len(self.data.train), self.config.batch_size, process.rank, process.count)
         self.workers = worker_count(self.config.workers)
-        options, cfg = trainer.options, trainer.cfg
-        self.folder = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
+        self.folder = trainer.folder
 
     def run(self) -> Path:
         """Check everything, tell what was found, and return the picture.
@@ -75,20 +72,20 @@ class Preflight:
         Raises:
             IsegmError: the training would fail; with what to change.
         """
-        trainer, process, config = self.trainer, self.process, self.config
+        process, config = self.process, self.config
         self._say("data", f"{len(self.data.train)} samples per epoch, {self.batches.batches} batches of {config.batch_size}")
-        learner = Learner(initial.model(trainer.spec, config, trainer.options, trainer.cfg), config, self.policy, process)
+        learner = self.trainer.learner(process)
         with contextlib.closing(learner), out_of_memory_explained(learner.part, self.batches.share, process.device):
             micro = f", in micro-batches of {learner.part}" if learner.part < self.batches.share else ""
             self._say("processes", f"{process.count} on {process.device.type}, {self.batches.share} samples each{micro}")
             self._check_disk(learner)
             batch, item = self._load()
             used = self._check_memory(learner, batch)
-            learnt, speed = self._measure(learner, batch, item)
-            self._check_answer(learner, learnt)
+            learned, speed = self._measure(learner, batch, item)
+            self._check_answer(learner, learned)
         self._say("memory", f"{max(process.gather(used)) / GB:.1f} GB of {memory.total(process.device) / GB:.1f} per process")
         self._tell_speed(speed)
-        return self._draw(learnt)
+        return self._draw(learned)
 
     def _say(self, about: str, words: str) -> None:
         if self.process.first:
@@ -107,7 +104,7 @@ class Preflight:
         if needed > free:
             raise IsegmError(
                 f"{kept + 1} checkpoints of {one / GB:.2f} GB do not fit into the {free / GB:.2f} GB that are free in {there};"
-                " keep fewer (train.checkpoint_interval=0 keeps only the last) or change EXPS_PATH in config.yml"
+                " keep fewer (train.checkpoint_interval=null keeps only the last) or change EXPS_PATH in config.yml"
             )
 
     def _load(self) -> tuple[Batch, float]:
@@ -133,7 +130,7 @@ class Preflight:
 
     def _check_memory(self, learner: Learner, batch: Batch) -> int:
         """The peak, in bytes, of a step with the most corrections; on a CPU a small step first tells whether that will fit."""
-        device, rounds = self.process.device, self.policy.max_rounds
+        device, rounds = self.process.device, self.user.max_rounds
         memory.reset_peak(device)
         if device.type == "cpu" and learner.part > SAMPLES:
             before = memory.used(device)
@@ -150,23 +147,23 @@ class Preflight:
         learner.learn(batch, rounds)
         return memory.peak(device)
 
-    def _measure(self, learner: Learner, batch: Batch, item: float) -> tuple[Learnt, Speed]:
+    def _measure(self, learner: Learner, batch: Batch, item: float) -> tuple[Learned, Speed]:
         """The last step taken, and the times."""
         seconds = {}
-        for rounds in dict.fromkeys((0, self.policy.max_rounds)):
+        for rounds in dict.fromkeys((0, self.user.max_rounds)):
             repeats, found = 3, []
             while len(found) < repeats:
                 started = time.perf_counter()
-                learnt = learner.learn(batch, rounds)
+                learned = learner.learn(batch, rounds)
                 memory.wait(self.process.device)
                 found.append(time.perf_counter() - started)
                 repeats = 1 if self.process.most(int(found[0] > 10)) else 3  # the same number on every process
             seconds[rounds] = float(np.median(found))
-        most = self.policy.max_rounds
+        most = self.user.max_rounds
         per_round = max(0.0, seconds[most] - seconds[0]) / most if most else 0.0
-        return learnt, Speed(item, seconds[0], per_round, self._answering(learner, learnt))
+        return learned, Speed(item, seconds[0], per_round, self._answering(learner, learned))
 
-    def _answering(self, learner: Learner, learnt: Learnt) -> float:
+    def _answering(self, learner: Learner, learned: Learned) -> float:
         """The seconds that a batch of held-out data takes without corrections; the second of two answers counts."""
         if not self._validations():
             return 0.0
@@ -174,14 +171,14 @@ class Preflight:
         with torch.no_grad(), evaluating(model), learner.autocast():
             for _ in range(2):
                 started = time.perf_counter()
-                model(learnt.round_)
+                model(learned.round_)
                 memory.wait(self.process.device)
         return time.perf_counter() - started
 
-    def _check_answer(self, learner: Learner, learnt: Learnt) -> None:
-        if bad := not_finite({name: float(value) for name, value in learnt.losses.items()}):
+    def _check_answer(self, learner: Learner, learned: Learned) -> None:
+        if bad := not_finite({name: float(value) for name, value in learned.losses.items()}):
             raise IsegmError(
-                f"after a few steps on the first batch: {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.lr, clip"
+                f"after a few steps on the first batch: {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.optimizer.lr, clip"
                 " gradients (train.clip=1), or use bf16 instead of fp16"
             )
         model = learner.state.model
@@ -189,8 +186,8 @@ class Preflight:
             log.warning("%d parameters got no gradient, e.g. %s", len(idle), ", ".join(idle[:3]))
 
     def _tell_speed(self, speed: Speed) -> None:
-        config, policy = self.config, self.policy
-        rounds = float(np.mean([draw_rounds(policy, config.seed, step) for step in range(1000)]))
+        config, user = self.config, self.user
+        rounds = float(np.mean([user.rounds(config.seed, step) for step in range(1000)]))
         step = speed.step + rounds * speed.round
         rate = config.batch_size / step
         self._say(
@@ -224,11 +221,11 @@ class Preflight:
         times = epochs // every + (epochs == self.config.epochs and epochs % every > 0)
         return times * math.ceil(len(self.data.val) / self.config.batch_size)
 
-    def _draw(self, learnt: Learnt) -> Path:
+    def _draw(self, learned: Learned) -> Path:
         """The first samples: image and clicks, the mask before, the target, the answer of the network as it starts."""
         path = self.folder / "check.jpg"
         if self.process.first:
-            write_image(path, picture(learnt.round_, learnt.target, learnt.logits, rows=8))
+            write_image(path, picture(learned.round_, learned.target, learned.logits, rows=8))
         self._say("picture", str(path))
         return path
 
@@ -264,7 +261,7 @@ def smaller(part: int, share: int) -> str:
     """How to fit a batch into less memory."""
     fitting = max((size for size in range(1, part // 2 + 1) if share % size == 0), default=0)
     more = f"use --micro-batch {fitting} (the global batch stays), " if fitting else "use "
-    return f"{more}a smaller data.crop or more processes"
+    return f"{more}a smaller data.augment.crop or more processes"
 
 
 def readable(seconds: float) -> str:

@@ -7,7 +7,6 @@ What is random follows from the seed and the position alone: samples from (seed,
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import sys
 import time
@@ -23,23 +22,23 @@ from torch.utils.data import Dataset
 
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec
 from isegm.data.dataset import TrainingData
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.training import checkpoint, initial, run_folder
 from isegm.training.batches import GlobalBatches, Key, Loader, deaths_explained, held_out
-from isegm.training.config import RunOptions, TrainConfig
 from isegm.training.distributed import Process, joined
+from isegm.training.experiment import Experiment
+from isegm.training.experiment_file import Loaded, to_text
 from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
-from isegm.training.object_replay import Replay
+from isegm.training.options import RunOptions
 from isegm.training.preflight import Preflight
-from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating
+from isegm.training.rollout import evaluating
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
+from isegm.training.users.base import SimulatedUser
 from isegm.utils.config import absolute
-from isegm.utils.overrides import override_config, override_spec
 
 log = logging.getLogger("isegm")
 Validate = Callable[[ClickModel, int], dict[str, float]]
@@ -54,32 +53,39 @@ class Trainer:
     """Trains one experiment.
 
     Args:
-        spec: describes the ``ClickModel``.
-        data: training data and, optionally, held-out data.
-        policy: how the user is simulated.
-        config: the training settings.
-        cfg: config.yml, with ``cfg.run`` (``RunOptions``) and ``cfg.overrides`` from the command line where there are any.
+        experiment: what is trained.
+        cfg: config.yml.
+        options: how this run of it is meant.
         validate: called as ``validate(model, epoch)`` on process 0 with the model in eval mode; returns named values to log.
 
     Raises:
-        IsegmError: an override names something unknown.
+        IsegmError: a part cannot be made, e.g. because its data are not there.
     """
 
     def __init__(
         self,
-        spec: Spec,
-        data: TrainingData,
-        policy: ClickPolicy,
-        config: TrainConfig,
+        experiment: Experiment,
         cfg: EasyDict,
+        options: RunOptions | None = None,
         validate: Validate | None = None,
     ) -> None:
-        overrides = cfg.get("overrides") or {}
-        self.spec = override_spec(spec, overrides.get("model", {}))
-        self.policy = override_config(policy, overrides.get("clicks", {}), "clicks")
-        self.config = override_config(config, overrides.get("train", {}), "train")
-        self.options: RunOptions = cfg.get("run") or RunOptions()
-        self.data, self.cfg, self.validate = data, cfg, validate or self.options.validate
+        self.experiment, self.config, self.cfg = experiment.completed(), experiment.train, cfg
+        self.options = options or RunOptions()
+        self.validate = validate or self.options.validate
+        self.user: SimulatedUser = experiment.build(experiment.user)
+        self.data = TrainingData(*(experiment.build(part, cfg=cfg) for part in (experiment.data, experiment.val)))
+
+    def learner(self, process: Process, resumes: bool = False) -> Learner:
+        """What learns in one process, at the start of the training."""
+        experiment = self.experiment
+        optimizer, schedule = (experiment.build(part) for part in (self.config.optimizer, self.config.schedule))
+        model = initial.model(experiment, self.cfg, resumes)
+        return Learner(model, self.config, optimizer, schedule, self.user, process)
+
+    @property
+    def folder(self) -> Path:
+        """Of all runs of this experiment."""
+        return absolute(self.cfg, self.cfg.EXPS_PATH) / self.options.name
 
     def fit(self) -> Path:
         """Train to the end and return the run folder, which then holds ``model.safetensors``; or check, and return a picture.
@@ -98,30 +104,23 @@ class Trainer:
                 training.run()
             return training.folder.path
 
-    def settings(self) -> dict[str, Any]:
-        """Everything that was chosen, after all overrides, as plain values."""
-        policy, config = dataclasses.asdict(self.policy), dataclasses.asdict(self.config)
-        plain = {"command": " ".join(sys.argv), "model": self.spec, "clicks": policy, "train": config}
-        plain["train"] |= {name: list(value) for name, value in config.items() if isinstance(value, tuple)}
-        plain["data"] = dict((self.cfg.get("overrides") or {}).get("data", {}))
-        return plain
-
 
 class _Training:
     """One run of a trainer in one process."""
 
     def __init__(self, trainer: Trainer, process: Process, request: StopRequest) -> None:
         self.trainer, self.process, self.request = trainer, process, request
-        self.config, self.policy = trainer.config, trainer.policy
-        config, data = self.config, trainer.data
-        self.learner = Learner(initial.model(trainer.spec, config, trainer.options, trainer.cfg), config, self.policy, process)
+        config, data = trainer.config, trainer.data
+        self.config = config
+        resumed = process.of_first(lambda: run_folder.find_checkpoint(trainer.folder, trainer.options))
+        self.learner = trainer.learner(process, resumes=resumed is not None)
         self.state = self.learner.state
         self.batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
-        self.replay = Replay(self.policy, config.seed, data.train)
-        self.loader = self._loader(data.train, self.replay.batches(self.batches))
-        self.identity = checkpoint.describe(trainer.spec, config, self.policy, len(data.train))
+        self.memory = trainer.user.memory(config.seed, data.train)
+        self.loader = self._loader(data.train, self.memory.batches(self.batches))
+        self.identity = checkpoint.describe(trainer.experiment, len(data.train))
         self._seed_generators()
-        self.folder = self._open_folder()
+        self.folder = self._new_folder() if resumed is None else self._resume(resumed)
         self.log = RunLog(self.folder if process.first else None, self.state.progress.step)
         self.window, self.last_save, self.broken = LossWindow(), time.monotonic(), False
 
@@ -142,7 +141,7 @@ class _Training:
         if self.process.first:
             path = self.folder.path / "model.safetensors"
             save_model(
-                path, self.state.best_model, self.trainer.spec, {"epoch": str(progress.epoch), "step": str(progress.step)}
+                path, self.state.best_model, self.trainer.experiment.model, {"epoch": str(progress.epoch), "step": str(progress.step)}
             )
             log.info("finished after %d epochs, %d steps: %s", progress.epoch, progress.step, path)
 
@@ -166,16 +165,16 @@ class _Training:
     def _train_batch(self, batch: dict[str, Tensor]) -> None:
         step = self.state.progress.step
         keys = self.batches.keys(self.state.progress.batch)
-        clicks = self.replay.continued(Clicks(batch["yx"], batch["label"]), keys)
-        learnt = self.learner.learn(batch | {"yx": clicks.yx, "label": clicks.label})
-        self.replay.learn(keys, learnt.logits, learnt.target, learnt.round_.clicks, self.learner.pool)
-        self.window.add(step, {**learnt.losses, "IoU": self.state.iou.smoothed.clone()})
+        clicks = self.memory.continued(Clicks(batch["yx"], batch["label"]), keys)
+        learned = self.learner.learn(batch | {"yx": clicks.yx, "label": clicks.label})
+        self.memory.learn(keys, learned.logits, learned.target, learned.round_.clicks, self.learner.pool)
+        self.window.add(step, {**learned.losses, "IoU": self.state.iou.smoothed.clone()})
         if step % self.config.image_every == 0:
-            self.log.picture(learnt.round_, learnt.target, learnt.logits, step)
+            self.log.picture(learned.round_, learned.target, learned.logits, step)
         self.state.progress.batch += 1
         self.log.advance()
         # On a CPU nothing has to be waited for, so a broken step is noticed at once.
-        self.broken = self.process.device.type == "cpu" and not bool(learnt.losses["loss"].isfinite())
+        self.broken = self.process.device.type == "cpu" and not bool(learned.losses["loss"].isfinite())
 
     def _consult(self) -> None:
         """Agree with the other processes whether to look at the losses, to save, or to stop."""
@@ -200,7 +199,7 @@ class _Training:
             step, values = min(found, key=lambda entry: entry[0])
             raise NonFiniteLoss(
                 f"step {step} (epoch {self.state.progress.epoch + 1}): {', '.join(f'{k} = {v}' for k, v in values.items())}."
-                f" {self._last_good()} Lower train.lr, clip gradients (train.clip=1), or use bf16 instead of fp16"
+                f" {self._last_good()} Lower train.optimizer.lr, clip gradients (train.clip=1), or use bf16 instead of fp16"
             )
         own = means([values for _, values in rows])
         if not own:
@@ -213,7 +212,7 @@ class _Training:
         progress, config = self.state.progress, self.config
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self.state.scheduler.step()
-        self.replay.end_epoch(self.process)
+        self.memory.end_epoch(self.process)
         keep = config.checkpoint_interval and progress.epoch % config.checkpoint_interval == 0
         self._save(f"{progress.epoch:03d}.pth" if keep else None)
         last = progress.epoch == config.epochs
@@ -250,7 +249,7 @@ class _Training:
         return {name: value / samples for name, value in totals.items()}
 
     def _held_out_values(self, model: ClickModel, batch: dict[str, Tensor], number: int) -> dict[str, Tensor | float]:
-        round_, target = self.learner.round(batch, draw_rounds(self.policy, self.config.seed, number))
+        round_, target = self.learner.round(batch, self.trainer.user.rounds(self.config.seed, number))
         with self.learner.autocast():
             pred = model(round_)
             losses = model.losses(pred, target, round_)
@@ -264,7 +263,7 @@ class _Training:
         self._look()
         if not checkpoint.finite(self.state.model):
             raise NonFiniteLoss(f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}")
-        contents = self.identity | self.state.state_dict(self.process) | {"replay": self.replay.state_dict(self.process)}
+        contents = self.identity | self.state.state_dict(self.process) | {"memory": self.memory.state_dict(self.process)}
         self.process.of_first(lambda: self._write(contents, copy_as))  # a full disk is noticed by all at once
         self.last_save = time.monotonic()
 
@@ -278,7 +277,7 @@ class _Training:
         return f"The last checkpoint is good: {path}." if path.exists() else "There is no checkpoint yet."
 
     def _enough_steps(self) -> bool:
-        return bool(self.config.max_steps) and self.state.progress.step >= self.config.max_steps
+        return self.config.max_steps is not None and self.state.progress.step >= self.config.max_steps
 
     def _seed_generators(self) -> None:
         """Seed torch's generators differently on every process."""
@@ -287,19 +286,17 @@ class _Training:
         )
         torch.manual_seed(int(words[0]))
 
-    def _open_folder(self) -> run_folder.RunFolder:
-        """Continue in the run folder of the checkpoint to resume, or make a new one."""
-        options, cfg = self.trainer.options, self.trainer.cfg
-        experiment = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
-        path = self.process.of_first(lambda: run_folder.find_checkpoint(experiment, options))
-        if path is None:
-            make = lambda: run_folder.create(experiment, options.exp_name, options.script, self.trainer.settings())  # noqa: E731
-            return self.process.of_first(make)
+    def _new_folder(self) -> run_folder.RunFolder:
+        trainer, options = self.trainer, self.trainer.options
+        text = to_text(Loaded(trainer.experiment, options.name), " ".join(sys.argv))
+        return self.process.of_first(lambda: run_folder.create(trainer.folder, options, text))
+
+    def _resume(self, path: Path) -> run_folder.RunFolder:
+        """Continue where a checkpoint was written, in the run folder that it lies in."""
         saved = self.process.of_first(lambda: checkpoint.read_checkpoint(path))  # other machines may not see the file
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
-        if "replay" in saved:
-            self.replay.load_state_dict(saved["replay"])
+        self.memory.load_state_dict(saved["memory"])
         if len(saved["random"]) != self.process.count:
             self._seed_generators()
             log.info("%s was written by %d processes: dropout draws anew", path, len(saved["random"]))

@@ -10,26 +10,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import sbd
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.fbrs import fbrs_hrnet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = fbrs_hrnet(width=32, depth="full", ocr_width=128)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(
-        cfg,
-        crop=(320, 480),
-        max_clicks=10,
-        gamma=0.7,
-        merge_objects=0.15,
-        sample_scores="sbd_samples_weights.pkl",
-        val_augmentation="val_sbd",
-    )
-    train = TrainConfig(epochs=120, batch_size=32, lr=5e-4, milestones=(100,), pretrained="HRNETV2_W32")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=fbrs_hrnet(width=32, depth="full", ocr_width=128),
+    **sbd(),
+    user=spec(Iterative, max_rounds=0),
+    train=Training(
+        epochs=120,
+        batch_size=32,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(100,)),
+        pretrained="HRNETV2_W32",
+    ),
+)

@@ -11,20 +11,27 @@ hrnet18_cocolvis_loss_bce, _focal, _nfl and _soft_iou differ in this loss alone;
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import cocolvis_small_objects
 
 from isegm.core.registry import spec
-from isegm.data import recipes
 from isegm.methods.ritm import ritm_hrnet, with_loss
 from isegm.nn.losses.focal import FocalLoss
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = with_loss(ritm_hrnet(width=18, depth="full", ocr_width=64, prev_mask=False), spec(FocalLoss, alpha=0.5, gamma=2))
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(cfg, **recipes.SMALL_OBJECTS)
-    train = TrainConfig(epochs=160, batch_size=28, lr=5e-4, milestones=(140, 155), pretrained="HRNETV2_W18")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=with_loss(
+        ritm_hrnet(width=18, depth="full", ocr_width=64, prev_mask=False),
+        spec(FocalLoss, alpha=0.5, gamma=2),
+    ),
+    **cocolvis_small_objects(),
+    user=spec(Iterative, max_rounds=0),
+    train=Training(
+        epochs=160,
+        batch_size=28,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(140, 155)),
+        pretrained="HRNETV2_W18",
+    ),
+)

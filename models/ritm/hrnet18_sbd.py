@@ -9,18 +9,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import sbd_iterative
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.ritm import ritm_hrnet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = ritm_hrnet(width=18, depth="full", ocr_width=64)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(cfg, crop=(320, 480), **recipes.ITERATIVE_SBD)
-    train = TrainConfig(epochs=220, batch_size=28, lr=5e-4, milestones=(200, 215), pretrained="HRNETV2_W18")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=ritm_hrnet(width=18, depth="full", ocr_width=64),
+    **sbd_iterative(),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=220,
+        batch_size=28,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(200, 215)),
+        pretrained="HRNETV2_W18",
+    ),
+)

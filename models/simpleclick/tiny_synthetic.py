@@ -12,18 +12,25 @@ are those of models/ritm/tiny_synthetic.py in smaller crops, of the size that co
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from shared import small_scenes
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.simpleclick import simpleclick
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = simpleclick("tiny", 128)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.synthetic(cfg, **(recipes.SMALL_SCENES | {"crop": (128, 128)}))
-    train = TrainConfig(epochs=8, batch_size=8, lr=1e-3, milestones=(6, 7), clip=1.0, ema=0.99, amp="auto")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=simpleclick("tiny", 128),
+    **small_scenes(crop=(128, 128)),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=8,
+        batch_size=8,
+        optimizer=spec(Adam, lr=1e-3),
+        schedule=spec(MultiStep, at=(6, 7)),
+        clip=1.0,
+        ema=0.99,
+        amp="auto",
+    ),
+)

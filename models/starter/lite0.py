@@ -10,33 +10,28 @@ The rate stays constant and the averaged weights are what is used, so that the t
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import starter
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.click_pyramid import click_pyramid
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam
+from isegm.training.users.iterative import Iterative
 
-MODEL = click_pyramid()
-
-
-def main(cfg: EasyDict) -> None:
-    # Mostly one or two clicks to begin with, as at test time; the rollout adds corrections.
-    clicks = {"max_clicks": 8, "gamma": 0.5, "first_click_center": True, "merge_objects": 0.1}
-    views = {"crop": (256, 256), "augmentation": "around_object", "val_augmentation": "around_object"}
-    shares = (0.42, 0.20, 0.14, 0.06, 0.11, 0.07)
-    data = recipes.starter(cfg, **views, **clicks, shares=shares, min_object_area=300, epoch_len=8000, val_epoch_len=80)
-    train = TrainConfig(
+EXPERIMENT = Experiment(
+    model=click_pyramid(),
+    **starter(crop=(256, 256)),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
         epochs=40,
         batch_size=8,
-        lr=1e-3,
+        optimizer=spec(Adam, lr=1e-3),
         clip=5.0,
         ema=0.999,
         channels_last=True,
         workers=1,
         pretrained="EFFICIENTNET_LITE0",
         checkpoint_interval=1,
-        checkpoint_minutes=3,
-    )
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+        checkpoint_minutes=3.0,
+    ),
+)

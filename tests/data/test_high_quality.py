@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import ade20k, comb, config, davis585, picture, rectangle, write, write_indexed, youtube_vos
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
 from isegm.data.datasets.ade20k import ADE20K
 from isegm.data.datasets.duts import duts
 from isegm.data.datasets.hflickr import hflickr
@@ -116,8 +116,11 @@ class TestADE20K:
 
 
 class TestComb:
+    NAME = "focalclick/hrnet18s_s2_comb"
+
     def test_every_set_takes_part(self, paths: dict[str, Path]) -> None:
-        data = recipes.comb(config(**paths), crop=(20, 28), min_object_area=4, augmentation="none", epoch_len=60)
+        small = {"data__min_object_area": 4, "data__sampler__min_area": 4, "data__sampler__min_region": 4}
+        data = data_of(self.NAME, config(**paths), [20, 28], data__epoch_len=60, **small)
         names = {
             Path(data.train.source.read(0, rng(seed)).id).relative_to(paths["COCO_LVIS_PATH"].parent).parts[0]
             for seed in range(99)
@@ -125,18 +128,18 @@ class TestComb:
         assert names >= {"COCO_LVIS", "ThinObject5K", "MSRA10K", "DUTS-TR", "DUTS-TE", "HFlickr", "YouTube-VOS", "ADE20K"}
         assert len(data.train) == 60
         assert data.val is not None
-        cropped = recipes.comb(config(**paths), crop=(20, 28), min_object_area=4)
-        assert cropped.train[0, 0]["image"].shape == (3, 20, 28)
+        assert data.train[0, 0]["image"].shape == (3, 20, 28)
 
-    def test_a_set_without_a_share_need_not_be_there(self, paths: dict[str, Path]) -> None:
+    def test_a_set_that_is_left_out_need_not_be_there(self, paths: dict[str, Path]) -> None:
         cfg = config(HFLICKR_PATH=paths["HFLICKR_PATH"])
-        data = recipes.comb(cfg, shares=(0, 0, 0, 0, 1, 0), augmentation="none", min_object_area=4)
-        assert data.val is None
-        assert data.train[0, 0]["target"].sum() == 14 * 19
-        with pytest.raises(IsegmError, match="shares has 2 entries"):
-            recipes.comb(cfg, shares=(1, 1))
+        without = {f"data__source__parts__{part}": None for part in (0, 1, 2, 3)}
         with pytest.raises(IsegmError, match="ADE20K_PATH"):
-            recipes.comb(cfg, shares=(0, 0, 0, 0, 1, 0.5))
+            data_of(self.NAME, cfg, [20, 28], **without, val=None)
+        experiment = {**without, "data__source__parts__5": None, "data__augment": None, "data__min_object_area": 4}
+        data = data_of(self.NAME, cfg, [20, 28], **experiment, data__sampler__min_area=4, val=None)
+        assert data.val is None
+        assert len(data.train.source) == 1
+        assert data.train.source.read(0, rng()).areas() == {0: 14 * 19}
 
 
 class TestDavis585:

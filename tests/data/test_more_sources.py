@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import ade20k, coco, coco_panoptic, config, lvis, open_images, picture, rectangle, write
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
 from isegm.data.conversion import open_images as cleaning
 from isegm.data.datasets.ade20k import ADE20K, STUFF
 from isegm.data.datasets.coco_panoptic import CocoPanoptic
@@ -143,7 +143,7 @@ class TestADE20KParts:
             source.read(0, RNG)
 
 
-def test_recipes(tmp_path: Path) -> None:
+def test_experiments(tmp_path: Path) -> None:
     for split in ("train", "val"):
         coco_panoptic(tmp_path / "COCO", f"{split}2017")
         lvis(tmp_path / "LVIS", split)
@@ -151,11 +151,13 @@ def test_recipes(tmp_path: Path) -> None:
         ade20k(tmp_path / "ADE20K", {"train": "training", "val": "validation"}[split])
     names = {"COCO_PATH": "COCO", "LVIS_v1_PATH": "LVIS", "OPENIMAGES_PATH": "OpenImages", "ADE20K_PATH": "ADE20K"}
     cfg = config(EXPS_PATH=tmp_path / "experiments", **{key: tmp_path / folder for key, folder in names.items()})
-    for recipe in (recipes.coco_panoptic, recipes.lvis, recipes.open_images, recipes.ade20k):
-        data = recipe(cfg, crop=(20, 28), min_object_area=4, stuff_prob=1.0)
+    for name, stuff in (("coco", True), ("lvis", False), ("openimages", False), ("ade20k", True)):
+        changes = {"data__min_object_area": 4, "val__min_object_area": 4}
+        changes |= {"data__source__stuff_prob": 1.0} if stuff else {}
+        data = data_of(f"ritm/hrnet18_{name}_baseline", cfg, [20, 28], **changes)
         assert data.train[0, 0]["image"].shape == data.val[0, 0]["image"].shape == (3, 20, 28)
-        assert data.train.settings.keep_background_prob == 0.05
-        assert data.val.settings.keep_background_prob == (0 if recipe is recipes.lvis else 0.05)
+        assert data.train.keep_background == 0.05
+        assert data.val.keep_background == (0 if name == "lvis" else 0.05)
         generators = [np.random.default_rng(seed) for seed in range(9)]
         train, val = (sum(len(part.source.read(0, rng).objects) for rng in generators) for part in (data.train, data.val))
-        assert (train > val) == (recipe in (recipes.coco_panoptic, recipes.ade20k)), "validation has no stuff"
+        assert (train > val) == stuff, "validation has no stuff"

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 from layouts import coco, config, pascal_png, pascal_voc, picture, rectangle, sbd, write, write_voc_labels
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.data.datasets.coco_categories import CocoByCategory, chosen
-from isegm.data.datasets.pascal_sbd import from_downloads, from_png
+from isegm.data.datasets.pascal_sbd import from_downloads, from_png, pascal_sbd_masks, pascal_sbd_objects
 from isegm.data.datasets.pascal_voc import PascalVocObjects, palette, read_labels
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.mix import Joined
@@ -144,24 +145,25 @@ class TestAugmented:
         with pytest.raises(IsegmError, match=r"no .*val\.txt"):
             from_png(tmp_path, "val")
 
-    def test_recipe(self, roots: tuple[Path, Path], tmp_path: Path) -> None:
+    def test_experiment(self, roots: tuple[Path, Path], tmp_path: Path) -> None:
         cfg = config(PASCALVOC_PATH=roots[0], SBD_PATH=roots[1], PASCAL_SBD_PATH=pascal_png(tmp_path / "png"))
-        data = recipes.pascal_sbd(cfg, crop=(20, 28), augmentation="coco", max_clicks=5)
+        data = data_of("fcanet/resnet101", cfg, [20, 28])
         assert (len(data.train), len(data.val)) == (5, 2)
         assert (data.train[0, 2]["target"] == 1).any()
-        data = recipes.pascal_sbd(cfg, layout="png", augmentation="none", crop=(24, 32))
+        masks = spec(pascal_sbd_masks)
+        data = data_of("fcanet/resnet101", cfg, [24, 32], data__source=masks, data__augment=None, val=None)
         assert len(data.train) == 3
         assert data.val is None
         assert {int(data.train[0, i]["target"].sum()) for i in range(3)} == {17 * 8, 16 * 8, 15 * 8}
-        with pytest.raises(IsegmError, match="did you mean downloads"):
-            recipes.pascal_sbd(cfg, layout="download")
+        with pytest.raises(IsegmError, match="did you mean train"):
+            pascal_sbd_objects(cfg, "trian")
 
 
 class TestVocSbd:
     def test_every_image_of_both_once(self, tmp_path: Path) -> None:
         cfg = config(PASCALVOC_PATH=pascal_voc(tmp_path / "VOC2012", "train"), SBD_PATH=sbd(tmp_path / "SBD", "train"))
         sbd(tmp_path / "SBD", "val", images=1)
-        data = recipes.voc_sbd(cfg, crop=(20, 28), min_object_area=1, val_min_object_area=1000)
+        data = data_of("ritm/hrnet18_vocsbd_baseline", cfg, [20, 28], data__min_object_area=1)
         assert (len(data.train), len(data.val)) == (4, 1)
         ids = [data.train.source.read(i, RNG).id for i in range(4)]
         assert [Path(id_).parent.name for id_ in ids] == ["JPEGImages", "JPEGImages", "img", "img"]

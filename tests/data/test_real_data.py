@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import config
+from published import data_of
 
-from isegm.data import recipes
 from isegm.data.datasets.coco import CocoInstances
 from isegm.data.evaluation_sets import evaluation_set
 
@@ -55,7 +55,7 @@ def test_coco_tiny(split: str, images: int, objects: int) -> None:
 
 @needs("COCO_tiny")
 def test_items_of_coco_tiny() -> None:
-    data = recipes.coco(config(COCO_PATH=DATA / "COCO_tiny"))
+    data = data_of("ritm/hrnet18s_coco", config(COCO_PATH=DATA / "COCO_tiny"), [320, 480])
     for i in range(30):
         item = data.train[0, i]
         y, x = item["yx"][item["label"] == 1].long().T

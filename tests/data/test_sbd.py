@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import config, picture, rectangle, sbd, write, write_sbd_labels
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
 from isegm.data.datasets import sbd as sbd_module
 from isegm.data.datasets.sbd import SbdEvaluation, SbdObjects, read_labels
 from isegm.data.evaluation_sets import evaluation_set
@@ -150,23 +150,24 @@ class TestScores:
             read_scores(path, ["a"])
 
 
-class TestRecipe:
+class TestExperiment:
     def test_settings(self, tmp_path: Path) -> None:
         sbd(tmp_path, "train")
         sbd(tmp_path, "val", images=1)
-        data = recipes.sbd(config(SBD_PATH=tmp_path), crop=(20, 28), max_clicks=5, val_min_object_area=1000)
+        data = data_of("ritm/hrnet18_sbd_baseline", config(SBD_PATH=tmp_path), [20, 28], data__scores=None)
         assert (len(data.train), len(data.val)) == (2, 1)
         assert data.train[0, 0]["image"].shape == (3, 20, 28)
-        assert data.train.settings.min_object_area == 80
-        assert data.val.settings.min_object_area == 1000
-        assert recipes.sbd(config(SBD_PATH=tmp_path)).val.settings.min_object_area == 80
+        assert data.train.min_object_area == 80
+        assert data.val.min_object_area == 1000
 
     def test_scores_decide_what_is_drawn(self, tmp_path: Path) -> None:
         sbd(tmp_path, "train")
         sbd(tmp_path, "val", images=1)
         (tmp_path / "scores.json").write_text('{"scores": {"2008_000000": 1.0, "2008_000001": 0.5}}')
-        data = recipes.sbd(config(SBD_PATH=tmp_path), sample_scores="scores.json", augmentation="none", min_object_area=1)
-        assert data.train.settings.score_gamma == 1.25
+        changes = {"data__scores__file": "scores.json", "data__augment": None, "data__min_object_area": 1}
+        data = data_of("ritm/hrnet18_sbd_baseline", config(SBD_PATH=tmp_path), [20, 28], **changes)
         solved = data.train.source.read(1, RNG).image.transpose(2, 0, 1)
         drawn = [data.train[epoch, position]["image"].numpy() for epoch in range(20) for position in range(2)]
         assert not any(np.array_equal(image, solved) for image in drawn)
+        with pytest.raises(IsegmError, match=r"--set data\.scores=null"):
+            data_of("ritm/hrnet18_sbd", config(SBD_PATH=tmp_path), [20, 28])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import replace
 
 import pytest
 import torch
+from published import experiment_of
 from torch import Tensor
 
 from isegm.core.boxes import Box
@@ -34,9 +34,9 @@ from isegm.methods.ritm import published as ritm_published
 from isegm.methods.ritm import tiny as tiny_ritm
 from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.heads.feedback import Corrections, FocusedCorrection, hard_window, soft_window, window_of
-from isegm.training.rollout import ClickPolicy, evaluating, rollout
+from isegm.training.rollout import evaluating, rollout
 from isegm.training.step import TrainStep
-from isegm.utils.config import REPOSITORY
+from isegm.training.users.iterative import Iterative
 
 SIZE = (64, 80)
 
@@ -199,7 +199,7 @@ class TestTraining:
         target[0, :, 10:40, 10:50], target[1, :, 20:30, 20:30] = 1, 1  # the third sample has no object
         clicks = clicks_of([Click(20, 30, True), Click(50, 60, False)], [Click(25, 25, True)], [])
         for rounds in (0, 1, 3):
-            round_ = rollout(model, image, target, clicks, ClickPolicy(), [1, 2, 3], rounds)
+            round_ = rollout(model, image, target, clicks, Iterative(), [1, 2, 3], rounds)
             losses, _ = TrainStep(model)(round_, target)
             assert set(losses) == {"instance", "feedback1", "feedback2"}
             assert all(loss.isfinite() for loss in losses.values())
@@ -215,13 +215,8 @@ class TestTraining:
             assert torch.allclose(model(round_).aux["feedback1"], round_.prev_prob, atol=1e-6)
 
     def test_the_small_experiment_is_that_of_ritm(self) -> None:
-        bodies = []
-        for name in ("ritm", "fcfi"):
-            text = (REPOSITORY / "models" / name / "tiny_synthetic.py").read_text()
-            body = text[text.index("def main") :]
-            bodies.append(re.sub(r"^ *#.*\n", "", body, flags=re.MULTILINE))
-        assert bodies[0] == bodies[1]
-
+        here, there = (experiment_of(f"{name}/tiny_synthetic") for name in ("fcfi", "ritm"))
+        assert replace(here, model=there.model) == there
 
 class TestSessions:
     @staticmethod

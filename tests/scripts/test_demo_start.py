@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import signal
 import socket
@@ -16,7 +17,6 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.utils.config import REPOSITORY
-from isegm.utils.experiment import load_experiment
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
@@ -26,7 +26,9 @@ ASKED = argparse.Namespace(set=["train.epochs=1"], config_path=None)
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, on a machine where nothing was trained yet."""
-    module = load_experiment(REPOSITORY / "scripts/demo.py")
+    described = importlib.util.spec_from_file_location("demo_script", REPOSITORY / "scripts/demo.py")
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
     monkeypatch.setattr(module, "QUICKSTART", tmp_path / "quickstart/model.safetensors")
     return module
 

@@ -10,14 +10,15 @@ import torch
 from launching import ROOT, SCRIPT, asked, assert_close, command, curve, environment, free_port, result, train, wait_for
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import build, spec
 from isegm.methods import ritm
 from isegm.methods.checkpoints import load_model
 from isegm.training.batches import GlobalBatches, part_size
 from isegm.training.checkpoint import read_checkpoint
-from isegm.training.config import TrainConfig
 from isegm.training.distributed import Process
+from isegm.training.experiment import Training
 from isegm.training.learner import Learner, split
-from isegm.training.rollout import ClickPolicy
+from isegm.training.users.iterative import Iterative
 
 WORDS = ["--batch-size", "8", "--set", "train.log_every=1"]
 
@@ -34,7 +35,7 @@ def test_micro_batches_add_up(trainer_of, config):
     """In this process, with every switch that touches gradients; bf16 rounds differently."""
     states = []
     for micro in (0, 1):
-        path = trainer_of(epochs=1, micro_batch=micro, model={"dropout": 0.0}, policy=ClickPolicy(1), **config).fit()
+        path = trainer_of(epochs=1, micro_batch=micro, model={"dropout": 0.0}, user=spec(Iterative, max_rounds=1), **config).fit()
         states.append(load_model(path / "model.safetensors").model.state_dict())
     tolerance = 2e-3 if "amp" in config else 1e-5
     for name, value in states[0].items():
@@ -122,8 +123,9 @@ def test_a_step_asks_the_device_for_nothing():
                 asked_for.append(args[0].data_ptr())
             return func(*args, **(kwargs or {}))
 
-    config = TrainConfig(batch_size=4, micro_batch=2, clip=1.0, ema=0.9, channels_last=True, amp="bf16")
-    learner = Learner(ritm.tiny(), config, ClickPolicy(), Process())
+    config = Training(batch_size=4, micro_batch=2, clip=1.0, ema=0.9, channels_last=True, amp="bf16")
+    parts = (build(part) for part in (config.optimizer, config.schedule))
+    learner = Learner(ritm.tiny(), config, *parts, Iterative(), Process())
     batch = {
         "image": torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8),
         "target": torch.zeros(4, 1, 64, 64),

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import spec
 from isegm.training import preflight
 from isegm.training.distributed import Process
-from isegm.training.rollout import ClickPolicy
+from isegm.training.users.iterative import Iterative
 
 
 def said(caplog):
@@ -40,7 +41,7 @@ def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, 
     tell = preflight.Preflight._tell_speed
     monkeypatch.setattr(preflight.Preflight, "_tell_speed", lambda self, speed: (checks.append(speed), tell(self, speed)))
     for val in (True, False):
-        trainer_of(policy=ClickPolicy(max_rounds=max_rounds), epochs=5, val=val, run={"check": True}).fit()
+        trainer_of(user=spec(Iterative, max_rounds=max_rounds), epochs=5, val=val, run={"check": True}).fit()
     validated, plain = checks
     assert validated.answer > 0
     assert plain.answer == 0, "without held-out data there is nothing to answer"
@@ -53,7 +54,7 @@ def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, 
         ({"validate_every": 2}, 20, 3),
         ({"max_steps": 9}, 9, 2),
         ({"max_steps": 3}, 3, 0),
-        ({"validate_every": 0}, 20, 0),
+        ({"validate_every": None}, 20, 0),
     ],
     ids=str,
 )
@@ -92,7 +93,7 @@ def test_shared_memory_that_is_too_small(trainer_of, monkeypatch):
 
 def test_a_disk_that_is_too_small(trainer_of, monkeypatch):
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
-    with pytest.raises(IsegmError, match=r"51 checkpoints .*train\.checkpoint_interval=0"):
+    with pytest.raises(IsegmError, match=r"51 checkpoints .*train\.checkpoint_interval=null"):
         trainer_of(epochs=50, checkpoint_interval=1, run={"check": True}).fit()
 
 
@@ -123,4 +124,4 @@ def test_too_few_samples_for_batch_norm(trainer_of, toy, monkeypatch):
 
 def test_missing_weights_are_noticed(trainer_of):
     with pytest.raises(IsegmError, match=r"nowhere\.pth"):
-        trainer_of(run={"check": True, "weights": "nowhere.pth"}).fit()
+        trainer_of(weights="nowhere.pth", run={"check": True}).fit()

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import spec
 from isegm.training import checkpoint, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
-from isegm.training.config import RunOptions
-from isegm.training.rollout import ClickPolicy
+from isegm.training.options import RunOptions
+from isegm.training.users.iterative import Iterative
 
 
 def last(folder):
@@ -38,13 +39,13 @@ def test_resume_equals_uninterrupted(trainer_of, steps, switches):
     parts = trainer_of(run={"exp_name": "parts", "resume": "001_parts"}, **settings).fit()
     expected, found = read_checkpoint(last(whole)), read_checkpoint(last(parts))
     assert found["progress"] == {"epoch": 3, "batch": 0, "step": 12}
-    assert not [d for d in differences(expected, found) if d != ".config.max_steps"]
+    assert not [d for d in differences(expected, found) if d != ".experiment.train.max_steps"]
 
 
 def test_checkpoints_inside_an_epoch_come_by_the_clock(trainer_of, monkeypatch):
     written = []
     monkeypatch.setattr(checkpoint, "write_checkpoint", lambda path, contents: written.append(contents["progress"]["step"]))
-    trainer_of(epochs=1, checkpoint_minutes=0.0, checkpoint_interval=0).fit()
+    trainer_of(epochs=1, checkpoint_minutes=0.0, checkpoint_interval=None).fit()
     assert written == [1, 2, 3, 4, 4]
 
 
@@ -68,12 +69,12 @@ def test_a_kept_checkpoint_can_be_resumed(trainer_of):
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"lr": 3e-2}, r"train\.lr \(0\.01 there, 0\.03 now\)"),
+        ({"lr": 3e-2}, r"train\.optimizer\.lr \(0\.01 there, 0\.03 now\)"),
         ({"batch_size": 8}, r"train\.batch_size"),
         ({"seed": 4}, r"train\.seed"),
-        ({"policy": ClickPolicy(max_rounds=1)}, r"clicks\.max_rounds"),
+        ({"user": spec(Iterative, max_rounds=1)}, r"user\.max_rounds"),
         ({"model": {"dropout": 0.4}}, r"model\.dropout"),
-        ({"length": 20}, r"data\.epoch_len"),
+        ({"length": 20}, r"data\.length .*samples per epoch"),
     ],
 )
 def test_another_experiment_is_not_continued(trainer_of, changed, named):
@@ -90,9 +91,9 @@ def test_more_epochs_and_other_workers_are_welcome(trainer_of):
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
     path = tmp_path / "last_checkpoint.pth"
-    write_checkpoint(path, {"isegm": {"kind": "training", "schema": 1}, "step": 1})
+    write_checkpoint(path, {"isegm": {"kind": "training", "schema": 1}, "experiment": {}, "step": 1})
     with pytest.raises(Exception, match="pickle"):
-        write_checkpoint(path, {"isegm": {"kind": "training", "schema": 1}, "step": 2, "bad": lambda: None})
+        write_checkpoint(path, {"isegm": {"kind": "training", "schema": 1}, "experiment": {}, "step": 2, "bad": lambda: None})
     assert read_checkpoint(path)["step"] == 1
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 

@@ -11,10 +11,10 @@ import torch
 from isegm.core.errors import IsegmError
 from isegm.training import batches, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
-from isegm.training.config import RunOptions
+from isegm.training.options import RunOptions
 from isegm.training.trainer import NonFiniteLoss
 
-HEADER = {"isegm": {"kind": "training", "schema": 1}}
+HEADER = {"isegm": {"kind": "training", "schema": 1}, "experiment": {}}
 
 
 def last(folder):
@@ -148,7 +148,7 @@ def test_a_batch_that_is_not_a_number(trainer_of):
 
 
 def trainer_folder(trainer):
-    return run_folder.experiment_folder(Path(trainer.cfg.EXPS_PATH), RunOptions())
+    return trainer.folder
 
 
 def test_auto_keeps_to_the_runs_of_one_name(tmp_path):

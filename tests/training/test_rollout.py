@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from isegm.core.clicks import Click, Clicks
-from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating, next_clicks, rollout
+from isegm.core.clicks import Clicks
+from isegm.training.corrections import next_clicks
+from isegm.training.rollout import evaluating, rollout
+from isegm.training.users.iterative import Iterative
 
 
 def clicked(prob, target, seed=0):
@@ -108,7 +110,7 @@ def same(a, b):
 def test_clicks_are_appended_and_the_answer_fed_back(toy):
     image, target, clicks, seeds = batch(toy)
     model = toy.Toy()
-    round_ = rollout(model, image, target, clicks, ClickPolicy(), seeds, rounds=2)
+    round_ = rollout(model, image, target, clicks, Iterative(), seeds, rounds=2)
     assert torch.equal(round_.clicks.label[:, : clicks.label.shape[1]], clicks.label)
     assert round_.clicks.label.shape[1] == clicks.label.shape[1] + 2
     assert not round_.fresh_view
@@ -119,7 +121,7 @@ def test_clicks_are_appended_and_the_answer_fed_back(toy):
 
 def test_no_rounds_leave_everything_as_sampled(toy):
     image, target, clicks, seeds = batch(toy)
-    round_ = rollout(toy.Toy(), image, target, clicks, ClickPolicy(), seeds, rounds=0)
+    round_ = rollout(toy.Toy(), image, target, clicks, Iterative(), seeds, rounds=0)
     assert round_.clicks is clicks
     assert round_.fresh_view
     assert not round_.prev_prob.any()
@@ -128,10 +130,10 @@ def test_no_rounds_leave_everything_as_sampled(toy):
 def test_a_sample_plays_the_same_in_any_batch_and_with_threads(toy):
     image, target, clicks, seeds = batch(toy)
     model = toy.Toy()
-    together = rollout(model, image, target, clicks, ClickPolicy(), seeds, rounds=3)
+    together = rollout(model, image, target, clicks, Iterative(), seeds, rounds=3)
     with ThreadPoolExecutor(3) as pool:
-        assert same(together, rollout(model, image, target, clicks, ClickPolicy(), seeds, 3, pool))
-    alone = rollout(model, image[2:3], target[2:3], Clicks(clicks.yx[2:3], clicks.label[2:3]), ClickPolicy(), seeds[2:3], 3)
+        assert same(together, rollout(model, image, target, clicks, Iterative(), seeds, 3, pool))
+    alone = rollout(model, image[2:3], target[2:3], Clicks(clicks.yx[2:3], clicks.label[2:3]), Iterative(), seeds[2:3], 3)
     assert torch.equal(alone.clicks.yx[0], together.clicks.yx[2])
 
 
@@ -139,23 +141,9 @@ def test_other_seeds_play_otherwise(toy):
     image, target, clicks, seeds = batch(toy)
     model = toy.Toy()
     assert not same(
-        rollout(model, image, target, clicks, ClickPolicy(), seeds, 3),
-        rollout(model, image, target, clicks, ClickPolicy(), [seed + 1 for seed in seeds], 3),
+        rollout(model, image, target, clicks, Iterative(), seeds, 3),
+        rollout(model, image, target, clicks, Iterative(), [seed + 1 for seed in seeds], 3),
     )
-
-
-def test_only_the_first_click(toy):
-    image, target, _, seeds = batch(toy)
-    many = Clicks.cat([Clicks.of([Click(3, 4, True), Click(9, 9, False)])] * 4)
-    round_ = rollout(toy.Toy(), image, target, many, ClickPolicy(only_first_click=True), seeds, rounds=0)
-    assert round_.clicks.label.tolist() == [[1]] * 4
-
-
-def test_dropping_the_previous_mask(toy):
-    image, target, clicks, seeds = batch(toy, 12)
-    kept = rollout(toy.Toy(), image, target, clicks, ClickPolicy(prev_drop=0.5), seeds, 1).prev_prob.flatten(1).any(1)
-    assert 0 < kept.sum() < 12
-    assert not rollout(toy.Toy(), image, target, clicks, ClickPolicy(prev_drop=1.0), seeds, 1).prev_prob.any()
 
 
 def test_every_module_gets_its_own_mode_back(toy):
@@ -168,7 +156,7 @@ def test_every_module_gets_its_own_mode_back(toy):
 
 
 def test_rounds_are_uniform_and_follow_from_seed_and_step():
-    drawn = [draw_rounds(ClickPolicy(max_rounds=3), 7, step) for step in range(4000)]
-    assert drawn == [draw_rounds(ClickPolicy(max_rounds=3), 7, step) for step in range(4000)]
+    drawn = [Iterative(max_rounds=3).rounds(7, step) for step in range(4000)]
+    assert drawn == [Iterative(max_rounds=3).rounds(7, step) for step in range(4000)]
     counts = np.bincount(drawn, minlength=4) / 4000
     assert np.abs(counts - 0.25).max() < 0.03

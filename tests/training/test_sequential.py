@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from isegm.methods import ritm
-from isegm.training.config import TrainConfig
+from isegm.training.corrections import next_clicks
 from isegm.training.distributed import Process
+from isegm.training.experiment import Training
 from isegm.training.learner import Learner
-from isegm.training.optim import adam
-from isegm.training.rollout import ClickPolicy, next_clicks
+from isegm.training.optimisation import Adam, Constant
 from isegm.training.sequential import sequential_clicks, sequential_step
+from isegm.training.users.iterative import Iterative
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_a_step_is_the_same(batch, rounds):
     torch.manual_seed(0)
     model = ritm.tiny()
     plain = copy.deepcopy(model).reference()
-    optimizer = adam(plain, 5e-4)
-    learner = Learner(model, TrainConfig(batch_size=4), ClickPolicy(), Process())
+    optimizer = Adam(lr=5e-4).of(plain)
+    learner = Learner(model, Training(batch_size=4), Adam(lr=5e-4), Constant(), Iterative(), Process())
     for step in range(2):
         torch.manual_seed(step)  # of dropout
         expected = sequential_step(plain, optimizer, batch, rounds)

@@ -1,14 +1,15 @@
 """train.py as a user calls it: one process, many, torchrun, signals, mistakes."""
 
 import importlib.util
+import json
 import os
+import shutil
 import signal
 import subprocess
-from types import SimpleNamespace
 
 import pytest
 import torch
-from launching import ROOT, SCRIPT, asked, assert_close, command, environment, result, train, wait_for
+from launching import CONFIG, ROOT, SCRIPT, asked, assert_close, command, curve, environment, result, train, wait_for
 
 from isegm.core.errors import IsegmError
 from isegm.training.batches import GlobalBatches, held_out
@@ -75,7 +76,7 @@ def test_when_one_process_fails_all_end(tmp_path):
 
 def test_a_mistake_gets_one_readable_line(tmp_path):
     said = train(tmp_path, SCRIPT, "--cpu", "--set", "train.batchsize=1", status=2)
-    assert said == "error: unknown key in section train 'batchsize'; did you mean batch_size or micro_batch?\n"
+    assert said == "error: unknown setting of train 'batchsize'; did you mean batch_size or micro_batch?\n"
 
 
 @pytest.fixture
@@ -91,9 +92,10 @@ def script(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([SCRIPT, "--set", "trian.lr=1"], "did you mean train"),
+        ([SCRIPT, "--set", "trian.clip=1"], "did you mean train"),
+        ([SCRIPT, "--set", "train.lr=1"], "did you mean train.optimizer.lr"),
         ([SCRIPT, "--set", "train.epochs=soon"], "expected int"),
-        (["models/nowhere.py"], "there is no experiment script models/nowhere.py"),
+        (["models/nowhere.py"], "there is no experiment models/nowhere.py"),
         ([SCRIPT, "--config-path", "nowhere.yml"], "there is no configuration file nowhere.yml"),
         ([SCRIPT, "--resume", "017"], "unknown run"),
         ([SCRIPT, "--weights", "nowhere.pth"], "nowhere.pth"),
@@ -103,7 +105,7 @@ def script(monkeypatch, tmp_path):
 )
 def test_mistakes_say_what_to_do(script, words, message):
     with pytest.raises(IsegmError, match=message):
-        script.train(script.parse_arguments([*map(str, words), "--cpu"]))
+        script.train(script.parse_arguments(["--config-path", str(CONFIG), *map(str, words), "--cpu"]))
 
 
 @pytest.mark.parametrize(
@@ -119,19 +121,66 @@ def test_wrong_devices_are_refused(script, words, message, capsys):
 @pytest.mark.skipif(torch.cuda.device_count() > 7, reason="this machine has the GPU")
 def test_a_gpu_that_is_not_there(script):
     with pytest.raises(IsegmError, match="--gpus names GPU 7"):
-        script.train(script.parse_arguments([str(SCRIPT), "--gpus", "7"]))
+        script.train(script.parse_arguments([str(SCRIPT), "--gpus", "7", "--config-path", str(CONFIG)]))
 
 
 def test_short_flags_are_overrides(script, monkeypatch):
     seen = []
-    monkeypatch.setattr(script, "load_experiment", lambda path: SimpleNamespace(main=seen.append))
-    words = "x.py --batch-size 8 --lr 0.1 --seed 3 --set train.clip=1 --set data.crop=[64,64] --local_rank 1"
-    words += " --resume-exp 004 --resume-prefix 010 --ngpus 2"
+    monkeypatch.setattr(script.Trainer, "fit", seen.append)
+    words = f"{SCRIPT} --batch-size 8 --lr 0.1 --seed 3 --set train.clip=1 --set data.length=12 --local_rank 1"
+    words += f" --resume-exp 004 --resume-prefix 010 --ngpus 2 --config-path {CONFIG}"
     script.train(script.parse_arguments(words.split()))
-    cfg = seen[0]
-    assert cfg.overrides.train == {"batch_size": 8, "lr": 0.1, "seed": 3, "clip": 1}
-    assert cfg.overrides.data == {"crop": [64, 64], "seed": 3}
-    assert (cfg.run.resume, cfg.run.resume_prefix, cfg.run.gpus) == ("004", "010", (0, 1))
+    experiment, options = seen[0].experiment, seen[0].options
+    assert (experiment.train.batch_size, experiment.train.seed, experiment.train.clip) == (8, 3, 1)
+    assert experiment.train.optimizer["args"]["lr"] == 0.1
+    assert experiment.data["args"] == {"length": 12, "seed": 3}
+    assert experiment.val["args"] == {"length": 6, "seed": 4}
+    assert (options.resume, options.resume_prefix, options.gpus) == ("004", "010", (0, 1))
+
+
+def first_losses(folder, run, count=20):
+    losses = curve(folder, run)
+    return [losses[step] for step in sorted(losses)][:count]
+
+
+def test_a_run_trains_again_from_its_experiment(tmp_path):
+    """The run folder holds all it takes: whatever flags were given, and the file that defines the data."""
+    words = ["--cpu", "--set", "train.log_every=1", "--set", "user.max_rounds=2", "--seed", 5, "--epochs", 5]
+    train(tmp_path, SCRIPT, *words)
+    run = tmp_path / "training" / "toy_experiment" / "000"
+    train(tmp_path, run / "experiment.json", "--cpu")
+    first, again = first_losses(tmp_path, "000"), first_losses(tmp_path, "001")
+    assert len(first) == 20
+    assert first == again
+    expected, found = result(tmp_path, "000")[0], result(tmp_path, "001")[0]
+    assert found["experiment"] == expected["experiment"]
+    assert all(torch.equal(found["model"][name], value) for name, value in expected["model"].items())
+
+
+def test_an_own_file_that_was_changed_is_another_experiment(tmp_path):
+    script = tmp_path / "mine" / "discs.py"
+    script.parent.mkdir()
+    script.write_text(SCRIPT.read_text().replace("Path(__file__)", f"Path({str(SCRIPT)!r})"))
+    train(tmp_path, script, "--cpu", "--epochs", 1)
+    run = tmp_path / "mine" / "discs" / "000"
+    script.write_text(script.read_text() + "# now it is another one\n")
+    said = train(tmp_path, script, "--cpu", "--resume", "auto", status=2)
+    assert "file.hashes.discs.py" in said
+    copied = run / "discs.py"
+    copied.write_text(copied.read_text() + "\n")
+    assert "discs.py was changed since" in train(tmp_path, run / "experiment.json", "--cpu", status=2)
+
+
+def test_show_and_diff(script, capsys, tmp_path):
+    assert script.main([str(SCRIPT), "--show", "--set", "train.clip=1", "--lr", "0.5"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["name"] == "training/toy_experiment"
+    assert (shown["experiment"]["train"]["clip"], shown["experiment"]["train"]["optimizer"]["args"]["lr"]) == (1, 0.5)
+    for file in (SCRIPT, SCRIPT.with_name("toy.py")):
+        shutil.copy2(file, tmp_path)
+    (tmp_path / "experiment.json").write_text(json.dumps(shown))
+    assert script.main(["--diff", str(SCRIPT), str(tmp_path / "experiment.json")]) == 0
+    assert capsys.readouterr().out == "train.optimizer.lr: 0.01 -> 0.5\ntrain.clip: null -> 1\n"
 
 
 def test_a_batch_must_be_shared_out_equally():

@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
+from isegm.core.registry import spec
 from isegm.core.rounds import Round
 from isegm.methods.checkpoints import load_model
 from isegm.training import trainer as trainer_module
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.logging import picture
-from isegm.training.rollout import ClickPolicy
 from isegm.training.stopping import STOPPING, Stopped, stop_requests
 from isegm.training.trainer import NonFiniteLoss
+from isegm.training.users.iterative import Iterative
+from isegm.training.users.replay import Replaying
 
 
 def entries(folder):
@@ -38,18 +39,19 @@ def test_the_run_folder_is_complete(trainer_of, tmp_path):
     script.parent.mkdir()
     script.write_text("# an experiment")
     folder = trainer_of(
-        epochs=2, checkpoint_interval=1, run={"script": script, "exp_name": "first"}, validate=lambda model, epoch: {"NoC": 7.0}
+        epochs=2, checkpoint_interval=1, run={"name": "mine/disc_run", "files": (script,), "exp_name": "first"}, validate=lambda model, epoch: {"NoC": 7.0}
     ).fit()
     assert folder == tmp_path / "exps" / "mine" / "disc_run" / "000_first"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert {"disc_run.py", "config.yml", "model.safetensors", "vis/0000000.jpg", "logs/train.log"} <= names
+    assert {"disc_run.py", "experiment.json", "model.safetensors", "vis/0000000.jpg", "logs/train.log"} <= names
     assert {"checkpoints/last_checkpoint.pth", "checkpoints/001.pth", "checkpoints/002.pth"} <= names
     assert any(name.startswith("logs/events.out") for name in names)
-    settings = yaml.safe_load((folder / "config.yml").read_text())
+    settings = json.loads((folder / "experiment.json").read_text())["experiment"]
     assert settings["train"]["epochs"] == 2
     assert settings["model"]["args"] == {"dropout": 0.2}
+    assert settings["data"]["args"] == {"length": 16, "seed": 0}, "defaults are written out"
     assert [entry["NoC"] for entry in entries(folder)] == [7.0, 7.0]
-    assert trainer_of(epochs=1, run={"script": script}).fit().name == "001"
+    assert trainer_of(epochs=1, run={"name": "mine/disc_run"}).fit().name == "001"
 
 
 def test_model_and_checkpoint_load_anywhere(trainer_of):
@@ -82,7 +84,7 @@ def test_switches_train(trainer_of, switch):
 
 def test_autocast_trains_every_weight(trainer_of):
     """Weights cast to bfloat16 during the rollout, without gradients, must not be used again in the step."""
-    folder = trainer_of(epochs=1, amp="bf16", policy=ClickPolicy(max_rounds=3), checkpoint_interval=1).fit()
+    folder = trainer_of(epochs=1, amp="bf16", user=spec(Iterative, max_rounds=3), checkpoint_interval=1).fit()
     saved = read_checkpoint(folder / "checkpoints" / "001.pth")
     for moments in saved["optimizer"]["state"].values():
         assert moments["exp_avg"].abs().sum() > 0
@@ -170,32 +172,41 @@ def test_a_process_of_many_that_has_saved_ignores_the_signal_passed_on_to_it(mon
             signal.signal(number, handler)
 
 
-def test_overrides_reach_model_clicks_and_training(trainer_of):
-    changes = {"train": {"lr": 0.5}, "clicks": {"max_rounds": 1}, "model": {"dropout": 0.7}}
-    trainer = trainer_of(overrides=changes)
-    assert trainer.config.lr == 0.5
-    assert trainer.policy.max_rounds == 1
-    assert trainer.spec["args"]["dropout"] == 0.7
+def test_overrides_reach_every_section(trainer_of):
+    changes = {"train.optimizer.lr": 0.5, "user.max_rounds": 1, "model.dropout": 0.7, "data.length": 12, "val.seed": 4}
+    trainer = trainer_of(val=True, overrides=changes)
+    assert trainer.config.optimizer["args"]["lr"] == 0.5
+    assert trainer.user.max_rounds == 1
+    assert trainer.experiment.model["args"]["dropout"] == 0.7
+    assert len(trainer.data.train) == 12
+    assert trainer.data.val.seed == 4
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": {"bach_size": 2}}, "batch_size"),
-        ({"clicks": {"max_round": 2}}, "max_rounds"),
-        ({"model": {"dropuot": 2}}, "dropout"),
-        ({"train": {"amp": "bf61"}}, "bf16"),
-        ({"train": {"ema": 1.5}}, "train.ema=1.5"),
-        ({"train": {"clip": -1.0}}, "train.clip=-1.0: expected at least 0"),
-        ({"train": {"betas": [2.0, 1.0]}}, r"train.betas=\[2.0, 1.0\]"),
-        ({"clicks": {"max_rounds": -1}}, "clicks.max_rounds=-1"),
-        ({"clicks": {"replay": 2.0}}, "clicks.replay=2.0: expected a number from 0 to 1"),
-        ({"train": {"batch_size": 0}}, "train.batch_size=0"),
+        ({"train.bach_size": 2}, "batch_size"),
+        ({"user.max_round": 2}, "max_rounds"),
+        ({"model.dropuot": 2}, "dropout"),
+        ({"data.lenght": 2}, "length"),
+        ({"train.amp": "bf61"}, "bf16"),
+        ({"train.ema": 1.5}, "train.ema=1.5"),
+        ({"train.clip": -1.0}, "train.clip=-1.0: expected a number above 0; null switches it off"),
+        ({"train.clip": 0}, "train.clip=0"),
+        ({"train.micro_batch": 0}, "train.micro_batch=0: expected at least 1; null switches it off"),
+        ({"train.optimizer.betas": [2.0, 1.0]}, r"betas=\[2.0, 1.0\]"),
+        ({"train.optimizer.lr": -1.0}, "lr=-1.0: expected a positive learning rate"),
+        ({"train.optimizer.momentum": 0.9}, r"unknown setting of train.optimizer \(isegm.training.optimisation:Adam\)"),
+        ({"user.max_rounds": -1}, "max_rounds=-1"),
+        ({"user": spec(Replaying, replay=2.0)}, "replay=2.0: expected a number from 0 to 1"),
+        ({"user.replay": 0.7}, r"unknown setting of user \(isegm.training.users.iterative:Iterative\)"),
+        ({"train.batch_size": 0}, "train.batch_size=0"),
+        ({"clicks.max_rounds": 1}, "unknown section 'clicks'"),
     ],
 )
 def test_wrong_overrides_say_what_is_right(trainer_of, changes, message):
     with pytest.raises(IsegmError, match=message):
-        trainer_of(overrides=changes)
+        trainer_of(overrides=changes).fit()
 
 
 def test_an_epoch_smaller_than_a_batch_is_an_error(trainer_of):
@@ -205,7 +216,7 @@ def test_an_epoch_smaller_than_a_batch_is_an_error(trainer_of):
 
 def test_weights_start_another_run(trainer_of):
     trained = trainer_of(epochs=2).fit() / "model.safetensors"
-    again = trainer_of(epochs=1, lr=1e-12, run={"weights": str(trained)}).fit() / "model.safetensors"
+    again = trainer_of(epochs=1, lr=1e-12, weights=str(trained)).fit() / "model.safetensors"
     for a, b in zip(load_model(trained).model.parameters(), load_model(again).model.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-8)
 
@@ -213,7 +224,7 @@ def test_weights_start_another_run(trainer_of):
 def test_weights_of_another_network_are_refused(trainer_of):
     trained = trainer_of(epochs=1).fit() / "model.safetensors"
     with pytest.raises(IsegmError, match=r"do not fit this experiment's network, e\.g\. body\.0\.weight"):
-        trainer_of(model={"width": 4}, run={"weights": str(trained)}).fit()
+        trainer_of(model={"width": 4}, weights=str(trained)).fit()
 
 
 def test_unknown_pretrained_weights_name_the_known(trainer_of):
@@ -228,7 +239,7 @@ def test_validation_does_not_disturb_training(trainer_of):
         assert not model.training
         return {"noise": float(torch.rand(()))}
 
-    plain, validated = trainer_of(validate_every=0).fit(), trainer_of(val=True, validate=noisy).fit()
+    plain, validated = trainer_of(validate_every=None).fit(), trainer_of(val=True, validate=noisy).fit()
     saved = [read_checkpoint(folder / "checkpoints" / "last_checkpoint.pth")["model"] for folder in (plain, validated)]
     assert all(torch.equal(value, saved[1][name]) for name, value in saved[0].items())
 

@@ -1,6 +1,6 @@
 """An experiment on toy discs, for the tests of train.py.
 
-TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails, TOY_DIE when one is killed, once. TOY_HOST_DIES is the epoch
+TOY_EXPERIMENTS says where it writes (toy_config.yml), TOY_FAIL which process fails, TOY_DIE when one is killed, once. TOY_HOST_DIES is the epoch
 in which a process is killed with its launcher, TOY_HOLD that in which a process that is alone waits for a signal.
 """
 
@@ -18,12 +18,9 @@ described.loader.exec_module(toy)
 
 from isegm.core.errors import IsegmError  # noqa: E402
 from isegm.core.registry import spec  # noqa: E402
-from isegm.data.dataset import TrainingData  # noqa: E402
-from isegm.training.config import TrainConfig  # noqa: E402
-from isegm.training.rollout import ClickPolicy  # noqa: E402
-from isegm.training.trainer import Trainer  # noqa: E402
-
-MODEL = spec(toy.Toy)
+from isegm.training.experiment import Experiment, Training  # noqa: E402
+from isegm.training.optimisation import Adam  # noqa: E402
+from isegm.training.users.iterative import Iterative  # noqa: E402
 
 
 def hold(folder):
@@ -60,8 +57,10 @@ class Noted(toy.Discs):
         return super().__getitem__(key)
 
 
-def main(cfg):
-    cfg.EXPS_PATH = os.environ["TOY_EXPERIMENTS"]
-    data = TrainingData(Noted(16), toy.Discs(6, seed=1))
-    train = TrainConfig(epochs=2, batch_size=4, lr=1e-2, workers=0, log_every=2)
-    Trainer(MODEL, data, ClickPolicy(), train, cfg, validate=lambda model, epoch: {"NoC": 20.0}).fit()
+EXPERIMENT = Experiment(
+    model=spec(toy.Toy),
+    data=spec(Noted, length=16),
+    val=spec(toy.Discs, length=6, seed=1),
+    user=spec(Iterative),
+    train=Training(epochs=2, batch_size=4, optimizer=spec(Adam, lr=1e-2), workers=0, log_every=2),
+)

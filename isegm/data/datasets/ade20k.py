@@ -13,11 +13,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.reading import CorruptSample, check_size, read_image, read_mask
 from isegm.data.tables import Texts
+from isegm.utils.config import require_path
 
 SUFFIX = "_seg.png"
 # RITM's list of what is stuff.
@@ -76,6 +78,11 @@ class ADE20K:
         while (self._folder / f"{name}_parts_{level}.png").exists():
             level += 1
         return level
+
+
+def ade20k_images(cfg: EasyDict, split: str = "training", parts: bool = False, stuff_prob: float = 0.0) -> ADE20K:
+    """``ADE20K`` at ``cfg.ADE20K_PATH``."""
+    return ADE20K(require_path(cfg, "ADE20K_PATH", "ADE20K"), split, parts, stuff_prob)
 
 
 def stuff_numbers(path: Path, level: int) -> set[int]:

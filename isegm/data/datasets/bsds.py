@@ -11,12 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from easydict import EasyDict
 from scipy.io import loadmat
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
 from isegm.data.reading import CorruptSample, check_size, list_images, read_image
+from isegm.utils.config import require_path
 
 SPLITS = ("train", "val", "test")
 
@@ -51,6 +53,11 @@ class BSDS:
         check_size(image, labels, path, annotation)
         objects = {int(label): ObjectInfo(0, int(label)) for label in np.unique(labels) if label}
         return InstanceSample(image, labels[:, :, None], objects, id=str(path))
+
+
+def bsds_images(cfg: EasyDict) -> BSDS:
+    """``BSDS`` at ``cfg.BSDS_PATH``, all splits."""
+    return BSDS(require_path(cfg, "BSDS_PATH", "BSDS500"))
 
 
 def _annotation(image: Path) -> Path:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from easydict import EasyDict
 from scipy.io import loadmat
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
 from isegm.data.reading import CorruptSample, check_size, read_image
+from isegm.utils.config import require_path
 
 PERSON = 1  # the label in the layer of whole people
 
@@ -46,6 +48,11 @@ class ClothingCoParsing:
         layers = np.stack([labels, (labels > 0).astype(np.uint8) * PERSON], 2)
         pieces = {int(label): ObjectInfo(0, int(label)) for label in np.unique(labels) if label}
         return InstanceSample(image, layers, {0: ObjectInfo(1, PERSON), **pieces}, id=str(path))
+
+
+def clothing_images(cfg: EasyDict) -> ClothingCoParsing:
+    """``ClothingCoParsing`` at ``cfg.CCP_PATH``."""
+    return ClothingCoParsing(require_path(cfg, "CCP_PATH", "CCP"))
 
 
 def _labels(path: Path) -> np.ndarray:

@@ -13,13 +13,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+from easydict import EasyDict
 from pycocotools import mask as coco_mask
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.cache import cache_folder
 from isegm.data.leave_out import left_out
 from isegm.data.reading import CorruptSample, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
+from isegm.utils.config import require_path
 
 
 class CocoInstances:
@@ -66,6 +69,11 @@ class CocoInstances:
         objects = {key: ObjectInfo(*place) for key, place in enumerate(places)}
         layers = np.stack([cv2.transpose(layer) for layer in layers], 2)
         return InstanceSample(image, layers, objects, id=str(path))
+
+
+def coco_images(cfg: EasyDict, split: str = "train2017", folder: str = "COCO_PATH") -> CocoInstances:
+    """``CocoInstances``; ``folder`` is the key of config.yml that says where, of COCO or of a selection in its layout."""
+    return CocoInstances(require_path(cfg, folder, "COCO"), split, cache_folder(cfg))
 
 
 def encoded(outline: Any, height: int, width: int) -> dict[str, Any]:

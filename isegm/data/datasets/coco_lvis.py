@@ -12,12 +12,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
 from isegm.data.reading import CorruptSample, check_size, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
+from isegm.utils.config import require_path
 
 NO_PARENT, NO_OBJECT = -1, -2
 
@@ -80,6 +83,12 @@ class CocoLvis:
                 f"{mask_path} holds {len(places)} masks, but hannotation.pickle speaks of number {max(parents)}"
             )
         return InstanceSample(image, layers, _objects(parents, places), id=str(image_path))
+
+
+def coco_lvis_images(cfg: EasyDict, split: str = "train", stuff_prob: float = 0.0, allow_list: str | None = None) -> CocoLvis:
+    """``CocoLvis`` at ``cfg.COCO_LVIS_PATH``; ``allow_list`` is the name of a file beside hannotation.pickle."""
+    root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
+    return CocoLvis(root, split, stuff_prob, root / split / allow_list if allow_list else None, cache_folder(cfg))
 
 
 def _tables(path: Path) -> Tables:

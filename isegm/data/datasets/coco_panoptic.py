@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.cache import cache_folder
 from isegm.data.reading import CorruptSample, check_size, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
+from isegm.utils.config import require_path
 
 STUFF, THING, CROWD = 0, 1, 2
 
@@ -87,6 +90,11 @@ class CocoPanoptic:
             raise CorruptSample(f"{path} holds a colour that is none of the {len(ids)} segments listed for it")
         labels = np.concatenate([[0], order + 1])[places]
         return Segments(labels.astype(np.uint8 if len(ids) < 256 else np.uint16), self._kinds[index])
+
+
+def coco_panoptic_images(cfg: EasyDict, split: str = "train2017", stuff_prob: float = 0.0) -> CocoPanoptic:
+    """``CocoPanoptic`` at ``cfg.COCO_PATH``."""
+    return CocoPanoptic(require_path(cfg, "COCO_PATH", "COCO"), split, stuff_prob, cache_folder(cfg))
 
 
 def _tables(path: Path) -> Tables:

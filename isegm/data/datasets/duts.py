@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from easydict import EasyDict
+
 from isegm.core.errors import IsegmError
 from isegm.data.leave_out import left_out
-from isegm.data.pairs import paired_by_stem
+from isegm.data.pairs import MaskPairs, paired_by_stem
+from isegm.utils.config import require_path
 
 
 def duts(root: Path) -> list[tuple[Path, Path]]:
@@ -24,3 +27,8 @@ def duts(root: Path) -> list[tuple[Path, Path]]:
     pairs = paired_by_stem("DUTS", found[0], found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask"))
     without = left_out(root)
     return [pair for pair in pairs if pair[0].stem not in without]
+
+
+def duts_images(cfg: EasyDict, part: str = "TR") -> MaskPairs:
+    """The part "TR" or "TE", at ``cfg.DUTS_TR_PATH`` or ``cfg.DUTS_TE_PATH``, to train on."""
+    return MaskPairs(f"DUTS-{part}", duts(require_path(cfg, f"DUTS_{part}_PATH", "DUTS")))

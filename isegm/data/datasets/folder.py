@@ -133,13 +133,18 @@ def folder(cfg: EasyDict) -> EvalDataset:
 EVALUATION = {"folder": folder}
 
 
-def folder_path(cfg: EasyDict, key: str, value: str = "") -> Path:
-    """A folder given by ``value``, or else by ``cfg[key]``; relative to the working folder, or to that of config.yml."""
-    value = value or cfg.get(key, "")
-    if not value:
-        raise IsegmError(f"folder: {key} is not given; pass --image-dir and --mask-dir, or set {key} in config.yml")
+def folder_images(cfg: EasyDict, image_dir: str = "IMAGE_DIR", mask_dir: str = "MASK_DIR", mask_kind: str = "auto") -> Folder:
+    """``Folder``; each folder is a path, or a key of config.yml that holds one."""
+    return Folder(folder_path(cfg, image_dir), folder_path(cfg, mask_dir), mask_kind)
+
+
+def folder_path(cfg: EasyDict, name: str) -> Path:
+    """A folder, or what a key of config.yml holds; relative to the working folder, or to that of config.yml."""
+    if name.isupper() and not cfg.get(name):
+        raise IsegmError(f"folder: {name} is not given; pass --image-dir and --mask-dir, or set {name} in config.yml")
+    value = str(cfg.get(name) or name)
     path = Path(value).expanduser()
-    return path if path.is_dir() else absolute(cfg, str(value))
+    return path if path.is_dir() else absolute(cfg, value)
 
 
 def match_masks(image_dir: Path, mask_dir: Path) -> list[tuple[Path, list[Path]]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from easydict import EasyDict
+
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import stem
 from isegm.data.pairs import MaskPairs
 from isegm.data.reading import list_images
+from isegm.utils.config import require_path
 
 
 def hflickr(root: Path) -> MaskPairs:
@@ -29,3 +32,8 @@ def hflickr(root: Path) -> MaskPairs:
             " expected masks called <image>_<number>.png"
         )
     return MaskPairs("HFlickr", ((images[stem(p).rpartition("_")[0]], p) for p in masks))
+
+
+def hflickr_images(cfg: EasyDict) -> MaskPairs:
+    """``hflickr`` at ``cfg.HFLICKR_PATH``."""
+    return hflickr(require_path(cfg, "HFLICKR_PATH", "HFlickr"))

@@ -14,11 +14,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.cache import cache_folder
 from isegm.data.reading import CorruptSample, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
+from isegm.utils.config import absolute, require_path
 
 MOST_OVERLAP = 0.5
 
@@ -166,3 +169,9 @@ def _tables(path: Path) -> Tables:
 def _name(image: dict[str, Any]) -> str:
     """``train2017/000000000009.jpg``"""
     return "/".join(image["coco_url"].split("/")[-2:])
+
+
+def lvis_images(cfg: EasyDict, split: str = "train") -> Lvis:
+    """``Lvis`` at ``cfg.LVIS_v1_PATH``, its photographs there or at ``cfg.COCO_PATH``."""
+    photographs = absolute(cfg, str(cfg.COCO_PATH)) if "COCO_PATH" in cfg else None
+    return Lvis(require_path(cfg, "LVIS_v1_PATH", "LVIS"), split, photographs, cache_folder(cfg))

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isegm.data.pairs import paired_by_stem
+from easydict import EasyDict
+
+from isegm.data.pairs import MaskPairs, paired_by_stem
+from isegm.utils.config import require_path
 
 
 def msra10k(root: Path) -> list[tuple[Path, Path]]:
     """(image, mask) files, sorted by name."""
     return paired_by_stem("MSRA10K", root / "Imgs", root / "Imgs", (".jpg", ".jpeg"))
+
+
+def msra10k_images(cfg: EasyDict) -> MaskPairs:
+    """All images, at ``cfg.MSRA10K_PATH``, to train on."""
+    return MaskPairs("MSRA10K", msra10k(require_path(cfg, "MSRA10K_PATH", "MSRA10K")))

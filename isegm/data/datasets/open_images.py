@@ -14,12 +14,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
 from isegm.data.reading import CorruptSample, read_image, read_mask
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
+from isegm.utils.config import require_path
 
 
 class OpenImages:
@@ -65,6 +68,13 @@ class OpenImages:
         if mask.shape != (height, width):
             mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
         return InstanceSample(image, mask[:, :, None], {0: ObjectInfo(0, 1)}, id=str(image_path))
+
+
+def open_images(cfg: EasyDict, split: str = "train") -> OpenImages:
+    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; "validation" is also looked for in a folder called val."""
+    root = require_path(cfg, "OPENIMAGES_PATH", "OpenImages")
+    split = "val" if split == "validation" and (root / "val").is_dir() else split
+    return OpenImages(root, split, cache_folder(cfg))
 
 
 def list_file(folder: Path) -> Path:

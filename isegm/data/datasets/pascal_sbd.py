@@ -12,14 +12,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from easydict import EasyDict
 
-from isegm.core.errors import IsegmError
+from isegm.core.errors import IsegmError, unknown
+from isegm.data.cache import cache_folder
 from isegm.data.datasets import pascal_voc, sbd
 from isegm.data.evaluation_sets import stem
 from isegm.data.labelled import UNREADABLE, Labelled, OneByOne, object_index
 from isegm.data.reading import list_images
-
-LAYOUTS = ("downloads", "png")
+from isegm.utils.config import require_path
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -75,3 +76,20 @@ def from_png(root: Path, split: str = "train") -> OneByOne:
             raise IsegmError(f"{path} names {line!r}, which has no {'image in img/' if image is None else 'mask in gt/'}")
         objects.append((Labelled(id_, image, mask), 1))
     return OneByOne(f"{root.name}/{split}", objects, read_labels)
+
+
+def pascal_sbd_objects(cfg: EasyDict, split: str = "train") -> OneByOne:
+    """Every object of the downloads at ``cfg.PASCALVOC_PATH`` and ``cfg.SBD_PATH``; "val" is of VOC's validation images.
+
+    Raises:
+        IsegmError: another split, or files are missing.
+    """
+    if split not in ("train", "val"):
+        raise unknown("split of augmented PASCAL VOC", split, ("train", "val"))
+    voc, cache = require_path(cfg, "PASCALVOC_PATH", "PASCAL VOC"), cache_folder(cfg)
+    return validation(voc, cache) if split == "val" else from_downloads(voc, require_path(cfg, "SBD_PATH", "SBD"), cache)
+
+
+def pascal_sbd_masks(cfg: EasyDict, split: str = "train") -> OneByOne:
+    """The objects of a list in the layout ``png`` at ``cfg.PASCAL_SBD_PATH``."""
+    return from_png(require_path(cfg, "PASCAL_SBD_PATH", "augmented PASCAL VOC"), split)

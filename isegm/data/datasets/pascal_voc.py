@@ -56,6 +56,11 @@ class PascalVocObjects:
         return InstanceSample(image, labels[:, :, None], objects, ignored, id=str(file.image))
 
 
+def pascal_voc_images(cfg: EasyDict, split: str = "train") -> PascalVocObjects:
+    """``PascalVocObjects`` at ``cfg.PASCALVOC_PATH``."""
+    return PascalVocObjects(require_path(cfg, "PASCALVOC_PATH", "PASCAL VOC"), split)
+
+
 def list_names(root: Path, split: str) -> list[str]:
     """The image names of a split, see ``listed_names``."""
     listing = root / "ImageSets" / "Segmentation" / f"{split}.txt"

@@ -73,6 +73,11 @@ class SbdEvaluation(ObjectEvaluation):
         super().__init__(name, [labelled(root, image) for image in list_names(root, split)], read_labels, cache=cache)
 
 
+def sbd_images(cfg: EasyDict, split: str = "train", least_fill: float = LEAST_FILL) -> SbdObjects:
+    """``SbdObjects`` at ``cfg.SBD_PATH``."""
+    return SbdObjects(require_path(cfg, "SBD_PATH", "SBD"), split, least_fill)
+
+
 def list_names(root: Path, split: str) -> list[str]:
     """The image names of a split, see ``listed_names``."""
     listing = root / f"{split}.txt"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -60,7 +60,7 @@ class SyntheticSource:
         repeated: an image is the same every time it is read, as in a set of files; otherwise every one is new.
     """
 
-    def __init__(self, size: tuple[int, int], length: int, *, repeated: bool = False) -> None:
+    def __init__(self, size: Sequence[int], length: int, *, repeated: bool = False) -> None:
         self._size = size
         self._length = length
         self._repeated = repeated

@@ -11,11 +11,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.reading import CorruptSample, check_size, read_image, read_labels
 from isegm.data.tables import Texts
+from isegm.utils.config import require_path
 
 
 class YouTubeVOS:
@@ -56,6 +58,11 @@ class YouTubeVOS:
         numbers = [label for label in np.unique(labels).tolist() if label]
         objects = {key: ObjectInfo(0, label) for key, label in enumerate(numbers)}
         return InstanceSample(image, labels[:, :, None], objects, id=str(image_path))
+
+
+def youtube_vos_videos(cfg: EasyDict) -> YouTubeVOS:
+    """``YouTubeVOS`` at ``cfg.YOUTUBEVOS_PATH``."""
+    return YouTubeVOS(require_path(cfg, "YOUTUBEVOS_PATH", "YouTube-VOS"))
 
 
 def _annotated_frames(path: Path) -> dict[str, list[str]]:

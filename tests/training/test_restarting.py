@@ -1,44 +1,47 @@
-"""What ClickAttention adds to the simulated user: a round more for several positive clicks, and batches that begin anew."""
+"""The restarting user: a round more for several positive clicks, and batches that begin anew."""
 
 import numpy as np
 import pytest
 import torch
 
 from isegm.core.clicks import POSITIVE, Clicks
+from isegm.core.registry import spec
 from isegm.training import learner as learner_module
-from isegm.training.optim import adam
-from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, first_clicks
+from isegm.training.optimisation import Adam, AdamW
+from isegm.training.rollout import first_clicks
+from isegm.training.users.iterative import Iterative
+from isegm.training.users.restarting import Restarting
 
-POLICY = ClickPolicy(max_rounds=3, extra_round=True)
+USER = Restarting(max_rounds=3, restart=0.0)
 
 
 def test_the_extra_round() -> None:
-    few = [draw_rounds(POLICY, 5, step) for step in range(3000)]
-    several = [draw_rounds(POLICY, 5, step, several=True) for step in range(3000)]
+    few = [USER.rounds(5, step) for step in range(3000)]
+    several = [USER.rounds(5, step, lambda: True) for step in range(3000)]
     assert np.abs(np.bincount(few, minlength=3) / 3000 - 1 / 3).max() < 0.03
     assert several == [rounds + 1 for rounds in few]
-    plain = ClickPolicy(max_rounds=3)
-    assert draw_rounds(plain, 5, 7, several=True) == draw_rounds(plain, 5, 7)
-    assert {draw_rounds(ClickPolicy(max_rounds=0, extra_round=True), 5, step, True) for step in range(9)} == {0}
+    plain = Iterative(max_rounds=3)
+    assert plain.rounds(5, 7, lambda: True) == plain.rounds(5, 7)
+    assert {Restarting(max_rounds=0).rounds(5, step, lambda: True) for step in range(9)} == {0}
 
 
 def test_restarts_are_as_frequent_as_asked_and_repeatable() -> None:
-    policy = ClickPolicy(restart=0.1)
-    drawn = [draw_restart(policy, 3, step) for step in range(3000)]
+    user = Restarting(restart=0.1)
+    drawn = [user.restarts(3, step) for step in range(3000)]
     assert np.mean(drawn) == pytest.approx(0.1, abs=0.02)
-    assert drawn == [draw_restart(policy, 3, step) for step in range(3000)]
-    assert not any(draw_restart(ClickPolicy(), 3, step) for step in range(100))
+    assert drawn == [user.restarts(3, step) for step in range(3000)]
+    assert not any(Iterative().restarts(3, step) for step in range(100))
 
 
 def test_first_clicks_lie_inside_the_objects(toy) -> None:
     items = [toy.Discs()[0, i] for i in range(6)]
     target = torch.stack([item["target"] for item in items])
     target[5] = 0
-    clicks = first_clicks(target, list(range(6)))
+    clicks = first_clicks(target, Iterative(), list(range(6)))
     assert clicks.label.tolist() == [[1]] * 5 + [[-1]]
     for plane, (y, x) in zip(target[:5, 0], clicks.yx[:5, 0].long().tolist(), strict=True):
         assert plane[y, x] == 1
-    assert not torch.equal(clicks.yx, first_clicks(target, list(range(10, 16))).yx)
+    assert not torch.equal(clicks.yx, first_clicks(target, Iterative(), list(range(10, 16))).yx)
 
 
 def batches_of(monkeypatch: pytest.MonkeyPatch, trainer) -> list[tuple[Clicks, int]]:
@@ -46,9 +49,9 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, trainer) -> list[tuple[Clicks, i
     seen = []
     real = learner_module.rollout
 
-    def watched(model, image, target, clicks, policy, seeds, rounds, pool):
+    def watched(model, image, target, clicks, user, seeds, rounds, pool):
         seen.append((clicks, rounds))
-        return real(model, image, target, clicks, policy, seeds, rounds, pool)
+        return real(model, image, target, clicks, user, seeds, rounds, pool)
 
     monkeypatch.setattr(learner_module, "rollout", watched)
     trainer.fit()
@@ -56,14 +59,13 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, trainer) -> list[tuple[Clicks, i
 
 
 def test_a_batch_that_begins_anew(trainer_of, monkeypatch: pytest.MonkeyPatch) -> None:
-    for clicks, rounds in batches_of(monkeypatch, trainer_of(epochs=1, policy=ClickPolicy(restart=1.0))):
+    for clicks, rounds in batches_of(monkeypatch, trainer_of(epochs=1, user=spec(Restarting, restart=1.0))):
         assert rounds == 0
         assert clicks.label.tolist() == [[POSITIVE]] * 4
 
 
 def test_one_sample_with_a_single_click_is_enough_to_withhold_the_round(trainer_of, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = ClickPolicy(max_rounds=1, extra_round=True)
-    trainer = trainer_of(epochs=1, policy=policy)
+    trainer = trainer_of(epochs=1, user=spec(Restarting, max_rounds=1, restart=0.0))
     original = type(trainer.data.train).__getitem__
 
     def clicked(self, key):
@@ -76,10 +78,10 @@ def test_one_sample_with_a_single_click_is_enough_to_withhold_the_round(trainer_
     assert [rounds for _, rounds in batches_of(monkeypatch, trainer)] == [1, 0, 1, 1]
 
 
-def test_weight_decay_makes_it_adamw(toy) -> None:
+def test_adam_and_adamw(toy) -> None:
     model = toy.Toy()
-    assert type(adam(model, 1e-3)) is torch.optim.Adam
-    decayed = adam(model, 1e-3, weight_decay=0.01)
+    assert type(Adam(lr=1e-3).of(model)) is torch.optim.Adam
+    decayed = AdamW(lr=1e-3, weight_decay=0.01).of(model)
     assert type(decayed) is torch.optim.AdamW
     assert {group["weight_decay"] for group in decayed.param_groups} == {0.01}
     assert sorted(group["lr"] for group in decayed.param_groups) == [5e-4, 1e-3]

@@ -8,10 +8,11 @@ import pytest
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
-from isegm.data.point_sampler import Draw, SamplerConfig, count_probs, draw
+from isegm.data.sampling.draw import Draw
+from isegm.data.sampling.multi_point import MultiPoint, count_probs
 
 HEIGHT, WIDTH = 60, 80
-PLAIN = SamplerConfig(max_clicks=8, erode_prob=0.0)
+PLAIN = MultiPoint(max_clicks=8, erode_prob=0.0)
 
 
 def scene(*boxes: tuple[int, int, int, int], ignored: tuple[int, int, int, int] | None = None) -> InstanceSample:
@@ -26,8 +27,8 @@ def scene(*boxes: tuple[int, int, int, int], ignored: tuple[int, int, int, int] 
     return InstanceSample(np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects, ((1, 99),) if ignored else ())
 
 
-def draws(sample: InstanceSample, config: SamplerConfig, count: int = 300) -> list[Draw]:
-    return [draw(sample, config, np.random.default_rng(seed)) for seed in range(count)]
+def draws(sample: InstanceSample, config: MultiPoint, count: int = 300) -> list[Draw]:
+    return [config.draw(sample, np.random.default_rng(seed)) for seed in range(count)]
 
 
 def positives(drawn: Draw) -> np.ndarray:
@@ -117,18 +118,6 @@ def test_center_click_is_central_and_only_the_first() -> None:
     assert at(distance, first).min() < distance.max(), "the centre is a region, not a point"
 
 
-def test_center_click_other_rules() -> None:
-    sample = scene((10, 10, 41, 51))
-    weighted = dataclasses.replace(PLAIN, first_click_center=True, center_k=0.0)
-    distance = cv2.distanceTransform(sample.object_mask(0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    first = np.stack([positives(d)[0] for d in draws(sample, weighted, 1000)])
-    expected = (distance**2).sum() / distance.sum()  # probability ~ distance
-    assert at(distance, first).mean() == pytest.approx(expected, rel=0.04)
-    assert expected > 1.3 * distance[distance > 0].mean()
-    anywhere = dataclasses.replace(PLAIN, first_click_center=True, center_anywhere_prob=1.0)
-    assert np.stack([positives(d)[0] for d in draws(sample, anywhere, 1000)]).min() == 10
-
-
 def test_merging() -> None:
     boxes = [(5, 5, 15, 15), (5, 30, 15, 40), (30, 5, 40, 15), (30, 30, 40, 40)]
     sample = scene(*boxes)
@@ -139,13 +128,11 @@ def test_merging() -> None:
     counts = [len(merged(d)) for d in draws(sample, dataclasses.replace(PLAIN, merge_prob=0.3), 1500)]
     assert np.mean(np.equal(counts, 2)) == pytest.approx(0.3, abs=0.04)
     assert set(counts) == {1, 2}
-    unlimited = draws(sample, dataclasses.replace(PLAIN, merge_prob=1.0, max_merged=-1), 300)
+    unlimited = draws(sample, dataclasses.replace(PLAIN, merge_prob=1.0, max_merged=4), 300)
     assert {len(merged(d)) for d in unlimited} == {2, 3, 4}
     for drawn in unlimited:  # every merged object is clicked, whatever the number of clicks
         labels = set(at(sample.layers[:, :, 0], positives(drawn)) // 2 - 1)
         assert labels == set(merged(drawn))
-    one = draws(sample, dataclasses.replace(PLAIN, merge_prob=1.0, max_merged=-1, only_one_first_click=True, gamma=0.01), 50)
-    assert {len(positives(d)) for d in one} == {1}
 
 
 def test_merged_objects_share_the_other_clicks_evenly() -> None:
@@ -204,33 +191,13 @@ def test_sample_without_objects() -> None:
     assert max(len(negatives(d)) for d in draws(scene(), PLAIN, 50)) > 2
 
 
-def nested() -> InstanceSample:
+def test_only_whole_objects_are_targets() -> None:
     layers = np.zeros((HEIGHT, WIDTH, 2), np.uint8)
     layers[5:55, 5:75, 0] = 1
     layers[10:30, 10:40, 1] = 1
-    layers[40:44, 50:54, 1] = 2
-    objects = {0: ObjectInfo(0, 1, None, (1, 2)), 1: ObjectInfo(1, 1, 0), 2: ObjectInfo(1, 2, 0)}
-    return InstanceSample(np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects)
-
-
-def test_without_hierarchy_only_whole_objects_are_targets() -> None:
-    assert {int(d.target.sum()) for d in draws(nested(), PLAIN, 50)} == {50 * 70}
-
-
-def test_hierarchy_descends_and_leaves_parts_out() -> None:
-    sample = nested()
-    part, tiny = sample.object_mask(1), sample.object_mask(2)
-    made = draws(sample, dataclasses.replace(PLAIN, hierarchy=True), 400)
-    areas = {int(d.target.sum()) for d in made}
-    assert areas == {3500, 3500 - 600, 3500 - 16, 3500 - 616, 600, 16}
-    assert np.mean([d.target.sum() <= 600 for d in made]) == pytest.approx(0.5, abs=0.08)
-    for drawn in made:
-        if drawn.target.sum() > 600:
-            assert not at(tiny, positives(drawn)).any(), "parts below a tenth get no positives"
-        if drawn.target.sum() == 3500 - 600:
-            assert at(part, negatives(drawn)).any(), "the missing part must be clicked"
-        if drawn.target.sum() == 600:
-            assert len(negatives(drawn)), "the rest of the whole must be clicked"
+    objects = {0: ObjectInfo(0, 1, None, (1,)), 1: ObjectInfo(1, 1, 0)}
+    nested = InstanceSample(np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects)
+    assert {int(d.target.sum()) for d in draws(nested, PLAIN, 50)} == {50 * 70}
 
 
 def test_soft_targets() -> None:
@@ -244,16 +211,20 @@ def test_soft_targets() -> None:
 
 def test_same_generator_same_draw_and_no_shared_state() -> None:
     sample, config = scene((10, 10, 40, 50), (5, 60, 30, 75)), dataclasses.replace(PLAIN, merge_prob=0.5)
-    first = draw(sample, config, np.random.default_rng(5))
-    draw(sample, config, np.random.default_rng(6))
-    second = draw(sample, config, np.random.default_rng(5))
+    first = config.draw(sample, np.random.default_rng(5))
+    config.draw(sample, np.random.default_rng(6))
+    second = config.draw(sample, np.random.default_rng(5))
     assert np.array_equal(first.yx, second.yx)
     assert np.array_equal(first.target, second.target)
-    assert not np.array_equal(first.yx, draw(sample, config, np.random.default_rng(6)).yx)
+    assert not np.array_equal(first.yx, config.draw(sample, np.random.default_rng(6)).yx)
 
 
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(IsegmError, match="max_clicks"):
-        SamplerConfig(max_clicks=0)
+        MultiPoint(max_clicks=0)
     with pytest.raises(IsegmError, match="negative_probs"):
-        SamplerConfig(negative_probs=(0.5, 0.5, 0.5))
+        MultiPoint(negative_probs=(0.5, 0.5, 0.5))
+    with pytest.raises(IsegmError, match="merge_prob=2"):
+        MultiPoint(merge_prob=2)
+    with pytest.raises(IsegmError, match="max_merged=0"):
+        MultiPoint(max_merged=0)

@@ -1,4 +1,4 @@
-"""What EMC-Click adds to the simulated user: more rounds, fewer of them likely, the side by chance, and a state in part."""
+"""The patient user: more rounds, fewer of them likely, the side by chance, and a state in part."""
 
 import numpy as np
 import pytest
@@ -7,31 +7,33 @@ import torch
 from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE, Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.methods.emc_click import tiny
-from isegm.training.rollout import ClickPolicy, draw_rounds, next_clicks, rollout
+from isegm.training.rollout import rollout
+from isegm.training.users.iterative import Iterative
+from isegm.training.users.patient import Patient
 
-POLICY = ClickPolicy(max_rounds=23, round_decay=0.8, proportional_side=True)
+USER = Patient(max_rounds=23, round_decay=0.8)
 
 
 def test_rounds_are_geometric() -> None:
-    drawn = np.array([draw_rounds(POLICY, 3, step) for step in range(6000)])
+    drawn = np.array([USER.rounds(3, step) for step in range(6000)])
     weights = 0.8 ** np.arange(24)
     expected = weights / weights.sum()
     assert expected[0] == pytest.approx(0.2009, abs=1e-4)
     assert np.abs(np.bincount(drawn, minlength=24) / 6000 - expected).max() < 0.02
     assert drawn.mean() == pytest.approx(3.886, abs=0.2)
-    assert drawn.tolist() == [draw_rounds(POLICY, 3, step) for step in range(6000)]
+    assert drawn.tolist() == [USER.rounds(3, step) for step in range(6000)]
 
 
-def test_a_decay_of_one_draws_as_before() -> None:
-    plain = ClickPolicy(max_rounds=3)
+def test_the_iterative_user_draws_evenly() -> None:
+    plain = Iterative(max_rounds=3)
     expected = [int(np.random.default_rng([7, step]).integers(4)) for step in range(50)]
-    assert [draw_rounds(plain, 7, step) for step in range(50)] == expected
+    assert [plain.rounds(7, step) for step in range(50)] == expected
 
 
-@pytest.mark.parametrize("decay", [0.0, -0.5, 1.5])
+@pytest.mark.parametrize("decay", [0.0, -0.5, 1.0, 1.5])
 def test_decays_that_are_none(decay: float) -> None:
     with pytest.raises(IsegmError, match="round_decay"):
-        ClickPolicy(round_decay=decay)
+        Patient(round_decay=decay)
 
 
 def squares(missed: int, extra: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,7 +46,7 @@ def squares(missed: int, extra: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def sides(prob: torch.Tensor, target: torch.Tensor, count: int = 600) -> np.ndarray:
     rngs = [np.random.default_rng(seed) for seed in range(count)]
-    _, label = next_clicks(prob.expand(count, -1, -1, -1), target.expand(count, -1, -1, -1), rngs, proportional_side=True)
+    _, label = USER.next_clicks(prob.expand(count, -1, -1, -1), target.expand(count, -1, -1, -1), rngs)
     return label.numpy()
 
 
@@ -67,7 +69,7 @@ def test_nothing_wrong_gives_padding() -> None:
 def test_the_pixel_is_deep() -> None:
     prob, target = squares(19, 13)
     rngs = [np.random.default_rng(seed) for seed in range(100)]
-    yx, label = next_clicks(prob.expand(100, -1, -1, -1), target.expand(100, -1, -1, -1), rngs, proportional_side=True)
+    yx, label = USER.next_clicks(prob.expand(100, -1, -1, -1), target.expand(100, -1, -1, -1), rngs)
     for (y, x), side in zip(yx.tolist(), label.tolist(), strict=True):
         first, last = (2, 20) if side == POSITIVE else (42, 54)
         depth = 1 + min(y - 2, last - first + 2 - y, x - first, last - x)
@@ -83,7 +85,7 @@ def emc_rollout(rounds: int) -> tuple:
     target[..., 10:30, 10:40] = 1
     clicks = Clicks.cat([Clicks.of([Click(20, 20, True), Click(15, 35, True)]), Clicks.of([Click(20, 25, True)])])
     image = torch.rand(2, 3, 48, 64)
-    return model, calls, rollout(model, image, target, clicks, POLICY, [1, 2], rounds), target
+    return model, calls, rollout(model, image, target, clicks, USER, [1, 2], rounds), target
 
 
 def test_corrections_are_played_with_kept_features() -> None:
