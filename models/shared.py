@@ -8,18 +8,18 @@ from typing import Any
 from isegm.core.registry import Spec, spec
 from isegm.data.augment import cropped, enlarged
 from isegm.data.dataset import ClickDataset
-from isegm.data.datasets.ade20k import ade20k_images
-from isegm.data.datasets.coco_lvis import coco_lvis_images
-from isegm.data.datasets.duts import duts_images
-from isegm.data.datasets.hflickr import hflickr_images
-from isegm.data.datasets.msra10k import msra10k_images
-from isegm.data.datasets.sbd import sbd_images
-from isegm.data.datasets.synthetic import SyntheticSource
-from isegm.data.datasets.thin_object import thin_object_images
-from isegm.data.datasets.youtube_vos import youtube_vos_videos
 from isegm.data.mix import Joined, Mix, Part
 from isegm.data.sample_scores import SampleScores
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.ade20k import ade20k_images
+from isegm.data.sources.coco_lvis import coco_lvis_images
+from isegm.data.sources.duts import duts_images
+from isegm.data.sources.hflickr import hflickr_images
+from isegm.data.sources.msra10k import msra10k_images
+from isegm.data.sources.sbd import sbd_images
+from isegm.data.sources.synthetic import SyntheticSource
+from isegm.data.sources.thin_object import thin_object_images
+from isegm.data.sources.youtube_vos import youtube_vos_videos
 
 Parts = dict[str, Spec]
 # Easy images of SBD are drawn rarely; the file was published with f-BRS and RITM.

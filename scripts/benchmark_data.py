@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.pickles import read_pickle
+from isegm.data.sources.coco_lvis import CocoLvis
 from isegm.utils.cli import formatter, run
 
 

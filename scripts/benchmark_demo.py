@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.synthetic import scene
+from isegm.data.sources.synthetic import scene
 from isegm.utils.cli import formatter, run
 from isegm.utils.config import REPOSITORY
 

@@ -27,8 +27,8 @@ from matplotlib.figure import Figure
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.data.dataset import ClickDataset
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
 from isegm.training.batches import Batch, Loader

@@ -2,7 +2,7 @@
 
     python scripts/evaluate_model.py NoBRS --checkpoint model.safetensors --datasets SBD_Train --save-json sbd_train.json
     python scripts/score_samples.py sbd_train.json --clicks 3 --output sbd_scores.json
-    python train.py models/ritm/hrnet18_sbd.py --set data.sample_scores=$PWD/sbd_scores.json
+    python train.py models/ritm/hrnet18_sbd.py --set data.scores.file=$PWD/sbd_scores.json
 
 The score of an image is the mean IoU of its objects after --clicks clicks. How the published sbd_samples_weights.pkl was
 computed is not known, so these scores replace it, they do not reproduce it.

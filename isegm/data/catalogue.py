@@ -10,23 +10,23 @@ from easydict import EasyDict
 
 from isegm.data.cache import cache_folder
 from isegm.data.dataset import Source
-from isegm.data.datasets.ade20k import ADE20K
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.coco_lvis import CocoLvis
-from isegm.data.datasets.coco_panoptic import CocoPanoptic
-from isegm.data.datasets.duts import duts
-from isegm.data.datasets.hflickr import hflickr
-from isegm.data.datasets.lvis import Lvis, annotation_places
-from isegm.data.datasets.msra10k import msra10k
-from isegm.data.datasets.open_images import OpenImages
-from isegm.data.datasets.pascal_sbd import from_png
-from isegm.data.datasets.pascal_voc import PascalVocObjects
-from isegm.data.datasets.sbd import SbdObjects
-from isegm.data.datasets.thin_object import thin_object
-from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.data.medical.organs import ORGANS
 from isegm.data.pairs import MaskPairs
+from isegm.data.sources.ade20k import ADE20K
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.coco_lvis import CocoLvis
+from isegm.data.sources.coco_panoptic import CocoPanoptic
+from isegm.data.sources.duts import duts
+from isegm.data.sources.hflickr import hflickr
+from isegm.data.sources.lvis import Lvis, annotation_places
+from isegm.data.sources.msra10k import msra10k
+from isegm.data.sources.open_images import OpenImages
+from isegm.data.sources.pascal_sbd import from_png
+from isegm.data.sources.pascal_voc import PascalVocObjects
+from isegm.data.sources.sbd import SbdObjects
+from isegm.data.sources.thin_object import thin_object
+from isegm.data.sources.youtube_vos import YouTubeVOS
 from isegm.utils.config import absolute
 
 

@@ -17,7 +17,7 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import Sample
-from isegm.data import datasets
+from isegm.data import sources
 from isegm.data.reading import CorruptSample, check_size, list_images, read_image
 
 log = logging.getLogger("isegm")
@@ -146,10 +146,10 @@ def evaluation_set(name: str, cfg: EasyDict) -> EvalDataset:
 
 
 def evaluation_sets() -> dict[str, Callable[[EasyDict], EvalDataset]]:
-    """Every evaluation set, by name: whatever the files of ``isegm.data.datasets`` list under ``EVALUATION``."""
+    """Every evaluation set, by name: whatever the files of ``isegm.data.sources`` list under ``EVALUATION``."""
     found: dict[str, Callable[[EasyDict], EvalDataset]] = {}
-    for module in pkgutil.iter_modules(datasets.__path__):
-        loaded = importlib.import_module(f"{datasets.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(sources.__path__):
+        loaded = importlib.import_module(f"{sources.__name__}.{module.name}")
         found.update(getattr(loaded, "EVALUATION", {}))
     return found
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import cv2
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.data.datasets.synthetic import SyntheticEvaluation
 from isegm.data.reading import is_image, list_images
+from isegm.data.sources.synthetic import SyntheticEvaluation
 
 MOST_LISTED = 2000
 

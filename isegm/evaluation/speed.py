@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from isegm.core.clicks import Click
 from isegm.core.rounds import Prediction, Round, Session
-from isegm.data.datasets.synthetic import scene
 from isegm.data.evaluation_sets import EvalDataset
+from isegm.data.sources.synthetic import scene
 from isegm.evaluation.engine import Clock, Engine, EngineSettings
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.user import next_click

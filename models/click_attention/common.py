@@ -9,8 +9,8 @@ from shared import Parts, pair
 
 from isegm.core.registry import spec
 from isegm.data.augment import aligned
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.training.experiment import Training
 from isegm.training.optimisation import AdamW, MultiStep
 

@@ -1,7 +1,7 @@
 """ClickSEG's light baseline with PP-LCNet, fine-tuned from pplcnet_comb.py without corrections and with a click loss.
 
 Paper:  the code of arXiv 2204.02574, which says no numbers for it
-Needs:  the data sets of recipes.comb, or some of them: --set data.shares=[0.35,0,0.1,0,0.1,0]
+Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)
 Run:    python train.py models/clickseg_baseline/pplcnet_comb_noiter.py --gpus 0,1 --weights pplcnet_comb.safetensors
 Cost:   not run here
 Result: not run here

@@ -8,9 +8,9 @@ from shared import Parts, pair
 
 from isegm.core.registry import spec
 from isegm.data.augment import object_crop
-from isegm.data.datasets.pascal_sbd import pascal_sbd_objects
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.sampling.spaced import Spaced
+from isegm.data.sources.pascal_sbd import pascal_sbd_objects
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.training.experiment import Training
 from isegm.training.optimisation import SGD, Adam, MultiStep, Polynomial
 

@@ -1,7 +1,7 @@
 """FocalClick with HRNet-18s, S2 on COCO+LVIS mixed with sets of finer masks, three simulated corrections.
 
 Paper:  arXiv 2204.02574, trained on two GPUs
-Needs:  the data sets of recipes.comb, or some of them: --set data.shares=[0.35,0,0.1,0,0.1,0]
+Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)
 Run:    python train.py models/focalclick/hrnet18s_s2_comb.py --gpus 0,1
 Cost:   not run here
 Result: not run here

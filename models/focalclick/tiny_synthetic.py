@@ -15,9 +15,9 @@ from shared import pair
 
 from isegm.core.registry import spec
 from isegm.data.augment import aligned
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.sampling.multi_point import MultiPoint
 from isegm.data.sampling.regions import LargeRegions
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.methods.focalclick import focalclick_segformer
 from isegm.training.experiment import Experiment, Training
 from isegm.training.optimisation import Adam, MultiStep

@@ -9,14 +9,14 @@ from shared import SBD_VAL_SCALE, Parts, pair
 
 from isegm.core.registry import Spec, spec
 from isegm.data.augment import cropped, photographs, turned
-from isegm.data.datasets.ade20k import ade20k_images
-from isegm.data.datasets.coco_panoptic import coco_panoptic_images
-from isegm.data.datasets.lvis import lvis_images
-from isegm.data.datasets.open_images import open_images
-from isegm.data.datasets.pascal_voc import pascal_voc_images
-from isegm.data.datasets.sbd import sbd_images
 from isegm.data.mix import Joined
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.ade20k import ade20k_images
+from isegm.data.sources.coco_panoptic import coco_panoptic_images
+from isegm.data.sources.lvis import lvis_images
+from isegm.data.sources.open_images import open_images
+from isegm.data.sources.pascal_voc import pascal_voc_images
+from isegm.data.sources.sbd import sbd_images
 
 CROP = (320, 480)
 CLICKS = spec(MultiPoint, max_clicks=24, gamma=0.8, merge_prob=0.15)

@@ -15,8 +15,8 @@ from shared import pair
 
 from isegm.core.registry import spec
 from isegm.data.augment import photographs
-from isegm.data.datasets.coco import coco_images
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.coco import coco_images
 from isegm.methods.ritm import ritm_hrnet
 from isegm.nn.encoders.fusion import Conv1S
 from isegm.training.experiment import Experiment, Training

@@ -1,7 +1,7 @@
 """SimpleClick with an extra tiny ViT on SBD, crops of 448 x 448, three simulated corrections.
 
 Paper:  arXiv 2210.11006; published as sbd_vitxt
-Needs:  sbd_samples_weights.pkl in SBD_PATH, or --set data.sample_scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH, or --set data.scores=null
 Run:    python train.py models/simpleclick/vit_xtiny448_sbd.py --gpus 0
 Cost:   not run here
 Result: not run here

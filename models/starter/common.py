@@ -8,13 +8,13 @@ from shared import Parts, pair
 
 from isegm.core.registry import spec
 from isegm.data.augment import around_object
-from isegm.data.datasets.bsds import bsds_images
-from isegm.data.datasets.clothing import clothing_images
-from isegm.data.datasets.coco import coco_images
-from isegm.data.datasets.duts import duts_images
 from isegm.data.mix import Joined, Mix, Part
 from isegm.data.pasted import PastedScenes
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.bsds import bsds_images
+from isegm.data.sources.clothing import clothing_images
+from isegm.data.sources.coco import coco_images
+from isegm.data.sources.duts import duts_images
 
 
 def starter(crop: Sequence[int]) -> Parts:

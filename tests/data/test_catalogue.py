@@ -13,8 +13,8 @@ from layouts import coco_lvis, pascal_voc, picture, rectangle, sbd, write
 from isegm.data.catalogue import CATALOGUE
 from isegm.data.checking import check, fingerprint, spread
 from isegm.data.conversion.coco_lvis import SUMMARY
-from isegm.data.datasets.lvis import annotation_file, annotation_places
 from isegm.data.evaluation_sets import evaluation_sets
+from isegm.data.sources.lvis import annotation_file, annotation_places
 from isegm.utils.config import REPOSITORY, load_config
 
 

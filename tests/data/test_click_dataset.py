@@ -15,10 +15,10 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.augment import Augmentation, cropped, photographs
 from isegm.data.dataset import ClickDataset
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.reading import CorruptSample
 from isegm.data.sample_scores import SampleScores
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.synthetic import SyntheticSource
 
 SAMPLER = MultiPoint(max_clicks=6, gamma=0.8)
 

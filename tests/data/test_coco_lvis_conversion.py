@@ -11,7 +11,7 @@ from layouts import coco_panoptic, lvis, rectangle
 from isegm.core.errors import IsegmError
 from isegm.data.conversion.coco_lvis import JOURNAL, SUMMARY, Paths, convert
 from isegm.data.conversion.merging import hierarchy, merged, regions
-from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.sources.coco_lvis import CocoLvis
 
 RNG = np.random.default_rng(0)
 

@@ -11,12 +11,12 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
 from isegm.data.augment import photographs
 from isegm.data.dataset import ClickDataset
-from isegm.data.datasets.coco import coco_images
-from isegm.data.datasets.folder import folder_images
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.mix import Joined, Mix, Part
 from isegm.data.pasted import PastedScenes
 from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.coco import coco_images
+from isegm.data.sources.folder import folder_images
+from isegm.data.sources.synthetic import SyntheticSource
 
 
 def test_scenes_need_nothing() -> None:

@@ -8,15 +8,15 @@ from layouts import ade20k, comb, config, davis585, picture, rectangle, write, w
 from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.ade20k import ADE20K
-from isegm.data.datasets.duts import duts
-from isegm.data.datasets.hflickr import hflickr
-from isegm.data.datasets.msra10k import msra10k
-from isegm.data.datasets.thin_object import thin_object
-from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.pairs import MaskPairs
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.ade20k import ADE20K
+from isegm.data.sources.duts import duts
+from isegm.data.sources.hflickr import hflickr
+from isegm.data.sources.msra10k import msra10k
+from isegm.data.sources.thin_object import thin_object
+from isegm.data.sources.youtube_vos import YouTubeVOS
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -11,9 +11,9 @@ import pytest
 from layouts import coco, coco_lvis
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.labelled import object_index
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.coco_lvis import CocoLvis
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 
 ROWS = [[1, 2, 3], [], [4]]

@@ -10,11 +10,11 @@ from published import data_of
 
 from isegm.core.errors import IsegmError
 from isegm.data.conversion import open_images as cleaning
-from isegm.data.datasets.ade20k import ADE20K, STUFF
-from isegm.data.datasets.coco_panoptic import CocoPanoptic
-from isegm.data.datasets.lvis import Lvis, painted_over
-from isegm.data.datasets.open_images import OpenImages
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.ade20k import ADE20K, STUFF
+from isegm.data.sources.coco_panoptic import CocoPanoptic
+from isegm.data.sources.lvis import Lvis, painted_over
+from isegm.data.sources.open_images import OpenImages
 
 RNG = np.random.default_rng(0)
 

@@ -11,12 +11,12 @@ from published import data_of
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import spec
-from isegm.data.datasets.coco_categories import CocoByCategory, chosen
-from isegm.data.datasets.pascal_sbd import from_downloads, from_png, pascal_sbd_masks, pascal_sbd_objects
-from isegm.data.datasets.pascal_voc import PascalVocObjects, palette, read_labels
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.mix import Joined
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.coco_categories import CocoByCategory, chosen
+from isegm.data.sources.pascal_sbd import from_downloads, from_png, pascal_sbd_masks, pascal_sbd_objects
+from isegm.data.sources.pascal_voc import PascalVocObjects, palette, read_labels
 
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ import pytest
 from layouts import config
 from published import data_of
 
-from isegm.data.datasets.coco import CocoInstances
 from isegm.data.evaluation_sets import evaluation_set
+from isegm.data.sources.coco import CocoInstances
 
 DATA = Path(os.environ.get("ISEGM_DATA", ""))
 

@@ -11,11 +11,11 @@ from layouts import config, picture, rectangle, sbd, write, write_sbd_labels
 from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets import sbd as sbd_module
-from isegm.data.datasets.sbd import SbdEvaluation, SbdObjects, read_labels
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.reading import CorruptSample
 from isegm.data.sample_scores import read_scores
+from isegm.data.sources import sbd as sbd_module
+from isegm.data.sources.sbd import SbdEvaluation, SbdObjects, read_labels
 
 RNG = np.random.default_rng(0)
 

@@ -9,12 +9,12 @@ import pytest
 from layouts import coco, coco_lvis, config, picture, rectangle, write, write_indexed
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.coco_lvis import CocoLvis
-from isegm.data.datasets.folder import Folder, FolderEvaluation, read_objects
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.pickles import read_pickle
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.coco_lvis import CocoLvis
+from isegm.data.sources.folder import Folder, FolderEvaluation, read_objects
 from isegm.data.tables import Ragged, Texts, paint_layers
 
 RNG = np.random.default_rng(0)

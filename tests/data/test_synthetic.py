@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from isegm.data.datasets.synthetic import SyntheticEvaluation, SyntheticSource, scene
+from isegm.data.sources.synthetic import SyntheticEvaluation, SyntheticSource, scene
 
 
 def test_same_seed_same_scene() -> None:

@@ -12,7 +12,7 @@ from painted import Listed
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
-from isegm.data.datasets.folder import FolderEvaluation
+from isegm.data.sources.folder import FolderEvaluation
 from isegm.evaluation.click_order import centrality, click_order, rank_table
 from isegm.evaluation.report import save_figure
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult

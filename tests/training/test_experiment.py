@@ -79,7 +79,7 @@ from neighbour import LENGTH
 
 from isegm.core.registry import spec
 from isegm.data.dataset import ClickDataset
-from isegm.data.datasets.synthetic import SyntheticSource
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.data.sampling.multi_point import MultiPoint
 from isegm.methods.ritm import ritm_hrnet
 from isegm.training.experiment import Experiment, Training

@@ -12,10 +12,10 @@ import pytest
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, build, spec
 from isegm.data.dataset import ClickDataset
-from isegm.data.datasets.synthetic import SyntheticSource
 from isegm.data.sampling.multi_point import MultiPoint
 from isegm.data.sampling.regions import LargeRegions
 from isegm.data.sampling.spaced import Spaced
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.methods.fcanet import fcanet
 from isegm.methods.fcfi import fcfi_hrnet, fcfi_r101
 from isegm.methods.ritm import ritm_hrnet

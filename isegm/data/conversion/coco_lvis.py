@@ -22,8 +22,8 @@ import numpy as np
 
 from isegm.core.errors import IsegmError
 from isegm.data.conversion.merging import SMALLEST_STUFF, hierarchy, merged, regions
-from isegm.data.datasets.coco_panoptic import STUFF, CocoPanoptic
-from isegm.data.datasets.lvis import Lvis
+from isegm.data.sources.coco_panoptic import STUFF, CocoPanoptic
+from isegm.data.sources.lvis import Lvis
 from isegm.data.tables import paint_layers
 from isegm.utils.files import replacing, sha256_of
 

@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.open_images import list_file, listed
+from isegm.data.sources.open_images import list_file, listed
 from isegm.utils.files import replacing
 
 

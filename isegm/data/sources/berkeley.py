@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from easydict import EasyDict
 
-from isegm.data.datasets.grabcut import read_gt
 from isegm.data.evaluation_sets import EvalDataset, PairedDataset, pair_files
+from isegm.data.sources.grabcut import read_gt
 from isegm.utils.config import require_path
 
 

@@ -16,10 +16,10 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.cache import cache_folder
-from isegm.data.datasets import pascal_voc, sbd
 from isegm.data.evaluation_sets import stem
 from isegm.data.labelled import UNREADABLE, Labelled, OneByOne, object_index
 from isegm.data.reading import list_images
+from isegm.data.sources import pascal_voc, sbd
 from isegm.utils.config import require_path
 
 
