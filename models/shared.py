@@ -1,4 +1,6 @@
-"""Training data that recipes of several papers share. Each function gives ``data`` and ``val`` of an ``Experiment``."""
+"""Training data that recipes of several papers share. Each function gives ``data`` and ``val`` of
+an ``Experiment``.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ SBD_VAL_SCALE = (0.75, 1.25)
 def pair(
     train: Spec, held_out: Spec, clicks: Spec, data: dict[str, Any], val: dict[str, Any]
 ) -> Parts:
-    """Training items from one source, held-out items from another; without an ``augment`` these are cropped like the others.
+    """Training items from one source, held-out items from another; without an ``augment`` these are
+    cropped like the others.
 
     Args:
         clicks: the sampler of both, unless ``data`` or ``val`` say otherwise.
@@ -65,7 +68,8 @@ def sbd(clicks: Spec, augment: Spec, val: dict[str, Any], **settings: Any) -> Pa
 
 
 def comb(clicks: Spec, augment: Spec, stuff_prob: float = 0.10, **settings: Any) -> Parts:
-    """COCO+LVIS mixed with sets of finer masks: the "comb" data of FocalClick's code; held-out images are of COCO+LVIS.
+    """COCO+LVIS mixed with sets of finer masks: the "comb" data of FocalClick's code; held-out
+    images are of COCO+LVIS.
 
     Without a set, ``--set data.source.parts.N=null`` leaves part N out, counted from 0.
     """
@@ -87,8 +91,8 @@ def small_scenes(
 ) -> Parts:
     """Of the small networks, models/*/tiny_synthetic.py, that are compared with one another.
 
-    The first click falls in the middle of the object, and few others are sampled: the simulated user adds corrections, as at
-    test time.
+    The first click falls in the middle of the object, and few others are sampled: the simulated
+    user adds corrections, as at test time.
     """
     clicks = spec(
         MultiPoint, max_clicks=max_clicks, gamma=gamma, merge_prob=0.15, first_click_center=True

@@ -31,11 +31,16 @@ def cropped(experiment: Experiment, crop: list[int]) -> dict[str, Any]:
 
 
 def data_of(name: str, cfg: EasyDict, crop: list[int], **changes: Any) -> TrainingData:
-    """Training and held-out data of an experiment in ``models``, in another size and otherwise changed.
+    """Training and held-out data of an experiment in ``models``, in another size and otherwise
+    changed.
 
     Args:
         changes: with ``__`` for the dots of a path.
     """
     experiment = experiment_of(name)
-    experiment = experiment.changed(cropped(experiment, crop) | {k.replace("__", "."): v for k, v in changes.items()})
-    return TrainingData(*(experiment.build(part, cfg=cfg) for part in (experiment.data, experiment.val)))
+    experiment = experiment.changed(
+        cropped(experiment, crop) | {k.replace("__", "."): v for k, v in changes.items()}
+    )
+    return TrainingData(
+        *(experiment.build(part, cfg=cfg) for part in (experiment.data, experiment.val))
+    )

@@ -1,8 +1,9 @@
 """Specs: a call described instead of made.
 
-``spec(RITM, backbone=spec(HRNet, width=18))`` is a plain dictionary. It is stored as JSON inside checkpoints and experiments,
-and ``build`` makes the call. Only targets inside ``isegm`` are ever imported: a checkpoint from a stranger cannot name anything
-else. A training may also name what its own experiment file defines; whoever builds such a spec hands the file over as ``own``.
+``spec(RITM, backbone=spec(HRNet, width=18))`` is a plain dictionary. It is stored as JSON inside
+checkpoints and experiments, and ``build`` makes the call. Only targets inside ``isegm`` are ever
+imported: a checkpoint from a stranger cannot name anything else. A training may also name what its
+own experiment file defines; whoever builds such a spec hands the file over as ``own``.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ def spec(target: Callable | str, **args: Any) -> Spec:
     """Describe the call ``target(**args)``.
 
     Args:
-        target: a class or function inside ``isegm`` or in the experiment file that makes the spec, or the name of one inside
-            ``isegm`` as ``"package.module:Name"``.
-        args: keyword arguments; nested specs, numbers, strings, booleans, None, lists, tuples and dicts of these.
+        target: a class or function inside ``isegm`` or in the experiment file that makes the spec,
+            or the name of one inside ``isegm`` as ``"package.module:Name"``.
+        args: keyword arguments; nested specs, numbers, strings, booleans, None, lists, tuples and
+            dicts of these.
 
     Returns:
-        ``{"target": "package.module:Name", "args": {...}}`` with tuples turned into lists, as JSON would.
+        ``{"target": "package.module:Name", "args": {...}}`` with tuples turned into lists, as JSON
+            would.
 
     Raises:
-        IsegmError: the target lies elsewhere, an argument is unknown to it or cannot be written as JSON.
+        IsegmError: the target lies elsewhere, an argument is unknown to it or cannot be written as
+            JSON.
     """
     known = target
     if not isinstance(target, str):
@@ -49,32 +53,42 @@ def is_spec(value: Any) -> bool:
 
 
 def resolve(target: str, own: ModuleType | None = None) -> Callable:
-    """The class or function that ``"package.module:Name"`` names: inside isegm, or in the experiment's own file.
+    """The class or function that ``"package.module:Name"`` names: inside isegm, or in the
+    experiment's own file.
 
     Raises:
-        IsegmError: it lies elsewhere or does not exist, or it is the experiment's own and ``own`` is not given.
+        IsegmError: it lies elsewhere or does not exist, or it is the experiment's own and ``own``
+            is not given.
     """
     module_name, _, name = target.partition(":")
     if module_name == OWN and name and "." not in name:
         if own is None:
             raise IsegmError(
-                f"spec target {target!r} is defined in an experiment's own file, which only a training of that experiment"
+                f"spec target {target!r} is defined in an experiment's own file, which only a"
+                " training of that experiment"
                 " reads; to load the network elsewhere, move its class into isegm/methods"
             )
         module = own
     elif module_name.split(".")[0] != "isegm" or not name or "." in name:
-        raise IsegmError(f"spec target {target!r} is refused: only 'isegm.<module>:<Name>' is ever imported")
+        raise IsegmError(
+            f"spec target {target!r} is refused: only 'isegm.<module>:<Name>' is ever imported"
+        )
     else:
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             raise IsegmError(
-                f"spec target {target!r}: there is no module {error.name}; is isegm older than this file?"
+                f"spec target {target!r}: there is no module {error.name}; is isegm older than this"
+                " file?"
             ) from None
     part = getattr(module, name, None)
     # A name that a module merely imported (os, torch ...) is not one of ours.
     if not callable(part) or getattr(part, "__module__", None) != module_name:
-        names = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", None) == module_name]
+        names = [
+            n
+            for n, v in vars(module).items()
+            if callable(v) and getattr(v, "__module__", None) == module_name
+        ]
         raise unknown(f"target in {module_name}", name, names)
     return part
 
@@ -84,13 +98,16 @@ def build(described: Spec, own: ModuleType | None = None, **offered: Any) -> Any
 
     Args:
         own: the experiment's own file, if its specs may name what is defined there.
-        offered: values that no spec holds, e.g. ``cfg``; every target that has a parameter of that name gets it.
+        offered: values that no spec holds, e.g. ``cfg``; every target that has a parameter of that
+            name gets it.
 
     Raises:
         IsegmError: not a spec, an unknown target, an unknown or a missing argument.
     """
     if not is_spec(described):
-        raise IsegmError(f"expected a spec with the keys 'target' and 'args', got {described!r:.200}")
+        raise IsegmError(
+            f"expected a spec with the keys 'target' and 'args', got {described!r:.200}"
+        )
     target = resolve(described["target"], own)
     _check_arguments(target, described)
     args = {name: _built(value, own, offered) for name, value in described["args"].items()}
@@ -105,7 +122,9 @@ def build(described: Spec, own: ModuleType | None = None, **offered: Any) -> Any
 def parameters(described: Spec, own: ModuleType | None = None) -> dict[str, inspect.Parameter]:
     """All that can be given to the target of a spec, by name."""
     known = inspect.signature(resolve(described["target"], own)).parameters
-    return {name: p for name, p in known.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {
+        name: p for name, p in known.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
 
 
 def completed(value: Any, own: ModuleType | None = None) -> Any:
@@ -113,7 +132,11 @@ def completed(value: Any, own: ModuleType | None = None) -> Any:
     if isinstance(value, list):
         return [completed(item, own) for item in value]
     if not is_spec(value):
-        return {key: completed(item, own) for key, item in value.items()} if isinstance(value, Mapping) else value
+        return (
+            {key: completed(item, own) for key, item in value.items()}
+            if isinstance(value, Mapping)
+            else value
+        )
     _check_arguments(resolve(value["target"], own), value)
     given = {name: completed(item, own) for name, item in value["args"].items()}
     args = {}
@@ -130,7 +153,9 @@ def targets(value: Any) -> Iterator[str]:
     if is_spec(value):
         yield value["target"]
         value = value["args"]
-    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+    for item in (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    ):
         yield from targets(item)
 
 
@@ -157,7 +182,10 @@ def plain(name: str, value: Any) -> Any:
         return [plain(name, item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise IsegmError(f"argument {name}={value!r:.80} cannot be kept in a spec: use numbers, strings, lists or a nested spec")
+    raise IsegmError(
+        f"argument {name}={value!r:.80} cannot be kept in a spec: use numbers, strings, lists or a"
+        " nested spec"
+    )
 
 
 def _built(value: Any, own: ModuleType | None, offered: Mapping[str, Any]) -> Any:

@@ -1,4 +1,6 @@
-"""The training data set: index -> sample -> augmented item. One class for every source and every method."""
+"""The training data set: index -> sample -> augmented item. One class for every source and every
+method.
+"""
 
 from __future__ import annotations
 
@@ -40,20 +42,24 @@ class Source(Protocol):
 
 
 class ClickDataset(Dataset):
-    """Training items. Its key is a pair: ``dataset[epoch, position]`` depends on the seed, epoch and position alone.
+    """Training items. Its key is a pair: ``dataset[epoch, position]`` depends on the seed, epoch
+    and position alone.
 
-    An item holds ``image`` (uint8 ``3 H W``, RGB), ``target`` (float32 ``1 H W``; 1, 0, -1 = ignored), ``yx`` (float64
-    ``2N 2``) and ``label`` (int64 ``2N``; the clicks in the order of ``Draw``: N positives, then N negatives, padding -1), and
-    ``seed`` (int64, for whatever is simulated on this item later).
+    An item holds ``image`` (uint8 ``3 H W``, RGB), ``target`` (float32 ``1 H W``; 1, 0, -1 =
+    ignored), ``yx`` (float64 ``2N 2``) and ``label`` (int64 ``2N``; the clicks in the order of
+    ``Draw``: N positives, then N negatives, padding -1), and ``seed`` (int64, for whatever is
+    simulated on this item later).
 
     Args:
         source: where images come from.
         sampler: how target and clicks are drawn.
         augment: applied to every image; None leaves images as they are.
-        epoch_len: images drawn at random per epoch; None: every image once, in a new order each epoch.
+        epoch_len: images drawn at random per epoch; None: every image once, in a new order each
+            epoch.
         min_object_area: smaller objects are no targets (in pixels of the crop).
         keep_background: probability to accept a crop that holds no object.
-        scores: how rarely each image of the source is drawn. Then, or with ``epoch_len``, drawing is with replacement.
+        scores: how rarely each image of the source is drawn. Then, or with ``epoch_len``, drawing
+            is with replacement.
         seed: of everything random.
 
     Raises:
@@ -74,13 +80,21 @@ class ClickDataset(Dataset):
         if not len(source):
             raise IsegmError("the training data hold no image with an object")
         if epoch_len is not None and epoch_len < 1:
-            raise IsegmError(f"epoch_len={epoch_len}: expected at least 1, or null for every image once")
+            raise IsegmError(
+                f"epoch_len={epoch_len}: expected at least 1, or null for every image once"
+            )
         if not 0 <= keep_background <= 1:
-            raise IsegmError(f"keep_background={keep_background}: expected a probability from 0 to 1")
+            raise IsegmError(
+                f"keep_background={keep_background}: expected a probability from 0 to 1"
+            )
         if seed < 0:
             raise IsegmError(f"seed={seed}: expected at least 0")
         self.source, self.sampler, self.augment = source, sampler, augment
-        self.epoch_len, self.min_object_area, self.keep_background = epoch_len, min_object_area, keep_background
+        self.epoch_len, self.min_object_area, self.keep_background = (
+            epoch_len,
+            min_object_area,
+            keep_background,
+        )
         self.seed = seed
         self._cumulative = None if scores is None else scores.cumulative(source)
         self._warned: set[str] = set()
@@ -107,7 +121,9 @@ class ClickDataset(Dataset):
                 failures.append(str(error))
                 continue
             if sample is None:
-                failures.append(f"image {index}: no object was inside the crop in {MAX_AUGMENTATIONS} attempts")
+                failures.append(
+                    f"image {index}: no object was inside the crop in {MAX_AUGMENTATIONS} attempts"
+                )
                 continue
             drawn = self.sampler.draw(sample, rng)
             if drawn is not None:
@@ -117,7 +133,9 @@ class ClickDataset(Dataset):
 
     def index_of(self, epoch: int, position: int) -> int:
         """The image that an item shows, unless that cannot be used and another takes its place."""
-        return next(self._indices(epoch, position, np.random.default_rng([self.seed, epoch, position])))
+        return next(
+            self._indices(epoch, position, np.random.default_rng([self.seed, epoch, position]))
+        )
 
     def _indices(self, epoch: int, position: int, rng: np.random.Generator) -> Iterator[int]:
         """The image of a position, and others to take its place if it cannot be used."""
@@ -134,7 +152,9 @@ class ClickDataset(Dataset):
         return drawn_index(self._cumulative, rng)
 
     def _augmented(self, sample: InstanceSample, rng: np.random.Generator) -> InstanceSample | None:
-        """The sample augmented so that an object is left, or, by chance, none is; None if that does not come about."""
+        """The sample augmented so that an object is left, or, by chance, none is; None if that does
+        not come about.
+        """
         for _ in range(MAX_AUGMENTATIONS if self.augment else 1):
             made = (self.augment(sample, rng) if self.augment else sample).cleaned()
             if made.objects or rng.random() < self.keep_background:
@@ -142,7 +162,9 @@ class ClickDataset(Dataset):
                 return made.without([k for k, area in areas.items() if area < self.min_object_area])
         return None
 
-    def _item(self, sample: InstanceSample, drawn: Draw, rng: np.random.Generator) -> dict[str, Tensor]:
+    def _item(
+        self, sample: InstanceSample, drawn: Draw, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
         return {
             "image": torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1))),
             "target": torch.from_numpy(drawn.target)[None],
@@ -170,5 +192,6 @@ class TrainingData:
 
 @functools.lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
-    # A trailing 0 in a seed changes nothing, so without the 1 this would be the generator of position 0.
+    # A trailing 0 in a seed changes nothing, so without the 1 this would be the generator of
+    # position 0.
     return np.random.default_rng([seed, epoch, 0, 1]).permutation(length)

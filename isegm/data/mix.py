@@ -1,4 +1,6 @@
-"""Several sources as one: one after the other, or each drawn with a fixed share, whatever its size."""
+"""Several sources as one: one after the other, or each drawn with a fixed share, whatever its
+size.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ class Part:
 
     def __post_init__(self) -> None:
         if not self.share > 0:
-            raise IsegmError(f"share={self.share}: expected a number above 0; to leave a part of a mix out, set it to null")
+            raise IsegmError(
+                f"share={self.share}: expected a number above 0; to leave a part of a mix out, set"
+                " it to null"
+            )
 
 
 class Joined:
@@ -41,17 +46,22 @@ class Joined:
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         part = int(np.searchsorted(self._ends, index, side="right"))
-        return self._sources[part].read(index - int(self._ends[part] - len(self._sources[part])), rng)
+        return self._sources[part].read(
+            index - int(self._ends[part] - len(self._sources[part])), rng
+        )
 
 
 class Mix:
-    """A source whose every reading draws a part by its share, then one of all the images of that part.
+    """A source whose every reading draws a part by its share, then one of all the images of that
+    part.
 
-    Which image is read follows from ``rng`` alone, so an item of a ``ClickDataset`` still depends on nothing but (seed, epoch,
-    position). The index only counts; a data set over a mix should have an ``epoch_len`` of its own.
+    Which image is read follows from ``rng`` alone, so an item of a ``ClickDataset`` still depends
+    on nothing but (seed, epoch, position). The index only counts; a data set over a mix should have
+    an ``epoch_len`` of its own.
 
     Source: arXiv 2204.02574, section 4.
-    # differs from the original: it draws from the first images of a part only, as many as that part's epoch is long (30,000 of
+    # differs from the original: it draws from the first images of a part only, as many as that
+    part's epoch is long (30,000 of
     # the 99,000 of COCO+LVIS).
 
     Args:
@@ -65,7 +75,9 @@ class Mix:
         kept = [part for part in parts if part is not None]
         if not kept:
             raise IsegmError("a mix needs at least one part")
-        if empty := [i for i, part in enumerate(parts) if part is not None and not len(part.source)]:
+        if empty := [
+            i for i, part in enumerate(parts) if part is not None and not len(part.source)
+        ]:
             raise IsegmError(f"part {empty[0]} of the mix holds no image")
         self._sources = [part.source for part in kept]
         shares = np.array([part.share for part in kept], np.float64)

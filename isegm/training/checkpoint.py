@@ -1,4 +1,6 @@
-"""The whole state of a training: what to write so that the next step after a resume is the step that would have come."""
+"""The whole state of a training: what to write so that the next step after a resume is the step
+that would have come.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ HEADER = {"kind": "training", "schema": 1}
 
 @dataclass
 class Progress:
-    """How far a training is: the next batch is number ``batch`` of epoch ``epoch``; ``step`` optimiser steps are done."""
+    """How far a training is: the next batch is number ``batch`` of epoch ``epoch``; ``step``
+    optimiser steps are done.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -36,7 +40,12 @@ class TrainState:
     """Everything that changes while training, and that a checkpoint therefore holds."""
 
     def __init__(
-        self, model: ClickModel, config: Training, optimizer: Optimizer, schedule: Schedule, device: torch.device
+        self,
+        model: ClickModel,
+        config: Training,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        device: torch.device,
     ) -> None:
         self.model = model
         self.optimizer = optimizer.of(model)
@@ -52,7 +61,9 @@ class TrainState:
         return self.model if self.ema is None else self.ema.model
 
     def state_dict(self, process: Process) -> dict[str, Any]:
-        """Plain values and tensors only; every process must call it, for each adds its random state."""
+        """Plain values and tensors only; every process must call it, for each adds its random
+        state.
+        """
         return {
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.model.state_dict(),
@@ -78,8 +89,13 @@ class TrainState:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor | None]:
-    """The state of torch's generators, which dropout uses. Nothing else draws from a generator that outlives a step."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
+    """The state of torch's generators, which dropout uses. Nothing else draws from a generator that
+    outlives a step.
+    """
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
 
 
 def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> None:
@@ -89,12 +105,18 @@ def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> N
 
 
 def describe(experiment: Experiment, epoch_length: int) -> dict[str, Any]:
-    """What belongs to a training but does not change during it; ``check_same`` compares it on resume.
+    """What belongs to a training but does not change during it; ``check_same`` compares it on
+    resume.
 
     ``spec`` is there for those who read the weights of a checkpoint alone.
     """
     values = experiment.to_json()
-    return {"isegm": dict(HEADER), "spec": values["model"], "experiment": values, "epoch_length": epoch_length}
+    return {
+        "isegm": dict(HEADER),
+        "spec": values["model"],
+        "experiment": values,
+        "epoch_length": epoch_length,
+    }
 
 
 def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
@@ -103,19 +125,25 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     Raises:
         IsegmError: naming everything that differs.
     """
-    pairs = [pair for pair in differences(saved["experiment"], now["experiment"]) if pair[0] not in MAY_CHANGE]
+    pairs = [
+        pair
+        for pair in differences(saved["experiment"], now["experiment"])
+        if pair[0] not in MAY_CHANGE
+    ]
     if saved["epoch_length"] != now["epoch_length"]:
         pairs.append(("samples per epoch", saved["epoch_length"], now["epoch_length"]))
     if pairs:
         listed = "; ".join(f"{name} ({old!r} there, {new!r} now)" for name, old, new in pairs)
         raise IsegmError(
-            f"{path} belongs to another experiment, a resume would not continue it exactly: {listed}."
+            f"{path} belongs to another experiment, a resume would not continue it exactly:"
+            f" {listed}."
             " Use the same settings, or start a new run from its weights with --weights"
         )
 
 
 def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new one, complete.
+    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new
+    one, complete.
 
     Raises:
         IsegmError: the disk is full, or cannot be written to for another reason.
@@ -125,9 +153,12 @@ def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         with replacing(path) as partial, partial.open("wb") as file:
             torch.save(contents, file)
     except OSError as error:
-        kept = f"the one before it is complete: {path}" if path.exists() else "there is none before it"
+        kept = (
+            f"the one before it is complete: {path}" if path.exists() else "there is none before it"
+        )
         raise IsegmError(
-            f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space there (or change EXPS_PATH in"
+            f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space"
+            " there (or change EXPS_PATH in"
             " config.yml) and go on with --resume auto"
         ) from error
 
@@ -139,16 +170,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         IsegmError: no such file, damaged, or not the checkpoint of a training.
     """
     if not path.exists():
-        raise IsegmError(f"there is no checkpoint {path}; give a run folder or a checkpoint file, or use --resume auto")
+        raise IsegmError(
+            f"there is no checkpoint {path}; give a run folder or a checkpoint file, or use"
+            " --resume auto"
+        )
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types for a damaged file
-        raise IsegmError(f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})") from error
+        raise IsegmError(
+            f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})"
+        ) from error
     if not isinstance(contents, dict) or contents.get("isegm") != HEADER:
-        raise IsegmError(f"{path} holds no training to resume; to start from its weights use --weights")
+        raise IsegmError(
+            f"{path} holds no training to resume; to start from its weights use --weights"
+        )
     if "experiment" not in contents:
         raise IsegmError(
-            f"{path} is from a version that did not keep its whole experiment, so it cannot be continued exactly; start a new"
+            f"{path} is from a version that did not keep its whole experiment, so it cannot be"
+            " continued exactly; start a new"
             f" run from its weights: --weights {path}"
         )
     return contents

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE
 
-MISSED, EXTRA = 1, 2  # what can be wrong with a pixel: object not found, background taken for object
+MISSED, EXTRA = (
+    1,
+    2,
+)  # what can be wrong with a pixel: object not found, background taken for object
 
 
 ClickOn = Callable[[np.ndarray, np.random.Generator], tuple[int, int, int]]
@@ -35,11 +38,12 @@ def next_clicks(
         target: ``B 1 H W``, object above 0.5.
         rngs: one generator per sample.
         pool: threads for the distance transforms.
-        click_on: picks a pixel (row, column, label) in the errors of a sample, ``H W`` uint8 of 0, ``MISSED`` and ``EXTRA``;
-            ``click_on_deeper`` unless given.
+        click_on: picks a pixel (row, column, label) in the errors of a sample, ``H W`` uint8 of 0,
+            ``MISSED`` and ``EXTRA``; ``click_on_deeper`` unless given.
 
     Returns:
-        ``yx`` (``B 2`` float64) and ``label`` (``B`` int64; padding where nothing is wrong), both on the CPU.
+        ``yx`` (``B 2`` float64) and ``label`` (``B`` int64; padding where nothing is wrong), both
+        on the CPU.
     """
     wanted, prob = target > 0.5, prob.float()
     error = MISSED * (wanted & (prob < threshold)) + EXTRA * (~wanted & (prob > threshold))
@@ -52,16 +56,22 @@ def next_clicks(
 
 
 def click_on_deeper(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
-    """On the kind of error with the greater distance to its border (a tie: background), more than half as deep as it gets."""
+    """On the kind of error with the greater distance to its border (a tie: background), more than
+    half as deep as it gets.
+    """
     missed, missed_corner = _depth(error == MISSED)
     extra, extra_corner = _depth(error == EXTRA)
     positive = missed.max() > extra.max()
     depth, corner = (missed, missed_corner) if positive else (extra, extra_corner)
-    return _click_deeper_than(depth.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng)
+    return _click_deeper_than(
+        depth.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng
+    )
 
 
 def click_on_either(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
-    """On a kind of error drawn by depth; more than half as deep as the deepest of both kinds, or nowhere (padding)."""
+    """On a kind of error drawn by depth; more than half as deep as the deepest of both kinds, or
+    nowhere (padding).
+    """
     missed, missed_corner = _depth(error == MISSED)
     extra, extra_corner = _depth(error == EXTRA)
     deepest = np.array([missed.max(), extra.max()], np.float64)
@@ -69,7 +79,9 @@ def click_on_either(error: np.ndarray, rng: np.random.Generator) -> tuple[int, i
         return 0, 0, PADDING
     positive = rng.random() < deepest[0] / deepest.sum()
     depth, corner = (missed, missed_corner) if positive else (extra, extra_corner)
-    return _click_deeper_than(deepest.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng)
+    return _click_deeper_than(
+        deepest.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng
+    )
 
 
 def _click_deeper_than(
@@ -83,10 +95,11 @@ def _click_deeper_than(
 
 
 def _depth(wrong: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Distance of the wrong pixels to the border of their region, in their bounding box, and the box's top left corner.
+    """Distance of the wrong pixels to the border of their region, in their bounding box, and the
+    box's top left corner.
 
-    The image border counts as a region border. Cutting to the box is exact: a path to a right pixel outside never is shorter
-    than one to the frame of right pixels around the box.
+    The image border counts as a region border. Cutting to the box is exact: a path to a right pixel
+    outside never is shorter than one to the frame of right pixels around the box.
     """
     rows, cols = np.flatnonzero(wrong.any(1)), np.flatnonzero(wrong.any(0))
     if not len(rows):

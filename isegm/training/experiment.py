@@ -1,7 +1,8 @@
 """An experiment as one value: the network, the data, the simulated user, and how it is trained.
 
-Every part is a spec (``isegm.core.registry``), so the whole is plain data: it is written as JSON, compared leaf by leaf, and
-changed with ``--set``. Where things are on a machine is not part of it; that is what config.yml says.
+Every part is a spec (``isegm.core.registry``), so the whole is plain data: it is written as JSON,
+compared leaf by leaf, and changed with ``--set``. Where things are on a machine is not part of it;
+that is what config.yml says.
 """
 
 from __future__ import annotations
@@ -39,18 +40,22 @@ class Training:
     Attributes:
         epochs, batch_size: the batch is the global one, over all processes.
         optimizer, schedule: specs of classes in ``isegm.training.optimisation``.
-        micro_batch: samples that a process puts through the network at once; gradients add up until its share of the batch is
-            done (None: the whole share at once). It saves memory and changes only which samples batch norm sees together.
+        micro_batch: samples that a process puts through the network at once; gradients add up until
+            its share of the batch is done (None: the whole share at once). It saves memory and
+            changes only which samples batch norm sees together.
         max_steps: stop after this many steps in all (None: only ``epochs`` counts).
         amp: "off", "bf16" or "fp16" autocast; "auto" is bf16 where the hardware computes it.
         clip: the largest norm of all gradients together.
         ema: decay of the averaged weights; they are what is validated and shared.
         compile, channels_last: speed switches.
         sync_bn: normalise over the batch of all processes (GPU only).
-        workers: data processes per training process (None: min(4, cores), 0: load in the training process).
+        workers: data processes per training process (None: min(4, cores), 0: load in the training
+            process).
         seed: of everything random but the data, whose parts have seeds of their own.
-        pretrained: backbone weights to start from, a name under PRETRAINED in config.yml or a path (None: random).
-        weights: a checkpoint of a whole network to start from instead: a path, or a name under WEIGHTS_PATH.
+        pretrained: backbone weights to start from, a name under PRETRAINED in config.yml or a path
+            (None: random).
+        weights: a checkpoint of a whole network to start from instead: a path, or a name under
+            WEIGHTS_PATH.
         log_every: steps between two looks at the losses, each of which waits for the device.
         image_every: steps between two pictures.
         checkpoint_interval: epochs between two checkpoints that are kept (None: only the last one).
@@ -89,17 +94,27 @@ class Training:
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                off = "; null switches it off" if least and "None" in Training.__annotations__[name] else ""
+                off = (
+                    "; null switches it off"
+                    if least and "None" in Training.__annotations__[name]
+                    else ""
+                )
                 raise IsegmError(f"train.{name}={value}: expected at least {least}{off}")
         if self.clip is not None and self.clip <= 0:
-            raise IsegmError(f"train.clip={self.clip}: expected a number above 0; null switches it off")
+            raise IsegmError(
+                f"train.clip={self.clip}: expected a number above 0; null switches it off"
+            )
         if self.ema is not None and not 0 < self.ema < 1:
-            raise IsegmError(f"train.ema={self.ema}: expected a decay between 0 and 1, e.g. 0.999; null switches it off")
+            raise IsegmError(
+                f"train.ema={self.ema}: expected a decay between 0 and 1, e.g. 0.999; null switches"
+                " it off"
+            )
         for name in ("optimizer", "schedule"):
             _check_part(f"train.{name}", getattr(self, name))
 
 
-# What may differ between the run that wrote a checkpoint and the one that continues it: it changes nothing that is learned.
+# What may differ between the run that wrote a checkpoint and the one that continues it: it changes
+# nothing that is learned.
 MAY_CHANGE = frozenset(
     f"train.{name}"
     for name in (
@@ -120,7 +135,8 @@ MAY_CHANGE = frozenset(
 
 @dataclass(frozen=True)
 class OwnFile:
-    """The file of an experiment that defines parts of its own. Its content is part of the experiment, its place is not.
+    """The file of an experiment that defines parts of its own. Its content is part of the
+    experiment, its place is not.
 
     Attributes:
         hashes: SHA-256 of the file and of those that it imports from around it, by name.
@@ -170,11 +186,15 @@ class Experiment:
         return experiment
 
     def completed(self) -> Experiment:
-        """The same with the defaults of all parts written out; the network keeps its spec, as checkpoints have it."""
+        """The same with the defaults of all parts written out; the network keeps its spec, as
+        checkpoints have it.
+        """
         own, parts = self.module, {}
         for name in ("data", "user", "val"):
             parts[name] = completed(getattr(self, name), own)
-        train = {name: completed(getattr(self.train, name), own) for name in ("optimizer", "schedule")}
+        train = {
+            name: completed(getattr(self.train, name), own) for name in ("optimizer", "schedule")
+        }
         return dataclasses.replace(self, **parts, train=dataclasses.replace(self.train, **train))
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Flags of train.py that are short for ``--set``: the names that original code bases have for settings of an experiment."""
+"""Flags of train.py that are short for ``--set``: the names that original code bases have for
+settings of an experiment.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from isegm.utils.overrides import Overrides
 
 @dataclass(frozen=True)
 class Flag:
-    """``--name VALUE`` stands for ``--set path=VALUE``; without a type it takes no value and sets true."""
+    """``--name VALUE`` stands for ``--set path=VALUE``; without a type it takes no value and sets
+    true.
+    """
 
     name: str
     path: str
@@ -25,30 +29,73 @@ class Flag:
 
 FLAGS = (
     Flag("batch-size", "train.batch_size", int, "samples per step over all processes"),
-    Flag("micro-batch", "train.micro_batch", int, "samples per process that go through the network at once; gradients add up"),
-    Flag("workers", "train.workers", int, "data processes per training process; 0 loads in the training process"),
+    Flag(
+        "micro-batch",
+        "train.micro_batch",
+        int,
+        "samples per process that go through the network at once; gradients add up",
+    ),
+    Flag(
+        "workers",
+        "train.workers",
+        int,
+        "data processes per training process; 0 loads in the training process",
+    ),
     Flag("epochs", "train.epochs", int, "how often the data are gone through"),
     Flag("lr", "train.optimizer.lr", float, "base learning rate"),
     Flag("amp", "train.amp", str, "automatic mixed precision", AMP),
-    Flag("weights", "train.weights", str, "start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)"),
+    Flag(
+        "weights",
+        "train.weights",
+        str,
+        "start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)",
+    ),
     Flag("max-num-next-clicks", "user.max_rounds", int, "simulated corrections at most"),
-    Flag("checkpoint-interval", "train.checkpoint_interval", int, "epochs between checkpoints that are kept"),
+    Flag(
+        "checkpoint-interval",
+        "train.checkpoint_interval",
+        int,
+        "epochs between checkpoints that are kept",
+    ),
     Flag("update-num", "model.feedback.updates", int, "FCFI: rounds of the collaborative fusion"),
-    Flag("expansion-ratio", "model.feedback.expansion", float, "FCFI: size of the window around a click, over the view's"),
+    Flag(
+        "expansion-ratio",
+        "model.feedback.expansion",
+        float,
+        "FCFI: size of the window around a click, over the view's",
+    ),
     Flag("mid-ch", "model.feedback.width", int, "FCFI: channels of the feedback modules"),
 )
-PREVIOUS_MASK = {"prev_mask": True, "fusion.in_channels": 3, "feedback.coords": 3}  # what shows it to a network
+PREVIOUS_MASK = {
+    "prev_mask": True,
+    "fusion.in_channels": 3,
+    "feedback.coords": 3,
+}  # what shows it to a network
 CENTER = "first_click_center"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag can be written with hyphens, or with underscores as the original scripts do."""
     for flag in FLAGS:
-        parser.add_argument(*_spellings(flag.name), type=flag.kind, choices=flag.choices, help=flag.note)
+        parser.add_argument(
+            *_spellings(flag.name), type=flag.kind, choices=flag.choices, help=flag.note
+        )
     add = parser.add_argument
-    add("--seed", type=int, help="of everything random: train.seed, data.seed, and one more for val.seed")
-    add(*_spellings("first-click-center"), action="store_true", help="the first sampled click lies in the middle of the object")
-    add(*_spellings("with-prev-mask"), action="store_true", help="show the network the previous mask")
+    add(
+        "--seed",
+        type=int,
+        help="of everything random: train.seed, data.seed, and one more for val.seed",
+    )
+    add(
+        *_spellings("first-click-center"),
+        action="store_true",
+        help="the first sampled click lies in the middle of the object",
+    )
+    add(
+        *_spellings("with-prev-mask"),
+        action="store_true",
+        help="show the network the previous mask",
+    )
 
 
 def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) -> Overrides:
@@ -65,7 +112,8 @@ def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) 
             continue
         if flag.path.startswith("model.") and flag.path not in known:
             raise IsegmError(
-                f"--{flag.name} sets {flag.path}, which the network of {script} does not have; leave it out, or train an"
+                f"--{flag.name} sets {flag.path}, which the network of {script} does not have;"
+                " leave it out, or train an"
                 " experiment of models/fcfi"
             )
         changes[flag.path] = value
@@ -74,9 +122,16 @@ def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) 
     if args.first_click_center:
         changes |= _center(experiment, script)
     if args.with_prev_mask:
-        shown = {f"model.{path}": value for path, value in PREVIOUS_MASK.items() if f"model.{path}" in known}
+        shown = {
+            f"model.{path}": value
+            for path, value in PREVIOUS_MASK.items()
+            if f"model.{path}" in known
+        }
         if not shown:
-            raise IsegmError(f"--with-prev-mask: the network of {script} has no place for the previous mask; leave it out")
+            raise IsegmError(
+                f"--with-prev-mask: the network of {script} has no place for the previous mask;"
+                " leave it out"
+            )
         changes |= shown
     return changes
 
@@ -86,7 +141,9 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 
 def _seeds(experiment: Experiment, seed: int) -> Overrides:
-    """Of the training, and of the data as far as they have one; held-out data must differ from those trained on."""
+    """Of the training, and of the data as far as they have one; held-out data must differ from
+    those trained on.
+    """
     seeds = {"train.seed": seed}
     for number, section in enumerate(("data", "val")):
         part = getattr(experiment, section)
@@ -105,5 +162,7 @@ def _center(experiment: Experiment, script: Path) -> Overrides:
         if path.endswith(f".{CENTER}")
     ]
     if not places:
-        raise IsegmError(f"--first-click-center: the sampler of {script} has no setting {CENTER}; leave it out")
+        raise IsegmError(
+            f"--first-click-center: the sampler of {script} has no setting {CENTER}; leave it out"
+        )
     return dict.fromkeys(places, True)

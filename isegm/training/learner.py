@@ -1,4 +1,6 @@
-"""One process learning from one batch after another: what is left of a training without its data, log and folder."""
+"""One process learning from one batch after another: what is left of a training without its data,
+log and folder.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class Learned:
     """What one optimiser step saw and answered.
 
     Attributes:
-        losses: ``"loss"``, their sum, and the method's own terms; detached scalars, means over this process's samples.
+        losses: ``"loss"``, their sum, and the method's own terms; detached scalars, means over this
+            process's samples.
         round_, target, logits: what was learned from, without state, and the answer to it.
     """
 
@@ -42,10 +45,12 @@ class Learned:
 
 
 class Learner:
-    """Rollout, forward, backward, optimiser step; alone or together with the same on other processes.
+    """Rollout, forward, backward, optimiser step; alone or together with the same on other
+    processes.
 
     Args:
-        model: the network; it is moved to the device and into the memory layout that the settings ask for.
+        model: the network; it is moved to the device and into the memory layout that the settings
+            ask for.
         optimizer, schedule: the parts that the settings describe.
         user: plays the corrections.
 
@@ -87,7 +92,10 @@ class Learner:
         rounds = self.rounds(batch) if rounds is None else rounds
         state.optimizer.zero_grad(set_to_none=True)
         parts = split(batch, self.part)
-        done = [self._learn_part(part, rounds, restart, 1 / len(parts), part is parts[-1]) for part in parts]
+        done = [
+            self._learn_part(part, rounds, restart, 1 / len(parts), part is parts[-1])
+            for part in parts
+        ]
         learned = done[0] if len(done) == 1 else joined(done)
         if config.clip:
             state.scaler.unscale_(state.optimizer)
@@ -100,8 +108,12 @@ class Learner:
         state.progress.step += 1
         return learned
 
-    def _learn_part(self, batch: Batch, rounds: int, restart: bool, weight: float, last: bool) -> Learned:
-        """Add the gradients of a micro-batch; the last one of a step shares them with the other processes."""
+    def _learn_part(
+        self, batch: Batch, rounds: int, restart: bool, weight: float, last: bool
+    ) -> Learned:
+        """Add the gradients of a micro-batch; the last one of a step shares them with the other
+        processes.
+        """
         round_, target = self.round(batch, rounds, restart)
         with contextlib.nullcontext() if last or self.process.count == 1 else self.step.no_sync():
             with self.autocast():
@@ -116,12 +128,16 @@ class Learner:
 
         def several() -> bool:
             few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
-            return not self.process.most(few)  # of the global batch, or the number of processes would change the training
+            return not self.process.most(
+                few
+            )  # of the global batch, or the number of processes would change the training
 
         return self.user.rounds(self.config.seed, self.state.progress.step, several)
 
     def round(self, batch: Batch, rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
-        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one click."""
+        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one
+        click.
+        """
         device = self.process.device
         image = batch["image"].to(device, non_blocking=True).float().div_(255)
         if self.config.channels_last:
@@ -129,18 +145,29 @@ class Learner:
         target = batch["target"].to(device, non_blocking=True)
         seeds = batch["seed"].tolist()
         if restart:
-            clicks, rounds = first_clicks(batch["target"], self.user, seeds, self.pool).to(device), 0
+            clicks, rounds = (
+                first_clicks(batch["target"], self.user, seeds, self.pool).to(device),
+                0,
+            )
         else:  # a plain copy would wait until the device has finished the step before
-            clicks = Clicks(batch["yx"].to(device, non_blocking=True), batch["label"].to(device, non_blocking=True))
-        # Autocast of its own: inside one that lasts, the weights cast here without gradients would be used again with them.
+            clicks = Clicks(
+                batch["yx"].to(device, non_blocking=True),
+                batch["label"].to(device, non_blocking=True),
+            )
+        # Autocast of its own: inside one that lasts, the weights cast here without gradients would
+        # be used again with them.
         with self.autocast():
-            round_ = rollout(self.state.model, image, target, clicks, self.user, seeds, rounds, self.pool)
+            round_ = rollout(
+                self.state.model, image, target, clicks, self.user, seeds, rounds, self.pool
+            )
         return round_, target
 
     def autocast(self) -> torch.autocast:
         amp, device = self.config.amp, self.process.device
         enabled = native_bf16(device) if amp == "auto" else amp != "off"
-        return torch.autocast(device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled)
+        return torch.autocast(
+            device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled
+        )
 
     def _wrapped(self, step: TrainStep) -> nn.Module:
         """The training step, compiled and distributed as the settings say."""
@@ -154,7 +181,9 @@ class Learner:
         if self.process.count == 1:
             return step
         return DistributedDataParallel(
-            step, device_ids=[device.index] if device.type == "cuda" else None, gradient_as_bucket_view=True
+            step,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,
         )
 
 
@@ -167,11 +196,19 @@ def split(batch: Batch, size: int) -> list[Batch]:
 def joined(parts: list[Learned]) -> Learned:
     """A whole step from its micro-batches, which are of equal size."""
     names = dict.fromkeys(name for part in parts for name in part.losses)
-    losses = {name: sum(part.losses[name] for part in parts if name in part.losses) / len(parts) for name in names}
+    losses = {
+        name: sum(part.losses[name] for part in parts if name in part.losses) / len(parts)
+        for name in names
+    }
     rounds = [part.round_ for part in parts]
     round_ = Round(
         torch.cat([r.image for r in rounds]),
         Clicks.cat([r.clicks for r in rounds]),
         torch.cat([r.prev_prob for r in rounds]),
     )
-    return Learned(losses, round_, torch.cat([part.target for part in parts]), torch.cat([part.logits for part in parts]))
+    return Learned(
+        losses,
+        round_,
+        torch.cat([part.target for part in parts]),
+        torch.cat([part.logits for part in parts]),
+    )

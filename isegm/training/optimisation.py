@@ -1,4 +1,6 @@
-"""Optimisers and learning-rate schedules as parts of an experiment, and the moving average of the weights."""
+"""Optimisers and learning-rate schedules as parts of an experiment, and the moving average of the
+weights.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class Schedule(Protocol):
 class Adam:
     """Adam.
 
-    # differs from the original (arXiv 2102.06583): it makes one group per parameter, which gives the same steps more slowly.
+    # differs from the original (arXiv 2102.06583): it makes one group per parameter, which gives
+    the same steps more slowly.
     """
 
     lr: float = 5e-4
@@ -43,12 +46,16 @@ class Adam:
         check_betas(self.betas)
 
     def of(self, model: ClickModel) -> torch.optim.Optimizer:
-        return torch.optim.Adam(groups(model, self.lr), lr=self.lr, betas=tuple(self.betas), eps=self.eps)
+        return torch.optim.Adam(
+            groups(model, self.lr), lr=self.lr, betas=tuple(self.betas), eps=self.eps
+        )
 
 
 @dataclass(frozen=True)
 class AdamW:
-    """Adam with decoupled weight decay: each step takes away the share ``weight_decay`` of every weight, times the rate."""
+    """Adam with decoupled weight decay: each step takes away the share ``weight_decay`` of every
+    weight, times the rate.
+    """
 
     lr: float = 5e-4
     betas: Sequence[float] = (0.9, 0.999)
@@ -77,7 +84,9 @@ class SGD:
         check_rate(self.lr)
         check_not_negative("weight_decay", self.weight_decay)
         if not 0 <= self.momentum < 1:
-            raise IsegmError(f"momentum={self.momentum}: expected a number from 0 to below 1, e.g. 0.9")
+            raise IsegmError(
+                f"momentum={self.momentum}: expected a number from 0 to below 1, e.g. 0.9"
+            )
 
     def of(self, model: ClickModel) -> torch.optim.Optimizer:
         settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
@@ -105,7 +114,9 @@ class MultiStep:
 
 @dataclass(frozen=True)
 class Polynomial:
-    """The rate is multiplied by (1 - epoch / epochs)^power up to epoch ``epochs`` - 1, and stays there."""
+    """The rate is multiplied by (1 - epoch / epochs)^power up to epoch ``epochs`` - 1, and stays
+    there.
+    """
 
     epochs: int
     power: float = 0.9
@@ -115,13 +126,16 @@ class Polynomial:
             raise IsegmError(f"epochs={self.epochs} of the schedule: expected at least 1")
 
     def of(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
-        return LambdaLR(optimizer, lambda epoch: (1 - min(epoch, self.epochs - 1) / self.epochs) ** self.power)
+        return LambdaLR(
+            optimizer, lambda epoch: (1 - min(epoch, self.epochs - 1) / self.epochs) ** self.power
+        )
 
 
 class AverageModel:
     """The exponential moving average of a model's weights; its buffers are those of the model.
 
-    The decay grows from 0.1 with the first steps, so that a short training does not average in its random start.
+    The decay grows from 0.1 with the first steps, so that a short training does not average in its
+    random start.
     """
 
     def __init__(self, model: ClickModel, decay: float) -> None:
@@ -134,7 +148,11 @@ class AverageModel:
     def update(self, step: int) -> None:
         """Take in the weights after optimiser step ``step`` (0 is the first)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_([average for average, _ in self._pairs], [now.detach() for _, now in self._pairs], 1 - decay)
+        torch._foreach_lerp_(
+            [average for average, _ in self._pairs],
+            [now.detach() for _, now in self._pairs],
+            1 - decay,
+        )
         for average, now in self._buffers:
             average.copy_(now)
 
@@ -145,7 +163,9 @@ def groups(model: ClickModel, lr: float) -> list[dict[str, Any]]:
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             shared.setdefault(model.lr_multiplier(name), []).append(parameter)
-    return [{"params": parameters, "lr": lr * multiplier} for multiplier, parameters in shared.items()]
+    return [
+        {"params": parameters, "lr": lr * multiplier} for multiplier, parameters in shared.items()
+    ]
 
 
 def check_rate(lr: float) -> None:
@@ -155,7 +175,9 @@ def check_rate(lr: float) -> None:
 
 def check_betas(betas: Sequence[float]) -> None:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise IsegmError(f"betas={list(betas)}: expected two numbers from 0 to below 1, e.g. [0.9,0.999]")
+        raise IsegmError(
+            f"betas={list(betas)}: expected two numbers from 0 to below 1, e.g. [0.9,0.999]"
+        )
 
 
 def check_not_negative(name: str, value: float) -> None:

@@ -1,4 +1,6 @@
-"""Training is a conversation: play a few clicks without gradients, then learn from the next answer."""
+"""Training is a conversation: play a few clicks without gradients, then learn from the next
+answer.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from isegm.training.users.base import SimulatedUser
 def first_clicks(
     target: Tensor, user: SimulatedUser, seeds: Sequence[int], pool: Executor | None = None
 ) -> Clicks:
-    """One click per sample, as the simulated user makes it on an empty answer; arguments as in ``rollout``."""
+    """One click per sample, as the simulated user makes it on an empty answer; arguments as in
+    ``rollout``.
+    """
     rngs = [np.random.default_rng([seed, 0]) for seed in seeds]
     yx, label = user.next_clicks(torch.zeros_like(target, dtype=torch.float32), target, rngs, pool)
     return Clicks(yx[:, None], label[:, None])
@@ -43,12 +47,14 @@ def rollout(
         image: ``B 3 H W`` float in [0, 1].
         target: ``B 1 H W``, 1 = object, 0 = background, -1 = ignored.
         clicks: the sampled clicks, in pixels of the crop.
-        seeds: one non-negative number per sample; all that is random about a sample follows from it.
+        seeds: one non-negative number per sample; all that is random about a sample follows from
+            it.
         rounds: see ``SimulatedUser.rounds``.
         pool: threads for the distance transforms.
 
     Source: RITM (arXiv 2102.06583), section 4. The simulated clicks come after the sampled ones.
-    # differs from the original: it has a fixed number of slots and writes a simulated click over a sampled one once they are
+    # differs from the original: it has a fixed number of slots and writes a simulated click over a
+    sampled one once they are
     # full; here nothing is overwritten.
     """
     nothing = image.new_zeros(target.shape, dtype=torch.float32)
@@ -62,13 +68,17 @@ def rollout(
             rngs = [np.random.default_rng([seed, index]) for seed in seeds]
             yx, label = user.next_clicks(prob, target, rngs, pool)
             known = round_.clicks.append(yx, label)
-            round_ = replace(round_, clicks=known, prev_prob=prob, state=pred.state, fresh_view=False)
+            round_ = replace(
+                round_, clicks=known, prev_prob=prob, state=pred.state, fresh_view=False
+            )
     return replace(round_, state=model.trainable_state(round_.state))
 
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; afterwards every module has its own mode back, frozen normalisation layers included."""
+    """Eval mode for a while; afterwards every module has its own mode back, frozen normalisation
+    layers included.
+    """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -1,4 +1,6 @@
-"""Where a run writes: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/ and the experiment."""
+"""Where a run writes: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/
+and the experiment.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
         return None
     if run.resume == "auto":
         named = [
-            folder for folder in _runs(experiment) if not run.exp_name or re.sub(r"^\d+_?", "", folder.name) == run.exp_name
+            folder
+            for folder in _runs(experiment)
+            if not run.exp_name or re.sub(r"^\d+_?", "", folder.name) == run.exp_name
         ]
         resumable = [folder for folder in named if (folder / "checkpoints" / LAST).exists()]
         if not resumable:
@@ -87,14 +91,21 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
         return path
     named = [folder for folder in _runs(experiment) if folder.name.startswith(run.resume)]
     if not named:
-        raise unknown(f"run in {experiment}", run.resume, [folder.name for folder in _runs(experiment)])
+        raise unknown(
+            f"run in {experiment}", run.resume, [folder.name for folder in _runs(experiment)]
+        )
     if len(named) > 1:
-        raise IsegmError(f"--resume {run.resume} could be any of {', '.join(f.name for f in named)}; give more of the name")
+        raise IsegmError(
+            f"--resume {run.resume} could be any of {', '.join(f.name for f in named)}; give more"
+            " of the name"
+        )
     return _checkpoint_in(named[0], run.resume_prefix)
 
 
 def of_checkpoint(checkpoint: Path) -> RunFolder:
-    """The run folder that a checkpoint lies in, completed where parts of it are missing, rid of half-written files."""
+    """The run folder that a checkpoint lies in, completed where parts of it are missing, rid of
+    half-written files.
+    """
     run = RunFolder(checkpoint.resolve().parent.parent)
     for folder in (run.checkpoints, run.logs, run.vis):
         folder.mkdir(exist_ok=True)

@@ -1,4 +1,6 @@
-"""A training step as plain code, one thing after another: the yardstick for how exact and how fast ``Learner`` is."""
+"""A training step as plain code, one thing after another: the yardstick for how exact and how fast
+``Learner`` is.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +19,42 @@ from isegm.training.rollout import evaluating
 
 
 def sequential_step(
-    model: ClickModel, optimizer: torch.optim.Optimizer, batch: Batch, rounds: int, threshold: float = 0.49
+    model: ClickModel,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    rounds: int,
+    threshold: float = 0.49,
 ) -> dict[str, float]:
-    """Play ``rounds`` corrections, learn from the next answer, and return the losses; as RITM's trainer does it.
+    """Play ``rounds`` corrections, learn from the next answer, and return the losses; as RITM's
+    trainer does it.
 
-    Float32, distance transforms of the whole image one sample after another, and the losses read at every step. For the slow
-    click maps use ``model.reference()``.
+    Float32, distance transforms of the whole image one sample after another, and the losses read at
+    every step. For the slow click maps use ``model.reference()``.
     """
     device = next(model.parameters()).device
     image, target = batch["image"].to(device).float() / 255, batch["target"].to(device)
     clicks, seeds = Clicks(batch["yx"], batch["label"]).to(device), batch["seed"].tolist()
-    round_ = Round(image, clicks, torch.zeros_like(target), seeds=tuple(seeds), initial_clicks=clicks.label.shape[1])
+    round_ = Round(
+        image,
+        clicks,
+        torch.zeros_like(target),
+        seeds=tuple(seeds),
+        initial_clicks=clicks.label.shape[1],
+    )
     with torch.no_grad(), evaluating(model):
         for index in range(rounds):
             prob = model(round_).logits.sigmoid()
             yx, label = sequential_clicks(prob, target, seeds, index, threshold)
             clicks = clicks.append(yx, label)
-            round_ = Round(image, clicks, prob, None, False, seeds=tuple(seeds), initial_clicks=round_.initial_clicks)
+            round_ = Round(
+                image,
+                clicks,
+                prob,
+                None,
+                False,
+                seeds=tuple(seeds),
+                initial_clicks=round_.initial_clicks,
+            )
     losses = model.losses(model(round_), target, round_)
     total = sum(losses.values())
     optimizer.zero_grad()

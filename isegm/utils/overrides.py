@@ -17,7 +17,8 @@ ABSENT = "absent"
 
 
 def parse_overrides(assignments: Sequence[str]) -> Overrides:
-    """``["train.clip=1", "model.backbone.width=32"]`` to ``{"train.clip": 1, "model.backbone.width": 32}``.
+    """``["train.clip=1", "model.backbone.width=32"]`` to ``{"train.clip": 1,
+    "model.backbone.width": 32}``.
 
     Raises:
         IsegmError: no ``=``, or nothing before it.
@@ -26,22 +27,30 @@ def parse_overrides(assignments: Sequence[str]) -> Overrides:
     for text in assignments:
         path, equals, value = text.partition("=")
         if not (equals and path.strip()):
-            raise IsegmError(f"--set {text!r}: expected section.key=value, e.g. train.clip=1 or data.augment.crop=[320,480]")
+            raise IsegmError(
+                f"--set {text!r}: expected section.key=value, e.g. train.clip=1 or"
+                " data.augment.crop=[320,480]"
+            )
         parsed[path.strip()] = _value(value)
     return parsed
 
 
-def changed(node: Any, path: str, value: Any, own: ModuleType | None = None, where: str = "") -> Any:
-    """A copy of a frozen dataclass, a spec or a list with what a dotted path leads to replaced by ``value``.
+def changed(
+    node: Any, path: str, value: Any, own: ModuleType | None = None, where: str = ""
+) -> Any:
+    """A copy of a frozen dataclass, a spec or a list with what a dotted path leads to replaced by
+    ``value``.
 
-    Arguments that a spec leaves to their defaults can be given, too. Entries of a list are addressed by number.
+    Arguments that a spec leaves to their defaults can be given, too. Entries of a list are
+    addressed by number.
 
     Args:
         own: the experiment's own file, see ``registry.build``.
         where: the path so far, for messages.
 
     Raises:
-        IsegmError: the path leads nowhere, or the value is of another type than the one it replaces.
+        IsegmError: the path leads nowhere, or the value is of another type than the one it
+            replaces.
     """
     name, dot, rest = path.partition(".")
     here = f"{where}.{name}" if where else name
@@ -55,7 +64,9 @@ def changed(node: Any, path: str, value: Any, own: ModuleType | None = None, whe
 
 
 def paths(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every plain value inside a JSON value with its dotted path; a spec's path itself leads to the name of its target."""
+    """Every plain value inside a JSON value with its dotted path; a spec's path itself leads to the
+    name of its target.
+    """
     if is_spec(node):
         yield prefix, node["target"]
         node = node["args"]
@@ -71,12 +82,18 @@ def paths(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def differences(before: Any, now: Any) -> list[tuple[str, Any, Any]]:
     """(path, value before, value now) wherever two JSON values differ."""
     old, new = dict(paths(before)), dict(paths(now))
-    pairs = [(path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in dict.fromkeys([*old, *new])]
-    return [(path, a, b) for path, a, b in pairs if a != b or isinstance(a, bool) != isinstance(b, bool)]
+    pairs = [
+        (path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in dict.fromkeys([*old, *new])
+    ]
+    return [
+        (path, a, b) for path, a, b in pairs if a != b or isinstance(a, bool) != isinstance(b, bool)
+    ]
 
 
 def _entry(node: Any, name: str, where: str, own: ModuleType | None) -> tuple[Any, bool]:
-    """What a name leads to inside a node (a spec's default if it does not say), and whether that may be None."""
+    """What a name leads to inside a node (a spec's default if it does not say), and whether that
+    may be None.
+    """
     if dataclasses.is_dataclass(node):
         fields = {field.name: field for field in dataclasses.fields(node)}
         if name not in fields:
@@ -87,8 +104,12 @@ def _entry(node: Any, name: str, where: str, own: ModuleType | None) -> tuple[An
         if name not in {*known, *node["args"]}:
             raise _nowhere(node, name, where, {*known, *node["args"]})
         parameter = known.get(name)
-        default = None if parameter is None or parameter.default is NO_DEFAULT else parameter.default
-        optional = parameter is None or parameter.default is None or "None" in str(parameter.annotation)
+        default = (
+            None if parameter is None or parameter.default is NO_DEFAULT else parameter.default
+        )
+        optional = (
+            parameter is None or parameter.default is None or "None" in str(parameter.annotation)
+        )
         return node["args"].get(name, plain(name, default)), optional
     if isinstance(node, list):
         if not (name.isdigit() and int(name) < len(node)):
@@ -103,14 +124,18 @@ def _nowhere(node: Any, name: str, where: str, known: Any) -> IsegmError:
     inside = [path for path, _ in paths(value) if path.endswith(f".{name}")]
     part = f" ({node['target']})" if is_spec(node) else ""
     if inside and where:
-        return IsegmError(f"unknown setting {where}.{name}{part}; did you mean {' or '.join(f'{where}.{p}' for p in inside)}?")
+        return IsegmError(
+            f"unknown setting {where}.{name}{part}; did you mean"
+            f" {' or '.join(f'{where}.{p}' for p in inside)}?"
+        )
     return unknown(f"setting of {where}{part}" if where else "section", name, known)
 
 
 def _checked(path: str, old: Any, value: Any, optional: bool) -> Any:
     """The value to put in place of an old one.
 
-    A number given for a list or a flag, or the other way round, is an error rather than a surprise later.
+    A number given for a list or a flag, or the other way round, is an error rather than a surprise
+    later.
     """
     value = plain(path, value)
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -132,7 +157,14 @@ def _shown(value: Spec | Any) -> str:
 
 
 def _value(text: str) -> Any:
-    if text.strip().lower() in ("on", "off", "yes", "no", "y", "n"):  # words here, truth values in YAML 1.1
+    if text.strip().lower() in (
+        "on",
+        "off",
+        "yes",
+        "no",
+        "y",
+        "n",
+    ):  # words here, truth values in YAML 1.1
         return text.strip()
     try:
         value = yaml.safe_load(text)

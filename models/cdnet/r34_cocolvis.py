@@ -1,6 +1,8 @@
-"""CDNet with ResNet-34 on COCO+LVIS: feature diffusion, diversified training, no simulated corrections.
+"""CDNet with ResNet-34 on COCO+LVIS: feature diffusion, diversified training, no simulated
+corrections.
 
-Paper:  Chen et al., ICCV 2021; the version of ClickSEG's code (cdnet_res34_cclvs), published as CDNet R34 (C+L), two GPUs
+Paper:  Chen et al., ICCV 2021; the version of ClickSEG's code (cdnet_res34_cclvs), published as
+        CDNet R34 (C+L), two GPUs
 Run:    python train.py models/cdnet/r34_cocolvis.py --gpus 0,1
 Cost:   not run here
 Result: not run here

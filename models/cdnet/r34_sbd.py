@@ -1,7 +1,9 @@
 """CDNet with ResNet-34 on SBD: feature diffusion, diversified training, no simulated corrections.
 
-Paper:  Chen et al., ICCV 2021; the version of ClickSEG's code (cdnet_res34_sbd), published as CDNet R34 (SBD), two GPUs
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Paper:  Chen et al., ICCV 2021; the version of ClickSEG's code (cdnet_res34_sbd), published as CDNet
+        R34 (SBD), two GPUs
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/cdnet/r34_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

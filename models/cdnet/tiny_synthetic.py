@@ -5,8 +5,9 @@ Run:    python train.py models/cdnet/tiny_synthetic.py --cpu
 Cost:   600 steps, 6 minutes on one core of a busy machine
 Result: cdnet v1, the first 30 objects of synthetic: NoC@85 5.10 (untrained 15.33), NoC@90 7.80.
 
-Without pretrained weights faint small disks are ignored for long: here they are larger, and enter at full strength.
-Untrained it is ahead of other methods, since pixel diffusion spreads clicks to what has their colour.
+Without pretrained weights faint small disks are ignored for long: here they are larger, and enter
+at full strength. Untrained it is ahead of other methods, since pixel diffusion spreads clicks to
+what has their colour.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""ClickAttention with SegFormer-B0 on COCO+LVIS; the affinity as a training signal only (published code).
+"""ClickAttention with SegFormer-B0 on COCO+LVIS; the affinity as a training signal only (published
+code).
 
 Paper:  arXiv 2408.06021; published; its script is not, these are the settings of B3
 Run:    python train.py models/click_attention/b0_cocolvis.py --gpus 0,1,2,3

@@ -1,6 +1,7 @@
 """The baseline of ClickAttention with SegFormer-B0: no affinity at all, on smaller crops.
 
-Paper:  arXiv 2408.06021, ablation, row B0-S2 baseline (DAVIS NoC@90 10.2); its script is not published, these are B3's settings
+Paper:  arXiv 2408.06021, ablation, row B0-S2 baseline (DAVIS NoC@90 10.2); its script is not
+        published, these are B3's settings
 Run:    python train.py models/click_attention/b0_cocolvis_baseline.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,4 +1,5 @@
-"""ClickAttention with SegFormer-B3 on COCO+LVIS; the affinity as a training signal only (published code).
+"""ClickAttention with SegFormer-B3 on COCO+LVIS; the affinity as a training signal only (published
+code).
 
 Paper:  arXiv 2408.06021; published, trained on five GPUs
 Run:    python train.py models/click_attention/b3_cocolvis.py --gpus 0,1,2,3

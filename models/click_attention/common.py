@@ -1,4 +1,6 @@
-"""What ClickAttention's recipes share: FocalClick's data in larger crops, small regions of a target left alone."""
+"""What ClickAttention's recipes share: FocalClick's data in larger crops, small regions of a target
+left alone.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def baseline_training(pretrained: str) -> Training:
 
 
 def scenes() -> Parts:
-    """Few sampled clicks, the first in the middle of the object: the user adds the corrections, as at test time."""
+    """Few sampled clicks, the first in the middle of the object: the user adds the corrections, as
+    at test time.
+    """
     clicks = spec(MultiPoint, max_clicks=6, gamma=0.7, merge_prob=0.15, first_click_center=True)
     train, val = (spec(SyntheticSource, size=(128, 128), length=length) for length in (1600, 64))
     whole = {"augment": None, "min_object_area": 0}

@@ -1,4 +1,6 @@
-"""What the recipes of ClickSEG's light baselines share: FocalClick's data in larger crops, and fewer clicks."""
+"""What the recipes of ClickSEG's light baselines share: FocalClick's data in larger crops, and
+fewer clicks.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """ClickSEG's light baseline with MobileNetV2 on COCO+LVIS, three simulated corrections.
 
-Paper:  the code of arXiv 2204.02574, which says NoC@90 2.02 (GrabCut), 2.69 (Berkeley), 6.75 (SBD), 5.81 (DAVIS)
+Paper:  the code of arXiv 2204.02574, which says NoC@90 2.02 (GrabCut), 2.69 (Berkeley), 6.75 (SBD),
+        5.81 (DAVIS)
 Run:    python train.py models/clickseg_baseline/mobilenetv2_cocolvis.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,6 +1,8 @@
-"""ClickSEG's light baseline with MobileNetV2 on COCO+LVIS mixed with sets of finer masks, three simulated corrections.
+"""ClickSEG's light baseline with MobileNetV2 on COCO+LVIS mixed with sets of finer masks, three
+simulated corrections.
 
-Paper:  the code of arXiv 2204.02574, which says NoC@90 1.62 (GrabCut), 2.25 (Berkeley), 7.05 (SBD), 5.24 (DAVIS)
+Paper:  the code of arXiv 2204.02574, which says NoC@90 1.62 (GrabCut), 2.25 (Berkeley), 7.05 (SBD),
+        5.24 (DAVIS)
 Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)
 Run:    python train.py models/clickseg_baseline/mobilenetv2_comb.py --gpus 0,1
 Cost:   not run here

@@ -1,6 +1,7 @@
 """ClickSEG's light baseline with PP-LCNet on COCO+LVIS, three simulated corrections.
 
-Paper:  the code of arXiv 2204.02574, which says NoC@90 1.92 (GrabCut), 2.66 (Berkeley), 6.66 (SBD), 5.78 (DAVIS)
+Paper:  the code of arXiv 2204.02574, which says NoC@90 1.92 (GrabCut), 2.66 (Berkeley), 6.66 (SBD),
+        5.78 (DAVIS)
 Run:    python train.py models/clickseg_baseline/pplcnet_cocolvis.py --gpus 0,1
 Cost:   not run here
 Result: not run here

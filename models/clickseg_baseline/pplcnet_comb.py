@@ -1,6 +1,8 @@
-"""ClickSEG's light baseline with PP-LCNet on COCO+LVIS mixed with sets of finer masks, three simulated corrections.
+"""ClickSEG's light baseline with PP-LCNet on COCO+LVIS mixed with sets of finer masks, three
+simulated corrections.
 
-Paper:  the code of arXiv 2204.02574, which says NoC@90 1.66 (GrabCut), 1.99 (Berkeley), 6.74 (SBD), 5.34 (DAVIS)
+Paper:  the code of arXiv 2204.02574, which says NoC@90 1.66 (GrabCut), 1.99 (Berkeley), 6.74 (SBD),
+        5.34 (DAVIS)
 Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)
 Run:    python train.py models/clickseg_baseline/pplcnet_comb.py --gpus 0,1
 Cost:   not run here

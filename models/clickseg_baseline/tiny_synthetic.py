@@ -5,8 +5,8 @@ Run:    python train.py models/clickseg_baseline/tiny_synthetic.py --cpu
 Cost:   600 steps, 6 minutes on one core of a busy machine
 Result: clickseg v1, the first 30 objects of synthetic: NoC@85 8.27 (untrained 20.00), NoC@90 12.20.
 
-PP-LCNet of half the width. Without pretrained weights faint small disks are ignored for long: here they are larger, and enter
-at full strength.
+PP-LCNet of half the width. Without pretrained weights faint small disks are ignored for long: here
+they are larger, and enter at full strength.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What EMC-Click's recipes share: one click in the middle of each of up to two objects, and a patient user."""
+"""What EMC-Click's recipes share: one click in the middle of each of up to two objects, and a
+patient user.
+"""
 
 from __future__ import annotations
 

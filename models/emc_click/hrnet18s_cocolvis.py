@@ -1,6 +1,7 @@
 """EMC-Click with HRNet-18-small-v2 on COCO+LVIS, up to 23 simulated corrections.
 
-Paper:  Du et al., CVPR 2023, efficient mask correction; published as hr18s.pth, trained on four GPUs
+Paper:  Du et al., CVPR 2023, efficient mask correction; published as hr18s.pth, trained on four
+        GPUs
 Run:    python train.py models/emc_click/hrnet18s_cocolvis.py --gpus 0,1,2,3
 Cost:   not run here
 Result: not run here

@@ -1,6 +1,7 @@
 """EMC-Click with SegFormer-B3 on COCO+LVIS, up to 23 simulated corrections.
 
-Paper:  Du et al., CVPR 2023, efficient mask correction; published as segb3.pth, trained on eight GPUs
+Paper:  Du et al., CVPR 2023, efficient mask correction; published as segb3.pth, trained on eight
+        GPUs
 Run:    python train.py models/emc_click/segformer_b3_cocolvis.py --gpus 0,1,2,3,4,5,6,7
 Cost:   not run here
 Result: not run here

@@ -4,9 +4,11 @@ Paper:  Du et al., CVPR 2023 (the method; network, data and schedule are not the
 Run:    python train.py models/emc_click/tiny_synthetic.py --cpu --ngpus 2
 Check:  python scripts/evaluate_model.py EMC-Click --exp-path emc_click/tiny_synthetic/000 --datasets synthetic --infer-size 256
 Cost:   600 steps, 8 minutes on two CPU cores that were busy with other work
-Result: emc_click v1 (whole.size=256), the first 30 objects of synthetic: NoC@85 5.17 (untrained 20.00), NoC@90 8.90
+Result: emc_click v1 (whole.size=256), the first 30 objects of synthetic: NoC@85 5.17 (untrained
+        20.00), NoC@90 8.90
 
-Scenes and steps are those of models/ritm/tiny_synthetic.py; clicks are sampled as EMC-Click needs them.
+Scenes and steps are those of models/ritm/tiny_synthetic.py; clicks are sampled as EMC-Click needs
+them.
 """
 
 from __future__ import annotations

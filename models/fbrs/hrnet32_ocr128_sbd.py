@@ -1,8 +1,10 @@
 """f-BRS: HRNet-32 + OCR (128 channels) on SBD.
 
 Paper:  arXiv 2001.10331; published as hrnet32_ocr128_sbd
-        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects and negatives differently.
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects
+        and negatives differently.
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/fbrs/hrnet32_ocr128_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

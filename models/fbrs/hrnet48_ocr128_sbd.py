@@ -1,9 +1,11 @@
 """f-BRS: HRNet-48 + OCR (128 channels) on SBD.
 
 Paper:  arXiv 2001.10331; script hrnet48_ocr128, no weights published
-        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects and negatives differently;
+        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects
+        and negatives differently;
         the original script names the ImageNet weights of HRNet-32, which do not fit.
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/fbrs/hrnet48_ocr128_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

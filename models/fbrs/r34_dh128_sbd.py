@@ -1,8 +1,11 @@
 """f-BRS: ResNet-34 + DeepLabV3+ (128 channels) on SBD.
 
-Paper:  arXiv 2001.10331; published as resnet34_dh128_sbd, which was trained in MXNet with binary cross-entropy
-        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects and negatives differently.
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Paper:  arXiv 2001.10331; published as resnet34_dh128_sbd, which was trained in MXNet with binary
+        cross-entropy
+        # differs from the original: clicks are drawn by RITM's sampler, which treats merged objects
+        and negatives differently.
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/fbrs/r34_dh128_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,4 +1,5 @@
-"""FCA-Net with ResNet-101 on augmented PASCAL VOC: first click attention, click loss, iterative training.
+"""FCA-Net with ResNet-101 on augmented PASCAL VOC: first click attention, click loss, iterative
+training.
 
 Paper:  Lin et al., CVPR 2020, published as fcanet-resnet (VOC 2.98 clicks, Berkeley 4.23)
 Run:    python train.py models/fcanet/resnet101.py --gpus 0

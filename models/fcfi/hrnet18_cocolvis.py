@@ -1,6 +1,7 @@
 """FCFI with HRNet-18 + OCR on COCO+LVIS.
 
-Paper:  Wei et al., CVPR 2023; published as "hrnet18s_cocolvis", trained on two GPUs. It is a whole HRNet-18, not the small one
+Paper:  Wei et al., CVPR 2023; published as "hrnet18s_cocolvis", trained on two GPUs. It is a whole
+        HRNet-18, not the small one
 Run:    python train.py models/fcfi/hrnet18_cocolvis.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,7 +1,8 @@
 """FCFI with ResNet-101 + DeepLabV3+ on SBD.
 
 Paper:  Wei et al., CVPR 2023; published as r101_dh256_sbd, trained on two GPUs
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/fcfi/r101_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

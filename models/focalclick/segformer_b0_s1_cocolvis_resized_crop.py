@@ -1,4 +1,5 @@
-"""FocalClick with SegFormer-B0, S1, in the older augmentation on COCO+LVIS, three simulated corrections.
+"""FocalClick with SegFormer-B0, S1, in the older augmentation on COCO+LVIS, three simulated
+corrections.
 
 Paper:  arXiv 2204.02574; trained on two GPUs (published script: segformerB0_S1_cclvs_oldaug)
 Run:    python train.py models/focalclick/segformer_b0_s1_cocolvis_resized_crop.py --gpus 0,1

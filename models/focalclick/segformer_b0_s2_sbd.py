@@ -1,7 +1,8 @@
 """FocalClick with SegFormer-B0, S2 on SBD, three simulated corrections.
 
 Paper:  arXiv 2204.02574; trained on two GPUs
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/focalclick/segformer_b0_s2_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,4 +1,5 @@
-"""FocalClick with SegFormer-B3, S2 on COCO+LVIS mixed with sets of finer masks, three simulated corrections.
+"""FocalClick with SegFormer-B3, S2 on COCO+LVIS mixed with sets of finer masks, three simulated
+corrections.
 
 Paper:  arXiv 2204.02574, trained on two GPUs; published
 Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)

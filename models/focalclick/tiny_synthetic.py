@@ -4,9 +4,11 @@ Paper:  arXiv 2204.02574 (the method; network, data and schedule are not the pap
 Run:    python train.py models/focalclick/tiny_synthetic.py --cpu --ngpus 2
 Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors --datasets synthetic --infer-size 128
 Cost:   800 steps, 14 minutes on one thread of a busy CPU
-Result: focalclick v1 (zoom.size=[128, 128]), the first 30 objects of synthetic: NoC@85 4.60 (untrained 20.00), NoC@90 5.97
+Result: focalclick v1 (zoom.size=[128, 128]), the first 30 objects of synthetic: NoC@85 4.60
+        (untrained 20.00), NoC@90 5.97
 
-It is trained on crops of 128 x 128, a quarter of the published cost, and must be evaluated on views of that size.
+It is trained on crops of 128 x 128, a quarter of the published cost, and must be evaluated on views
+of that size.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from isegm.training.experiment import Experiment, Training
 from isegm.training.optimisation import Adam, MultiStep
 from isegm.training.users.iterative import Iterative
 
-# Few sampled clicks, the first in the middle of the object: the user adds the corrections, as at test time.
+# Few sampled clicks, the first in the middle of the object: the user adds the corrections, as at
+# test time.
 SAMPLED = spec(MultiPoint, max_clicks=4, gamma=0.5, merge_prob=0.15, first_click_center=True)
 CLICKS = spec(LargeRegions, sampler=SAMPLED, min_region=200, min_area=200, max_share=0.85)
 VIEWS = {"augment": spec(aligned, crop=(128, 128)), "min_object_area": 200}

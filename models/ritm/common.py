@@ -28,7 +28,9 @@ def cocolvis() -> Parts:
 
 
 def cocolvis_small_objects() -> Parts:
-    """Of the loss ablation and the baseline with DeepLabV3+: smaller objects, and no empty crops."""
+    """Of the loss ablation and the baseline with DeepLabV3+: smaller objects, and no empty
+    crops.
+    """
     return shared.cocolvis(
         CLICKS, AUGMENT, stuff_prob=0.30, min_object_area=80, keep_background=0.0
     )
@@ -66,11 +68,14 @@ def sbd_baseline() -> Parts:
 
 
 def voc_sbd() -> Parts:
-    """The training images of PASCAL VOC 2012 and of SBD, every one once per epoch; held-out images are of SBD.
+    """The training images of PASCAL VOC 2012 and of SBD, every one once per epoch; held-out images
+    are of SBD.
 
-    SBD trains on images that VOC validates on, so the set PascalVOC says little about such a network.
+    SBD trains on images that VOC validates on, so the set PascalVOC says little about such a
+    network.
 
-    # differs from the original: VOC's objects are told apart by palette index, not by the gray level of their colour; the
+    # differs from the original: VOC's objects are told apart by palette index, not by the gray
+    level of their colour; the
     # sample scores of SBD, which have no effect there, are not read.
     """
     train = spec(

@@ -1,7 +1,8 @@
 """The non-iterative baseline of RITM on ADE20K: HRNet-18 + OCR, no previous mask, sampled clicks only.
 
 Paper:  arXiv 2102.06583; script hrnet18_ocr64_ade20k, no weights published
-        # differs from the original: stuff is what its list of names says; there, an index is compared with numbers.
+        # differs from the original: stuff is what its list of names says; there, an index is
+        compared with numbers.
 Run:    python train.py models/ritm/hrnet18_ade20k_baseline.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,4 +1,5 @@
-"""The non-iterative baseline of RITM on COCO panoptic: HRNet-18 + OCR, no previous mask, sampled clicks only.
+"""The non-iterative baseline of RITM on COCO panoptic: HRNet-18 + OCR, no previous mask, sampled
+clicks only.
 
 Paper:  arXiv 2102.06583; script hrnet18_ocr64_coco, no weights published
 Run:    python train.py models/ritm/hrnet18_coco_baseline.py --gpus 0,1

@@ -1,4 +1,5 @@
-"""The non-iterative baseline of RITM: HRNet-18 + OCR on COCO+LVIS, no previous mask, sampled clicks only.
+"""The non-iterative baseline of RITM: HRNet-18 + OCR on COCO+LVIS, no previous mask, sampled clicks
+only.
 
 Paper:  arXiv 2102.06583, table 4; published as coco_lvis_h18_baseline
 Run:    python train.py models/ritm/hrnet18_cocolvis_baseline.py --gpus 0,1

@@ -1,12 +1,15 @@
-"""RITM's loss ablation: binary cross-entropy on the answer; HRNet-18 + OCR on COCO+LVIS, no previous mask.
+"""RITM's loss ablation: binary cross-entropy on the answer; HRNet-18 + OCR on COCO+LVIS, no
+previous mask.
 
-Paper:  arXiv 2102.06583, ablation of losses; script cocolvis_loss_ablation/hrnet18_ocr64_bce, no weights published.
+Paper:  arXiv 2102.06583, ablation of losses; script cocolvis_loss_ablation/hrnet18_ocr64_bce, no
+        weights published.
         All its other scripts train with the normalized focal loss instead.
 Run:    python train.py models/ritm/hrnet18_cocolvis_loss_bce.py --gpus 0,1
 Cost:   not run here
 Result: not run here
 
-hrnet18_cocolvis_loss_bce, _focal, _nfl and _soft_iou differ in this loss alone; the first guess always learns by cross-entropy.
+hrnet18_cocolvis_loss_bce, _focal, _nfl and _soft_iou differ in this loss alone; the first guess
+always learns by cross-entropy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """RITM with HRNet-18 + OCR on SBD, three simulated corrections.
 
 Paper:  arXiv 2102.06583; published as sbd_h18_itermask, trained on two GPUs
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/ritm/hrnet18_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here

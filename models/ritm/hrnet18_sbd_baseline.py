@@ -1,7 +1,8 @@
 """The non-iterative baseline of RITM on SBD: HRNet-18 + OCR, no previous mask, sampled clicks only.
 
 Paper:  arXiv 2102.06583; script hrnet18_ocr64_sbd, no weights published
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/ritm/hrnet18_sbd_baseline.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,7 +1,9 @@
-"""The non-iterative baseline of RITM on PASCAL VOC and SBD: HRNet-18 + OCR, no previous mask, sampled clicks only.
+"""The non-iterative baseline of RITM on PASCAL VOC and SBD: HRNet-18 + OCR, no previous mask,
+sampled clicks only.
 
 Paper:  arXiv 2102.06583; script hrnet18_ocr64_vocsbd, no weights published
-        # differs from the original: the objects of VOC are told apart by palette index, not by the gray level of their colour.
+        # differs from the original: the objects of VOC are told apart by palette index, not by the
+        gray level of their colour.
 Run:    python train.py models/ritm/hrnet18_vocsbd_baseline.py --gpus 0,1
 Cost:   not run here
 Result: not run here

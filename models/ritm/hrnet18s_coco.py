@@ -1,12 +1,16 @@
-"""RITM with HRNet-18-small-v2 + OCR on COCO instances, from scratch: what a CPU affords, on real photographs.
+"""RITM with HRNet-18-small-v2 + OCR on COCO instances, from scratch: what a CPU affords, on real
+photographs.
 
-Paper:  arXiv 2102.06583 (the method; the paper starts from ImageNet weights and trains 230 epochs of 30,000 crops of 320x480)
+Paper:  arXiv 2102.06583 (the method; the paper starts from ImageNet weights and trains 230 epochs
+        of 30,000 crops of 320x480)
 Run:    python train.py models/ritm/hrnet18s_coco.py --cpu --ngpus 2
 Cost:   1200 steps, 45 minutes on two shared CPU cores
-Result: ritm v1: GrabCut NoC@85 16.64, NoC@90 19.64; Berkeley 17.95 and 19.97. See docs/reproduce.md.
+Result: ritm v1: GrabCut NoC@85 16.64, NoC@90 19.64; Berkeley 17.95 and 19.97. See
+        docs/reproduce.md.
 
-Clicks are distance maps at full strength, not RITM's faint disks: without pretrained weights those are ignored for hundreds of
-steps (validation IoU 0.05 after 80 of them), see models/ritm/tiny_synthetic.py.
+Clicks are distance maps at full strength, not RITM's faint disks: without pretrained weights those
+are ignored for hundreds of steps (validation IoU 0.05 after 80 of them), see
+models/ritm/tiny_synthetic.py.
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ MODEL = ritm_hrnet(
     click_radius=100,
     backbone_lr=1.0,
 )
-# The first click in the middle of the object and not many others: the user adds corrections, as at test time.
+# The first click in the middle of the object and not many others: the user adds corrections, as at
+# test time.
 CLICKS = spec(MultiPoint, max_clicks=12, gamma=0.8, merge_prob=0.15, first_click_center=True)
 TRAIN, VAL = (spec(coco_images, split=split) for split in ("train2017", "val2017"))
 ITEMS = {

@@ -1,7 +1,8 @@
 """The non-iterative baseline of RITM on ADE20K with its other network: ResNet-34 + DeepLabV3+.
 
 Paper:  arXiv 2102.06583; script r34_dh128_ade20k, no weights published
-        # differs from the original: stuff is what its list of names says; there, an index is compared with numbers.
+        # differs from the original: stuff is what its list of names says; there, an index is
+        compared with numbers.
 Run:    python train.py models/ritm/r34_dh128_ade20k_baseline.py --gpus 0,1
 Cost:   not run here
 Result: not run here

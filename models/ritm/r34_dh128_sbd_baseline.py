@@ -1,7 +1,8 @@
 """The non-iterative baseline of RITM on SBD with its other network: ResNet-34 + DeepLabV3+.
 
 Paper:  arXiv 2102.06583; script r34_dh128_sbd, no weights published
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/ritm/r34_dh128_sbd_baseline.py --gpus 0,1
 Cost:   not run here
 Result: not run here

@@ -1,7 +1,8 @@
 """SimpleClick with ViT-H on SBD, crops of 448 x 448, three simulated corrections.
 
 Paper:  arXiv 2210.11006; published as sbd_vith_epoch_54, trained on four GPUs
-Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or data.scores=null
+Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or
+        data.scores=null
 Run:    python train.py models/simpleclick/vit_huge448_sbd.py --gpus 0,1,2,3
 Cost:   not run here
 Result: not run here

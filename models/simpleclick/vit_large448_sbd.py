@@ -1,7 +1,8 @@
 """SimpleClick with ViT-L on SBD, crops of 448 x 448, three simulated corrections.
 
 Paper:  arXiv 2210.11006; published as sbd_vitl_epoch_54
-Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or data.scores=null
+Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or
+        data.scores=null
 Run:    python train.py models/simpleclick/vit_large448_sbd.py --gpus 0,1,2,3
 Cost:   not run here
 Result: not run here

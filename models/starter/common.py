@@ -1,4 +1,6 @@
-"""What the starter is trained on: photographs of DUTS, DUTS pasted into scenes, COCO, BSDS500 and CCP."""
+"""What the starter is trained on: photographs of DUTS, DUTS pasted into scenes, COCO, BSDS500 and
+CCP.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""The starter, first part: EfficientNet-Lite0 with a light pyramid, at a constant rate on crops of 256.
+"""The starter, first part: EfficientNet-Lite0 with a light pyramid, at a constant rate on crops of
+256.
 
 Paper:  none; see docs/starter.md
 Run:    python train.py models/starter/lite0.py --cpu --ngpus 2 --exp-name night --resume auto
 Cost:   see docs/starter.md
 Result: see docs/starter.md
 
-The rate stays constant and the averaged weights are what is used, so that the training can be stopped at any time.
+The rate stays constant and the averaged weights are what is used, so that the training can be
+stopped at any time.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ def wide_coloured(crop: Crop) -> Pipeline:
 
 
 @pytest.mark.parametrize("make", [aligned, coloured, wide_coloured, resized_crop])
-def test_results_have_the_size_of_the_crop_and_the_same_seed_gives_the_same(make: Callable[[Crop], Pipeline]) -> None:
+def test_results_have_the_size_of_the_crop_and_the_same_seed_gives_the_same(
+    make: Callable[[Crop], Pipeline],
+) -> None:
     p = make((48, 64))
     made, again, other = (p(sample(), np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert made.image.shape == (48, 64, 3)
@@ -47,7 +49,9 @@ def test_image_and_labels_move_together_and_no_label_is_invented() -> None:
     for seed in range(20):
         made = p(sample(), np.random.default_rng(seed))
         inside = (made.layers[:, :, 0] > 0) & (made.image[:, :, 2] == 200)
-        label = np.rint(made.image[:, :, 0] / 3) // 10 * 8 + np.rint(made.image[:, :, 1] / 3) // 10 + 1
+        label = (
+            np.rint(made.image[:, :, 0] / 3) // 10 * 8 + np.rint(made.image[:, :, 1] / 3) // 10 + 1
+        )
         assert (label == made.layers[:, :, 0])[inside].mean() > 0.8
         assert set(np.unique(made.layers)) <= set(range(49))
 
@@ -66,14 +70,21 @@ def test_windows_are_as_wide_and_as_high_as_drawn(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Aligned, "_share", lambda self, rng: next(shares))
     for seed in range(20):
         image, _ = p.placed(sample().image, sample().layers, np.random.default_rng(seed))
-        rows, columns = np.ptp(image[:, 0, 0].astype(int)) / 3, np.ptp(image[0, :, 1].astype(int)) / 3
+        rows, columns = (
+            np.ptp(image[:, 0, 0].astype(int)) / 3,
+            np.ptp(image[0, :, 1].astype(int)) / 3,
+        )
         assert rows == pytest.approx(29, abs=1)
         assert columns == pytest.approx(19, abs=1)
 
 
-def test_windows_larger_than_the_image_are_filled_up_with_black_and_background(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_larger_than_the_image_are_filled_up_with_black_and_background(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Aligned, "_share", lambda self, rng: 1.25)
-    image, layers = aligned((75, 100)).placed(sample().image, sample().layers, np.random.default_rng(0))
+    image, layers = aligned((75, 100)).placed(
+        sample().image, sample().layers, np.random.default_rng(0)
+    )
     assert (layers > 0).sum() == 60 * 80
     assert not image[layers[:, :, 0] == 0].any()
 
@@ -89,7 +100,9 @@ def test_shares_are_normal_and_cut_off() -> None:
 
 
 def test_colours_change_only_where_they_should() -> None:
-    plain, colour = (aligned((16, 16), colour=colour).transforms.transforms for colour in (False, True))
+    plain, colour = (
+        aligned((16, 16), colour=colour).transforms.transforms for colour in (False, True)
+    )
     names = ["VerticalFlip", "HorizontalFlip"]
     assert [type(t).__name__ for t in plain] == names
     assert [type(t).__name__ for t in colour] == [*names, "RandomBrightnessContrast", "RGBShift"]
@@ -114,7 +127,9 @@ def test_small_regions_and_the_clicks_on_them_go() -> None:
 
 
 def large(**settings: float) -> LargeRegions:
-    return LargeRegions(MultiPoint(max_clicks=3), **{"min_region": 10, "min_area": 0, "max_share": 1.0, **settings})
+    return LargeRegions(
+        MultiPoint(max_clicks=3), **{"min_region": 10, "min_area": 0, "max_share": 1.0, **settings}
+    )
 
 
 @pytest.mark.parametrize("settings", [{"min_area": 600}, {"max_share": 0.3}, {"min_region": 601}])
@@ -130,7 +145,9 @@ def test_the_data_set_takes_another_image_instead() -> None:
         def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
             layers = np.zeros((30, 30, 1), np.uint8)
             layers[: 4 + 12 * index, :10] = 1
-            return InstanceSample(np.full((30, 30, 3), index, np.uint8), layers, {0: ObjectInfo(0, 1)})
+            return InstanceSample(
+                np.full((30, 30, 3), index, np.uint8), layers, {0: ObjectInfo(0, 1)}
+            )
 
     data = ClickDataset(Two(), large(min_region=50, max_share=0.85))
     assert all(data[0, position]["image"].unique().tolist() == [1] for position in range(2))

@@ -1,4 +1,6 @@
-"""Augmentation: every transform fires with its probability, independently, and image and labels move together."""
+"""Augmentation: every transform fires with its probability, independently, and image and labels
+move together.
+"""
 
 import pickle
 
@@ -20,7 +22,9 @@ NAMES = tuple(PIPELINES)
 
 
 def sample(height: int = 40, width: int = 60, layers: int = 1) -> InstanceSample:
-    """A picture whose channels are its row and column, and whose first layer repeats them in blocks."""
+    """A picture whose channels are its row and column, and whose first layer repeats them in
+    blocks.
+    """
     y, x = np.mgrid[:height, :width].astype(np.uint8)
     image = np.stack([4 * y, 4 * x, np.full_like(y, 100)], 2)
     labels = (y // 10 * 6 + x // 10 + 1).astype(np.uint8)
@@ -64,7 +68,10 @@ def test_image_and_labels_move_together(name: str) -> None:
 
 def test_geometry_of_sbd_moves_both() -> None:
     p = turned((64, 64))
-    geometry = Pipeline(A.Compose([t for t in p.transforms.transforms if not isinstance(t, A.ImageOnlyTransform)]), p.scale)
+    geometry = Pipeline(
+        A.Compose([t for t in p.transforms.transforms if not isinstance(t, A.ImageOnlyTransform)]),
+        p.scale,
+    )
     for seed in range(20):
         made = geometry(sample(), np.random.default_rng(seed))
         inside = (made.layers[:, :, 0] > 0) & (made.image[:, :, 2] == 100)
@@ -74,7 +81,13 @@ def test_geometry_of_sbd_moves_both() -> None:
 
 
 EXPECTED = {
-    "coco": {"HorizontalFlip": 0.5, "PadIfNeeded": 1.0, "RandomCrop": 1.0, "RandomBrightnessContrast": 0.75, "RGBShift": 0.75},
+    "coco": {
+        "HorizontalFlip": 0.5,
+        "PadIfNeeded": 1.0,
+        "RandomCrop": 1.0,
+        "RandomBrightnessContrast": 0.75,
+        "RGBShift": 0.75,
+    },
     "sbd": {
         "OneOf": 0.5,
         "RandomRotate90": 0.5,
@@ -90,7 +103,9 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_transform_fires_with_its_probability_and_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_transform_fires_with_its_probability_and_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     p = PIPELINES[name]((24, 24))
     transforms = p.transforms.transforms
     assert [type(t).__name__ for t in transforms] == list(EXPECTED[name])
@@ -121,7 +136,9 @@ def test_every_transform_fires_with_its_probability_and_alone(name: str, monkeyp
 
 def test_scale_covers_its_range() -> None:
     p = photographs((160, 160))
-    heights = [np.ptp(np.flatnonzero(run(p, seed).layers[:, :, 0].any(1))) + 1 for seed in range(200)]
+    heights = [
+        np.ptp(np.flatnonzero(run(p, seed).layers[:, :, 0].any(1))) + 1 for seed in range(200)
+    ]
     assert min(heights) == pytest.approx(0.75 * 40, abs=2)
     assert max(heights) == pytest.approx(1.40 * 40, abs=2)
     assert np.mean(heights) == pytest.approx(1.075 * 40, abs=1.5)
@@ -147,7 +164,9 @@ def test_same_generator_same_result() -> None:
 
 
 def test_many_labels_survive() -> None:
-    wide = InstanceSample(np.zeros((40, 60, 3), np.uint8), np.arange(2400, dtype=np.uint16).reshape(40, 60, 1), {})
+    wide = InstanceSample(
+        np.zeros((40, 60, 3), np.uint8), np.arange(2400, dtype=np.uint16).reshape(40, 60, 1), {}
+    )
     for name in NAMES:
         made = PIPELINES[name]((64, 64))(wide, np.random.default_rng(0))
         assert made.layers.dtype == np.uint16

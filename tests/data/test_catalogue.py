@@ -20,20 +20,38 @@ from isegm.utils.config import REPOSITORY, load_config
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    described = importlib.util.spec_from_file_location("check_data", REPOSITORY / "scripts" / "check_data.py")
+    described = importlib.util.spec_from_file_location(
+        "check_data", REPOSITORY / "scripts" / "check_data.py"
+    )
     module = importlib.util.module_from_spec(described)
     described.loader.exec_module(module)
     return module
 
 
 @pytest.fixture
-def checked(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def checked(
+    script: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
     """Run the script on the data in ``tmp_path``: whether all is well, and what it says."""
-    lines = [f"{key}: {folder}" for key, folder in (("SBD_PATH", "SBD"), ("COCO_LVIS_PATH", "CL"), ("PASCALVOC_PATH", "VOC"))]
-    (tmp_path / "config.yml").write_text("\n".join([*lines, "GRABCUT_PATH: GrabCut", "EXPS_PATH: experiments"]))
+    lines = [
+        f"{key}: {folder}"
+        for key, folder in (
+            ("SBD_PATH", "SBD"),
+            ("COCO_LVIS_PATH", "CL"),
+            ("PASCALVOC_PATH", "VOC"),
+        )
+    ]
+    (tmp_path / "config.yml").write_text(
+        "\n".join([*lines, "GRABCUT_PATH: GrabCut", "EXPS_PATH: experiments"])
+    )
 
     def run(*arguments: str) -> tuple[bool, str]:
-        monkeypatch.setattr("sys.argv", ["check_data.py", *arguments, "--config-path", str(tmp_path / "config.yml")])
+        monkeypatch.setattr(
+            "sys.argv", ["check_data.py", *arguments, "--config-path", str(tmp_path / "config.yml")]
+        )
         return script.main(), capsys.readouterr().out
 
     return run
@@ -136,10 +154,16 @@ def test_fingerprints_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> No
 
 
 def test_evaluation_sets_that_share_a_folder_and_organs(script: ModuleType, tmp_path: Path) -> None:
-    """COCO's categories are here once their annotations are; an organ is here once its folder is."""
+    """COCO's categories are here once their annotations are; an organ is here once its folder
+    is.
+    """
     sets = {data_set.name: data_set for data_set in CATALOGUE}
     (tmp_path / "COCO" / "annotations").mkdir(parents=True)
-    cfg = EasyDict(config_path="config.yml", COCO_PATH=str(tmp_path / "COCO"), LIVER_PATH=str(tmp_path / "liver"))
+    cfg = EasyDict(
+        config_path="config.yml",
+        COCO_PATH=str(tmp_path / "COCO"),
+        LIVER_PATH=str(tmp_path / "liver"),
+    )
     assert not script.is_here(sets["COCO_categories"], cfg)
     (tmp_path / "COCO" / "annotations" / "instances_val2017.json").write_text("{}")
     assert script.is_here(sets["COCO_categories"], cfg)

@@ -24,7 +24,9 @@ SAMPLER = MultiPoint(max_clicks=6, gamma=0.8)
 
 
 class Squares:
-    """Image i is filled with the value i and shows one object in a corner of it; images in ``broken`` cannot be read."""
+    """Image i is filled with the value i and shows one object in a corner of it; images in
+    ``broken`` cannot be read.
+    """
 
     def __init__(self, count: int = 10, broken: tuple[int, ...] = (), side: int = 8) -> None:
         self.count, self.broken, self.side = count, broken, side
@@ -38,11 +40,17 @@ class Squares:
         layers = np.zeros((40, 40, 1), np.uint8)
         layers[: self.side, : self.side] = 1
         image = np.full((40, 40, 3), index, np.uint8)
-        return InstanceSample(image, layers, {0: ObjectInfo(0, 1)} if self.side else {}, id=str(index))
+        return InstanceSample(
+            image, layers, {0: ObjectInfo(0, 1)} if self.side else {}, id=str(index)
+        )
 
 
-def dataset(source: Squares | None = None, augment: Augmentation | None = None, **settings: float) -> ClickDataset:
-    return ClickDataset(Squares() if source is None else source, SAMPLER, augment, **settings, seed=3)
+def dataset(
+    source: Squares | None = None, augment: Augmentation | None = None, **settings: float
+) -> ClickDataset:
+    return ClickDataset(
+        Squares() if source is None else source, SAMPLER, augment, **settings, seed=3
+    )
 
 
 def index_of(item: dict[str, torch.Tensor]) -> int:
@@ -90,7 +98,11 @@ def test_workers_make_the_same_items(method: str) -> None:
     data = synthetic()
     keys = [(1, position) for position in range(4)]
     loader = DataLoader(
-        data, batch_size=2, sampler=keys, num_workers=2 if method == "fork" else 1, multiprocessing_context=method
+        data,
+        batch_size=2,
+        sampler=keys,
+        num_workers=2 if method == "fork" else 1,
+        multiprocessing_context=method,
     )
     batches = list(loader)
     made = {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
@@ -130,9 +142,15 @@ def test_high_scores_are_drawn_rarely(tmp_path: Path) -> None:
 def test_crops_without_objects_are_retried_or_kept() -> None:
     crop = cropped((20, 20))
     assert all(dataset(augment=crop)[0, i]["target"].any() for i in range(10))
-    empty = [not dataset(augment=crop, epoch_len=100, keep_background=1.0)[0, i]["target"].any() for i in range(100)]
+    empty = [
+        not dataset(augment=crop, epoch_len=100, keep_background=1.0)[0, i]["target"].any()
+        for i in range(100)
+    ]
     assert 0.5 < np.mean(empty) < 1
-    sometimes = [not dataset(augment=crop, epoch_len=100, keep_background=0.2)[0, i]["target"].any() for i in range(100)]
+    sometimes = [
+        not dataset(augment=crop, epoch_len=100, keep_background=0.2)[0, i]["target"].any()
+        for i in range(100)
+    ]
     assert 0 < np.mean(sometimes) < np.mean(empty)
 
 

@@ -31,7 +31,9 @@ def test_scenes_need_nothing() -> None:
 def test_coco(tmp_path: Path) -> None:
     coco(tmp_path)
     coco(tmp_path, "val2017", images=2)
-    data = data_of("ritm/hrnet18s_coco", config(COCO_PATH=tmp_path), [20, 28], data__min_object_area=4)
+    data = data_of(
+        "ritm/hrnet18s_coco", config(COCO_PATH=tmp_path), [20, 28], data__min_object_area=4
+    )
     assert data.train[0, 0]["image"].shape == (3, 20, 28)
     assert data.val[0, 0]["yx"].shape == (24, 2)
     assert (len(data.train), len(data.val)) == (800, 80)
@@ -55,11 +57,22 @@ def test_folder(tmp_path: Path) -> None:
     write(tmp_path / "masks" / "a.png", rectangle(2, 2, 22, 30, value=255))
     places = {"image_dir": str(tmp_path / "images"), "mask_dir": str(tmp_path / "masks")}
     made = [
-        build(spec(ClickDataset, source=source, sampler=spec(MultiPoint), augment=spec(photographs, crop=(16, 16))), cfg=cfg)
+        build(
+            spec(
+                ClickDataset,
+                source=source,
+                sampler=spec(MultiPoint),
+                augment=spec(photographs, crop=(16, 16)),
+            ),
+            cfg=cfg,
+        )
         for source, cfg in (
             (spec(folder_images, **places), config()),
             (spec(folder_images), config(**{key.upper(): place for key, place in places.items()})),
-            (spec(folder_images, image_dir="MORE", mask_dir=places["mask_dir"]), config(MORE=places["image_dir"])),
+            (
+                spec(folder_images, image_dir="MORE", mask_dir=places["mask_dir"]),
+                config(MORE=places["image_dir"]),
+            ),
         )
     ]
     for data in made:
@@ -75,10 +88,15 @@ def test_sources_are_composed_with_public_names(tmp_path: Path) -> None:
     photographs_ = spec(coco_images, split="train2017")
     parts = [spec(Part, source=spec(Joined, sources=[scenes, photographs_]), share=0.5)]
     parts.append(spec(Part, source=spec(PastedScenes, source=scenes), share=0.5))
-    described = spec(ClickDataset, source=spec(Mix, parts=parts), sampler=spec(MultiPoint), epoch_len=40)
+    described = spec(
+        ClickDataset, source=spec(Mix, parts=parts), sampler=spec(MultiPoint), epoch_len=40
+    )
     data = build(described, cfg=config(COCO_PATH=tmp_path))
     assert len(data.source) == 4 + 3 + 4
-    ids = {data.source.read(0, np.random.default_rng(seed)).id.split()[0].split("/")[-1][:5] for seed in range(60)}
+    ids = {
+        data.source.read(0, np.random.default_rng(seed)).id.split()[0].split("/")[-1][:5]
+        for seed in range(60)
+    }
     assert ids == {"synth", "00000"}
     assert data[0, 0]["image"].shape == (3, 24, 32)
 

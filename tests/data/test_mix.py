@@ -13,7 +13,9 @@ from isegm.data.sampling.multi_point import MultiPoint
 
 
 class Numbered:
-    """Images that say where they come from: the first pixel is (name, index // 256, index % 256)."""
+    """Images that say where they come from: the first pixel is (name, index // 256, index %
+    256).
+    """
 
     def __init__(self, name: int, length: int) -> None:
         self.name, self.length = name, length
@@ -39,7 +41,10 @@ def draws(parts: list[Part], count: int) -> list[tuple[int, int]]:
 
 
 def epoch_of(dataset: ClickDataset, epoch: int) -> list[tuple[int, int]]:
-    return [where(dataset[epoch, position]["image"][:, 0, 0].tolist()) for position in range(len(dataset))]
+    return [
+        where(dataset[epoch, position]["image"][:, 0, 0].tolist())
+        for position in range(len(dataset))
+    ]
 
 
 def dataset_of(parts: list[Part], epoch_len: int, seed: int = 0) -> ClickDataset:
@@ -55,7 +60,11 @@ def test_shares_hold_whatever_the_sizes() -> None:
 
 def test_every_image_of_a_part_is_drawn() -> None:
     """Not only as many as an epoch is long, where the original stops."""
-    found = {index for epoch in range(2) for _, index in epoch_of(dataset_of([Part(Numbered(0, 300), 1)], 20), epoch)}
+    found = {
+        index
+        for epoch in range(2)
+        for _, index in epoch_of(dataset_of([Part(Numbered(0, 300), 1)], 20), epoch)
+    }
     assert max(found) > 150
     assert {index for _, index in draws([Part(Numbered(0, 300), 1)], 4000)} == set(range(300))
 
@@ -64,7 +73,9 @@ def test_an_item_follows_from_seed_epoch_and_position() -> None:
     parts = [Part(Numbered(0, 40), 1), Part(Numbered(1, 9), 2)]
     first, again = dataset_of(parts, 12), dataset_of(parts, 12)
     order = epoch_of(first, 1)
-    assert [where(again[1, i]["image"][:, 0, 0].tolist()) for i in reversed(range(12))] == order[::-1]
+    assert [where(again[1, i]["image"][:, 0, 0].tolist()) for i in reversed(range(12))] == order[
+        ::-1
+    ]
     assert order != epoch_of(first, 2)
     assert order != epoch_of(dataset_of(parts, 12, seed=1), 1)
 
@@ -76,7 +87,9 @@ def test_impossible_shares(share: float) -> None:
 
 
 def test_a_part_can_be_left_out() -> None:
-    assert {name for name, _ in draws([Part(Numbered(0, 5), 1), None, Part(Numbered(2, 5), 1)], 50)} == {0, 2}
+    assert {
+        name for name, _ in draws([Part(Numbered(0, 5), 1), None, Part(Numbered(2, 5), 1)], 50)
+    } == {0, 2}
     with pytest.raises(IsegmError, match="at least one part"):
         Mix([None])
 

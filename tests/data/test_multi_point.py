@@ -15,8 +15,12 @@ HEIGHT, WIDTH = 60, 80
 PLAIN = MultiPoint(max_clicks=8, erode_prob=0.0)
 
 
-def scene(*boxes: tuple[int, int, int, int], ignored: tuple[int, int, int, int] | None = None) -> InstanceSample:
-    """Boxes (top, left, bottom, right) with the labels 2, 4, 6 ... in one layer, an ignored box across them in another."""
+def scene(
+    *boxes: tuple[int, int, int, int], ignored: tuple[int, int, int, int] | None = None
+) -> InstanceSample:
+    """Boxes (top, left, bottom, right) with the labels 2, 4, 6 ... in one layer, an ignored box
+    across them in another.
+    """
     layers = np.zeros((HEIGHT, WIDTH, 2), np.uint8)
     for i, (top, left, bottom, right) in enumerate(boxes):
         layers[top:bottom, left:right, 0] = 2 * i + 2
@@ -24,7 +28,9 @@ def scene(*boxes: tuple[int, int, int, int], ignored: tuple[int, int, int, int] 
         top, left, bottom, right = ignored
         layers[top:bottom, left:right, 1] = 99
     objects = {i: ObjectInfo(0, 2 * i + 2) for i in range(len(boxes))}
-    return InstanceSample(np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects, ((1, 99),) if ignored else ())
+    return InstanceSample(
+        np.zeros((HEIGHT, WIDTH, 3), np.uint8), layers, objects, ((1, 99),) if ignored else ()
+    )
 
 
 def draws(sample: InstanceSample, config: MultiPoint, count: int = 300) -> list[Draw]:
@@ -60,7 +66,9 @@ def test_shapes_order_and_padding() -> None:
 
 
 def test_positives_lie_on_the_object_and_negatives_off_it() -> None:
-    for drawn in draws(scene((10, 10, 40, 50), (5, 60, 30, 75)), dataclasses.replace(PLAIN, merge_prob=0.5)):
+    for drawn in draws(
+        scene((10, 10, 40, 50), (5, 60, 30, 75)), dataclasses.replace(PLAIN, merge_prob=0.5)
+    ):
         assert (at(drawn.target, positives(drawn)) == 1).all()
         assert (at(drawn.target, negatives(drawn)) == 0).all()
 
@@ -109,7 +117,9 @@ def test_center_click_is_central_and_only_the_first() -> None:
     config = dataclasses.replace(PLAIN, first_click_center=True, gamma=1.0)
     sample = scene((10, 10, 41, 51))
     mask = sample.object_mask(0).astype(np.uint8)
-    distance = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    distance = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[
+        1:-1, 1:-1
+    ]
     made = draws(sample, config)
     first = np.stack([positives(d)[0] for d in made])
     assert (at(distance, first) > distance.max() / 1.7).all()
@@ -125,7 +135,9 @@ def test_merging() -> None:
     def merged(drawn: Draw) -> list[int]:
         return [i for i, (top, left, *_) in enumerate(boxes) if drawn.target[top, left] == 1]
 
-    counts = [len(merged(d)) for d in draws(sample, dataclasses.replace(PLAIN, merge_prob=0.3), 1500)]
+    counts = [
+        len(merged(d)) for d in draws(sample, dataclasses.replace(PLAIN, merge_prob=0.3), 1500)
+    ]
     assert np.mean(np.equal(counts, 2)) == pytest.approx(0.3, abs=0.04)
     assert set(counts) == {1, 2}
     unlimited = draws(sample, dataclasses.replace(PLAIN, merge_prob=1.0, max_merged=4), 300)
@@ -143,7 +155,8 @@ def test_merged_objects_share_the_other_clicks_evenly() -> None:
     both = [len(set(positives(d)[2:, 0] < 20)) == 2 for d in made if len(positives(d)) == 8]
     assert np.mean(both) > 0.9
     assert np.mean(extra[:, 0] < 20) == pytest.approx(0.5, abs=0.05)
-    # The two sure clicks come first; the number of others follows the law of the negatives, cut off at the limit.
+    # The two sure clicks come first; the number of others follows the law of the negatives, cut off
+    # at the limit.
     assert len(extra) / len(made) == pytest.approx(np.minimum(np.arange(9), 6).mean(), abs=0.4)
 
 
@@ -158,7 +171,9 @@ def test_merged_clicks_never_exceed_the_limit() -> None:
 @pytest.mark.parametrize(("which", "expected"), [(0, "background"), (1, "other"), (2, "border")])
 def test_negative_strategies(which: int, expected: str) -> None:
     sample = scene((20, 20, 40, 40), (5, 60, 25, 75), (45, 5, 55, 15))
-    config = dataclasses.replace(PLAIN, negative_probs=tuple(float(i == which) for i in range(3)), gamma=1.0)
+    config = dataclasses.replace(
+        PLAIN, negative_probs=tuple(float(i == which) for i in range(3)), gamma=1.0
+    )
     seen = set()
     for drawn in draws(sample, config):
         gt = (drawn.target == 1).astype(np.uint8)
@@ -210,7 +225,10 @@ def test_soft_targets() -> None:
 
 
 def test_same_generator_same_draw_and_no_shared_state() -> None:
-    sample, config = scene((10, 10, 40, 50), (5, 60, 30, 75)), dataclasses.replace(PLAIN, merge_prob=0.5)
+    sample, config = (
+        scene((10, 10, 40, 50), (5, 60, 30, 75)),
+        dataclasses.replace(PLAIN, merge_prob=0.5),
+    )
     first = config.draw(sample, np.random.default_rng(5))
     config.draw(sample, np.random.default_rng(6))
     second = config.draw(sample, np.random.default_rng(5))

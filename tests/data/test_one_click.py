@@ -13,7 +13,9 @@ CONFIG = MultiPoint(max_clicks=2, gamma=0.0, first_click_center=True)
 def sample() -> InstanceSample:
     layers = np.zeros((60, 90, 1), np.uint8)
     layers[5:35, 5:35], layers[20:55, 50:85] = 1, 2
-    return InstanceSample(np.zeros((60, 90, 3), np.uint8), layers, {1: ObjectInfo(0, 1), 2: ObjectInfo(0, 2)})
+    return InstanceSample(
+        np.zeros((60, 90, 3), np.uint8), layers, {1: ObjectInfo(0, 1), 2: ObjectInfo(0, 2)}
+    )
 
 
 def test_one_object_one_click_in_its_middle() -> None:

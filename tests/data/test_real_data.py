@@ -42,7 +42,9 @@ def test_evaluation_sets_are_complete_and_decode(name: str, key: str, count: int
 
 
 @needs("COCO_tiny")
-@pytest.mark.parametrize(("split", "images", "objects"), [("train2017", 344, 3044), ("val2017", 40, 325)])
+@pytest.mark.parametrize(
+    ("split", "images", "objects"), [("train2017", 344, 3044), ("val2017", 40, 325)]
+)
 def test_coco_tiny(split: str, images: int, objects: int) -> None:
     """3,080 and 326 annotations, of which 36 and 1 are crowds."""
     source = CocoInstances(DATA / "COCO_tiny", split)

@@ -59,7 +59,10 @@ def test_numbers() -> None:
 def test_thin_objects_have_the_first_click_alone() -> None:
     gt = np.zeros((64, 64), np.int8)
     gt[30:34, 5:60] = 1
-    assert all(len(positive) == 1 and gt[tuple(positive[0].astype(int))] == 1 for positive, _ in many(gt, 20))
+    assert all(
+        len(positive) == 1 and gt[tuple(positive[0].astype(int))] == 1
+        for positive, _ in many(gt, 20)
+    )
 
 
 def test_ignored_pixels_are_neither() -> None:

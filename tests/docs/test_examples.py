@@ -1,4 +1,6 @@
-"""The complete examples of the documentation work: each is written to where its page says, and used as the page uses it."""
+"""The complete examples of the documentation work: each is written to where its page says, and used
+as the page uses it.
+"""
 
 import importlib.util
 import os
@@ -26,7 +28,14 @@ from isegm.training.trainer import Trainer
 from isegm.utils.config import REPOSITORY, load_config
 
 EXAMPLE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-STEP = {"epochs": 1, "max_steps": 1, "batch_size": 2, "workers": 0, "channels_last": False, "validate_every": None}
+STEP = {
+    "epochs": 1,
+    "max_steps": 1,
+    "batch_size": 2,
+    "workers": 0,
+    "channels_last": False,
+    "validate_every": None,
+}
 
 
 def examples(page: str) -> dict[str, str]:
@@ -73,7 +82,9 @@ def written(folder: Path, file: str, source: str) -> Path:
 
 
 def one_step(script: Path, folder: Path, **changes: object) -> Path:
-    """Train an experiment for a step and return what it made; ``changes`` have ``__`` for the dots of a path."""
+    """Train an experiment for a step and return what it made; ``changes`` have ``__`` for the dots
+    of a path.
+    """
     cfg = load_config()
     cfg.EXPS_PATH = str(folder / "experiments")
     cfg.CELLS_PATH = str(folder / "cells")
@@ -102,11 +113,17 @@ def test_a_folder_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def plain(imported) -> ModuleType:
-    return imported("isegm.methods.plain", examples("docs/add_a_method.md")["isegm/methods/plain.py"], "plain.py")
+    return imported(
+        "isegm.methods.plain",
+        examples("docs/add_a_method.md")["isegm/methods/plain.py"],
+        "plain.py",
+    )
 
 
 def contract() -> ModuleType:
-    described = importlib.util.spec_from_file_location("contract", REPOSITORY / "tests/methods/test_contract.py")
+    described = importlib.util.spec_from_file_location(
+        "contract", REPOSITORY / "tests/methods/test_contract.py"
+    )
     module = importlib.util.module_from_spec(described)
     described.loader.exec_module(module)
     return module
@@ -147,15 +164,23 @@ def test_the_example_data_set(imported, tmp_path: Path, monkeypatch: pytest.Monk
     assert one_step(script, tmp_path, data__augment__crop=[32, 32], data__epoch_len=2).exists()
 
 
-COMPLETENESS = ("tests/models/test_experiments.py", "tests/docs/test_experiments_page.py", "tests/test_layers.py")
+COMPLETENESS = (
+    "tests/models/test_experiments.py",
+    "tests/docs/test_experiments_page.py",
+    "tests/test_layers.py",
+)
 COMPLETENESS += ("tests/methods/test_contract.py",)
 TABLE = "docs/experiments.md"
 
 
 def test_the_examples_in_place_pass_the_checks_of_the_whole_suite(tmp_path: Path) -> None:
-    """A copy of the repository with every example where its page puts it, as the pages say, and the tests that look for all files."""
+    """A copy of the repository with every example where its page puts it, as the pages say, and the
+    tests that look for all files.
+    """
     clone = tmp_path / "clone"
-    skipped = shutil.ignore_patterns(".git", ".venv", "experiments", "__pycache__", "weights", "*.pth", "*.safetensors")
+    skipped = shutil.ignore_patterns(
+        ".git", ".venv", "experiments", "__pycache__", "weights", "*.pth", "*.safetensors"
+    )
     shutil.copytree(REPOSITORY, clone, ignore=skipped)
     names = []
     for page in ("docs/add_a_method.md", "docs/add_a_dataset.md"):
@@ -165,10 +190,32 @@ def test_the_examples_in_place_pass_the_checks_of_the_whole_suite(tmp_path: Path
             names += [file] if file.startswith("models/") else []
     with (clone / TABLE).open("a") as table:
         table.writelines(f"\n`{name}`\n" for name in names)
-    chosen = " or ".join(["plain", "cells", "every_script", "imports_point_down", "reexported", "layer"])
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", chosen, *COMPLETENESS]
-    words += ["--deselect", "tests/models/test_experiments.py::test_one_step[cells/tiny.py]"]  # no such data there
-    done = subprocess.run(words, cwd=clone, env={**os.environ, "PYTHONPATH": str(clone)}, capture_output=True, text=True)
+    chosen = " or ".join(
+        ["plain", "cells", "every_script", "imports_point_down", "reexported", "layer"]
+    )
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        chosen,
+        *COMPLETENESS,
+    ]
+    words += [
+        "--deselect",
+        "tests/models/test_experiments.py::test_one_step[cells/tiny.py]",
+    ]  # no such data there
+    done = subprocess.run(
+        words,
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": str(clone)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "100%]" in done.stdout
 
@@ -213,7 +260,9 @@ def test_the_example_mix(tmp_path: Path) -> None:
 
 
 def test_the_example_protocol(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(name: .*?)```", (REPOSITORY / "docs/protocols.md").read_text(), re.DOTALL)
+    (text,) = re.findall(
+        r"```yaml\n(name: .*?)```", (REPOSITORY / "docs/protocols.md").read_text(), re.DOTALL
+    )
     (tmp_path / "example.yml").write_text(text)
     protocol = load_protocol(str(tmp_path / "example.yml"))
     assert protocol.for_dataset("DAVIS").zoom["size"] == [672, 672]

@@ -14,7 +14,9 @@ from isegm.training.options import RunOptions
 from isegm.training.trainer import Trainer
 from isegm.training.users.iterative import Iterative
 
-described = importlib.util.spec_from_file_location("isegm.methods.toy", Path(__file__).with_name("toy.py"))
+described = importlib.util.spec_from_file_location(
+    "isegm.methods.toy", Path(__file__).with_name("toy.py")
+)
 TOY = importlib.util.module_from_spec(described)
 sys.modules["isegm.methods.toy"] = TOY
 described.loader.exec_module(TOY)
@@ -28,7 +30,11 @@ def toy():
 @pytest.fixture
 def cfg(tmp_path):
     """A configuration that writes below ``tmp_path``."""
-    return EasyDict(EXPS_PATH=str(tmp_path / "exps"), WEIGHTS_PATH=str(tmp_path), config_path=str(tmp_path / "config.yml"))
+    return EasyDict(
+        EXPS_PATH=str(tmp_path / "exps"),
+        WEIGHTS_PATH=str(tmp_path),
+        config_path=str(tmp_path / "config.yml"),
+    )
 
 
 def toy_experiment(model=None, user=None, val=False, length=16, lr=1e-2, milestones=(), **train):
@@ -51,7 +57,9 @@ def experiment_of():
 
 @pytest.fixture
 def trainer_of(cfg):
-    """``trainer_of(lr=..., run={...}, model={...}, user=...)``: a trainer of the toy, see ``toy_experiment``."""
+    """``trainer_of(lr=..., run={...}, model={...}, user=...)``: a trainer of the toy, see
+    ``toy_experiment``.
+    """
 
     def made(run=None, validate=None, overrides=None, **settings):
         experiment = toy_experiment(**settings).changed(overrides or {})

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from launching import ROOT, SCRIPT, assert_close, curve, environment, free_port, result, train, wait_for
+from launching import CONFIG, ROOT, SCRIPT, assert_close, curve, environment, free_port, result, train, wait_for
 
 WORDS = ["--cpu", "--batch-size", "8", "--micro-batch", "2", "--set", "train.log_every=1"]
 # Who is alone waits so long for others; less, and on a busy machine two that start together would not meet.
@@ -31,7 +31,7 @@ def host(tmp_path):
         meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "night"]
         meeting += ["--rdzv-conf", f"is_host={int(first)},{LAST_CALL}"]
         launcher = [sys.executable, "-m", "torch.distributed.run", *meeting, "--nnodes", "1:2", "--nproc-per-node", "1"]
-        words = [*launcher, "--max-restarts", "3", str(ROOT / "train.py"), str(SCRIPT), *WORDS, "--exp-name", "night"]
+        words = [*launcher, "--max-restarts", "3", str(ROOT / "train.py"), str(SCRIPT), "--config-path", str(CONFIG), *WORDS, "--exp-name", "night"]
         started.append(
             subprocess.Popen(
                 [*words, "--resume", "auto"],

@@ -1,4 +1,6 @@
-"""An experiment is a value: JSON and back, every leaf counts on resume, own parts are found, nothing else is."""
+"""An experiment is a value: JSON and back, every leaf counts on resume, own parts are found,
+nothing else is.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,16 @@ def changed_leaf(value: Any, path: str) -> Any:
     """A copy of a JSON value with one leaf changed; a spec's own path stands for its target."""
     name, _, rest = path.partition(".")
     if not path:
-        return {**value, "target": value["target"] + "X"} if isinstance(value, dict) else [value, "other"]
+        return (
+            {**value, "target": value["target"] + "X"}
+            if isinstance(value, dict)
+            else [value, "other"]
+        )
     if isinstance(value, list):
-        return [changed_leaf(item, rest) if index == int(name) else item for index, item in enumerate(value)]
+        return [
+            changed_leaf(item, rest) if index == int(name) else item
+            for index, item in enumerate(value)
+        ]
     if set(value) == {"target", "args"}:
         return {**value, "args": changed_leaf(value["args"], path)}
     return {**value, name: changed_leaf(value[name], rest)}
@@ -51,7 +60,14 @@ def test_every_leaf_counts_on_resume(path: Path) -> None:
 
 def test_every_difference_is_named() -> None:
     experiment = load_experiment(RITM).experiment
-    other = experiment.changed({"train.seed": 4, "data.augment.crop": [64, 64], "user.max_rounds": 1, "model.head.width": 8})
+    other = experiment.changed(
+        {
+            "train.seed": 4,
+            "data.augment.crop": [64, 64],
+            "user.max_rounds": 1,
+            "model.head.width": 8,
+        }
+    )
     with pytest.raises(IsegmError) as error:
         check_same(describe(experiment, 9), describe(other, 9), Path("last.pth"))
     for leaf in ("train.seed", "data.augment.crop", "user.max_rounds", "model.head.width"):
@@ -115,8 +131,12 @@ def test_parts_of_its_own(own: Path, tmp_path: Path) -> None:
     assert len(experiment.build(experiment.data)) == 5
     assert set(experiment.file.hashes) == {"squares.py", "neighbour.py"}
     assert [path.name for path in loaded.files] == ["squares.py", "neighbour.py"]
-    assert experiment.changed({"data.source.side": 16}).build(experiment.data)[0, 0]["image"].shape == (3, 24, 24)
-    with pytest.raises(IsegmError, match=r"unknown setting of data.source \(experiment:Squares\) 'sied'"):
+    assert experiment.changed({"data.source.side": 16}).build(experiment.data)[0, 0][
+        "image"
+    ].shape == (3, 24, 24)
+    with pytest.raises(
+        IsegmError, match=r"unknown setting of data.source \(experiment:Squares\) 'sied'"
+    ):
         experiment.changed({"data.source.sied": 16})
     (own.parent / "experiment.json").write_text(to_text(loaded))
     assert load_experiment(own.parent / "experiment.json").experiment == experiment
@@ -133,7 +153,11 @@ def test_a_stranger_cannot_name_the_experiment_file() -> None:
 
 
 def test_only_isegm_and_the_file_itself_can_be_named(own: Path) -> None:
-    own.write_text(OWN.replace("spec(Squares, length=LENGTH)", "spec(Path)").replace("\nfrom dataclasses", "\nfrom pathlib import Path\nfrom dataclasses"))
+    own.write_text(
+        OWN.replace("spec(Squares, length=LENGTH)", "spec(Path)").replace(
+            "\nfrom dataclasses", "\nfrom pathlib import Path\nfrom dataclasses"
+        )
+    )
     with pytest.raises(IsegmError, match="is refused"):
         load_experiment(own)
 
@@ -142,9 +166,15 @@ def test_only_isegm_and_the_file_itself_can_be_named(own: Path) -> None:
     ("change", "message"),
     [
         (lambda e: e.pop("user"), "lacks user"),
-        (lambda e: e.update(users=e.pop("user")), "unknown key of an experiment 'users'; did you mean user"),
+        (
+            lambda e: e.update(users=e.pop("user")),
+            "unknown key of an experiment 'users'; did you mean user",
+        ),
         (lambda e: e["train"].update(bach_size=3), "batch_size"),
-        (lambda e: e["data"]["args"].update(crop=[1, 2]), "unknown argument of isegm.data.dataset:ClickDataset 'crop'"),
+        (
+            lambda e: e["data"]["args"].update(crop=[1, 2]),
+            "unknown argument of isegm.data.dataset:ClickDataset 'crop'",
+        ),
         (lambda e: e.update(model=3), "model=3: expected a part"),
         (lambda e: e["data"].update(target="os:system"), "is refused"),
     ],
@@ -170,13 +200,23 @@ def test_a_script_of_earlier_versions_is_explained(tmp_path: Path) -> None:
 
 def test_parts_are_swapped_whole() -> None:
     experiment = load_experiment(RITM).experiment
-    swapped = experiment.changed({"train.optimizer": spec(SGD, lr=0.1), "data.scores": None, "val": None})
-    assert swapped.completed().train.optimizer["args"] == {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+    swapped = experiment.changed(
+        {"train.optimizer": spec(SGD, lr=0.1), "data.scores": None, "val": None}
+    )
+    assert swapped.completed().train.optimizer["args"] == {
+        "lr": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+    }
     assert swapped.data["args"]["scores"] is None
     assert swapped.val is None
     without = load_experiment(COMB).experiment.changed({"data.source.parts.1": None})
     assert without.data["args"]["source"]["args"]["parts"][1] is None
-    for path, value in (("data.source", None), ("train.optimizer", 3), ("data.source.parts.9", None)):
+    for path, value in (
+        ("data.source", None),
+        ("train.optimizer", 3),
+        ("data.source.parts.9", None),
+    ):
         with pytest.raises(IsegmError, match=path.replace(".", "[.]")):
             load_experiment(COMB).experiment.changed({path: value})
 

@@ -50,7 +50,8 @@ def test_nothing_given_changes_nothing() -> None:
 
 
 LINE = (
-    "--update-num 2 --expansion-ratio 0.5 --mid-ch 16 --max-num-next-clicks 1 --checkpoint-interval 5 --batch-size 8"
+    "--update-num 2 --expansion-ratio 0.5 --mid-ch 16 --max-num-next-clicks 1 --checkpoint-interval"
+    " 5 --batch-size 8"
     " --micro-batch 4 --workers 0 --epochs 3 --lr 0.1 --amp bf16 --weights some.pth"
 )
 
@@ -78,7 +79,11 @@ def test_every_flag() -> None:
 
 
 def test_the_seed_is_that_of_everything_and_held_out_data_differ() -> None:
-    assert given("--seed 7", experiment(ritm_hrnet())) == {"train.seed": 7, "data.seed": 7, "val.seed": 8}
+    assert given("--seed 7", experiment(ritm_hrnet())) == {
+        "train.seed": 7,
+        "data.seed": 7,
+        "val.seed": 8,
+    }
 
 
 def test_the_first_click_in_the_centre_reaches_samplers_inside_others() -> None:
@@ -98,13 +103,17 @@ def test_a_flag_of_another_user_is_refused() -> None:
 
 def test_the_changes_make_the_network_they_name() -> None:
     small = experiment(fcfi_hrnet(width=8, depth="tiny", ocr_width=16))
-    model = build(small.changed(given("--update-num 3 --expansion-ratio 0.5 --mid-ch 16", small)).model)
+    model = build(
+        small.changed(given("--update-num 3 --expansion-ratio 0.5 --mid-ch 16", small)).model
+    )
     assert model.feedback.collaboration.updates == 3
     assert model.feedback.correction.expansion == 0.5
     assert model.feedback.collaboration.feature_conv.conv.out_channels == 16
 
 
-@pytest.mark.parametrize("described", [fcfi_r101(), ritm_hrnet(prev_mask=False)], ids=["fcfi", "ritm"])
+@pytest.mark.parametrize(
+    "described", [fcfi_r101(), ritm_hrnet(prev_mask=False)], ids=["fcfi", "ritm"]
+)
 def test_the_previous_mask_becomes_an_input(described: Spec) -> None:
     value = experiment(described)
     changed = value.changed(given("--with-prev-mask", value)).model
@@ -118,7 +127,9 @@ def test_the_previous_mask_becomes_an_input(described: Spec) -> None:
 @pytest.mark.parametrize("line", ["--update-num 2", "--expansion-ratio 0.5", "--mid-ch 32"])
 def test_a_network_without_feedback_has_nothing_to_set(line: str) -> None:
     value = experiment(ritm_hrnet())
-    with pytest.raises(IsegmError, match=rf"{line.split()[0]} sets model\.feedback\..* of {SCRIPT} does not have"):
+    with pytest.raises(
+        IsegmError, match=rf"{line.split()[0]} sets model\.feedback\..* of {SCRIPT} does not have"
+    ):
         given(line, value)
     with pytest.raises(IsegmError, match="has no place for the previous mask"):
         given("--with-prev-mask", experiment(fcanet("resnet")))

@@ -67,7 +67,9 @@ def test_an_object_comes_back_under_its_first_key_with_its_clicks() -> None:
         shown = replay.continued(known, [(epoch, position)])
         assert shown.label.shape == (1, 1 + expected)
         replay.learn([(epoch, position)], wrong(np.zeros((9, 9), bool)), target, shown)
-        assert len(replay.record_of((epoch, position)).clicks) == expected, "it counts from the next epoch on"
+        assert len(replay.record_of((epoch, position)).clicks) == expected, (
+            "it counts from the next epoch on"
+        )
         replay.end_epoch(Alone())
     assert keys == [(0, 3)] * 3
     clicks = replay.records[3].clicks
@@ -96,7 +98,11 @@ def test_the_threshold_is_a_fifth() -> None:
 def test_how_often() -> None:
     replay = ObjectMemory(Replaying(replay=0.7), 5, Turned())
     replay.records = {index: Record((0, index)) for index in range(16)}
-    drawn = [replay.record_of((epoch, position)).key[0] == 0 for epoch in range(1, 100) for position in range(16)]
+    drawn = [
+        replay.record_of((epoch, position)).key[0] == 0
+        for epoch in range(1, 100)
+        for position in range(16)
+    ]
     assert np.mean(drawn) == pytest.approx(0.7, abs=0.04)
     forgetful = Iterative().memory(5, None)
     assert forgetful.batches(planned := [[(3, 4)]]) is planned
@@ -107,13 +113,18 @@ def test_batches_ask_for_the_keys_of_the_replayed() -> None:
     assert list(replay.batches(planned)) == list(planned)
     replay.records, planned.epoch = {index: Record((0, index)) for index in range(8)}, 1
     loaded = [key for keys in replay.batches(planned) for key in keys]
-    assert sorted(loaded) == sorted([(0, index) for index in range(8)] + [(1, (i - 5) % 16) for i in range(8, 16)])
+    assert sorted(loaded) == sorted(
+        [(0, index) for index in range(8)] + [(1, (i - 5) % 16) for i in range(8, 16)]
+    )
 
 
 def test_processes_share_what_they_learned() -> None:
     wrong_everywhere, nothing = wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9)
     keys = [(0, position) for position in range(8)]
-    alone, two = ObjectMemory(ALWAYS, 0, Turned()), [ObjectMemory(ALWAYS, 0, Turned()) for _ in range(2)]
+    alone, two = (
+        ObjectMemory(ALWAYS, 0, Turned()),
+        [ObjectMemory(ALWAYS, 0, Turned()) for _ in range(2)],
+    )
     for i, key in enumerate(keys):
         for replay in (alone, two[i % 2]):
             replay.learn([key], wrong_everywhere, nothing, Clicks.of([Click(4, 4, False)][: i % 2]))
@@ -150,7 +161,9 @@ class TestTraining:
 
         def made(run=None, epochs=3, **train) -> tuple[Trainer, list]:
             user = spec(Replaying, replay=0.7)
-            return trainer_of(run=run, epochs=epochs, model={"dropout": 0.0}, user=user, **train), []
+            return trainer_of(
+                run=run, epochs=epochs, model={"dropout": 0.0}, user=user, **train
+            ), []
 
         return made
 
@@ -174,18 +187,25 @@ class TestTraining:
 
     @pytest.mark.parametrize("stop", [4, 6])
     def test_a_resume_goes_on_exactly(self, replaying, stop: int) -> None:
-        whole = torch.load(replaying()[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True)
+        whole = torch.load(
+            replaying()[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True
+        )
         stopped = replaying(max_steps=stop)[0].fit()
         resumed = torch.load(
-            replaying(run={"resume": str(stopped)})[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True
+            replaying(run={"resume": str(stopped)})[0].fit() / "checkpoints/last_checkpoint.pth",
+            weights_only=True,
         )
         assert resumed["memory"] == whole["memory"]
         assert len(whole["memory"]["records"]) == 16
-        assert all(torch.equal(resumed["model"][key], whole["model"][key]) for key in whole["model"])
+        assert all(
+            torch.equal(resumed["model"][key], whole["model"][key]) for key in whole["model"]
+        )
 
     def test_sgd_with_the_polynomial_schedule(self, trainer_of) -> None:
         folder = trainer_of(
-            epochs=3, optimizer=spec(SGD, lr=1e-2, momentum=0.9, weight_decay=5e-4), schedule=spec(Polynomial, epochs=2)
+            epochs=3,
+            optimizer=spec(SGD, lr=1e-2, momentum=0.9, weight_decay=5e-4),
+            schedule=spec(Polynomial, epochs=2),
         ).fit()
         saved = torch.load(Path(folder) / "checkpoints/last_checkpoint.pth", weights_only=True)
         assert saved["optimizer"]["param_groups"][0]["momentum"] == 0.9
@@ -212,7 +232,9 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_either_process_shows_what_the_other_remembers(stopped: Path) -> None:
-    first, later = zip(*((keys[:8], keys[8:]) for keys in (asked(stopped, 0), asked(stopped, 1))), strict=True)
+    first, later = zip(
+        *((keys[:8], keys[8:]) for keys in (asked(stopped, 0), asked(stopped, 1))), strict=True
+    )
     assert set(later[0]) & set(first[1])
     assert set(later[1]) & set(first[0])
 
@@ -238,7 +260,9 @@ def test_the_schedule_has_a_constant_tail(toy) -> None:
         factors[epoch] = optimizer.param_groups[0]["lr"] / 0.007
         optimizer.step()
         schedule.step()
-    assert [factors[e] for e in (0, 1, 10, 29)] == pytest.approx([1.0, 0.96995, 0.69425, 0.04684], abs=5e-6)
+    assert [factors[e] for e in (0, 1, 10, 29)] == pytest.approx(
+        [1.0, 0.96995, 0.69425, 0.04684], abs=5e-6
+    )
     assert factors[29] == factors[30] == factors[32]
     assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.9]
     assert sorted(group["initial_lr"] for group in optimizer.param_groups) == [0.0035, 0.007]

@@ -37,7 +37,9 @@ def test_decays_that_are_none(decay: float) -> None:
 
 
 def squares(missed: int, extra: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """An answer and a target, ``1 1 40 80``: a missed square on the left and one taken for object on the right."""
+    """An answer and a target, ``1 1 40 80``: a missed square on the left and one taken for object
+    on the right.
+    """
     prob, target = torch.zeros(1, 1, 40, 80), torch.zeros(1, 1, 40, 80)
     target[..., 2 : 2 + missed, 2 : 2 + missed] = 1
     prob[..., 2 : 2 + extra, 42 : 42 + extra] = 1
@@ -46,7 +48,9 @@ def squares(missed: int, extra: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def sides(prob: torch.Tensor, target: torch.Tensor, count: int = 600) -> np.ndarray:
     rngs = [np.random.default_rng(seed) for seed in range(count)]
-    _, label = USER.next_clicks(prob.expand(count, -1, -1, -1), target.expand(count, -1, -1, -1), rngs)
+    _, label = USER.next_clicks(
+        prob.expand(count, -1, -1, -1), target.expand(count, -1, -1, -1), rngs
+    )
     return label.numpy()
 
 
@@ -83,7 +87,9 @@ def emc_rollout(rounds: int) -> tuple:
     model.backbone.register_forward_hook(lambda *_: calls.append(1))
     target = torch.zeros(2, 1, 48, 64)
     target[..., 10:30, 10:40] = 1
-    clicks = Clicks.cat([Clicks.of([Click(20, 20, True), Click(15, 35, True)]), Clicks.of([Click(20, 25, True)])])
+    clicks = Clicks.cat(
+        [Clicks.of([Click(20, 20, True), Click(15, 35, True)]), Clicks.of([Click(20, 25, True)])]
+    )
     image = torch.rand(2, 3, 48, 64)
     return model, calls, rollout(model, image, target, clicks, USER, [1, 2], rounds), target
 

@@ -1,4 +1,6 @@
-"""``--check``: everything is tried out, nothing is trained, and what would fail says what to change."""
+"""``--check``: everything is tried out, nothing is trained, and what would fail says what to
+change.
+"""
 
 import logging
 import math
@@ -39,9 +41,15 @@ def test_it_tells_what_the_training_will_take(trainer_of, caplog, settings):
 def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, max_rounds):
     checks = []
     tell = preflight.Preflight._tell_speed
-    monkeypatch.setattr(preflight.Preflight, "_tell_speed", lambda self, speed: (checks.append(speed), tell(self, speed)))
+    monkeypatch.setattr(
+        preflight.Preflight,
+        "_tell_speed",
+        lambda self, speed: (checks.append(speed), tell(self, speed)),
+    )
     for val in (True, False):
-        trainer_of(user=spec(Iterative, max_rounds=max_rounds), epochs=5, val=val, run={"check": True}).fit()
+        trainer_of(
+            user=spec(Iterative, max_rounds=max_rounds), epochs=5, val=val, run={"check": True}
+        ).fit()
     validated, plain = checks
     assert validated.answer > 0
     assert plain.answer == 0, "without held-out data there is nothing to answer"
@@ -58,7 +66,9 @@ def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, 
     ],
     ids=str,
 )
-def test_as_many_steps_and_validations_as_the_training_will_have(trainer_of, settings, steps, validations):
+def test_as_many_steps_and_validations_as_the_training_will_have(
+    trainer_of, settings, steps, validations
+):
     """There are 4 batches of training data, and held-out data for 2."""
     trainer = trainer_of(epochs=5, val=True, **settings)
     check = preflight.Preflight(trainer, Process())
@@ -86,7 +96,9 @@ def test_a_gpu_that_is_too_small(trainer_of, toy, monkeypatch):
 
 def test_shared_memory_that_is_too_small(trainer_of, monkeypatch):
     free = {preflight.SHARED_MEMORY: 10_000}
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 1e12)))
+    monkeypatch.setattr(
+        preflight.shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 1e12))
+    )
     with pytest.raises(IsegmError, match=r"--shm-size=2g\), or use --workers 0"):
         trainer_of(workers=2, run={"check": True}).fit()
 

@@ -59,12 +59,16 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, trainer) -> list[tuple[Clicks, i
 
 
 def test_a_batch_that_begins_anew(trainer_of, monkeypatch: pytest.MonkeyPatch) -> None:
-    for clicks, rounds in batches_of(monkeypatch, trainer_of(epochs=1, user=spec(Restarting, restart=1.0))):
+    for clicks, rounds in batches_of(
+        monkeypatch, trainer_of(epochs=1, user=spec(Restarting, restart=1.0))
+    ):
         assert rounds == 0
         assert clicks.label.tolist() == [[POSITIVE]] * 4
 
 
-def test_one_sample_with_a_single_click_is_enough_to_withhold_the_round(trainer_of, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_sample_with_a_single_click_is_enough_to_withhold_the_round(
+    trainer_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = trainer_of(epochs=1, user=spec(Restarting, max_rounds=1, restart=0.0))
     original = type(trainer.data.train).__getitem__
 

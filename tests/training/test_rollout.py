@@ -32,7 +32,9 @@ def test_a_missed_square_is_clicked_in_its_middle(square):
 
 
 def test_background_taken_for_object_gets_a_negative_click(square):
-    assert {label for _, label in (clicked(square, torch.zeros(20, 30), seed) for seed in range(20))} == {0}
+    assert {
+        label for _, label in (clicked(square, torch.zeros(20, 30), seed) for seed in range(20))
+    } == {0}
 
 
 def test_the_deeper_error_wins_not_the_larger(square):
@@ -76,7 +78,10 @@ def test_bfloat16_probabilities_are_taken(square):
 def whole_image_click(prob, target, rng):
     """The rule written down plainly, without bounding boxes."""
     missed, extra = (target > 0.5) & (prob < 0.49), ~(target > 0.5) & (prob > 0.49)
-    depth = [cv2.distanceTransform(np.pad(m, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1] for m in (missed, extra)]
+    depth = [
+        cv2.distanceTransform(np.pad(m, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        for m in (missed, extra)
+    ]
     positive = depth[0].max() > depth[1].max()
     chosen = depth[0] if positive else depth[1]
     where = np.argwhere(chosen > chosen.max() / 2)
@@ -86,7 +91,10 @@ def whole_image_click(prob, target, rng):
 @pytest.mark.parametrize("seed", range(12))
 def test_cutting_to_the_bounding_box_changes_nothing(seed):
     rng = np.random.default_rng(seed)
-    blobs = [cv2.GaussianBlur(rng.standard_normal((45, 61)), (0, 0), 1 + seed % 5) > 0.05 for _ in range(2)]
+    blobs = [
+        cv2.GaussianBlur(rng.standard_normal((45, 61)), (0, 0), 1 + seed % 5) > 0.05
+        for _ in range(2)
+    ]
     prob, target = (torch.from_numpy(blob.astype(np.float32)) for blob in blobs)
     expected = whole_image_click(prob.numpy(), target.numpy(), np.random.default_rng(seed))
     assert clicked(prob, target, seed) == expected
@@ -96,7 +104,12 @@ def batch(toy, count=4):
     items = [toy.Discs()[0, i] for i in range(count)]
     image = torch.stack([item["image"] for item in items]).float() / 255
     clicks = Clicks(torch.stack([i["yx"] for i in items]), torch.stack([i["label"] for i in items]))
-    return image, torch.stack([item["target"] for item in items]), clicks, [int(item["seed"]) for item in items]
+    return (
+        image,
+        torch.stack([item["target"] for item in items]),
+        clicks,
+        [int(item["seed"]) for item in items],
+    )
 
 
 def same(a, b):
@@ -133,7 +146,15 @@ def test_a_sample_plays_the_same_in_any_batch_and_with_threads(toy):
     together = rollout(model, image, target, clicks, Iterative(), seeds, rounds=3)
     with ThreadPoolExecutor(3) as pool:
         assert same(together, rollout(model, image, target, clicks, Iterative(), seeds, 3, pool))
-    alone = rollout(model, image[2:3], target[2:3], Clicks(clicks.yx[2:3], clicks.label[2:3]), Iterative(), seeds[2:3], 3)
+    alone = rollout(
+        model,
+        image[2:3],
+        target[2:3],
+        Clicks(clicks.yx[2:3], clicks.label[2:3]),
+        Iterative(),
+        seeds[2:3],
+        3,
+    )
     assert torch.equal(alone.clicks.yx[0], together.clicks.yx[2])
 
 

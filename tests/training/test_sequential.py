@@ -23,7 +23,9 @@ def batch():
     for i in range(4):
         target[i, 0, 8 + 4 * i : 40, 20 : 60 + 5 * i] = 1
     return {
-        "image": (60 * target.expand(-1, 3, -1, -1) + torch.randint(0, 190, (4, 3, 64, 96))).to(torch.uint8),
+        "image": (60 * target.expand(-1, 3, -1, -1) + torch.randint(0, 190, (4, 3, 64, 96))).to(
+            torch.uint8
+        ),
         "target": target,
         "yx": torch.tensor([[[30.0, 40.0], [2.0, 5.0]]] * 4, dtype=torch.float64),
         "label": torch.tensor([[1, 0], [1, -1], [1, 0], [1, -1]]),
@@ -37,13 +39,17 @@ def test_a_step_is_the_same(batch, rounds):
     model = ritm.tiny()
     plain = copy.deepcopy(model).reference()
     optimizer = Adam(lr=5e-4).of(plain)
-    learner = Learner(model, Training(batch_size=4), Adam(lr=5e-4), Constant(), Iterative(), Process())
+    learner = Learner(
+        model, Training(batch_size=4), Adam(lr=5e-4), Constant(), Iterative(), Process()
+    )
     for step in range(2):
         torch.manual_seed(step)  # of dropout
         expected = sequential_step(plain, optimizer, batch, rounds)
         torch.manual_seed(step)
         found = learner.learn(batch, rounds).losses
-        assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+        assert {name: float(value) for name, value in found.items()} == pytest.approx(
+            expected, rel=1e-4
+        )
     learner.close()
 
 
@@ -53,6 +59,8 @@ def test_clicks_are_the_same(batch):
     seeds = batch["seed"].tolist()
     rngs = [np.random.default_rng([seed, 3]) for seed in seeds]
     for expected, found in zip(
-        sequential_clicks(prob, batch["target"], seeds, 3), next_clicks(prob, batch["target"], rngs), strict=True
+        sequential_clicks(prob, batch["target"], seeds, 3),
+        next_clicks(prob, batch["target"], rngs),
+        strict=True,
     ):
         assert torch.equal(expected, found)

@@ -9,7 +9,19 @@ import subprocess
 
 import pytest
 import torch
-from launching import CONFIG, ROOT, SCRIPT, asked, assert_close, command, curve, environment, result, train, wait_for
+from launching import (
+    CONFIG,
+    ROOT,
+    SCRIPT,
+    asked,
+    assert_close,
+    command,
+    curve,
+    environment,
+    result,
+    train,
+    wait_for,
+)
 
 from isegm.core.errors import IsegmError
 from isegm.training.batches import GlobalBatches, held_out
@@ -49,15 +61,32 @@ def test_torchrun_joins_and_one_process_goes_on(single, tmp_path):
 
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_a_signal_saves_and_the_message_says_how_to_go_on(tmp_path, number, processes):
-    words = [SCRIPT, "--cpu", "--epochs", 10_000, "--workers", 1, *(["--ngpus", processes] if processes > 1 else [])]
+    words = [
+        SCRIPT,
+        "--cpu",
+        "--epochs",
+        10_000,
+        "--workers",
+        1,
+        *(["--ngpus", processes] if processes > 1 else []),
+    ]
     running = subprocess.Popen(
-        command(*words), env=environment(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(*words),
+        env=environment(tmp_path),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    checkpoint = tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
+    checkpoint = (
+        tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
+    )
     try:
         wait_for(checkpoint, running)
         before = read_checkpoint(checkpoint)["progress"]["step"]
-        os.killpg(running.pid, number)  # as a terminal or a batch system does: every process of the group
+        os.killpg(
+            running.pid, number
+        )  # as a terminal or a batch system does: every process of the group
         said = running.communicate(timeout=600)[1]
     finally:
         if running.poll() is None:
@@ -76,7 +105,10 @@ def test_when_one_process_fails_all_end(tmp_path):
 
 def test_a_mistake_gets_one_readable_line(tmp_path):
     said = train(tmp_path, SCRIPT, "--cpu", "--set", "train.batchsize=1", status=2)
-    assert said == "error: unknown setting of train 'batchsize'; did you mean batch_size or micro_batch?\n"
+    assert (
+        said
+        == "error: unknown setting of train 'batchsize'; did you mean batch_size or micro_batch?\n"
+    )
 
 
 @pytest.fixture
@@ -105,12 +137,17 @@ def script(monkeypatch, tmp_path):
 )
 def test_mistakes_say_what_to_do(script, words, message):
     with pytest.raises(IsegmError, match=message):
-        script.train(script.parse_arguments(["--config-path", str(CONFIG), *map(str, words), "--cpu"]))
+        script.train(
+            script.parse_arguments(["--config-path", str(CONFIG), *map(str, words), "--cpu"])
+        )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["--gpus", "a,b"], "expected numbers like 0,1"), (["--gpus", "0,1", "--ngpus", "3"], "disagree")],
+    [
+        (["--gpus", "a,b"], "expected numbers like 0,1"),
+        (["--gpus", "0,1", "--ngpus", "3"], "disagree"),
+    ],
 )
 def test_wrong_devices_are_refused(script, words, message, capsys):
     with pytest.raises(SystemExit):
@@ -121,13 +158,16 @@ def test_wrong_devices_are_refused(script, words, message, capsys):
 @pytest.mark.skipif(torch.cuda.device_count() > 7, reason="this machine has the GPU")
 def test_a_gpu_that_is_not_there(script):
     with pytest.raises(IsegmError, match="--gpus names GPU 7"):
-        script.train(script.parse_arguments([str(SCRIPT), "--gpus", "7", "--config-path", str(CONFIG)]))
+        script.train(
+            script.parse_arguments([str(SCRIPT), "--gpus", "7", "--config-path", str(CONFIG)])
+        )
 
 
 def test_short_flags_are_overrides(script, monkeypatch):
     seen = []
-    monkeypatch.setattr(script.Trainer, "fit", seen.append)
-    words = f"{SCRIPT} --batch-size 8 --lr 0.1 --seed 3 --set train.clip=1 --set data.length=12 --local_rank 1"
+    monkeypatch.setattr(script.Trainer, "fit", lambda trainer: seen.append(trainer))
+    words = f"{SCRIPT} --batch-size 8 --lr 0.1 --seed 3 --set train.clip=1 --set data.length=12"
+    words += " --local_rank 1"
     words += f" --resume-exp 004 --resume-prefix 010 --ngpus 2 --config-path {CONFIG}"
     script.train(script.parse_arguments(words.split()))
     experiment, options = seen[0].experiment, seen[0].options
@@ -144,8 +184,20 @@ def first_losses(folder, run, count=20):
 
 
 def test_a_run_trains_again_from_its_experiment(tmp_path):
-    """The run folder holds all it takes: whatever flags were given, and the file that defines the data."""
-    words = ["--cpu", "--set", "train.log_every=1", "--set", "user.max_rounds=2", "--seed", 5, "--epochs", 5]
+    """The run folder holds all it takes: whatever flags were given, and the file that defines the
+    data.
+    """
+    words = [
+        "--cpu",
+        "--set",
+        "train.log_every=1",
+        "--set",
+        "user.max_rounds=2",
+        "--seed",
+        5,
+        "--epochs",
+        5,
+    ]
     train(tmp_path, SCRIPT, *words)
     run = tmp_path / "training" / "toy_experiment" / "000"
     train(tmp_path, run / "experiment.json", "--cpu")
@@ -154,13 +206,16 @@ def test_a_run_trains_again_from_its_experiment(tmp_path):
     assert first == again
     expected, found = result(tmp_path, "000")[0], result(tmp_path, "001")[0]
     assert found["experiment"] == expected["experiment"]
-    assert all(torch.equal(found["model"][name], value) for name, value in expected["model"].items())
+    assert all(
+        torch.equal(found["model"][name], value) for name, value in expected["model"].items()
+    )
 
 
 def test_an_own_file_that_was_changed_is_another_experiment(tmp_path):
     script = tmp_path / "mine" / "discs.py"
     script.parent.mkdir()
-    script.write_text(SCRIPT.read_text().replace("Path(__file__)", f"Path({str(SCRIPT)!r})"))
+    script.write_text(SCRIPT.read_text())
+    shutil.copy2(SCRIPT.with_name("toy.py"), script.parent)
     train(tmp_path, script, "--cpu", "--epochs", 1)
     run = tmp_path / "mine" / "discs" / "000"
     script.write_text(script.read_text() + "# now it is another one\n")
@@ -168,14 +223,19 @@ def test_an_own_file_that_was_changed_is_another_experiment(tmp_path):
     assert "file.hashes.discs.py" in said
     copied = run / "discs.py"
     copied.write_text(copied.read_text() + "\n")
-    assert "discs.py was changed since" in train(tmp_path, run / "experiment.json", "--cpu", status=2)
+    assert "discs.py was changed since" in train(
+        tmp_path, run / "experiment.json", "--cpu", status=2
+    )
 
 
 def test_show_and_diff(script, capsys, tmp_path):
     assert script.main([str(SCRIPT), "--show", "--set", "train.clip=1", "--lr", "0.5"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["name"] == "training/toy_experiment"
-    assert (shown["experiment"]["train"]["clip"], shown["experiment"]["train"]["optimizer"]["args"]["lr"]) == (1, 0.5)
+    assert (
+        shown["experiment"]["train"]["clip"],
+        shown["experiment"]["train"]["optimizer"]["args"]["lr"],
+    ) == (1, 0.5)
     for file in (SCRIPT, SCRIPT.with_name("toy.py")):
         shutil.copy2(file, tmp_path)
     (tmp_path / "experiment.json").write_text(json.dumps(shown))
@@ -184,7 +244,9 @@ def test_show_and_diff(script, capsys, tmp_path):
 
 
 def test_a_batch_must_be_shared_out_equally():
-    with pytest.raises(IsegmError, match="a batch of 3 cannot be shared out equally over 2 processes"):
+    with pytest.raises(
+        IsegmError, match="a batch of 3 cannot be shared out equally over 2 processes"
+    ):
         GlobalBatches(16, 3, 0, 2)
 
 
@@ -206,5 +268,10 @@ def test_batches_start_anywhere():
 
 def test_validation_leaves_nothing_out():
     for count in (1, 2, 5):
-        keys = [key for rank in range(count) for _, batch in held_out(11, 4, rank, count) for key in batch]
+        keys = [
+            key
+            for rank in range(count)
+            for _, batch in held_out(11, 4, rank, count)
+            for key in batch
+        ]
         assert sorted(keys) == [(0, position) for position in range(11)]

@@ -1,7 +1,8 @@
 """An experiment on toy discs, for the tests of train.py.
 
-TOY_EXPERIMENTS says where it writes (toy_config.yml), TOY_FAIL which process fails, TOY_DIE when one is killed, once. TOY_HOST_DIES is the epoch
-in which a process is killed with its launcher, TOY_HOLD that in which a process that is alone waits for a signal.
+TOY_EXPERIMENTS says where it writes (toy_config.yml), TOY_FAIL which process fails, TOY_DIE when
+one is killed, once. TOY_HOST_DIES is the epoch in which a process is killed with its launcher,
+TOY_HOLD that in which a process that is alone waits for a signal.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-described = importlib.util.spec_from_file_location("isegm.methods.toy", Path(__file__).with_name("toy.py"))
+import toy as beside  # a neighbour: a run keeps a copy of it, too
+
+described = importlib.util.spec_from_file_location("isegm.methods.toy", beside.__file__)
 toy = sys.modules.setdefault("isegm.methods.toy", importlib.util.module_from_spec(described))
 described.loader.exec_module(toy)
 
@@ -34,7 +37,9 @@ def hold(folder):
 
 
 class Noted(toy.Discs):
-    """Discs that write down which process asked for which; as images they come in an order that turns from epoch to epoch."""
+    """Discs that write down which process asked for which; as images they come in an order that
+    turns from epoch to epoch.
+    """
 
     def index_of(self, epoch, position):
         return (position + 5 * epoch) % len(self)
@@ -49,7 +54,10 @@ class Noted(toy.Discs):
         if os.environ.get("TOY_HOLD") == str(key[0]) and os.environ["WORLD_SIZE"] == "1":
             hold(folder)
         died = folder / "died.txt"
-        if os.environ.get("TOY_DIE") == f"{os.environ.get('RANK', '0')} {key[0]} {key[1]}" and not died.exists():
+        if (
+            os.environ.get("TOY_DIE") == f"{os.environ.get('RANK', '0')} {key[0]} {key[1]}"
+            and not died.exists()
+        ):
             died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if os.environ.get("TOY_FAIL", "none") == os.environ.get("RANK") and key[0] == 2:

@@ -23,7 +23,9 @@ def overridden(described: Spec, changes: dict[str, Any]) -> Spec:
 def test_arguments_that_the_spec_gives_and_those_it_leaves_to_their_defaults() -> None:
     described = simpleclick("tiny", 64)
     assert "layer_decay" not in described["args"]
-    made = build(overridden(described, {"layer_decay": 0.75, "head.dropout": 0.2, "backbone.depth": 12}))
+    made = build(
+        overridden(described, {"layer_decay": 0.75, "head.dropout": 0.2, "backbone.depth": 12})
+    )
     assert (made.layer_decay, made.head.dropout.p, len(made.backbone.blocks)) == (0.75, 0.2, 12)
     assert "layer_decay" not in described["args"]
 
@@ -46,7 +48,10 @@ def test_unknown_ones_name_the_nearest(key: str, nearest: str) -> None:
 
 def test_arguments_that_are_handed_on_must_be_in_the_spec() -> None:
     described = with_loss(ritm_hrnet(width=8, depth="tiny", ocr_width=16), spec(FocalLoss))
-    assert build(overridden(described, {"loss.gamma": 3.0, "prev_mask": True})).instance_loss.gamma == 3
+    assert (
+        build(overridden(described, {"loss.gamma": 3.0, "prev_mask": True})).instance_loss.gamma
+        == 3
+    )
     with pytest.raises(IsegmError, match="'ritm'"):
         overridden(described, {"ritm": 1})
 
@@ -66,7 +71,13 @@ def test_whole_numbers_become_fractions_where_these_are_expected() -> None:
 
 
 def test_assignments_are_read_as_yaml() -> None:
-    words = ["train.optimizer.lr=1e-4", "data.crop=[3,4]", "val=null", "train.amp=off", "user={target: a:b, args: {c: 1}}"]
+    words = [
+        "train.optimizer.lr=1e-4",
+        "data.crop=[3,4]",
+        "val=null",
+        "train.amp=off",
+        "user={target: a:b, args: {c: 1}}",
+    ]
     assert parse_overrides(words) == {
         "train.optimizer.lr": 1e-4,
         "data.crop": [3, 4],

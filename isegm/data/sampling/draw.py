@@ -1,4 +1,6 @@
-"""What every way of sampling clicks has in common: the interface, the result, and the choice of a target."""
+"""What every way of sampling clicks has in common: the interface, the result, and the choice of a
+target.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,14 @@ from isegm.core.samples import IGNORE, InstanceSample
 
 @dataclass(frozen=True)
 class Draw:
-    """A target and the clicks on it, in the order they count as made: the positive ones first, as drawn, then the negative ones.
+    """A target and the clicks on it, in the order they count as made: the positive ones first, as
+    drawn, then the negative ones.
 
     Attributes:
-        target: ``H W`` float32; 1 = object, 0 = background, -1 = ignored (between 0 and 1 on soft edges).
-        yx: ``2N 2`` float64, rows and columns; the first N are the positives, the last N the negatives, padding last in each.
+        target: ``H W`` float32; 1 = object, 0 = background, -1 = ignored (between 0 and 1 on soft
+            edges).
+        yx: ``2N 2`` float64, rows and columns; the first N are the positives, the last N the
+            negatives, padding last in each.
         label: ``2N`` int64; 1, 0, or -1 for padding (coordinates -1).
     """
 
@@ -46,19 +51,27 @@ class Sampler(Protocol):
     """Decides which object of a sample to train on, and which clicks the network is shown first."""
 
     def draw(self, sample: InstanceSample, rng: np.random.Generator) -> Draw | None:
-        """Draw a target and its clicks; None if the sample is of no use. All draws of a sampler have room for equally many."""
+        """Draw a target and its clicks; None if the sample is of no use. All draws of a sampler
+        have room for equally many.
+        """
 
 
 @dataclass(frozen=True)
 class Target:
-    """``gt``: ``H W`` int8 in {1, 0, -1}; ``objects``: the mask of every object merged into it, ``H W`` bool each."""
+    """``gt``: ``H W`` int8 in {1, 0, -1}; ``objects``: the mask of every object merged into it, ``H
+    W`` bool each.
+    """
 
     gt: np.ndarray
     objects: list[np.ndarray]
 
 
-def draw_target(sample: InstanceSample, merge_prob: float, max_merged: int, rng: np.random.Generator) -> Target:
-    """One object of a sample, or with probability ``merge_prob`` 2 to ``max_merged`` of them as one target."""
+def draw_target(
+    sample: InstanceSample, merge_prob: float, max_merged: int, rng: np.random.Generator
+) -> Target:
+    """One object of a sample, or with probability ``merge_prob`` 2 to ``max_merged`` of them as one
+    target.
+    """
     roots = sample.roots
     keys = [roots[rng.integers(len(roots))]]
     most = min(len(roots), max_merged)

@@ -1,4 +1,6 @@
-"""Targets without small regions: what a sampler draws, tidied up. Source: the training code of arXiv 2204.02574."""
+"""Targets without small regions: what a sampler draws, tidied up. Source: the training code of
+arXiv 2204.02574.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from isegm.utils.regions import without_small_regions
 
 @dataclass(frozen=True)
 class LargeRegions:
-    """The targets of another sampler without their small regions, and without the positive clicks on these.
+    """The targets of another sampler without their small regions, and without the positive clicks
+    on these.
 
     # differs from the original: there, clicks may stay on regions that were removed.
 
@@ -43,7 +46,9 @@ class LargeRegions:
         return None if drawn is None else self.tidied(drawn)
 
     def tidied(self, drawn: Draw) -> Draw | None:
-        """A draw without small regions; None if the target is then too small or too large, or has no click left."""
+        """A draw without small regions; None if the target is then too small or too large, or has
+        no click left.
+        """
         target, yx, label, n = drawn.target.copy(), drawn.yx.copy(), drawn.label.copy(), drawn.most
         mask = target > 0
         kept = without_small_regions(mask, self.min_region) if self.min_region else mask

@@ -1,9 +1,12 @@
-"""BSDS500: photographs that up to nine people each divided into regions; every region is an object to train on.
+"""BSDS500: photographs that up to nine people each divided into regions; every region is an object
+to train on.
 
-Layout, as downloaded: ``<root>/images/{train,val,test}/<stem>.jpg`` and ``<root>/groundTruth/{train,val,test}/<stem>.mat``.
+Layout, as downloaded: ``<root>/images/{train,val,test}/<stem>.jpg`` and
+``<root>/groundTruth/{train,val,test}/<stem>.mat``.
 
-The evaluation sets Berkeley and GrabCut hold photographs of it. Stems listed in ``<root>/leave_out.txt``, one per line, are
-never read; ``scripts/prepare_starter_data.py`` writes that file.
+The evaluation sets Berkeley and GrabCut hold photographs of it. Stems listed in
+``<root>/leave_out.txt``, one per line, are never read; ``scripts/prepare_starter_data.py`` writes
+that file.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ SPLITS = ("train", "val", "test")
 
 
 class BSDS:
-    """The photographs of all splits; each reading takes the regions that one person drew, chosen at random.
+    """The photographs of all splits; each reading takes the regions that one person drew, chosen at
+    random.
 
     Args:
         root: the folder that holds ``images`` and ``groundTruth``.
@@ -36,11 +40,15 @@ class BSDS:
 
     def __init__(self, root: Path, splits: tuple[str, ...] = SPLITS) -> None:
         without = left_out(root)
-        images = [path for split in splits for path in list_images(root / "images" / split, "BSDS500")]
+        images = [
+            path for split in splits for path in list_images(root / "images" / split, "BSDS500")
+        ]
         self._files = [(path, _annotation(path)) for path in images if path.stem not in without]
         missing = [str(mat) for _, mat in self._files if not mat.exists()]
         if missing:
-            raise IsegmError(f"BSDS500: {len(missing)} annotations are missing, the first being {missing[0]}")
+            raise IsegmError(
+                f"BSDS500: {len(missing)} annotations are missing, the first being {missing[0]}"
+            )
 
     def __len__(self) -> int:
         return len(self._files)
@@ -70,4 +78,6 @@ def _segmentations(path: Path) -> list[np.ndarray]:
         people = loadmat(path)["groundTruth"][0]
         return [person["Segmentation"][0, 0].astype(np.uint16) for person in people]
     except (OSError, KeyError, IndexError, ValueError, TypeError, NotImplementedError) as error:
-        raise CorruptSample(f"{path} is no annotation of BSDS500: {type(error).__name__}: {error}") from None
+        raise CorruptSample(
+            f"{path} is no annotation of BSDS500: {type(error).__name__}: {error}"
+        ) from None

@@ -1,7 +1,8 @@
-"""Clothing Co-Parsing (CCP): photographs of people in which every piece of clothing is labelled; pieces and person are objects.
+"""Clothing Co-Parsing (CCP): photographs of people in which every piece of clothing is labelled;
+pieces and person are objects.
 
-Layout, as downloaded: ``<root>/photos/NNNN.jpg`` and ``<root>/annotations/pixel-level/NNNN.mat`` for about half of them.
-Stems in ``<root>/leave_out.txt`` are never read.
+Layout, as downloaded: ``<root>/photos/NNNN.jpg`` and ``<root>/annotations/pixel-level/NNNN.mat``
+for about half of them. Stems in ``<root>/leave_out.txt`` are never read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ PERSON = 1  # the label in the layer of whole people
 
 
 class ClothingCoParsing:
-    """The annotated photographs. Skin, hair and every kind of clothing are objects, and so is the whole person.
+    """The annotated photographs. Skin, hair and every kind of clothing are objects, and so is the
+    whole person.
 
     Raises:
         IsegmError: files are missing.
@@ -32,11 +34,17 @@ class ClothingCoParsing:
         without = left_out(root)
         annotations = sorted((root / "annotations" / "pixel-level").glob("*.mat"))
         if not annotations:
-            raise IsegmError(f"CCP: there are no annotations in {root / 'annotations' / 'pixel-level'}")
-        self._files = [(root / "photos" / f"{a.stem}.jpg", a) for a in annotations if a.stem not in without]
+            raise IsegmError(
+                f"CCP: there are no annotations in {root / 'annotations' / 'pixel-level'}"
+            )
+        self._files = [
+            (root / "photos" / f"{a.stem}.jpg", a) for a in annotations if a.stem not in without
+        ]
         missing = [str(image) for image, _ in self._files if not image.exists()]
         if missing:
-            raise IsegmError(f"CCP: {len(missing)} photographs are missing, the first being {missing[0]}")
+            raise IsegmError(
+                f"CCP: {len(missing)} photographs are missing, the first being {missing[0]}"
+            )
 
     def __len__(self) -> int:
         return len(self._files)
@@ -60,4 +68,6 @@ def _labels(path: Path) -> np.ndarray:
     try:
         return loadmat(path)["groundtruth"].astype(np.uint8)
     except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
-        raise CorruptSample(f"{path} is no annotation of CCP: {type(error).__name__}: {error}") from None
+        raise CorruptSample(
+            f"{path} is no annotation of CCP: {type(error).__name__}: {error}"
+        ) from None

@@ -1,7 +1,8 @@
 """COCO instances (``annotations/instances_{train,val}2017.json``) as training data.
 
-Layout: ``<root>/{train,val}2017/*.jpg`` beside ``annotations``. Crowd annotations are left out and their pixels count as
-background, as in RITM's COCO loader: for the one object a user clicks on, the crowd beside it is background indeed.
+Layout: ``<root>/{train,val}2017/*.jpg`` beside ``annotations``. Crowd annotations are left out and
+their pixels count as background, as in the COCO loader of arXiv 2102.06583: for the one object a
+user clicks on, the crowd beside it is background indeed.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from isegm.utils.config import require_path
 
 
 class CocoInstances:
-    """The images of a split that have at least one object, in the order of their ids; without those in ``leave_out.txt``.
+    """The images of a split that have at least one object, in the order of their ids; without those
+    in ``leave_out.txt``.
 
     Args:
         root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
-        split: ``"train2017"``, ``"val2017"`` or any name that has a folder and an ``annotations/instances_<split>.json``.
+        split: ``"train2017"``, ``"val2017"`` or any name that has a folder and an
+            ``annotations/instances_<split>.json``.
         cache: where annotation tables are kept, see ``kept_tables``.
 
     Raises:
@@ -42,13 +45,26 @@ class CocoInstances:
         path = root / "annotations" / f"instances_{split}.json"
         for needed in (self._folder, path):
             if not needed.exists():
-                raise IsegmError(f"COCO: {needed} does not exist; expected {split}/ and annotations/instances_{split}.json")
+                raise IsegmError(
+                    f"COCO: {needed} does not exist; expected {split}/ and"
+                    f" annotations/instances_{split}.json"
+                )
         tables = kept_tables(cache, f"coco_{split}", [path], lambda: _tables(path))
-        self._names, self._sizes, self._outlines = tables["names"], tables["sizes"], tables["outlines"]
+        self._names, self._sizes, self._outlines = (
+            tables["names"],
+            tables["sizes"],
+            tables["outlines"],
+        )
         without = left_out(root)
-        self._kept = [i for i, name in enumerate(self._names) if Path(name).stem not in without] if without else None
+        self._kept = (
+            [i for i, name in enumerate(self._names) if Path(name).stem not in without]
+            if without
+            else None
+        )
         counts = tables["object_counts"].values()
-        self.object_count = int(counts[self._kept].sum(dtype=np.int64) if without else counts.sum(dtype=np.int64))
+        self.object_count = int(
+            counts[self._kept].sum(dtype=np.int64) if without else counts.sum(dtype=np.int64)
+        )
 
     def __len__(self) -> int:
         return len(self._names if self._kept is None else self._kept)
@@ -59,10 +75,16 @@ class CocoInstances:
         height, width = self._sizes[index].tolist()
         image = read_image(path)
         if image.shape[:2] != (height, width):
-            raise CorruptSample(f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for {height}x{width}")
+            raise CorruptSample(
+                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
+                f" {height}x{width}"
+            )
         outlines = json.loads(self._outlines[index])
         if any(o["size"] != [height, width] for o in outlines if isinstance(o, dict)):
-            raise CorruptSample(f"{path} is {height}x{width}, but the run-length code of one of its objects has another size")
+            raise CorruptSample(
+                f"{path} is {height}x{width}, but the run-length code of one of its objects has"
+                " another size"
+            )
         codes = [encoded(outline, height, width) for outline in outlines]
         # Decoded masks lie in memory column by column, so painting their transposes is faster.
         layers, places = paint_layers(list(coco_mask.decode(codes).T), width, height)
@@ -71,22 +93,38 @@ class CocoInstances:
         return InstanceSample(image, layers, objects, id=str(path))
 
 
-def coco_images(cfg: EasyDict, split: str = "train2017", folder: str = "COCO_PATH") -> CocoInstances:
-    """``CocoInstances``; ``folder`` is the key of config.yml that says where, of COCO or of a selection in its layout."""
+def coco_images(
+    cfg: EasyDict, split: str = "train2017", folder: str = "COCO_PATH"
+) -> CocoInstances:
+    """``CocoInstances``; ``folder`` is the key of config.yml that says where, of COCO or of a
+    selection in its layout.
+    """
     return CocoInstances(require_path(cfg, folder, "COCO"), split, cache_folder(cfg))
 
 
 def encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
-    """The compressed run-length code of polygons, of an uncompressed code, or of a compressed one."""
+    """The compressed run-length code of polygons, of an uncompressed code, or of a compressed
+    one.
+    """
     if isinstance(outline, list):
         return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-    return coco_mask.frPyObjects(outline, height, width) if isinstance(outline["counts"], list) else outline
+    return (
+        coco_mask.frPyObjects(outline, height, width)
+        if isinstance(outline["counts"], list)
+        else outline
+    )
 
 
 def drawable(annotation: dict[str, Any]) -> Any:
-    """The outline of an annotation without polygons of fewer than three corners; empty if nothing is left."""
+    """The outline of an annotation without polygons of fewer than three corners; empty if nothing
+    is left.
+    """
     outline = annotation["segmentation"]
-    return [polygon for polygon in outline if len(polygon) >= 6] if isinstance(outline, list) else outline
+    return (
+        [polygon for polygon in outline if len(polygon) >= 6]
+        if isinstance(outline, list)
+        else outline
+    )
 
 
 def _tables(path: Path) -> Tables:
@@ -108,9 +146,17 @@ def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
         for annotation in content["annotations"]:
             if not annotation.get("iscrowd") and (outline := drawable(annotation)):
                 outlines[annotation["image_id"]].append(outline)
-        images = sorted((image for image in content["images"] if image["id"] in outlines), key=lambda image: image["id"])
+        images = sorted(
+            (image for image in content["images"] if image["id"] in outlines),
+            key=lambda image: image["id"],
+        )
     except (ValueError, KeyError, TypeError) as error:
-        raise IsegmError(f"{path} is not a COCO instances file ({type(error).__name__}: {error})") from None
+        raise IsegmError(
+            f"{path} is not a COCO instances file ({type(error).__name__}: {error})"
+        ) from None
     if not images:
-        raise IsegmError(f"{path} lists no object; expected the keys 'images' and 'annotations' with segmentations")
+        raise IsegmError(
+            f"{path} lists no object; expected the keys 'images' and 'annotations' with"
+            " segmentations"
+        )
     return images, outlines

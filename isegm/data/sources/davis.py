@@ -1,7 +1,7 @@
 """DAVIS (345 video frames) and COCO_MVal (800 images): all objects of a frame merged into one.
 
-Layout of both: ``img/*`` and ``gt/*``. Source: RITM's Davis loader. Two ground truths of DAVIS circulate; the fingerprint
-tells them apart.
+Layout of both: ``img/*`` and ``gt/*``. Source: the Davis loader of arXiv 2102.06583. Two ground
+truths of DAVIS circulate; the fingerprint tells them apart.
 """
 
 from __future__ import annotations

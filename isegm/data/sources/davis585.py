@@ -1,12 +1,15 @@
-"""DAVIS585: 585 objects in frames of DAVIS-2017, with masks to start from, for evaluating corrections (FocalClick).
+"""DAVIS585: 585 objects in frames of DAVIS-2017, with masks to start from, for evaluating
+corrections (arXiv 2204.02574).
 
-``DAVIS585`` starts from nothing (FocalClick's D585_ZERO, a second name here), ``D585_SP`` from masks spoilt by superpixels
-(IoU 0.75 to 0.85), ``D585_STM`` from masks that a video method propagated.
+``DAVIS585`` starts from nothing (D585_ZERO, a second name here), ``D585_SP`` from masks spoilt by
+superpixels (IoU 0.75 to 0.85), ``D585_STM`` from masks that a video method propagated.
 
-Layout: ``<root>/<sequence>/<frame>.jpg``, ``object<K>_<frame>.png`` and, for each, ``init_sp_object<K>_<frame>.png`` and
-``init_stm_object<K>_<frame>.png``. Masks of both kinds: the object above 128.
+Layout: ``<root>/<sequence>/<frame>.jpg``, ``object<K>_<frame>.png`` and, for each,
+``init_sp_object<K>_<frame>.png`` and ``init_stm_object<K>_<frame>.png``. Masks of both kinds: the
+object above 128.
 
-# differs from the original: samples are sorted by sequence and file name, where it takes them as os.listdir happens to give
+# differs from the original: samples are sorted by sequence and file name, where it takes them as
+os.listdir happens to give
 # them. Every metric is the same, records are in an order of their own.
 """
 
@@ -39,13 +42,18 @@ class Davis585(EvalDataset):
     def __init__(self, name: str, root: Path, init: str | None = None) -> None:
         self.name = name
         self._init = init
-        self._masks = sorted(root.glob("*/object*_*.png"), key=lambda path: (path.parent.name, path.name))
+        self._masks = sorted(
+            root.glob("*/object*_*.png"), key=lambda path: (path.parent.name, path.name)
+        )
         if not self._masks:
-            raise IsegmError(f"{name}: no file in {root} is called <sequence>/object<K>_<frame>.png")
+            raise IsegmError(
+                f"{name}: no file in {root} is called <sequence>/object<K>_<frame>.png"
+            )
         missing = [path for path in self._masks if init and not self._start_of(path).exists()]
         if missing:
             raise IsegmError(
-                f"{name}: {len(missing)} of {len(self._masks)} objects have no mask to start from, e.g."
+                f"{name}: {len(missing)} of {len(self._masks)} objects have no mask to start from,"
+                " e.g."
                 f" {self._start_of(missing[0])}"
             )
 

@@ -1,12 +1,14 @@
 """Your own data: a folder of images and a folder of masks, for training and for evaluation.
 
-The masks of ``cat.jpg`` are ``cat.png``, or ``cat_0.png``, ``cat_1.png`` ... (any image format without loss). What the numbers
-in a mask mean is its *kind*:
+The masks of ``cat.jpg`` are ``cat.png``, or ``cat_0.png``, ``cat_1.png`` ... (any image format
+without loss). What the numbers in a mask mean is its *kind*:
 
-* ``indexed``: every number but 0 is an object; 255 is ignored (in 8 bit masks). In a colour mask every colour but black is one.
-* ``binary``: one object, where the value is above 128 (in a palette image: where the index is not 0); exactly 128 is ignored.
-* ``auto``, decided for each file: ``binary`` if it has no palette, holds 255 and no value but 0, 128 and 255 (in 16 bit:
-  0 and 65535); otherwise ``indexed``.
+* ``indexed``: every number but 0 is an object; 255 is ignored (in 8 bit masks). In a colour mask
+  every colour but black is one.
+* ``binary``: one object, where the value is above 128 (in a palette image: where the index is not
+  0); exactly 128 is ignored.
+* ``auto``, decided for each file: ``binary`` if it has no palette, holds 255 and no value but 0,
+  128 and 255 (in 16 bit: 0 and 65535); otherwise ``indexed``.
 """
 
 from __future__ import annotations
@@ -29,13 +31,16 @@ from isegm.utils.config import absolute
 log = logging.getLogger("isegm")
 
 MASK_KINDS = ("auto", "binary", "indexed")
-MOST_VALUES = 64  # a gray mask of unknown kind with more different values than this has soft edges, not objects
+# A gray mask of unknown kind with more different values than this has soft edges, not objects.
+MOST_VALUES = 64
 MOST_OBJECTS = 1000
 
 
 @dataclass(frozen=True)
 class Labels:
-    """One mask file. ``layer``: ``H W`` uint8 or uint16, objects numbered 1 .. count, and count + 1 where it is ignored."""
+    """One mask file. ``layer``: ``H W`` uint8 or uint16, objects numbered 1 .. count, and count + 1
+    where it is ignored.
+    """
 
     layer: np.ndarray
     count: int
@@ -65,18 +70,28 @@ class Folder:
         masks = [read_objects(path, self._kind) for path in mask_paths]
         for path, mask in zip(mask_paths, masks, strict=True):
             check_size(image, mask.layer, image_path, path)
-        places = [(layer, label + 1) for layer, mask in enumerate(masks) for label in range(mask.count)]
+        places = [
+            (layer, label + 1) for layer, mask in enumerate(masks) for label in range(mask.count)
+        ]
         if not places:
             raise CorruptSample(f"{mask_paths[0]} holds no object")
         ignored = tuple((layer, mask.count + 1) for layer, mask in enumerate(masks) if mask.ignored)
         layers = np.stack([mask.layer for mask in masks], 2)
-        return InstanceSample(image, layers, {k: ObjectInfo(*p) for k, p in enumerate(places)}, ignored, str(image_path))
+        return InstanceSample(
+            image,
+            layers,
+            {k: ObjectInfo(*p) for k, p in enumerate(places)},
+            ignored,
+            str(image_path),
+        )
 
 
 class FolderEvaluation(EvalDataset):
-    """The same folders for evaluation: one sample per object, called ``<stem>``, or ``<stem>#<n>`` where there are several.
+    """The same folders for evaluation: one sample per object, called ``<stem>``, or ``<stem>#<n>``
+    where there are several.
 
-    Masks are read once at the start to count their objects; a mask without objects is left out, and their number is logged.
+    Masks are read once at the start to count their objects; a mask without objects is left out, and
+    their number is logged.
     """
 
     name = "folder"
@@ -89,11 +104,20 @@ class FolderEvaluation(EvalDataset):
             found = [(mask, label) for mask in masks for label in self._labels(mask)]
             empty += not found
             for number, (mask, label) in enumerate(found, 1):
-                self._samples.append((image.stem if len(found) == 1 else f"{image.stem}#{number}", image, mask, label))
+                self._samples.append(
+                    (
+                        image.stem if len(found) == 1 else f"{image.stem}#{number}",
+                        image,
+                        mask,
+                        label,
+                    )
+                )
         if empty:
             log.warning("folder: %d images are left out because their masks hold no object", empty)
         if not self._samples:
-            raise IsegmError(f"folder: no mask in {mask_dir} holds an object; is its kind {mask_kind!r} right?")
+            raise IsegmError(
+                f"folder: no mask in {mask_dir} holds an object; is its kind {mask_kind!r} right?"
+            )
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -122,7 +146,9 @@ class FolderEvaluation(EvalDataset):
         try:
             return range(1, read_objects(mask, self._kind).count + 1)
         except CorruptSample:
-            return range(1, 2)  # reading the sample will say what is wrong, and the evaluation will count it
+            return range(
+                1, 2
+            )  # reading the sample will say what is wrong, and the evaluation will count it
 
 
 def folder(cfg: EasyDict) -> EvalDataset:
@@ -133,15 +159,22 @@ def folder(cfg: EasyDict) -> EvalDataset:
 EVALUATION = {"folder": folder}
 
 
-def folder_images(cfg: EasyDict, image_dir: str = "IMAGE_DIR", mask_dir: str = "MASK_DIR", mask_kind: str = "auto") -> Folder:
+def folder_images(
+    cfg: EasyDict, image_dir: str = "IMAGE_DIR", mask_dir: str = "MASK_DIR", mask_kind: str = "auto"
+) -> Folder:
     """``Folder``; each folder is a path, or a key of config.yml that holds one."""
     return Folder(folder_path(cfg, image_dir), folder_path(cfg, mask_dir), mask_kind)
 
 
 def folder_path(cfg: EasyDict, name: str) -> Path:
-    """A folder, or what a key of config.yml holds; relative to the working folder, or to that of config.yml."""
+    """A folder, or what a key of config.yml holds; relative to the working folder, or to that of
+    config.yml.
+    """
     if name.isupper() and not cfg.get(name):
-        raise IsegmError(f"folder: {name} is not given; pass --image-dir and --mask-dir, or set {name} in config.yml")
+        raise IsegmError(
+            f"folder: {name} is not given; pass --image-dir and --mask-dir, or set {name} in"
+            " config.yml"
+        )
     value = str(cfg.get(name) or name)
     path = Path(value).expanduser()
     return path if path.is_dir() else absolute(cfg, value)
@@ -157,7 +190,10 @@ def match_masks(image_dir: Path, mask_dir: Path) -> list[tuple[Path, list[Path]]
     by_stem: dict[str, list[Path]] = {}
     for image in images:
         if image.stem in by_stem:
-            raise IsegmError(f"folder: two images in {image_dir} are called {image.stem}; their masks cannot be told apart")
+            raise IsegmError(
+                f"folder: two images in {image_dir} are called {image.stem}; their masks cannot be"
+                " told apart"
+            )
         by_stem[image.stem] = []
     strangers = 0
     for mask in list_images(mask_dir, "folder"):
@@ -169,11 +205,14 @@ def match_masks(image_dir: Path, mask_dir: Path) -> list[tuple[Path, list[Path]]
         else:
             strangers += 1
     if strangers:
-        log.warning("folder: %d masks in %s belong to no image and are left out", strangers, mask_dir)
+        log.warning(
+            "folder: %d masks in %s belong to no image and are left out", strangers, mask_dir
+        )
     missing = [image.name for image in images if not by_stem[image.stem]]
     if missing:
         raise IsegmError(
-            f"folder: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first being {missing[0]};"
+            f"folder: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first"
+            f" being {missing[0]};"
             f" expected {Path(missing[0]).stem}.png, or {Path(missing[0]).stem}_0.png and so on"
         )
     return [(image, sorted(by_stem[image.stem], key=_natural)) for image in images]
@@ -204,7 +243,8 @@ def _looks_binary(values: np.ndarray, path: Path) -> bool:
         return True
     if values.dtype == np.uint8 and len(values) > MOST_VALUES:
         raise CorruptSample(
-            f"{path} holds {len(values)} different gray values; if these are soft edges of one object, set the mask kind to"
+            f"{path} holds {len(values)} different gray values; if these are soft edges of one"
+            " object, set the mask kind to"
             " 'binary', if they are objects, to 'indexed'"
         )
     return False
@@ -225,9 +265,17 @@ def _indexed(pixels: np.ndarray, values: np.ndarray, path: Path) -> Labels:
     unknown_value = 255 if pixels.dtype == np.uint8 else None
     objects = [value for value in values.tolist() if value not in (0, unknown_value)]
     if len(objects) > MOST_OBJECTS:
-        raise CorruptSample(f"{path} holds {len(objects)} different values; a mask must be saved without loss (PNG, not JPEG)")
-    numbers = {value: number for number, value in enumerate(objects, 1)} | {0: 0, unknown_value: len(objects) + 1}
-    table = np.array([numbers[value] for value in values.tolist()], np.uint8 if len(objects) < 255 else np.uint16)
+        raise CorruptSample(
+            f"{path} holds {len(objects)} different values; a mask must be saved without loss (PNG,"
+            " not JPEG)"
+        )
+    numbers = {value: number for number, value in enumerate(objects, 1)} | {
+        0: 0,
+        unknown_value: len(objects) + 1,
+    }
+    table = np.array(
+        [numbers[value] for value in values.tolist()], np.uint8 if len(objects) < 255 else np.uint16
+    )
     return Labels(table[np.searchsorted(values, pixels)], len(objects))
 
 

@@ -1,7 +1,8 @@
-"""HFlickr, a part of iHarmony4: photographs with carefully cut foregrounds, one mask file for each (training).
+"""HFlickr, a part of iHarmony4: photographs with carefully cut foregrounds, one mask file for each
+(training).
 
-Layout: ``<root>/real_images/<name>.jpg`` and ``<root>/masks/<name>_<number>.png``, the object above 128. Source:
-arXiv 1911.13239; read as by FocalClick.
+Layout: ``<root>/real_images/<name>.jpg`` and ``<root>/masks/<name>_<number>.png``, the object above
+128. Source: arXiv 1911.13239; read as in the code of arXiv 2204.02574.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def hflickr(root: Path) -> MaskPairs:
     orphans = [p.name for p in masks if stem(p).rpartition("_")[0] not in images]
     if orphans:
         raise IsegmError(
-            f"HFlickr: {len(orphans)} of {len(masks)} masks have no image in {root / 'real_images'}, e.g. {orphans[0]};"
+            f"HFlickr: {len(orphans)} of {len(masks)} masks have no image in"
+            f" {root / 'real_images'}, e.g. {orphans[0]};"
             " expected masks called <image>_<number>.png"
         )
     return MaskPairs("HFlickr", ((images[stem(p).rpartition("_")[0]], p) for p in masks))

@@ -1,8 +1,9 @@
 """LVIS v1: objects of 1,203 categories in the photographs of COCO (training).
 
-Layout: ``lvis_v1_{train,val}.json`` in the folder, in ``annotations`` or in the folder of the split (``lvis_{train,val}.json``
-there, as RITM has it); photographs in ``{train,val}2017`` or ``{train,val}/images``, here or below ``COCO_PATH``. The
-validation images of LVIS are found among both. Source: RITM's LVIS loader.
+Layout: ``lvis_v1_{train,val}.json`` in the folder, in ``annotations`` or in the folder of the split
+(``lvis_{train,val}.json`` there, as arXiv 2102.06583 has it); photographs in ``{train,val}2017`` or
+``{train,val}/images``, here or below ``COCO_PATH``. The validation images of LVIS are found among
+both. Source: the LVIS loader of arXiv 2102.06583.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ MOST_OVERLAP = 0.5
 class Lvis:
     """The images of a split that have an object, in the order of the JSON.
 
-    Objects are painted in random order, later ones over earlier ones; one that shares more than half of itself with the
-    others, or hides more than half of one of them, is left out. So a reading shows either a whole or its parts.
+    Objects are painted in random order, later ones over earlier ones; one that shares more than
+    half of itself with the others, or hides more than half of one of them, is left out. So a
+    reading shows either a whole or its parts.
 
     Args:
         root: the folder of the annotations.
@@ -42,15 +44,24 @@ class Lvis:
         IsegmError: files are missing, or the JSON is not that of LVIS.
     """
 
-    def __init__(self, root: Path, split: str, photographs: Path | None = None, cache: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, split: str, photographs: Path | None = None, cache: Path | None = None
+    ) -> None:
         self.path = annotation_file(root, split)
         tables = kept_tables(cache, f"lvis_{split}", [self.path], lambda: _tables(self.path))
-        self.names, self._sizes, self._outlines = tables["names"], tables["sizes"], tables["outlines"]
+        self.names, self._sizes, self._outlines = (
+            tables["names"],
+            tables["sizes"],
+            tables["outlines"],
+        )
         self._objects = tables["object_counts"]
-        self._folders = {name: photograph_folder(root, name, photographs) for name in ("train", "val")}
+        self._folders = {
+            name: photograph_folder(root, name, photographs) for name in ("train", "val")
+        }
         if self._folders[split] is None:
             raise IsegmError(
-                f"LVIS: there is no folder of photographs; put {split}2017 into {root}, or set COCO_PATH in config.yml"
+                f"LVIS: there is no folder of photographs; put {split}2017 into {root}, or set"
+                " COCO_PATH in config.yml"
             )
 
     def __len__(self) -> int:
@@ -64,10 +75,15 @@ class Lvis:
         path = self.image_path(index)
         image, size = read_image(path), tuple(self._sizes[index].tolist())
         if image.shape[:2] != size:
-            raise CorruptSample(f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for {size[0]}x{size[1]}")
+            raise CorruptSample(
+                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
+                f" {size[0]}x{size[1]}"
+            )
         masks = self.masks(index)
         labels = painted_over(masks, rng.permutation(len(masks)).tolist())
-        objects = {int(label) - 1: ObjectInfo(0, int(label)) for label in np.unique(labels) if label}
+        objects = {
+            int(label) - 1: ObjectInfo(0, int(label)) for label in np.unique(labels) if label
+        }
         return InstanceSample(image, labels[:, :, None], objects, id=str(path))
 
     def image_path(self, index: int) -> Path:
@@ -79,11 +95,15 @@ class Lvis:
         split, _, name = self.names[index].partition("/")
         folder = self._folders.get(split.removesuffix("2017"))
         if folder is None:
-            raise CorruptSample(f"{self.path} speaks of {self.names[index]}, and there is no folder {split}")
+            raise CorruptSample(
+                f"{self.path} speaks of {self.names[index]}, and there is no folder {split}"
+            )
         return folder / name
 
     def masks(self, index: int) -> list[np.ndarray]:
-        """The objects of an image, ``H W`` uint8 with values 0 and 1, in the order of the JSON; corners are rounded."""
+        """The objects of an image, ``H W`` uint8 with values 0 and 1, in the order of the JSON;
+        corners are rounded.
+        """
         height, width = self._sizes[index].tolist()
         return [filled(outline, height, width) for outline in json.loads(self._outlines[index])]
 
@@ -97,11 +117,16 @@ def annotation_file(root: Path, split: str) -> Path:
     places = annotation_places(split)
     if found := next((root / place for place in places if (root / place).is_file()), None):
         return found
-    raise IsegmError(f"LVIS: there is no {places[0]} in {root}, in its folder annotations or in its folder {split}")
+    raise IsegmError(
+        f"LVIS: there is no {places[0]} in {root}, in its folder annotations or in its folder"
+        f" {split}"
+    )
 
 
 def annotation_places(split: str) -> tuple[str, ...]:
-    """Where the annotations of a split may be, below the folder; the first that is there is read."""
+    """Where the annotations of a split may be, below the folder; the first that is there is
+    read.
+    """
     name = f"lvis_v1_{split}.json"
     return name, f"annotations/{name}", f"{split}/{name}", f"{split}/lvis_{split}.json"
 
@@ -124,7 +149,8 @@ def filled(polygons: list[list[float]], height: int, width: int) -> np.ndarray:
 
 
 def painted_over(masks: list[np.ndarray], order: list[int]) -> np.ndarray:
-    """Paint objects one over the other, object k as k + 1, without those that overlap too much (see ``Lvis``).
+    """Paint objects one over the other, object k as k + 1, without those that overlap too much (see
+    ``Lvis``).
 
     Args:
         masks: ``H W``, nonzero = object; at least one.
@@ -160,7 +186,9 @@ def _tables(path: Path) -> Tables:
             "object_counts": Ragged(([len(outlines[image["id"]])] for image in images), np.int32),
         }
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise IsegmError(f"{path} is not an annotation file of LVIS ({type(error).__name__}: {error})") from None
+        raise IsegmError(
+            f"{path} is not an annotation file of LVIS ({type(error).__name__}: {error})"
+        ) from None
     if not images:
         raise IsegmError(f"{path} lists no object")
     return tables

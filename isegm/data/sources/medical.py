@@ -1,7 +1,8 @@
 """Organs in slices of CT and MRI volumes, as scripts/extract_slices.py writes them.
 
-Layout: ``images/*`` and ``masks/*``, matched by stem; a mask is above 128 on the object. Folders of JPEG masks made by the
-medical fork of EMC-Click have the same layout and can be read, but what it lost is lost: see docs/medical.md.
+Layout: ``images/*`` and ``masks/*``, matched by stem; a mask is above 128 on the object. Folders of
+JPEG masks made by the medical fork of another code base have the same layout and can be read, but
+what it lost is lost: see docs/medical.md.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def organ_slices(organ: str, cfg: EasyDict) -> EvalDataset:
         others = {sidecar.settings.organ for sidecar in read_sidecars(root)} - {organ}
         if others:
             raise IsegmError(
-                f"{organ}: {root} holds slices of {', '.join(sorted(others))}; extract each organ to its own folder"
+                f"{organ}: {root} holds slices of {', '.join(sorted(others))}; extract each organ"
+                " to its own folder"
             )
     return PairedDataset(organ, pairs, read_gt)
 

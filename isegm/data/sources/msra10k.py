@@ -1,6 +1,7 @@
 """MSRA10K: photographs with one salient object (training).
 
-Layout: ``<root>/Imgs/<name>.jpg`` and ``<root>/Imgs/<name>.png``, the mask, beside it. Read as by FocalClick (above 128).
+Layout: ``<root>/Imgs/<name>.jpg`` and ``<root>/Imgs/<name>.png``, the mask, beside it. Read as in
+the code of arXiv 2204.02574 (above 128).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""OpenImages, instance segmentation: one of the masks of an image is the object, another one at each reading (training).
+"""OpenImages, instance segmentation: one of the masks of an image is the object, another one at
+each reading (training).
 
-Layout: ``<root>/{train,validation,test}/images/<id>.jpg``, ``masks/<id>_<category>_<box>.png`` and the official list
-``<split>-annotations-object-segmentation.csv``, or RITM's pickle made from it (``..._clean.pkl``). Masks without a file, and
-images without a mask, are left out. Source: RITM's OpenImages loader.
+Layout: ``<root>/{train,validation,test}/images/<id>.jpg``, ``masks/<id>_<category>_<box>.png`` and
+the official list ``<split>-annotations-object-segmentation.csv``, or the pickle made from it for
+arXiv 2102.06583 (``..._clean.pkl``). Masks without a file, and images without a mask, are left out.
+Source: the OpenImages loader of arXiv 2102.06583.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class OpenImages:
 
     Args:
         root: the folder that holds the splits.
-        split: ``"train"``, ``"validation"`` (or ``"val"``, where the folder is called so) or ``"test"``.
+        split: ``"train"``, ``"validation"`` (or ``"val"``, where the folder is called so) or
+            ``"test"``.
         cache: where annotation tables are kept, see ``kept_tables``.
 
     Raises:
@@ -43,9 +46,16 @@ class OpenImages:
         folders = [self._folder / "images", self._folder / "masks"]
         sources = [path] if path.suffix == ".pkl" else [path, *folders]
         tables = kept_tables(cache, f"open_images_{split}", sources, lambda: _tables(listed(path)))
-        self._names, self._masks, self._counts = tables["names"], tables["masks"], tables["object_counts"]
+        self._names, self._masks, self._counts = (
+            tables["names"],
+            tables["masks"],
+            tables["object_counts"],
+        )
         if not len(self._names):
-            raise IsegmError(f"OpenImages: none of the masks in {path} has a file in {folders[1]} and an image in {folders[0]}")
+            raise IsegmError(
+                f"OpenImages: none of the masks in {path} has a file in {folders[1]} and an image"
+                f" in {folders[0]}"
+            )
 
     def __len__(self) -> int:
         return len(self._names)
@@ -55,7 +65,9 @@ class OpenImages:
         return int(self._counts.values().sum(dtype=np.int64))
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
-        """Read an image and one mask; where their sizes differ, each side is brought to the smaller of the two."""
+        """Read an image and one mask; where their sizes differ, each side is brought to the smaller
+        of the two.
+        """
         names = self._masks[index].split("\n")
         image_path = self._folder / "images" / f"{self._names[index]}.jpg"
         mask_path = self._folder / "masks" / names[int(rng.integers(len(names)))]
@@ -71,14 +83,16 @@ class OpenImages:
 
 
 def open_images(cfg: EasyDict, split: str = "train") -> OpenImages:
-    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; "validation" is also looked for in a folder called val."""
+    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; "validation" is also looked for in a folder called
+    val.
+    """
     root = require_path(cfg, "OPENIMAGES_PATH", "OpenImages")
     split = "val" if split == "validation" and (root / "val").is_dir() else split
     return OpenImages(root, split, cache_folder(cfg))
 
 
 def list_file(folder: Path) -> Path:
-    """The list of a split: RITM's pickle if there is one, else the official one.
+    """The list of a split: the pickle if there is one, else the official one.
 
     Raises:
         IsegmError: there is none, or no folder of images or masks.
@@ -88,7 +102,10 @@ def list_file(folder: Path) -> Path:
     found = next((place for place in places if place.is_file()), None)
     for needed in (folder / "images", folder / "masks", found or places[1]):
         if not needed.exists():
-            raise IsegmError(f"OpenImages: {needed} does not exist; expected images/, masks/ and {stem}.csv in {folder}")
+            raise IsegmError(
+                f"OpenImages: {needed} does not exist; expected images/, masks/ and {stem}.csv in"
+                f" {folder}"
+            )
     return found
 
 
@@ -101,9 +118,18 @@ def listed(path: Path) -> dict[str, list[str]]:
     try:
         if path.suffix == ".pkl":
             content = read_pickle(path)
-            return {name: [str(mask) for mask in content["image_id_to_masks"][name]] for name in content["dataset_samples"]}
-        folder = path.parent if (path.parent / "masks").is_dir() else path.parent / path.name.partition("-")[0]
-        images, masks = ({entry.name for entry in os.scandir(folder / part)} for part in ("images", "masks"))
+            return {
+                name: [str(mask) for mask in content["image_id_to_masks"][name]]
+                for name in content["dataset_samples"]
+            }
+        folder = (
+            path.parent
+            if (path.parent / "masks").is_dir()
+            else path.parent / path.name.partition("-")[0]
+        )
+        images, masks = (
+            {entry.name for entry in os.scandir(folder / part)} for part in ("images", "masks")
+        )
         found = defaultdict(list)
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
@@ -111,7 +137,9 @@ def listed(path: Path) -> dict[str, list[str]]:
                     found[row["ImageID"]].append(row["MaskPath"])
         return dict(found)
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise IsegmError(f"{path} is not a list of masks of OpenImages ({type(error).__name__}: {error})") from None
+        raise IsegmError(
+            f"{path} is not a list of masks of OpenImages ({type(error).__name__}: {error})"
+        ) from None
 
 
 def _tables(masks: dict[str, list[str]]) -> Tables:

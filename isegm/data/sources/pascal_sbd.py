@@ -1,8 +1,10 @@
-"""Augmented PASCAL VOC: the objects of VOC 2012 and of SBD together, one at a time, as FCA-Net is trained on them.
+"""Augmented PASCAL VOC: the objects of VOC 2012 and of SBD together, one at a time.
 
-Two layouts. ``downloads``: the official VOC2012 and SBD folders; the training images of VOC, and every image of SBD that is
-neither one of these nor a validation image of VOC. ``png``: that of FCA-Net's code, ``img/<id>.*``, a mask of its own for every
-object in ``gt/<id>#<number>.png`` with 1 = object, and ``list/train.txt`` with ``<id>#<number>`` in every line.
+Two layouts. ``downloads``: the official VOC2012 and SBD folders; the training images of VOC, and
+every image of SBD that is neither one of these nor a validation image of VOC. ``png``: that of the
+code of "First Click Attention" (CVPR 2020), ``img/<id>.*``, a mask of its own for every object in
+``gt/<id>#<number>.png`` with 1 = object, and ``list/train.txt`` with ``<id>#<number>`` in every
+line.
 
 In both, whatever is not the object is background, VOC's band of unknown truth too.
 """
@@ -53,7 +55,12 @@ def validation(voc: Path, cache: Path | None = None) -> OneByOne:
 def objects_of(name: str, files: list[Labelled], cache: Path | None) -> OneByOne:
     """Every object of some annotated images."""
     index = object_index(name, [file.labels for file in files], read_labels, pascal_voc.VOID, cache)
-    pairs = [(file, label) for file, labels in zip(files, index, strict=True) for label in labels if label != UNREADABLE]
+    pairs = [
+        (file, label)
+        for file, labels in zip(files, index, strict=True)
+        for label in labels
+        if label != UNREADABLE
+    ]
     return OneByOne(name, pairs, read_labels)
 
 
@@ -65,7 +72,10 @@ def from_png(root: Path, split: str = "train") -> OneByOne:
     """
     path = root / "list" / f"{split}.txt"
     if not path.is_file():
-        raise IsegmError(f"augmented PASCAL VOC: there is no {path}; expected img/, gt/ and list/{split}.txt in {root}")
+        raise IsegmError(
+            f"augmented PASCAL VOC: there is no {path}; expected img/, gt/ and list/{split}.txt in"
+            f" {root}"
+        )
     images = {stem(image): image for image in list_images(root / "img", "augmented PASCAL VOC")}
     masks = {mask.stem: mask for mask in list_images(root / "gt", "augmented PASCAL VOC")}
     objects = []
@@ -73,13 +83,17 @@ def from_png(root: Path, split: str = "train") -> OneByOne:
         id_ = line.removesuffix(".png")
         image, mask = images.get(id_.partition("#")[0]), masks.get(id_)
         if image is None or mask is None:
-            raise IsegmError(f"{path} names {line!r}, which has no {'image in img/' if image is None else 'mask in gt/'}")
+            raise IsegmError(
+                f"{path} names {line!r}, which has no"
+                f" {'image in img/' if image is None else 'mask in gt/'}"
+            )
         objects.append((Labelled(id_, image, mask), 1))
     return OneByOne(f"{root.name}/{split}", objects, read_labels)
 
 
 def pascal_sbd_objects(cfg: EasyDict, split: str = "train") -> OneByOne:
-    """Every object of the downloads at ``cfg.PASCALVOC_PATH`` and ``cfg.SBD_PATH``; "val" is of VOC's validation images.
+    """Every object of the downloads at ``cfg.PASCALVOC_PATH`` and ``cfg.SBD_PATH``; "val" is of
+    VOC's validation images.
 
     Raises:
         IsegmError: another split, or files are missing.
@@ -87,7 +101,11 @@ def pascal_sbd_objects(cfg: EasyDict, split: str = "train") -> OneByOne:
     if split not in ("train", "val"):
         raise unknown("split of augmented PASCAL VOC", split, ("train", "val"))
     voc, cache = require_path(cfg, "PASCALVOC_PATH", "PASCAL VOC"), cache_folder(cfg)
-    return validation(voc, cache) if split == "val" else from_downloads(voc, require_path(cfg, "SBD_PATH", "SBD"), cache)
+    return (
+        validation(voc, cache)
+        if split == "val"
+        else from_downloads(voc, require_path(cfg, "SBD_PATH", "SBD"), cache)
+    )
 
 
 def pascal_sbd_masks(cfg: EasyDict, split: str = "train") -> OneByOne:

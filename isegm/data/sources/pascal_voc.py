@@ -1,11 +1,15 @@
-"""PASCAL VOC 2012 instance segmentation: the per-object evaluation set ``PascalVOC``, and images to train on.
+"""PASCAL VOC 2012 instance segmentation: the per-object evaluation set ``PascalVOC``, and images to
+train on.
 
-Layout: that of the official download, the folder VOC2012: ``JPEGImages/<name>.jpg``, ``SegmentationObject/<name>.png`` and
-``ImageSets/Segmentation/{train,val}.txt`` with a name per line. The index in the palette is the number of the object, 255 the
-band around objects, whose truth is unknown.
+Layout: that of the official download, the folder VOC2012: ``JPEGImages/<name>.jpg``,
+``SegmentationObject/<name>.png`` and ``ImageSets/Segmentation/{train,val}.txt`` with a name per
+line. The index in the palette is the number of the object, 255 the band around objects, whose truth
+is unknown.
 
-# differs from the original: RITM, ClickSEG and SimpleClick turn the palette into gray levels first, where objects 1 and 16
-# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. RITM's own list has 3,417 objects, FCA-Net's 3,427,
+# differs from the original: the code of arXiv 2102.06583 and its successors turns the palette into
+gray levels first, where objects 1 and 16
+# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. Its own list has 3,417
+objects; there are 3,427,
 # told apart as here.
 """
 
@@ -30,7 +34,8 @@ BORDER_GRAY = 220  # what OpenCV makes of colour 255 in gray
 
 
 class PascalVocObjects:
-    """Training source: the images of a split in the order of its list; the band around objects is ignored.
+    """Training source: the images of a split in the order of its list; the band around objects is
+    ignored.
 
     Args:
         root: the folder that holds ``JPEGImages``, ``SegmentationObject`` and ``ImageSets``.
@@ -64,30 +69,37 @@ def pascal_voc_images(cfg: EasyDict, split: str = "train") -> PascalVocObjects:
 def list_names(root: Path, split: str) -> list[str]:
     """The image names of a split, see ``listed_names``."""
     listing = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-    layout = f"JPEGImages/, SegmentationObject/ and ImageSets/ in {root}, which is the folder VOC2012 of the download"
-    return listed_names("PASCAL VOC", listing, (root / "JPEGImages", root / "SegmentationObject"), layout)
+    folders = "JPEGImages/, SegmentationObject/ and ImageSets/"
+    layout = f"{folders} in {root}, which is the folder VOC2012 of the download"
+    return listed_names(
+        "PASCAL VOC", listing, (root / "JPEGImages", root / "SegmentationObject"), layout
+    )
 
 
 def labelled(root: Path, name: str) -> Labelled:
     """The files of an image."""
-    return Labelled(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationObject" / f"{name}.png")
+    return Labelled(
+        name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationObject" / f"{name}.png"
+    )
 
 
 def read_labels(path: Path) -> np.ndarray:
     """Read an annotation: ``H W`` uint8, 0 = background, objects 1, 2, ..., 255 = unknown.
 
-    The indices of a palette image, the values of a gray one, or the colours of the standard palette in a colour image, which
-    are all different.
+    The indices of a palette image, the values of a gray one, or the colours of the standard palette
+    in a colour image, which are all different.
 
     Raises:
-        CorruptSample: the file cannot be read, holds colours that are not in the palette, or gray levels that the colours
-            were turned into.
+        CorruptSample: the file cannot be read, holds colours that are not in the palette, or gray
+            levels that the colours were turned into.
     """
     labels, has_palette = reading.read_labels(path)
     if labels.ndim == 3:
         return _by_colour(path, labels)
     if labels.dtype != np.uint8:
-        raise CorruptSample(f"{path} is a 16 bit image; expected the 8 bit palette images of PASCAL VOC")
+        raise CorruptSample(
+            f"{path} is a 16 bit image; expected the 8 bit palette images of PASCAL VOC"
+        )
     if not has_palette and (labels == BORDER_GRAY).any() and not (labels == VOID).any():
         raise CorruptSample(
             f"{path} seems to hold the palette turned to gray, in which objects share a level;"
@@ -97,7 +109,9 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def palette() -> np.ndarray:
-    """The colours of VOC's palette, ``256 3`` uint8 RGB: the bits of an index dealt out to red, green and blue in turn."""
+    """The colours of VOC's palette, ``256 3`` uint8 RGB: the bits of an index dealt out to red,
+    green and blue in turn.
+    """
     index = np.arange(256)
     colours = np.zeros((256, 3), np.uint8)
     for bit in range(8):
@@ -114,7 +128,9 @@ def _by_colour(path: Path, pixels: np.ndarray) -> np.ndarray:
     places = np.searchsorted(known[order], codes).clip(max=255)
     labels = order[places]
     if not (known[labels] == codes).all():
-        raise CorruptSample(f"{path} is a colour image with other colours than those of PASCAL VOC's palette")
+        raise CorruptSample(
+            f"{path} is a colour image with other colours than those of PASCAL VOC's palette"
+        )
     return labels.astype(np.uint8)
 
 

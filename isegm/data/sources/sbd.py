@@ -1,7 +1,9 @@
-"""SBD, the Semantic Boundaries Dataset: objects to train on, and the per-object evaluation sets ``SBD`` and ``SBD_Train``.
+"""SBD, the Semantic Boundaries Dataset: objects to train on, and the per-object evaluation sets
+``SBD`` and ``SBD_Train``.
 
-Layout: that of the official download. ``img/<name>.jpg``, ``inst/<name>.mat`` (``GTinst.Segmentation``: 0 = background, objects
-1, 2, ...), and ``train.txt`` and ``val.txt`` with a name per line. Source: the SBD loaders of f-BRS and RITM.
+Layout: that of the official download. ``img/<name>.jpg``, ``inst/<name>.mat``
+(``GTinst.Segmentation``: 0 = background, objects 1, 2, ...), and ``train.txt`` and ``val.txt`` with
+a name per line. Source: the SBD loaders of arXiv 2001.10331 and 2102.06583.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ LEAST_FILL = 0.08
 class SbdObjects:
     """Training source: the images of a split in the order of its list.
 
-    Objects that cover less than ``least_fill`` of their own bounding box are erased: they are faulty annotations, scattered
-    pixels for the most part.
+    Objects that cover less than ``least_fill`` of their own bounding box are erased: they are
+    faulty annotations, scattered pixels for the most part.
 
     Args:
         root: the folder that holds ``img``, ``inst`` and the lists.
@@ -70,7 +72,12 @@ class SbdEvaluation(ObjectEvaluation):
     """
 
     def __init__(self, name: str, root: Path, split: str, cache: Path | None = None) -> None:
-        super().__init__(name, [labelled(root, image) for image in list_names(root, split)], read_labels, cache=cache)
+        super().__init__(
+            name,
+            [labelled(root, image) for image in list_names(root, split)],
+            read_labels,
+            cache=cache,
+        )
 
 
 def sbd_images(cfg: EasyDict, split: str = "train", least_fill: float = LEAST_FILL) -> SbdObjects:
@@ -81,7 +88,9 @@ def sbd_images(cfg: EasyDict, split: str = "train", least_fill: float = LEAST_FI
 def list_names(root: Path, split: str) -> list[str]:
     """The image names of a split, see ``listed_names``."""
     listing = root / f"{split}.txt"
-    return listed_names("SBD", listing, (root / "img", root / "inst"), f"img/, inst/ and {listing.name} in {root}")
+    return listed_names(
+        "SBD", listing, (root / "img", root / "inst"), f"img/, inst/ and {listing.name} in {root}"
+    )
 
 
 def labelled(root: Path, name: str) -> Labelled:
@@ -100,11 +109,20 @@ def read_labels(path: Path) -> np.ndarray:
     except OSError as error:
         raise CorruptSample(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged file can make the reader raise anything
-        raise CorruptSample(f"{path} is no annotation of SBD, GTinst.Segmentation ({type(error).__name__}: {error})") from None
-    if not (isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.size and labels.dtype.kind in "ui"):
+        raise CorruptSample(
+            f"{path} is no annotation of SBD, GTinst.Segmentation ({type(error).__name__}: {error})"
+        ) from None
+    if not (
+        isinstance(labels, np.ndarray)
+        and labels.ndim == 2
+        and labels.size
+        and labels.dtype.kind in "ui"
+    ):
         raise CorruptSample(f"{path}: GTinst.Segmentation is no table of whole numbers")
     if labels.min() < 0 or labels.max() > 255:
-        raise CorruptSample(f"{path} holds object numbers from {labels.min()} to {labels.max()}; expected 0 to 255")
+        raise CorruptSample(
+            f"{path} holds object numbers from {labels.min()} to {labels.max()}; expected 0 to 255"
+        )
     return labels.astype(np.uint8, order="C")
 
 

@@ -1,9 +1,11 @@
 """Synthetic scenes: the embedded default data, for which no file is needed.
 
-A scene is a textured background, patches that belong to no object, and a few objects painted over one another. As in many
-photographs, what lies behind is rather pale and out of focus and what matters is not; but some objects share the palette of
-their surroundings, so that no colour tells them from these. Objects may have parts of different texture, holes or thin limbs,
-some are occluded; light falls unevenly, and there is blur and noise. Everything follows from the generator passed in.
+A scene is a textured background, patches that belong to no object, and a few objects painted over
+one another. As in many photographs, what lies behind is rather pale and out of focus and what
+matters is not; but some objects share the palette of their surroundings, so that no colour tells
+them from these. Objects may have parts of different texture, holes or thin limbs, some are
+occluded; light falls unevenly, and there is blur and noise. Everything follows from the generator
+passed in.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray
     """Paint a scene.
 
     Returns:
-        The image, ``H W 3`` uint8 RGB, and the visible part of every object, ``H W`` uint8 with labels 1, 2, ...
+        The image, ``H W 3`` uint8 RGB, and the visible part of every object, ``H W`` uint8 with
+        labels 1, 2, ...
     """
     palette = _palette(rng, PALE)
     image = _textured(rng, height, width, palette)
@@ -57,7 +60,8 @@ class SyntheticSource:
     Args:
         size: rows and columns.
         length: the number of images in an epoch.
-        repeated: an image is the same every time it is read, as in a set of files; otherwise every one is new.
+        repeated: an image is the same every time it is read, as in a set of files; otherwise every
+            one is new.
     """
 
     def __init__(self, size: Sequence[int], length: int, *, repeated: bool = False) -> None:
@@ -100,7 +104,8 @@ class SyntheticEvaluation(EvalDataset):
             image, labels = scene(rng, *EVALUATION_SIZES[index % len(EVALUATION_SIZES)])
             areas = np.bincount(labels.ravel())
             large = np.flatnonzero(areas[1:] >= SMALLEST * labels.size) + 1
-        # As a person would, rather the large ones: the more there is to see of an object, the likelier it is wanted.
+        # As a person would, rather the large ones: the more there is to see of an object, the
+        # likelier it is wanted.
         gt = labels == rng.choice(large, p=areas[large] / areas[large].sum())
         return Sample(image, gt.astype(np.int8), self.ids()[index])
 
@@ -108,7 +113,9 @@ class SyntheticEvaluation(EvalDataset):
         return [f"{index:04d}" for index in range(self._length)]
 
     def fingerprint(self) -> str:
-        recipe = f"synthetic {VERSION} {EVALUATION_SEED} {EVALUATION_SIZES} {SMALLEST} {self._length}"
+        recipe = (
+            f"synthetic {VERSION} {EVALUATION_SEED} {EVALUATION_SIZES} {SMALLEST} {self._length}"
+        )
         return hashlib.sha256(recipe.encode()).hexdigest()
 
 
@@ -119,13 +126,15 @@ def synthetic(cfg: EasyDict) -> EvalDataset:
 EVALUATION = {"synthetic": synthetic}
 
 
-# --- textures -----------------------------------------------------------------------------------------------------------------
+# --- textures ---
 
 
 def _palette(rng: np.random.Generator, saturation: tuple[int, int]) -> np.ndarray:
     """``5 3`` float32 in 0-255: colours of few hues, so that some are close to one another."""
     hues = rng.uniform(0, 180) + rng.normal(0, 35, 5)
-    hsv = np.stack([hues % 180, rng.uniform(*saturation, 5), rng.uniform(60, 235, 5)], 1).astype(np.uint8)
+    hsv = np.stack([hues % 180, rng.uniform(*saturation, 5), rng.uniform(60, 235, 5)], 1).astype(
+        np.uint8
+    )
     return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
 
 
@@ -150,7 +159,9 @@ def _textured(rng: np.random.Generator, height: int, width: int, palette: np.nda
 
 @functools.lru_cache(maxsize=1)
 def _textures() -> np.ndarray:
-    """``K 256 256`` float32 in [0, 1]: patterns that repeat without a seam, the same in every process."""
+    """``K 256 256`` float32 in [0, 1]: patterns that repeat without a seam, the same in every
+    process.
+    """
     rng = np.random.default_rng(7)
     made = [_noise(rng, cells) for cells in (4, 8, 16, 32, 64) for _ in range(2)]
     for frequency, cells in ((6, 8), (10, 16), (16, 32), (24, 64)):
@@ -169,7 +180,10 @@ def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
         grid = np.pad(rng.random((size, size), np.float32), 2, mode="wrap")
         scale = TEXTURE_SIZE // size
         large = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        total += weight * large[2 * scale : 2 * scale + TEXTURE_SIZE, 2 * scale : 2 * scale + TEXTURE_SIZE]
+        total += (
+            weight
+            * large[2 * scale : 2 * scale + TEXTURE_SIZE, 2 * scale : 2 * scale + TEXTURE_SIZE]
+        )
     low, high = np.quantile(total, (0.02, 0.98))
     return np.clip((total - low) / (high - low), 0, 1)
 
@@ -180,7 +194,7 @@ def _waves(rng: np.random.Generator, across: int, down: int) -> np.ndarray:
     return 0.5 + 0.5 * np.sin(phase)
 
 
-# --- shapes -------------------------------------------------------------------------------------------------------------------
+# --- shapes ---
 
 
 def _object_mask(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -189,7 +203,13 @@ def _object_mask(rng: np.random.Generator, height: int, width: int) -> np.ndarra
     return kinds[rng.choice(len(kinds), p=(0.4, 0.2, 0.18, 0.15, 0.07))](rng, height, width)
 
 
-def _blob(rng: np.random.Generator, height: int, width: int, centre: np.ndarray | None = None, size: float = 1.0) -> np.ndarray:
+def _blob(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    centre: np.ndarray | None = None,
+    size: float = 1.0,
+) -> np.ndarray:
     angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
     radius = np.ones_like(angles)
     for k in range(2, 6):
@@ -219,7 +239,12 @@ def _filled(
     stretch = rng.uniform(0.6, 1.0)
     turn = rng.uniform(0, 2 * math.pi)
     x, y = radius * np.cos(angles) * extent, radius * np.sin(angles) * extent * stretch
-    outline = np.stack([x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)], 1) + centre
+    outline = (
+        np.stack(
+            [x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)], 1
+        )
+        + centre
+    )
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 1, shift=4)
     return mask.astype(bool)
@@ -255,21 +280,31 @@ def _stroke(rng: np.random.Generator, height: int, width: int, start: np.ndarray
     step = side * rng.uniform(0.03, 0.06)
     points = start + np.cumsum(np.stack([np.cos(directions), np.sin(directions)], 1) * step, 0)
     mask = np.zeros((height, width), np.uint8)
-    cv2.polylines(mask, [np.round(points).astype(np.int32)], False, 1, int(side * rng.uniform(0.025, 0.07)) + 2)
+    cv2.polylines(
+        mask,
+        [np.round(points).astype(np.int32)],
+        False,
+        1,
+        int(side * rng.uniform(0.025, 0.07)) + 2,
+    )
     return mask.astype(bool)
 
 
 def _inside(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
     """A random pixel (x, y) of a mask; the centre of the picture if the mask is empty."""
     pixels = np.flatnonzero(mask)
-    index = pixels[rng.integers(len(pixels))] if len(pixels) else mask.size // 2 + mask.shape[1] // 2
+    index = (
+        pixels[rng.integers(len(pixels))] if len(pixels) else mask.size // 2 + mask.shape[1] // 2
+    )
     return np.array([index % mask.shape[1], index // mask.shape[1]], float)
 
 
-# --- painting -----------------------------------------------------------------------------------------------------------------
+# --- painting ---
 
 
-def _paint(image: np.ndarray, mask: np.ndarray, texture: Callable[[np.ndarray], np.ndarray]) -> None:
+def _paint(
+    image: np.ndarray, mask: np.ndarray, texture: Callable[[np.ndarray], np.ndarray]
+) -> None:
     """Paint a mask onto an image, asking for the texture of its bounding box only."""
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     if width and height:
@@ -279,7 +314,9 @@ def _paint(image: np.ndarray, mask: np.ndarray, texture: Callable[[np.ndarray], 
 
 
 def _object_texture(rng: np.random.Generator, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """A texture with its own light; some objects have a part with another texture, and many a darker rim."""
+    """A texture with its own light; some objects have a part with another texture, and many a
+    darker rim.
+    """
     height, width = mask.shape
     texture = _textured(rng, height, width, palette)
     if rng.random() < 0.4:
@@ -304,13 +341,17 @@ def _light(rng: np.random.Generator, height: int, width: int, strength: float) -
 def _photographed(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Uneven light, a little blur, and noise; ``H W 3`` uint8."""
     height, width = image.shape[:2]
-    image = cv2.GaussianBlur(image * _light(rng, height, width, 0.25), (0, 0), rng.uniform(0.4, 1.1))
+    image = cv2.GaussianBlur(
+        image * _light(rng, height, width, 0.25), (0, 0), rng.uniform(0.4, 1.1)
+    )
     noise = rng.standard_normal(image.shape, np.float32) * rng.uniform(2, 12)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 def _relabelled(labels: np.ndarray, minimum: int) -> np.ndarray:
-    """Number the objects with at least ``minimum`` visible pixels 1, 2, ...; what is left of the others is background."""
+    """Number the objects with at least ``minimum`` visible pixels 1, 2, ...; what is left of the
+    others is background.
+    """
     areas = np.bincount(labels.ravel())
     table = np.zeros(len(areas), np.uint8)
     kept = [label for label in range(1, len(areas)) if areas[label] >= minimum]

@@ -1,8 +1,9 @@
 """YouTube-VOS: videos whose every fifth frame is annotated (training).
 
-Layout: ``<root>/train/JPEGImages/<video>/<frame>.jpg``, ``<root>/train/Annotations/<video>/<frame>.png`` (a palette image,
-indices 1, 2, ... are the objects) and ``<root>/train/meta.json``. Source: arXiv 1809.03327; read as by FocalClick: one frame
-of the video, another at each reading.
+Layout: ``<root>/train/JPEGImages/<video>/<frame>.jpg``,
+``<root>/train/Annotations/<video>/<frame>.png`` (a palette image, indices 1, 2, ... are the
+objects) and ``<root>/train/meta.json``. Source: arXiv 1809.03327; read as in the code of arXiv
+2204.02574: one frame of the video, another at each reading.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class YouTubeVOS:
         for needed in (self._folder / "JPEGImages", self._folder / "Annotations", path):
             if not needed.exists():
                 raise IsegmError(
-                    f"YouTube-VOS: {needed} does not exist; expected JPEGImages/, Annotations/ and meta.json there"
+                    f"YouTube-VOS: {needed} does not exist; expected JPEGImages/, Annotations/ and"
+                    " meta.json there"
                 )
         frames = _annotated_frames(path)
         self._videos = Texts(frames)
@@ -46,14 +48,18 @@ class YouTubeVOS:
         return len(self._videos)
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
-        """Read a frame in which meta.json lists an object, drawn with ``rng``; it may hold none all the same."""
+        """Read a frame in which meta.json lists an object, drawn with ``rng``; it may hold none all
+        the same.
+        """
         video, frames = self._videos[index], self._frames[index].split()
         frame = frames[rng.integers(len(frames))]
         image_path = self._folder / "JPEGImages" / video / f"{frame}.jpg"
         mask_path = self._folder / "Annotations" / video / f"{frame}.png"
         image, (labels, _) = read_image(image_path), read_labels(mask_path)
         if labels.ndim != 2:
-            raise CorruptSample(f"{mask_path} is a colour image; expected a palette or gray image of object numbers")
+            raise CorruptSample(
+                f"{mask_path} is a colour image; expected a palette or gray image of object numbers"
+            )
         check_size(image, labels, image_path, mask_path)
         numbers = [label for label in np.unique(labels).tolist() if label]
         objects = {key: ObjectInfo(0, label) for key, label in enumerate(numbers)}
@@ -70,11 +76,19 @@ def _annotated_frames(path: Path) -> dict[str, list[str]]:
     try:
         videos = json.loads(path.read_text())["videos"]
         frames = {
-            video: sorted({str(frame) for found in videos[video]["objects"].values() for frame in found["frames"]})
+            video: sorted(
+                {
+                    str(frame)
+                    for found in videos[video]["objects"].values()
+                    for frame in found["frames"]
+                }
+            )
             for video in sorted(videos)
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IsegmError(f"{path} is not the meta.json of YouTube-VOS ({type(error).__name__}: {error})") from None
+        raise IsegmError(
+            f"{path} is not the meta.json of YouTube-VOS ({type(error).__name__}: {error})"
+        ) from None
     frames = {video: names for video, names in frames.items() if names}
     if not frames:
         raise IsegmError(f"{path} lists no annotated frame")

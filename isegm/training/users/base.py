@@ -1,4 +1,6 @@
-"""What every simulated user of a training can do. A user is a frozen value: all that is random comes in from outside."""
+"""What every simulated user of a training can do. A user is a frozen value: all that is random
+comes in from outside.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ class Memory:
         return clicks
 
     def learn(
-        self, keys: Sequence[Key], logits: Tensor, target: Tensor, clicks: Clicks, pool: Executor | None = None
+        self,
+        keys: Sequence[Key],
+        logits: Tensor,
+        target: Tensor,
+        clicks: Clicks,
+        pool: Executor | None = None,
     ) -> None:
         """Take in a batch and the answers to it.
 
@@ -60,19 +67,27 @@ class SimulatedUser:
     threshold: float = 0.49
 
     def rounds(self, seed: int, step: int, several: Callable[[], bool] = lambda: False) -> int:
-        """The number of corrections of one global batch; the same on every process, so that all have equal work.
+        """The number of corrections of one global batch; the same on every process, so that all
+        have equal work.
 
         Args:
-            several: tells whether every sample of the global batch has several positive clicks; if one process asks, all must.
+            several: tells whether every sample of the global batch has several positive clicks; if
+                one process asks, all must.
         """
         return 0
 
     def restarts(self, seed: int, step: int) -> bool:
-        """Whether a global batch is learned from as it begins for a user: with one click on an empty answer."""
+        """Whether a global batch is learned from as it begins for a user: with one click on an
+        empty answer.
+        """
         return False
 
     def next_clicks(
-        self, prob: Tensor, target: Tensor, rngs: Sequence[np.random.Generator], pool: Executor | None = None
+        self,
+        prob: Tensor,
+        target: Tensor,
+        rngs: Sequence[np.random.Generator],
+        pool: Executor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Where the user clicks next; arguments and result as of ``corrections.next_clicks``."""
         return next_clicks(prob, target, rngs, self.threshold, pool)

@@ -1,4 +1,6 @@
-"""The iterative user: corrects the largest error a few times. With no rounds at all: training on sampled clicks alone."""
+"""The iterative user: corrects the largest error a few times. With no rounds at all: training on
+sampled clicks alone.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@
 
 Source: FCA-Net (CVPR 2020), section 3.4, and its training code.
 
-# differs from the original: that keeps crops and clicks in a global of the data workers. Here an item follows from its key
-# alone, so an object is replayed by asking for the key it was first seen under. What was learned about an object in an epoch
+# differs from the original: that keeps crops and clicks in a global of the data workers. Here an
+item follows from its key
+# alone, so an object is replayed by asking for the key it was first seen under. What was learned
+about an object in an epoch
 # counts from the next epoch on, for all processes alike, and it is part of the checkpoint.
 """
 
@@ -32,7 +34,9 @@ class Indexed(Protocol):
 
 @dataclass(frozen=True)
 class Record:
-    """An object as it was last shown: the key its crop and sampled clicks follow from, and the clicks since (y, x, label)."""
+    """An object as it was last shown: the key its crop and sampled clicks follow from, and the
+    clicks since (y, x, label).
+    """
 
     key: Key
     clicks: tuple[tuple[int, int, int], ...] = ()
@@ -40,11 +44,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Replaying(SimulatedUser):
-    """No corrections while a batch is shown; after each step one click per object, which the object comes back with.
+    """No corrections while a batch is shown; after each step one click per object, which the object
+    comes back with.
 
     Attributes:
-        replay: probability that an object which was shown in an earlier epoch comes back as it was left.
-        answer_threshold: a pixel counts as object above this probability in the answer that is corrected.
+        replay: probability that an object which was shown in an earlier epoch comes back as it was
+            left.
+        answer_threshold: a pixel counts as object above this probability in the answer that is
+            corrected.
 
     Raises:
         IsegmError: a number outside [0, 1].
@@ -72,31 +79,54 @@ class ObjectMemory(Memory):
     def __init__(self, user: Replaying, seed: int, dataset: Indexed) -> None:
         self.user, self.seed, self.dataset = user, seed, dataset
         self.records: dict[int, Record] = {}
-        self._learned: dict[int, tuple[int, Record]] = {}  # in this epoch, by position: the image and its record
+        self._learned: dict[
+            int, tuple[int, Record]
+        ] = {}  # in this epoch, by position: the image and its record
 
     def batches(self, planned: Iterable[list[Key]]) -> ReplayedBatches:
         return ReplayedBatches(self, planned)
 
     def record_of(self, key: Key) -> Record:
-        """The record to show at a place in the training: that of its object, or one that begins anew."""
+        """The record to show at a place in the training: that of its object, or one that begins
+        anew.
+        """
         known = self.records.get(self.dataset.index_of(*key))
         # The 2 keeps this generator apart from those of the data.
-        if known is not None and np.random.default_rng([self.seed, *key, 2]).random() < self.user.replay:
+        if (
+            known is not None
+            and np.random.default_rng([self.seed, *key, 2]).random() < self.user.replay
+        ):
             return known
         return Record(key)
 
     def continued(self, clicks: Clicks, keys: Sequence[Key]) -> Clicks:
-        made = [Clicks.of([Click(y, x, label == POSITIVE) for y, x, label in self.record_of(key).clicks]) for key in keys]
+        made = [
+            Clicks.of(
+                [Click(y, x, label == POSITIVE) for y, x, label in self.record_of(key).clicks]
+            )
+            for key in keys
+        ]
         later = Clicks.cat(made)
         return clicks.append(later.yx, later.label)
 
     def learn(
-        self, keys: Sequence[Key], logits: Tensor, target: Tensor, clicks: Clicks, pool: Executor | None = None
+        self,
+        keys: Sequence[Key],
+        logits: Tensor,
+        target: Tensor,
+        clicks: Clicks,
+        pool: Executor | None = None,
     ) -> None:
-        """Add one click to each object of a batch, where the answer in training mode is most wrong."""
+        """Add one click to each object of a batch, where the answer in training mode is most
+        wrong.
+        """
         found = (logits.float().sigmoid() > self.user.answer_threshold)[:, 0].cpu().numpy()
         wanted = target[:, 0].cpu().numpy()
-        for key, click in zip(keys, (pool.map if pool else map)(correction, found, wanted, _listed(clicks)), strict=True):
+        for key, click in zip(
+            keys,
+            (pool.map if pool else map)(correction, found, wanted, _listed(clicks)),
+            strict=True,
+        ):
             record = self.record_of(key)
             shown = Record(record.key, (*record.clicks, *([] if click is None else [click])))
             self._learned[key[1]] = self.dataset.index_of(*key), shown
@@ -104,20 +134,29 @@ class ObjectMemory(Memory):
     def end_epoch(self, process: Process) -> None:
         """From now on objects are shown as this epoch left them; every process must call it."""
         self._learned = self._learned_by_all(process)
-        # By position, so that of an image drawn twice the later record wins, whichever process it was on.
+        # By position, so that of an image drawn twice the later record wins, whichever process it
+        # was on.
         self.records |= {index: record for _, (index, record) in sorted(self._learned.items())}
         self._learned = {}
 
     def state_dict(self, process: Process) -> dict[str, Any]:
         learned = self._learned_by_all(process)
         return {
-            "records": {index: (record.key, record.clicks) for index, record in self.records.items()},
-            "learned": {position: (index, (record.key, record.clicks)) for position, (index, record) in learned.items()},
+            "records": {
+                index: (record.key, record.clicks) for index, record in self.records.items()
+            },
+            "learned": {
+                position: (index, (record.key, record.clicks))
+                for position, (index, record) in learned.items()
+            },
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         self.records = {index: Record(*values) for index, values in saved["records"].items()}
-        self._learned = {position: (index, Record(*values)) for position, (index, values) in saved["learned"].items()}
+        self._learned = {
+            position: (index, Record(*values))
+            for position, (index, values) in saved["learned"].items()
+        }
 
     def _learned_by_all(self, process: Process) -> dict[int, tuple[int, Record]]:
         together: dict[int, tuple[int, Record]] = {}
@@ -127,7 +166,9 @@ class ObjectMemory(Memory):
 
 
 class ReplayedBatches:
-    """Iterable over batches of keys, those of replayed objects replaced by the keys they were first seen under."""
+    """Iterable over batches of keys, those of replayed objects replaced by the keys they were first
+    seen under.
+    """
 
     def __init__(self, memory: ObjectMemory, planned: Iterable[list[Key]]) -> None:
         self.memory, self.planned = memory, planned
@@ -140,8 +181,11 @@ class ReplayedBatches:
             yield [self.memory.record_of(key).key for key in keys]
 
 
-def correction(found: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]) -> tuple[int, int, int] | None:
-    """The click (y, x, label) on the deepest error of an answer; None without any error that has not been clicked.
+def correction(
+    found: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]
+) -> tuple[int, int, int] | None:
+    """The click (y, x, label) on the deepest error of an answer; None without any error that has
+    not been clicked.
 
     Args:
         found: ``H W`` bool.
@@ -160,4 +204,11 @@ def correction(found: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]) 
 def _listed(clicks: Clicks) -> list[list[Click]]:
     """The clicks of each sample, without padding."""
     rows = zip(clicks.yx.tolist(), clicks.label.tolist(), strict=True)
-    return [[Click(y, x, label == POSITIVE) for (y, x), label in zip(*row, strict=True) if label != PADDING] for row in rows]
+    return [
+        [
+            Click(y, x, label == POSITIVE)
+            for (y, x), label in zip(*row, strict=True)
+            if label != PADDING
+        ]
+        for row in rows
+    ]
