@@ -109,7 +109,16 @@ def test_two_machines_equal_one_process(single, tmp_path):
         str(free_port()),
     ]
     launcher = [sys.executable, "-m", "torch.distributed.run", *hosts]
-    words = [str(ROOT / "train.py"), str(SCRIPT), "--config-path", str(CONFIG), "--cpu", *WORDS, "--micro-batch", "2"]
+    words = [
+        str(ROOT / "train.py"),
+        str(SCRIPT),
+        "--config-path",
+        str(CONFIG),
+        "--cpu",
+        *WORDS,
+        "--micro-batch",
+        "2",
+    ]
     start = {"env": environment(tmp_path), "cwd": ROOT, "stderr": subprocess.PIPE, "text": True}
     started = [subprocess.Popen([*launcher, "--node-rank", rank, *words], **start) for rank in "01"]
     said = [process.communicate(timeout=600)[1] for process in started]

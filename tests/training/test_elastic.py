@@ -6,7 +6,18 @@ import subprocess
 import sys
 
 import pytest
-from launching import CONFIG, ROOT, SCRIPT, assert_close, curve, environment, free_port, result, train, wait_for
+from launching import (
+    CONFIG,
+    ROOT,
+    SCRIPT,
+    assert_close,
+    curve,
+    environment,
+    free_port,
+    result,
+    train,
+    wait_for,
+)
 
 WORDS = ["--cpu", "--batch-size", "8", "--micro-batch", "2", "--set", "train.log_every=1"]
 # Who is alone waits so long for others; less, and on a busy machine two that start together would not meet.
@@ -30,8 +41,28 @@ def host(tmp_path):
     def start(first, **more):
         meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "night"]
         meeting += ["--rdzv-conf", f"is_host={int(first)},{LAST_CALL}"]
-        launcher = [sys.executable, "-m", "torch.distributed.run", *meeting, "--nnodes", "1:2", "--nproc-per-node", "1"]
-        words = [*launcher, "--max-restarts", "3", str(ROOT / "train.py"), str(SCRIPT), "--config-path", str(CONFIG), *WORDS, "--exp-name", "night"]
+        launcher = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            *meeting,
+            "--nnodes",
+            "1:2",
+            "--nproc-per-node",
+            "1",
+        ]
+        words = [
+            *launcher,
+            "--max-restarts",
+            "3",
+            str(ROOT / "train.py"),
+            str(SCRIPT),
+            "--config-path",
+            str(CONFIG),
+            *WORDS,
+            "--exp-name",
+            "night",
+        ]
         started.append(
             subprocess.Popen(
                 [*words, "--resume", "auto"],
