@@ -38,8 +38,8 @@ def flags_of(script: str) -> set[str]:
     imported = [module for module in SHARED if f"from {module} import" in text]
     text += "".join((REPOSITORY / f"{module.replace('.', '/')}.py").read_text() for module in imported)
     added = re.findall(r"\badd(?:_argument)?\(((?:\s*\"--[\w-]+\",?)+)", text)
-    shared = {"--with-prev-mask", *(f"--{flag.name}" for flag in FLAGS)} if script == "train.py" else set()
-    return {"--help"} | shared | {flag for group in added for flag in FLAG.findall(group)}
+    shared = {"--seed", "--first-click-center", "--with-prev-mask", *(f"--{flag.name}" for flag in FLAGS)}
+    return {"--help"} | (shared if script == "train.py" else set()) | {flag for group in added for flag in FLAG.findall(group)}
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,9 @@ def test_the_flags_found_in_source_are_those_of_the_parser() -> None:
     described = importlib.util.spec_from_file_location("train_script", REPOSITORY / "train.py")
     script = importlib.util.module_from_spec(described)
     described.loader.exec_module(script)
-    for flag in flags_of("train.py") - {"--help"}:
-        alone = ("--cpu", "--check", "--first-click-center", "--with-prev-mask")
+    script.parse_arguments(["--diff", "models/x.py", "models/y.py"])
+    for flag in flags_of("train.py") - {"--help", "--diff"}:
+        alone = ("--cpu", "--check", "--show", "--first-click-center", "--with-prev-mask")
         value = [] if flag in alone else {"--amp": ["off"], "--batch-size": ["1"]}.get(flag, ["1"])
         script.parse_arguments(["models/x.py", flag, *value])
     with pytest.raises(SystemExit):
