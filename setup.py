@@ -1,6 +1,8 @@
-"""What pyproject.toml cannot say: a wheel carries copies of those files of the repository that isegm reads at run time.
+"""What pyproject.toml cannot say: a wheel carries copies of those files of the repository that
+isegm reads at run time.
 
-They lie in ``isegm/shipped`` of the wheel (and nowhere in a clone); ``isegm/utils/config.py`` finds them.
+They lie in ``isegm/shipped`` of the wheel (and nowhere in a clone); ``isegm/utils/config.py`` finds
+them.
 """
 
 from glob import glob

@@ -1,11 +1,13 @@
-"""How much memory the annotations of COCO+LVIS take, by the number of processes and the way they are held.
+"""How much memory the annotations of COCO+LVIS take, by the number of processes and the way they
+are held.
 
     python scripts/benchmark_data.py --workers 4
 
-Writes annotations of the published size (99,000 images, 1.5 million objects; no pictures) into a temporary folder. Every way of
-holding them is tried in a process of its own with --workers data workers, each of which looks at every row. Memory is the
-proportional set size of all these processes, in which a page that n of them share counts for 1/n in each, less what they take
-before anything is opened. Linux only.
+Writes annotations of the published size (99,000 images, 1.5 million objects; no pictures) into a
+temporary folder. Every way of holding them is tried in a process of its own with --workers data
+workers, each of which looks at every row. Memory is the proportional set size of all these
+processes, in which a page that n of them share counts for 1/n in each, less what they take before
+anything is opened. Linux only.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's pac
 
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.pickles import read_pickle
+from isegm.data.sources.coco_lvis import CocoLvis
 
 
 class PythonObjects:
@@ -78,16 +80,28 @@ def write_annotations(root: Path, images: int, objects: int) -> None:
     content = {}
     for image in range(images):
         count = int(rng.poisson(objects / images))
-        parents = [None if key < 2 or rng.random() < 0.7 else int(rng.integers(key)) for key in range(count)]
-        nodes: dict[int, Any] = {key: {"children": [], "parent": p, "node_level": 0} for key, p in enumerate(parents)}
+        parents = [
+            None if key < 2 or rng.random() < 0.7 else int(rng.integers(key))
+            for key in range(count)
+        ]
+        nodes: dict[int, Any] = {
+            key: {"children": [], "parent": p, "node_level": 0} for key, p in enumerate(parents)
+        }
         for key, parent in enumerate(parents):
             if parent is not None:
                 nodes[parent]["children"].append(key)
-        alone = [key for key, node in nodes.items() if node["parent"] is None and not node["children"]]
-        content[f"{image:012d}"] = {"num_instance_masks": count, "hierarchy": nodes | dict.fromkeys(alone)}
+        alone = [
+            key for key, node in nodes.items() if node["parent"] is None and not node["children"]
+        ]
+        content[f"{image:012d}"] = {
+            "num_instance_masks": count,
+            "hierarchy": nodes | dict.fromkeys(alone),
+        }
     for folder in ("images", "masks"):
         (root / "train" / folder).mkdir(parents=True)
-    (root / "train" / "hannotation.pickle").write_bytes(pickle.dumps(content, pickle.HIGHEST_PROTOCOL))
+    (root / "train" / "hannotation.pickle").write_bytes(
+        pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    )
 
 
 def memory() -> int:
@@ -98,11 +112,15 @@ def memory() -> int:
                 return 1024 * int(line.split()[1])
     except OSError:
         pass
-    raise IsegmError("this system does not tell the proportional set size of a process (/proc/self/smaps_rollup)")
+    raise IsegmError(
+        "this system does not tell the proportional set size of a process (/proc/self/smaps_rollup)"
+    )
 
 
 def look_and_report(held: Any, pipe: Connection) -> None:
-    """A data worker: look at every row, then report memory when asked, when all workers have looked."""
+    """A data worker: look at every row, then report memory when asked, when all workers have
+    looked.
+    """
     pipe.send(held.look() if held is not None else 0)
     pipe.recv()
     pipe.send(memory())
@@ -141,9 +159,13 @@ def measure(way: str, root: Path, cache: Path, workers: int) -> dict[str, float]
 
 
 def in_a_process(arguments: list[str]) -> dict[str, float]:
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise IsegmError(f"{' '.join(arguments)} failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise IsegmError(
+            f"{' '.join(arguments)} failed: {done.stderr.strip() or done.stdout.strip()}"
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -168,7 +190,11 @@ def main() -> None:
         print("|---|---:|---:|---:|")
         for way in WAYS:
             found = in_a_process(["--only", way, "--root", folder, "--workers", str(args.workers)])
-            print(f"| {way} | {found['seconds']:.1f} s | {found['alone']:.0f} | {found['with_workers']:.0f} |", flush=True)
+            print(
+                f"| {way} | {found['seconds']:.1f} s | {found['alone']:.0f} |"
+                f" {found['with_workers']:.0f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Load test of the demo on loopback: latency, what the server adds to the network's own time, cross-talk, memory.
+"""Load test of the demo on loopback: latency, what the server adds to the network's own time,
+cross-talk, memory.
 
     python scripts/benchmark_demo.py --checkpoint model.safetensors --users 8 --clicks 6 --cpu
 
-Starts a server of its own. Every user has an image and a session of their own; the masks that all get while they click at once
-must be those that each got alone.
+Starts a server of its own. Every user has an image and a session of their own; the masks that all
+get while they click at once must be those that each got alone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's pac
 
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.synthetic import scene
+from isegm.data.sources.synthetic import scene
 from isegm.utils.config import REPOSITORY
 
 SIZE = (1000, 1500)  # of the image that overhead is measured on
@@ -41,7 +42,9 @@ STARTUP_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Answer:
-    """One click: the mask as it came, milliseconds there and back, and of these of the network and of waiting for it."""
+    """One click: the mask as it came, milliseconds there and back, and of these of the network and
+    of waiting for it.
+    """
 
     mask: str
     latency: float
@@ -57,25 +60,33 @@ class User:
         boundary = "isegm-benchmark"
         head = f'--{boundary}\r\ncontent-disposition: form-data; name="image"; filename="image.png"\r\n\r\n'.encode()
         body = head + image + f"\r\n--{boundary}--\r\n".encode()
-        self.key = self._request("POST", "", body, f"multipart/form-data; boundary={boundary}")["id"]
+        self.key = self._request("POST", "", body, f"multipart/form-data; boundary={boundary}")[
+            "id"
+        ]
 
     def click(self, y: int, x: int, positive: bool) -> Answer:
         body = json.dumps({"y": y, "x": x, "positive": positive}).encode()
         begun = time.perf_counter()
         told = self._request("POST", f"/{self.key}/clicks", body)
         spent = 1000 * (time.perf_counter() - begun)
-        return Answer(told["current"]["mask"], spent, told["timing"]["model"], told["timing"]["wait"])
+        return Answer(
+            told["current"]["mask"], spent, told["timing"]["model"], told["timing"]["wait"]
+        )
 
     def close(self) -> None:
         self._request("DELETE", f"/{self.key}")
         self._connection.close()
 
-    def _request(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> dict[str, Any]:
+    def _request(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+    ) -> dict[str, Any]:
         self._connection.request(method, f"/api/sessions{path}", body, {"content-type": kind})
         response = self._connection.getresponse()
         told = json.loads(response.read())
         if response.status != 200:
-            raise IsegmError(f"the server answered {method} {path} with {response.status}: {told.get('error')}")
+            raise IsegmError(
+                f"the server answered {method} {path} with {response.status}: {told.get('error')}"
+            )
         return told
 
 
@@ -85,7 +96,14 @@ def server(args: argparse.Namespace) -> Iterator[tuple[int, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "scripts/demo.py", "--checkpoint", str(Path(args.checkpoint).absolute()), "--port", str(port)]
+    command = [
+        sys.executable,
+        "scripts/demo.py",
+        "--checkpoint",
+        str(Path(args.checkpoint).absolute()),
+        "--port",
+        str(port),
+    ]
     command += ["--idle-minutes", str(IDLE_SECONDS / 60), "--max-sessions", str(args.users + 2)]
     command += ["--cpu"] if args.cpu else []
     process = subprocess.Popen(command, cwd=REPOSITORY)
@@ -116,12 +134,22 @@ def picture(seed: int, height: int, width: int) -> bytes:
 
 def places(seed: int, count: int, height: int, width: int) -> list[tuple[int, int, bool]]:
     rng = np.random.default_rng(seed)
-    drawn = [(int(rng.integers(height)), int(rng.integers(width)), bool(rng.random() < 0.7)) for _ in range(count)]
+    drawn = [
+        (int(rng.integers(height)), int(rng.integers(width)), bool(rng.random() < 0.7))
+        for _ in range(count)
+    ]
     return [(height // 2, width // 2, True), *drawn[1:]]
 
 
-def play(port: int, image: bytes, clicks: list[tuple[int, int, bool]], ready: threading.Barrier | None = None) -> list[Answer]:
-    """A session from opening on; it is closed at the end, or left to expire where several play at once."""
+def play(
+    port: int,
+    image: bytes,
+    clicks: list[tuple[int, int, bool]],
+    ready: threading.Barrier | None = None,
+) -> list[Answer]:
+    """A session from opening on; it is closed at the end, or left to expire where several play at
+    once.
+    """
     user = User(port, image)
     if ready is not None:
         ready.wait()
@@ -156,7 +184,11 @@ def measured(args: argparse.Namespace, port: int, pid: int) -> dict[str, Any]:
         together = list(pool.map(play, ports, images, clicks, [ready] * args.users))
         wall = time.perf_counter() - begun
     loaded = resident_mib(pid)
-    foreign = sum(a.mask != b.mask for x, y in zip(alone, together, strict=True) for a, b in zip(x, y, strict=True))
+    foreign = sum(
+        a.mask != b.mask
+        for x, y in zip(alone, together, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
     time.sleep(2.5 * IDLE_SECONDS)
     crowd = [answer for answers in together for answer in answers]
     return {
@@ -181,7 +213,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--users", type=int, default=8)
     parser.add_argument("--clicks", type=int, default=6, help="of every user")
-    parser.add_argument("--size", type=int, nargs=2, default=[400, 600], metavar=("ROWS", "COLUMNS"), help="of users' images")
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=[400, 600],
+        metavar=("ROWS", "COLUMNS"),
+        help="of users' images",
+    )
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--save-json", type=Path)
     args = parser.parse_args()
@@ -197,10 +236,17 @@ def main() -> None:
         ("together_overhead", "all else but network and waiting for it"),
     ):
         print(f"{text:44} {found[name]['p50']:6.1f}  {found[name]['p95']:6.1f}")
-    print(f"{found['clicks_per_second']:.1f} clicks a second with {args.users} users; masks that were not one's own:", end=" ")
+    print(
+        f"{found['clicks_per_second']:.1f} clicks a second with {args.users} users; masks that were"
+        " not one's own:",
+        end=" ",
+    )
     print(found["foreign_masks"])
     memory = found["memory"]
-    print(f"memory: {memory['idle']:.0f} MiB at first, {memory['loaded']:.0f} with sessions, {memory['expired']:.0f} expired")
+    print(
+        f"memory: {memory['idle']:.0f} MiB at first, {memory['loaded']:.0f} with sessions,"
+        f" {memory['expired']:.0f} expired"
+    )
     if args.save_json:
         args.save_json.write_text(json.dumps(found, indent=1))
     if found["foreign_masks"]:

@@ -1,10 +1,12 @@
-"""How much each ingredient of the evaluator brings, against the sequential loop of the reference code bases, in one run.
+"""How much each ingredient of the evaluator brings, against the sequential loop of the reference
+code bases, in one run.
 
-    python scripts/benchmark_evaluator.py --checkpoint model.safetensors --objects 8 --clicks 5 --cpu
+    python scripts/benchmark_evaluator.py --checkpoint model.safetensors --objects 8 --clicks 5
+    --cpu
 
-Every variant plays the same objects with the same number of clicks in a process of its own. The variants take turns, and
-medians over the turns are compared, so that other work on the machine hits all of them alike. It also says whether all
-variants made the same clicks.
+Every variant plays the same objects with the same number of clicks in a process of its own. The
+variants take turns, and medians over the turns are compared, so that other work on the machine hits
+all of them alike. It also says whether all variants made the same clicks.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
         protocol = load_protocol(args.protocol or model.protocol).for_dataset(dataset.name)
         protocol = protocol.changed(max_clicks=args.clicks, stop_iou=1.01)
         predictor = protocol.predictor(model, amp="bf16" in has)
-        predictor.click(predictor.start(np.zeros((400, 600, 3), np.uint8)), Click(200, 300, True))  # warm up
+        predictor.click(
+            predictor.start(np.zeros((400, 600, 3), np.uint8)), Click(200, 300, True)
+        )  # warm up
         settings = LockStepSettings.suited_to(device)
         if "lanes" not in has:
             settings = dataclasses.replace(settings, passes=1)
@@ -83,7 +87,9 @@ def play(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
-    parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
+    parser.add_argument(
+        "--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml"
+    )
     parser.add_argument("--datasets", default="GrabCut,Berkeley")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--objects", type=int, default=8, help="per data set")
@@ -113,7 +119,10 @@ def main() -> None:
 
 def show(found: dict[str, list[dict[str, Any]]]) -> None:
     print(f"{torch.get_num_threads()} threads; medians over {len(found['sequential'])} turns\n")
-    print("| variant | ms per click | of it network | faster than sequential | than the line above | same clicks |")
+    print(
+        "| variant | ms per click | of it network | faster than sequential | than the line above |"
+        " same clicks |"
+    )
     print("|---|---:|---:|---:|---:|---:|")
     base = before = None
     expected = found["sequential"][0]["clicks"]
@@ -124,7 +133,8 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         base, before = base or wall, before or wall
         same = sum(a == b for a, b in zip(turns[0]["clicks"], expected, strict=True))
         print(
-            f"| {name} | {1000 * wall / made:.0f} | {1000 * network / made:.0f} | {base / wall:.2f}x | {before / wall:.2f}x |"
+            f"| {name} | {1000 * wall / made:.0f} | {1000 * network / made:.0f} |"
+            f" {base / wall:.2f}x | {before / wall:.2f}x |"
             f" {same} of {len(expected)} objects |"
         )
         before = wall

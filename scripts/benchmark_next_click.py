@@ -1,9 +1,12 @@
-"""What the simulated user's next click costs: the distance transform cut to the error's box against the whole-image one.
+"""What the simulated user's next click costs: the distance transform cut to the error's box against
+the whole-image one.
 
-    python scripts/benchmark_next_click.py --checkpoint model.safetensors --datasets GrabCut --limit 20 --cpu
+    python scripts/benchmark_next_click.py --checkpoint model.safetensors --datasets GrabCut --limit
+    20 --cpu
 
-Plays the objects and keeps every answer; then both forms find the next click on each, at the image's own size and enlarged to
-1500 x 1000 pixels, turn by turn on one thread. Says how often they click on the same pixel, which must be always.
+Plays the objects and keeps every answer; then both forms find the next click on each, at the
+image's own size and enlarged to 1500 x 1000 pixels, turn by turn on one thread. Says how often they
+click on the same pixel, which must be always.
 """
 
 from __future__ import annotations
@@ -47,21 +50,40 @@ def met(args: argparse.Namespace) -> list[Case]:
 
     for name in args.datasets.split(","):
         dataset = evaluation_set(name, cfg)
-        protocol = load_protocol(args.protocol or model.protocol).for_dataset(dataset.name).changed(max_clicks=args.clicks)
+        protocol = (
+            load_protocol(args.protocol or model.protocol)
+            .for_dataset(dataset.name)
+            .changed(max_clicks=args.clicks)
+        )
         threshold = protocol.mask_threshold
 
-        def keep(sample: Sample, session: Session, ious: list[float], threshold: float = threshold) -> None:
+        def keep(
+            sample: Sample, session: Session, ious: list[float], threshold: float = threshold
+        ) -> None:
             found.append((session.prob[0, 0].cpu().numpy() > threshold, sample.gt, session.clicks))
 
-        evaluate(protocol.predictor(model), dataset, protocol, limit=args.limit, observer=keep, run=Run(progress=True))
+        evaluate(
+            protocol.predictor(model),
+            dataset,
+            protocol,
+            limit=args.limit,
+            observer=keep,
+            run=Run(progress=True),
+        )
     return found
 
 
 def enlarged(case: Case) -> Case:
     mask, gt, clicks = case
     down, across = LARGE[1] / gt.shape[0], LARGE[0] / gt.shape[1]
-    large = [cv2.resize(a.astype(np.int8), LARGE, interpolation=cv2.INTER_NEAREST) for a in (mask, gt)]
-    return large[0].astype(bool), large[1], tuple(Click(int(c.y * down), int(c.x * across), c.positive) for c in clicks)
+    large = [
+        cv2.resize(a.astype(np.int8), LARGE, interpolation=cv2.INTER_NEAREST) for a in (mask, gt)
+    ]
+    return (
+        large[0].astype(bool),
+        large[1],
+        tuple(Click(int(c.y * down), int(c.x * across), c.positive) for c in clicks),
+    )
 
 
 def timed(click: Callable[..., Click], case: Case, turns: int) -> tuple[float, Click]:
@@ -84,14 +106,18 @@ def show(title: str, cases: list[Case], turns: int) -> None:
     whole, cut = np.array(rows).T
     ratio = whole / cut
     print(
-        f"| {title} | {len(cases)} | {np.median(whole):.2f} | {np.median(cut):.2f} | {whole.sum() / cut.sum():.1f}x |"
-        f" {np.quantile(ratio, 0.05):.1f}x to {np.quantile(ratio, 0.95):.1f}x | {same} of {len(cases)} |"
+        f"| {title} | {len(cases)} | {np.median(whole):.2f} | {np.median(cut):.2f} |"
+        f" {whole.sum() / cut.sum():.1f}x |"
+        f" {np.quantile(ratio, 0.05):.1f}x to {np.quantile(ratio, 0.95):.1f}x | {same} of"
+        f" {len(cases)} |"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
-    parser.add_argument("--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml")
+    parser.add_argument(
+        "--checkpoint", required=True, help="a file, or a name under WEIGHTS_PATH of config.yml"
+    )
     parser.add_argument("--datasets", default="GrabCut")
     parser.add_argument("--protocol", help="a file in configs/eval (default: the method's own)")
     parser.add_argument("--limit", type=int, help="only the first so many objects of each data set")
@@ -105,7 +131,10 @@ def main() -> None:
 
     cases = met(args)
     cv2.setNumThreads(1)
-    print("\n| masks | number | whole image, ms | cut to the box, ms | ratio of all | of nine tenths | same click |")
+    print(
+        "\n| masks | number | whole image, ms | cut to the box, ms | ratio of all | of nine tenths"
+        " | same click |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|")
     show("own size", cases, args.turns)
     show("1500 x 1000", [enlarged(case) for case in cases], args.turns)

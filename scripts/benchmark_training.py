@@ -1,12 +1,14 @@
-"""How much each ingredient of a training step brings, against the plain sequential step, in one run.
+"""How much each ingredient of a training step brings, against the plain sequential step, in one
+run.
 
     python scripts/benchmark_training.py --cpu --batch-size 4
     python scripts/benchmark_training.py --batch-size 32 --steps 20 --curves curves.png
 
-The step is RITM's: HRNet-18s, crops of 320x480, three corrections. Every variant runs in a process of its own on the same
-batches, which are loaded before; the variants take turns, and medians over the turns are compared, so that other work on the
-machine hits all of them alike. It also says what share each part of the step has, and whether data loading keeps up.
-``--curves`` trains with every variant that changes rounding, on the same samples, and draws the losses over each other.
+The step is RITM's: HRNet-18s, crops of 320x480, three corrections. Every variant runs in a process
+of its own on the same batches, which are loaded before; the variants take turns, and medians over
+the turns are compared, so that other work on the machine hits all of them alike. It also says what
+share each part of the step has, and whether data loading keeps up. ``--curves`` trains with every
+variant that changes rounding, on the same samples, and draws the losses over each other.
 """
 
 from __future__ import annotations
@@ -28,20 +30,24 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
 from isegm.cli.running import Formatter, run
-from isegm.core.errors import IsegmError, unknown
+from isegm.core.errors import IsegmError
 from isegm.core.registry import build
-from isegm.data import recipes
 from isegm.data.dataset import ClickDataset
+from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.synthetic import SyntheticSource
 from isegm.methods.base import ClickModel
 from isegm.methods.ritm import ritm_hrnet
 from isegm.reference.training_step import sequential_clicks, sequential_step
 from isegm.reference.twin import slow_twin
 from isegm.training.batches import Batch, Loader
-from isegm.training.config import TrainConfig
+from isegm.training.corrections import next_clicks
+from isegm.training.experiment import Training
+from isegm.training.experiment_file import load_experiment
 from isegm.training.learner import Learner
-from isegm.training.optim import adam
+from isegm.training.optimisation import Adam, Constant
 from isegm.training.preflight import seconds_per_item
-from isegm.training.rollout import ClickPolicy, evaluating, next_clicks
+from isegm.training.rollout import evaluating
+from isegm.training.users.iterative import Iterative
 from isegm.utils.config import load_config
 from isegm.utils.device import native_bf16, pick_device
 from isegm.utils.memory import wait
@@ -62,21 +68,29 @@ NETWORKS = {
     "hrnet18s": {"width": 18, "depth": "small", "ocr_width": 48},
     "tiny": {"width": 8, "depth": "tiny", "ocr_width": 16},
 }
+ITEMS = 1_000_000  # of an epoch, which never ends here
 SEQUENTIAL, WHOLE = "sequential", "+ channels last"
 Step = Callable[[Batch], dict[str, Any]]
 
 
 def training_data(args: argparse.Namespace) -> ClickDataset:
-    if not hasattr(recipes, args.data):
-        raise unknown("recipe", args.data, ("synthetic", "coco", "cocolvis", "sbd"))
-    crop = tuple(int(side) if side.isdecimal() else 0 for side in args.crop.split(","))
-    settings = {"min_object_area": 500} if args.data == "synthetic" else {}
-    return getattr(recipes, args.data)(load_config(args.config_path), crop=crop, epoch_len=1_000_000, **settings).train
+    crop = [int(side) if side.isdecimal() else 0 for side in args.crop.split(",")]
+    if args.data != "synthetic":
+        changes = {"data.augment.crop": crop, "data.epoch_len": ITEMS}
+        experiment = load_experiment(args.data).experiment.changed(changes)
+        return experiment.build(experiment.data, cfg=load_config(args.config_path))
+    if len(crop) != 2 or min(crop) < 1:
+        raise IsegmError(f"--crop {args.crop}: expected rows and columns, e.g. 320,480")
+    clicks = MultiPoint(max_clicks=24, gamma=0.8, merge_prob=0.15)
+    return ClickDataset(SyntheticSource(crop, ITEMS), clicks, epoch_len=ITEMS, min_object_area=500)
 
 
 def loaded(args: argparse.Namespace, steps: int) -> Iterator[Batch]:
     size = args.batch_size
-    keys = [[(0, position) for position in range(first, first + size)] for first in range(0, steps * size, size)]
+    keys = [
+        [(0, position) for position in range(first, first + size)]
+        for first in range(0, steps * size, size)
+    ]
     with contextlib.closing(Loader(training_data(args), keys, args.workers, pin=False)) as loader:
         yield from loader
 
@@ -90,19 +104,27 @@ def network(args: argparse.Namespace, has: set[str]) -> tuple[ClickModel, torch.
 
 def learner_of(args: argparse.Namespace, has: set[str]) -> Learner:
     model, device = network(args, has)
-    switches = {"channels_last": "channels_last" in has, "compile": "compile" in has, "amp": "bf16" if "bf16" in has else "off"}
-    config = TrainConfig(batch_size=args.batch_size, lr=args.lr, **switches)
-    return Learner(model, config, ClickPolicy(), Process(device=device))
+    switches = {
+        "channels_last": "channels_last" in has,
+        "compile": "compile" in has,
+        "amp": "bf16" if "bf16" in has else "off",
+    }
+    config = Training(batch_size=args.batch_size, **switches)
+    return Learner(model, config, Adam(lr=args.lr), Constant(), Iterative(), Process(device=device))
 
 
-def step_of(args: argparse.Namespace, has: set[str], rounds: int | None) -> tuple[Step, torch.device]:
+def step_of(
+    args: argparse.Namespace, has: set[str], rounds: int | None
+) -> tuple[Step, torch.device]:
     """How a variant trains on a batch; ``rounds`` None draws them as a training does."""
     if "learner" in has:
         learner = learner_of(args, has)
         return lambda batch: learner.learn(batch, rounds).losses, learner.process.device
     model, device = network(args, has)
-    optimizer = adam(model, args.lr)
-    return lambda batch: sequential_step(model, optimizer, batch, 3 if rounds is None else rounds), device
+    optimizer = Adam(lr=args.lr).of(model)
+    return lambda batch: sequential_step(
+        model, optimizer, batch, 3 if rounds is None else rounds
+    ), device
 
 
 def measure(args: argparse.Namespace, name: str) -> dict[str, Any]:
@@ -130,7 +152,12 @@ def shares(args: argparse.Namespace, name: str) -> dict[str, float]:
 
     def simulate() -> None:
         if "learner" in has:
-            next_clicks(round_.prev_prob, target, [np.random.default_rng([seed, 0]) for seed in seeds], pool=learner.pool)
+            next_clicks(
+                round_.prev_prob,
+                target,
+                [np.random.default_rng([seed, 0]) for seed in seeds],
+                pool=learner.pool,
+            )
         else:
             sequential_clicks(round_.prev_prob, target, seeds, 0)
 
@@ -142,7 +169,9 @@ def shares(args: argparse.Namespace, name: str) -> dict[str, float]:
         with learner.autocast():
             return torch.stack(list(learner.step(round_, target)[0].values())).sum()
 
-    maps, answering, learning = (seconds(w, device) for w in (lambda: model.inputs(round_), answer, loss))
+    maps, answering, learning = (
+        seconds(w, device) for w in (lambda: model.inputs(round_), answer, loss)
+    )
     parts = {
         "network, corrections": rounds * (answering - maps),
         "simulated clicks": rounds * seconds(simulate, device),
@@ -194,7 +223,11 @@ def possible(args: argparse.Namespace) -> list[str]:
 def main() -> None:
     args = arguments()
     if args.only:
-        print(json.dumps({"measure": measure, "shares": shares, "curve": curve}[args.job](args, args.only)))
+        print(
+            json.dumps(
+                {"measure": measure, "shares": shares, "curve": curve}[args.job](args, args.only)
+            )
+        )
         return
     training_data(args)  # a mistake is noticed here, not in every variant
     names = possible(args)
@@ -202,39 +235,65 @@ def main() -> None:
     for turn in range(args.turns):
         for name in names:
             found[name].append(child(args, "measure", name))
-            print(f"turn {turn + 1}, {name}: {found[name][-1]['seconds']:.2f} s per step", file=sys.stderr)
+            print(
+                f"turn {turn + 1}, {name}: {found[name][-1]['seconds']:.2f} s per step",
+                file=sys.stderr,
+            )
     show_variants(args, found)
     show_shares({name: child(args, "shares", name) for name in (SEQUENTIAL, WHOLE)})
     show_loading(args, float(np.median([turn["seconds"] for turn in found[names[-1]]])))
     if args.curves:
-        draw({name: child(args, "curve", name) for name in names[names.index(WHOLE) - 1 :]}, args.curves)
+        draw(
+            {name: child(args, "curve", name) for name in names[names.index(WHOLE) - 1 :]},
+            args.curves,
+        )
 
 
 def show_variants(args: argparse.Namespace, found: dict[str, list[dict[str, Any]]]) -> None:
     threads = torch.get_num_threads()
-    print(f"{threads} threads, batch {args.batch_size}, {args.rounds} corrections; medians of {args.turns} turns\n")
-    print("| variant | s per step | faster than sequential | than the line above | loss of the first step |")
+    print(
+        f"{threads} threads, batch {args.batch_size}, {args.rounds} corrections; medians of"
+        f" {args.turns} turns\n"
+    )
+    print(
+        "| variant | s per step | faster than sequential | than the line above | loss of the first"
+        " step |"
+    )
     print("|---|---:|---:|---:|---:|")
     base = before = None
     for name, turns in found.items():
         seconds = float(np.median([turn["seconds"] for turn in turns]))
         base, before = base or seconds, before or seconds
         first = turns[0]["losses"][0]
-        print(f"| {name} | {seconds:.3f} | {base / seconds:.2f}x | {before / seconds:.2f}x | {first:.6f} |")
+        print(
+            f"| {name} | {seconds:.3f} | {base / seconds:.2f}x | {before / seconds:.2f}x |"
+            f" {first:.6f} |"
+        )
         before = seconds
 
 
 def show_shares(found: dict[str, dict[str, float]]) -> None:
-    print("\n| part | " + " | ".join(f"{name} |  " for name in found) + "|\n|---|" + "---:|---:|" * len(found))
+    print(
+        "\n| part | "
+        + " | ".join(f"{name} |  " for name in found)
+        + "|\n|---|"
+        + "---:|---:|" * len(found)
+    )
     for part in next(iter(found.values())):
-        cells = [f"{1000 * parts[part]:.0f} ms | {100 * parts[part] / sum(parts.values()):.1f} %" for parts in found.values()]
+        cells = [
+            f"{1000 * parts[part]:.0f} ms | {100 * parts[part] / sum(parts.values()):.1f} %"
+            for parts in found.values()
+        ]
         print(f"| {part} | {' | '.join(cells)} |")
 
 
 def show_loading(args: argparse.Namespace, seconds: float) -> None:
     item = seconds_per_item(training_data(args), [(0, position) for position in range(12)])
     need = args.batch_size / seconds
-    print(f"\nloading: {1 / item:.1f} items/s per worker; the fastest step needs {need:.1f}, {need * item:.2f} workers")
+    print(
+        f"\nloading: {1 / item:.1f} items/s per worker; the fastest step needs {need:.1f},"
+        f" {need * item:.2f} workers"
+    )
 
 
 def draw(curves: dict[str, list[float]], path: str) -> None:
@@ -251,14 +310,21 @@ def draw(curves: dict[str, list[float]], path: str) -> None:
     first = next(iter(curves.values()))
     for name, losses in curves.items():
         tail = slice(-max(1, len(losses) // 5), None)
-        print(f"curve {name}: mean loss of the last fifth {np.mean(losses[tail]):.4f} ({np.mean(first[tail]):.4f})")
+        print(
+            f"curve {name}: mean loss of the last fifth {np.mean(losses[tail]):.4f}"
+            f" ({np.mean(first[tail]):.4f})"
+        )
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
     add = parser.add_argument
     add("--network", choices=NETWORKS, default="hrnet18s")
-    add("--data", default="synthetic", help="a recipe; synthetic needs no files")
+    add(
+        "--data",
+        default="synthetic",
+        help="synthetic, or an experiment whose data are used, e.g. models/ritm/hrnet18_sbd.py",
+    )
     add("--crop", default="320,480")
     add("--batch-size", type=int, default=4)
     add("--rounds", type=int, default=3, help="corrections per step")

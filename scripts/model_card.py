@@ -3,9 +3,9 @@
     python scripts/model_card.py assets/starter.safetensors --page docs/starter.md \
         --results grabcut_berkeley.json ritm_views.json --speed speed.json
 
-Result files are those of evaluate_model.py --save-json, of this very checkpoint; the speed is that of
-measure_speed.py --save-json. Intervals are bootstrapped by image. What is not given stays as it is in
-the card of the checkpoint.
+Result files are those of evaluate_model.py --save-json, of this very checkpoint; the speed is that
+of measure_speed.py --save-json. Intervals are bootstrapped by image. What is not given stays as it
+is in the card of the checkpoint.
 """
 
 from __future__ import annotations

@@ -25,12 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's pac
 
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
-from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import RunResult
 from isegm.methods.checkpoints import save_model
+from isegm.training.experiment_file import load_experiment
 from isegm.utils.config import REPOSITORY, absolute, load_config
-from isegm.utils.experiment import load_experiment
 from isegm.utils.vis import write_image
 
 log = logging.getLogger("isegm")
@@ -57,9 +56,9 @@ def answer_photographs(out: Path) -> Path:
 
 def save_untrained(path: Path) -> None:
     """The network of the experiment with its initial weights, as training would start it."""
-    experiment = load_experiment(REPOSITORY / EXPERIMENT)
+    experiment = load_experiment(REPOSITORY / EXPERIMENT).experiment
     torch.manual_seed(0)
-    save_model(path, build(experiment.MODEL), experiment.MODEL)
+    save_model(path, experiment.build(experiment.model), experiment.model)
 
 
 def newest_model(folder: Path, since: float) -> Path:

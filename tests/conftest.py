@@ -1,4 +1,6 @@
-"""Shared by all tests: one thread per process, and tests/ on the path for the helpers beside this file."""
+"""Shared by all tests: one thread per process, and tests/ on the path for the helpers beside this
+file.
+"""
 
 import os
 import signal
@@ -14,7 +16,8 @@ import torch
 
 torch.set_num_threads(1)
 
-# A shell that starts the tests in the background has Ctrl-C ignored, and every process started here would inherit that.
+# A shell that starts the tests in the background has Ctrl-C ignored, and every process started here
+# would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -24,4 +27,6 @@ def signal_handlers() -> Iterator[None]:
     """A test that keeps a handler would change how processes started by later tests end."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     yield
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before, "give signal handlers back"
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before, (
+        "give signal handlers back"
+    )

@@ -1,4 +1,6 @@
-"""Driving the page in a real browser, as a user would; whoever imports this is skipped where there is none."""
+"""Driving the page in a real browser, as a user would; whoever imports this is skipped where there
+is none.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from demo_server import photo_of
 from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
 if CHROMIUM is None:
     pytest.skip("there is no Chromium", allow_module_level=True)
 expect = playwright.expect
@@ -27,7 +36,9 @@ def open_photo(page: playwright.Page, data: bytes | None = None, name: str = "ph
     expect(page.locator("#finish")).to_be_disabled()
 
 
-def place_of(page: playwright.Page, y: int, x: int, size: tuple[int, int] = (120, 160)) -> tuple[float, float]:
+def place_of(
+    page: playwright.Page, y: int, x: int, size: tuple[int, int] = (120, 160)
+) -> tuple[float, float]:
     """Where an image pixel is on the page while the image fits the window."""
     box = page.locator("#canvas").bounding_box()
     scale = min(box["width"] / size[1], (box["height"] - STATUS_LINE) / size[0]) * 0.96
@@ -50,7 +61,9 @@ def settled(page: playwright.Page) -> None:
 def shown(page: playwright.Page) -> np.ndarray:
     """``H W 3``: the canvas as it is seen, without the status line."""
     page.wait_for_timeout(120)  # a frame or two
-    seen = np.array(Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("RGB")).astype(int)
+    seen = np.array(
+        Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("RGB")
+    ).astype(int)
     return seen[:-STATUS_LINE]
 
 

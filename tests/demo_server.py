@@ -27,7 +27,9 @@ ADDRESS = "http://127.0.0.1:8080"
 
 
 class Discs(ClickModel):
-    """Discs around object clicks and what was there before, without the discs around background clicks."""
+    """Discs around object clicks and what was there before, without the discs around background
+    clicks.
+    """
 
     shown_maps = ("attention",)
 
@@ -36,7 +38,11 @@ class Discs(ClickModel):
         y, x = torch.arange(height)[:, None], torch.arange(width)[None]
 
         def reach(label: int) -> torch.Tensor:
-            chosen = [p for p, given in zip(round_.clicks.yx[0], round_.clicks.label[0], strict=True) if given == label]
+            chosen = [
+                p
+                for p, given in zip(round_.clicks.yx[0], round_.clicks.label[0], strict=True)
+                if given == label
+            ]
             near = [RADIUS - ((y - p[0]) ** 2 + (x - p[1]) ** 2).sqrt() for p in chosen]
             return torch.stack(near).amax(0).float() if near else torch.full((height, width), -99.0)
 

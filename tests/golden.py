@@ -1,4 +1,6 @@
-"""Deterministic weights and inputs under which the original networks were run once; their outputs are the goldens."""
+"""Deterministic weights and inputs under which the original networks were run once; their outputs
+are the goldens.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +50,25 @@ def statistics(logits: Tensor) -> list[float]:
     """Mean, standard deviation, minimum, maximum, value at [10, 10] and in the centre."""
     plane = logits[0, 0].double()
     centre = plane[plane.shape[0] // 2, plane.shape[1] // 2]
-    return [float(v) for v in (plane.mean(), plane.std(correction=0), plane.min(), plane.max(), plane[10, 10], centre)]
+    return [
+        float(v)
+        for v in (
+            plane.mean(),
+            plane.std(correction=0),
+            plane.min(),
+            plane.max(),
+            plane[10, 10],
+            centre,
+        )
+    ]
 
 
 def _noise(seed: int, count: int) -> np.ndarray:
     """Hashed indices in [-1, 1), by arithmetic modulo 2**32."""
     low = np.uint64(0xFFFFFFFF)
-    h = (np.arange(count, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(seed * 40503 + 12345)) & low
+    h = (
+        np.arange(count, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(seed * 40503 + 12345)
+    ) & low
     h ^= h >> np.uint64(15)
     h = (h * np.uint64(2246822519)) & low
     h ^= h >> np.uint64(13)

@@ -1,4 +1,5 @@
-"""Weights and inputs drawn from generators seeded by names, under which other original networks were run once.
+"""Weights and inputs drawn from generators seeded by names, under which other original networks
+were run once.
 
 The second set of goldens beside ``golden.py``: FCFI, EMC-Click, ClickAttention and FCA-Net.
 """
@@ -22,7 +23,9 @@ def generator(name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
 
 
-def golden_tensor(key: str, shape: tuple[int, ...], gain: Callable[[str], float] = lambda key: 1.0) -> Tensor:
+def golden_tensor(
+    key: str, shape: tuple[int, ...], gain: Callable[[str], float] = lambda key: 1.0
+) -> Tensor:
     """The value of the tensor that the original code base calls ``key``."""
     if key.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.int64)

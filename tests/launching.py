@@ -14,16 +14,31 @@ from isegm.training.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "training" / "toy_experiment.py"
+CONFIG = SCRIPT.with_name("toy_config.yml")
 
 
 def command(*words, torchrun=0, options=()):
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun), *options] if torchrun else []
-    return [sys.executable, *start, str(ROOT / "train.py"), *map(str, words)]
+    start = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun), *options]
+        if torchrun
+        else []
+    )
+    return [
+        sys.executable,
+        *start,
+        str(ROOT / "train.py"),
+        *map(str, words),
+        "--config-path",
+        str(CONFIG),
+    ]
 
 
 def environment(folder, **more):
     clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
-    patient = {"OMP_NUM_THREADS": "1", "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # torchrun kills after 30 seconds otherwise
+    patient = {
+        "OMP_NUM_THREADS": "1",
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600",
+    }  # torchrun kills after 30 seconds otherwise
     return clean | patient | {"TOY_EXPERIMENTS": str(folder), "PYTHONPATH": str(ROOT)} | more
 
 
@@ -47,7 +62,9 @@ def train(folder, *words, torchrun=0, options=(), status=0, **more):
 
 
 def wait_for(path, running):
-    """Wait until a process has written a file, however busy the machine is; fail if it ends before."""
+    """Wait until a process has written a file, however busy the machine is; fail if it ends
+    before.
+    """
     deadline = time.monotonic() + 600
     while not path.exists():
         assert running.poll() is None, running.communicate()[1]
@@ -57,7 +74,9 @@ def wait_for(path, running):
 
 def result(folder, run="000"):
     path = folder / "training" / "toy_experiment" / run
-    entries = [json.loads(line) for line in (path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    entries = [
+        json.loads(line) for line in (path / "logs" / "metrics.jsonl").read_text().splitlines()
+    ]
     return read_checkpoint(path / "checkpoints" / "last_checkpoint.pth"), entries
 
 
@@ -71,7 +90,10 @@ def curve(folder, run="000"):
 
 
 def asked(folder, rank):
-    return [tuple(map(int, line.split())) for line in (folder / f"asked_{rank}.txt").read_text().splitlines()]
+    return [
+        tuple(map(int, line.split()))
+        for line in (folder / f"asked_{rank}.txt").read_text().splitlines()
+    ]
 
 
 def assert_close(expected, found):

@@ -15,7 +15,9 @@ from scipy.io import savemat
 
 
 def config(**paths: Path | str) -> EasyDict:
-    return EasyDict({key: str(value) for key, value in paths.items()} | {"config_path": "config.yml"})
+    return EasyDict(
+        {key: str(value) for key, value in paths.items()} | {"config_path": "config.yml"}
+    )
 
 
 def picture(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
@@ -36,14 +38,18 @@ def write_indexed(path: Path, indices: np.ndarray) -> Path:
     return path
 
 
-def rectangle(top: int, left: int, bottom: int, right: int, height: int = 24, width: int = 32, value: int = 1) -> np.ndarray:
+def rectangle(
+    top: int, left: int, bottom: int, right: int, height: int = 24, width: int = 32, value: int = 1
+) -> np.ndarray:
     mask = np.zeros((height, width), np.uint8)
     mask[top:bottom, left:right] = value
     return mask
 
 
 def coco(root: Path, split: str = "train2017", images: int = 3) -> Path:
-    """Images 1 .. n, listed backwards: an object of two polygons, one given as run lengths that overlaps it, and a crowd."""
+    """Images 1 .. n, listed backwards: an object of two polygons, one given as run lengths that
+    overlaps it, and a crowd.
+    """
     runs = [len(list(group)) for _, group in itertools.groupby(rectangle(8, 8, 20, 24).T.ravel())]
     annotations = []
     for image in range(1, images + 1):
@@ -51,10 +57,17 @@ def coco(root: Path, split: str = "train2017", images: int = 3) -> Path:
         annotations += [
             {"image_id": image, "iscrowd": 0, "segmentation": boxes},
             {"image_id": image, "iscrowd": 0, "segmentation": {"counts": runs, "size": [24, 32]}},
-            {"image_id": image, "iscrowd": 1, "segmentation": {"counts": [0, 768], "size": [24, 32]}},
+            {
+                "image_id": image,
+                "iscrowd": 1,
+                "segmentation": {"counts": [0, 768], "size": [24, 32]},
+            },
         ]
         write(root / split / f"{image:012d}.jpg", picture(seed=image))
-    listed = [{"id": i, "file_name": f"{i:012d}.jpg", "height": 24, "width": 32} for i in range(images, 0, -1)]
+    listed = [
+        {"id": i, "file_name": f"{i:012d}.jpg", "height": 24, "width": 32}
+        for i in range(images, 0, -1)
+    ]
     listed.append({"id": 99, "file_name": "no_objects.jpg", "height": 24, "width": 32})
     (root / "annotations").mkdir(exist_ok=True, parents=True)
     content = {"images": listed, "annotations": annotations}
@@ -64,7 +77,11 @@ def coco(root: Path, split: str = "train2017", images: int = 3) -> Path:
 
 def coco_lvis(root: Path, split: str = "train", images: int = 2) -> Path:
     """Objects 0 (with part 1 in a second layer) and 2, and a stuff region, number 3."""
-    first = rectangle(2, 2, 14, 14) + rectangle(16, 20, 22, 28, value=2) + rectangle(0, 0, 2, 32, value=3)
+    first = (
+        rectangle(2, 2, 14, 14)
+        + rectangle(16, 20, 22, 28, value=2)
+        + rectangle(0, 0, 2, 32, value=3)
+    )
     layers = [first, rectangle(4, 4, 8, 8)]
     places = [(0, 1), (1, 1), (0, 2), (0, 3)]
     hierarchy = {
@@ -78,13 +95,20 @@ def coco_lvis(root: Path, split: str = "train", images: int = 2) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         encoded = [cv2.imencode(".png", layer)[1] for layer in layers]
         path.write_bytes(pickle.dumps((encoded, places), protocol=pickle.HIGHEST_PROTOCOL))
-    annotation = {f"{i:04d}": {"num_instance_masks": 3, "hierarchy": hierarchy} for i in reversed(range(images))}
-    (root / split / "hannotation.pickle").write_bytes(pickle.dumps(annotation, protocol=pickle.HIGHEST_PROTOCOL))
+    annotation = {
+        f"{i:04d}": {"num_instance_masks": 3, "hierarchy": hierarchy}
+        for i in reversed(range(images))
+    }
+    (root / split / "hannotation.pickle").write_bytes(
+        pickle.dumps(annotation, protocol=pickle.HIGHEST_PROTOCOL)
+    )
     return root
 
 
 def sbd(root: Path, split: str = "train", images: int = 2) -> Path:
-    """Objects 1, 3 and 4 in every image; 4 is faulty, two far corners of its bounding box. The list is in falling order."""
+    """Objects 1, 3 and 4 in every image; 4 is faulty, two far corners of its bounding box. The list
+    is in falling order.
+    """
     names = [f"2008_{index:06d}" for index in reversed(range(images))]
     for name in names:
         labels = rectangle(2, 2, 14, 14) + rectangle(16, 20, 22, 28, value=3)
@@ -97,13 +121,19 @@ def sbd(root: Path, split: str = "train", images: int = 2) -> Path:
 
 def write_sbd_labels(path: Path, labels: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    struct = {"Segmentation": labels, "Boundaries": np.zeros(3), "Categories": np.array([[1], [1]], np.uint8)}
+    struct = {
+        "Segmentation": labels,
+        "Boundaries": np.zeros(3),
+        "Categories": np.array([[1], [1]], np.uint8),
+    }
     savemat(path, {"GTinst": struct}, do_compression=True)
     return path
 
 
 def pascal_voc(root: Path, split: str = "val", images: int = 2, prefix: str = "2007") -> Path:
-    """Objects 1 and 16, which share a gray level, with a band of unknown truth; the second image has no band."""
+    """Objects 1 and 16, which share a gray level, with a band of unknown truth; the second image
+    has no band.
+    """
     names = [f"{prefix}_{index:06d}" for index in reversed(range(images))]
     for name in names:
         labels = rectangle(2, 2, 14, 14) + rectangle(16, 20, 22, 28, value=16)
@@ -121,14 +151,24 @@ def write_voc_labels(path: Path, labels: np.ndarray) -> Path:
     """With the first entries of the real palette, and its last."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(labels)
-    colours = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), *[(1, 1, 1)] * 12, (0, 64, 0), *[(2, 2, 2)] * 238]
+    colours = [
+        (0, 0, 0),
+        (128, 0, 0),
+        (0, 128, 0),
+        (128, 128, 0),
+        *[(1, 1, 1)] * 12,
+        (0, 64, 0),
+        *[(2, 2, 2)] * 238,
+    ]
     image.putpalette([value for colour in [*colours, (224, 224, 192)] for value in colour])
     image.save(path)
     return path
 
 
 def pascal_png(root: Path) -> Path:
-    """Augmented PASCAL VOC with a mask file per object: two objects of image a, one of b, the last listed twice."""
+    """Augmented PASCAL VOC with a mask file per object: two objects of image a, one of b, the last
+    listed twice.
+    """
     for name in "ab":
         write(root / "img" / f"{name}.jpg", picture(seed=ord(name)))
     for number, (name, top) in enumerate((("a#001", 2), ("a#002", 10), ("b#001", 4))):
@@ -152,40 +192,68 @@ def comb(root: Path) -> dict[str, Path]:
     for folder, image, mask in places.values():
         write(root / folder / image, picture())
         write(root / folder / mask, rectangle(4, 5, 18, 24, value=255))
-    paths = {key: root / folder for key, (folder, *_) in places.items()} | {"COCO_LVIS_PATH": root / "COCO_LVIS"}
-    return paths | {"YOUTUBEVOS_PATH": youtube_vos(root / "YouTube-VOS"), "ADE20K_PATH": ade20k(root / "ADE20K")}
+    paths = {key: root / folder for key, (folder, *_) in places.items()} | {
+        "COCO_LVIS_PATH": root / "COCO_LVIS"
+    }
+    return paths | {
+        "YOUTUBEVOS_PATH": youtube_vos(root / "YouTube-VOS"),
+        "ADE20K_PATH": ade20k(root / "ADE20K"),
+    }
 
 
 def youtube_vos(root: Path) -> Path:
-    """Video b before a in meta.json; object 2 of a lives in frame 00005 only, frame 00010 is not annotated."""
+    """Video b before a in meta.json; object 2 of a lives in frame 00005 only, frame 00010 is not
+    annotated.
+    """
     for video in "ab":
         for frame in ("00000", "00005", "00010"):
             write(root / "train" / "JPEGImages" / video / f"{frame}.jpg", picture(seed=int(frame)))
-        labels = rectangle(2, 2, 12, 12) + (rectangle(14, 14, 22, 30, value=2) if video == "a" else 0)
+        labels = rectangle(2, 2, 12, 12) + (
+            rectangle(14, 14, 22, 30, value=2) if video == "a" else 0
+        )
         write_indexed(root / "train" / "Annotations" / video / "00000.png", rectangle(2, 2, 12, 12))
         write_indexed(root / "train" / "Annotations" / video / "00005.png", labels)
     objects = {"1": {"category": "cat", "frames": ["00000", "00005"]}}
-    videos = {"b": {"objects": objects}, "a": {"objects": {**objects, "2": {"category": "dog", "frames": ["00005"]}}}}
+    videos = {
+        "b": {"objects": objects},
+        "a": {"objects": {**objects, "2": {"category": "dog", "frames": ["00005"]}}},
+    }
     (root / "train" / "meta.json").write_text(json.dumps({"videos": videos}))
     return root
 
 
 def ade20k(root: Path, split: str = "training") -> Path:
-    """One scene, two folders deep: objects 1 (sky) and 7 in the blue channel, part 3 of 7; red and green speak of classes."""
+    """One scene, two folders deep: objects 1 (sky) and 7 in the blue channel, part 3 of 7; red and
+    green speak of classes.
+    """
     name = root / "images" / split / "a" / "abbey" / "ADE_train_00000001"
     blue = rectangle(0, 0, 24, 32) + rectangle(5, 5, 15, 15, value=6)
     write(name.with_name(f"{name.name}.jpg"), picture())
     write(name.with_name(f"{name.name}_seg.png"), np.stack([blue, blue * 9, blue * 20], 2))
-    write(name.with_name(f"{name.name}_parts_1.png"), np.stack([rectangle(6, 6, 14, 14, value=3)] * 3, 2))
-    lines = ('001 # 0 # 0 # cloud, sky # sky # ""', '007 # 0 # 0 # abbey # abbey # ""', '003 # 1 # 0 # gate # gate # ""')
+    write(
+        name.with_name(f"{name.name}_parts_1.png"),
+        np.stack([rectangle(6, 6, 14, 14, value=3)] * 3, 2),
+    )
+    lines = (
+        '001 # 0 # 0 # cloud, sky # sky # ""',
+        '007 # 0 # 0 # abbey # abbey # ""',
+        '003 # 1 # 0 # gate # gate # ""',
+    )
     name.with_name(f"{name.name}_atr.txt").write_text("\n".join(lines) + "\n")
     return root
 
 
 def coco_panoptic(root: Path, split: str = "train2017", images: int = 3) -> Path:
-    """Beside ``coco``: things 300 and 70000, a crowd, and stuff; the first image lists a category of stuff first."""
-    codes = rectangle(0, 0, 4, 32).astype(np.int32) * 5 + rectangle(6, 2, 16, 14).astype(np.int32) * 300
-    codes += rectangle(8, 18, 22, 30).astype(np.int32) * 70_000 + rectangle(20, 0, 24, 8).astype(np.int32) * 9
+    """Beside ``coco``: things 300 and 70000, a crowd, and stuff; the first image lists a category
+    of stuff first.
+    """
+    codes = (
+        rectangle(0, 0, 4, 32).astype(np.int32) * 5 + rectangle(6, 2, 16, 14).astype(np.int32) * 300
+    )
+    codes += (
+        rectangle(8, 18, 22, 30).astype(np.int32) * 70_000
+        + rectangle(20, 0, 24, 8).astype(np.int32) * 9
+    )
     segments = [
         {"id": 5, "category_id": 184, "iscrowd": 0},
         {"id": 300, "category_id": 1, "iscrowd": 0},
@@ -196,11 +264,18 @@ def coco_panoptic(root: Path, split: str = "train2017", images: int = 3) -> Path
     for image in range(1, images + 1):
         name = f"{image:012d}"
         write(root / split / f"{name}.jpg", picture(seed=image))
-        colours = np.stack([codes >> 16, (codes >> 8) % 256, codes % 256], 2).astype(np.uint8)  # as OpenCV writes: B, G, R
+        colours = np.stack([codes >> 16, (codes >> 8) % 256, codes % 256], 2).astype(
+            np.uint8
+        )  # as OpenCV writes: B, G, R
         write(root / "annotations" / f"panoptic_{split}" / f"{name}.png", colours)
-        annotations.append({"image_id": image, "file_name": f"{name}.png", "segments_info": segments})
+        annotations.append(
+            {"image_id": image, "file_name": f"{name}.png", "segments_info": segments}
+        )
     content = {
-        "images": [{"id": i, "file_name": f"{i:012d}.jpg", "height": 24, "width": 32} for i in range(1, images + 1)],
+        "images": [
+            {"id": i, "file_name": f"{i:012d}.jpg", "height": 24, "width": 32}
+            for i in range(1, images + 1)
+        ],
         "annotations": annotations,
         "categories": [{"id": 1, "isthing": 1}, {"id": 2, "isthing": 1}, {"id": 184, "isthing": 0}],
     }
@@ -209,12 +284,16 @@ def coco_panoptic(root: Path, split: str = "train2017", images: int = 3) -> Path
 
 
 def box_polygon(top: int, left: int, bottom: int, right: int) -> list[float]:
-    """x, y, x, y ... of a rectangle whose last row and column are ``bottom - 1`` and ``right - 1`` when it is filled."""
+    """x, y, x, y ... of a rectangle whose last row and column are ``bottom - 1`` and ``right - 1``
+    when it is filled.
+    """
     return [left, top, right - 1, top, right - 1, bottom - 1, left, bottom - 1]
 
 
 def lvis(root: Path, split: str = "train", images: int = 2) -> Path:
-    """Without photographs: a whole, its half, an object apart, and an outline of two corners; the last image has no object."""
+    """Without photographs: a whole, its half, an object apart, and an outline of two corners; the
+    last image has no object.
+    """
     outlines = [
         [box_polygon(6, 2, 16, 14)],
         [box_polygon(6, 2, 16, 7)],
@@ -227,26 +306,41 @@ def lvis(root: Path, split: str = "train", images: int = 2) -> Path:
         for k, outline in enumerate(outlines)
     ]
     url = f"http://images.cocodataset.org/{split}2017"
-    listed = [{"id": i, "coco_url": f"{url}/{i:012d}.jpg", "height": 24, "width": 32} for i in range(1, images + 2)]
+    listed = [
+        {"id": i, "coco_url": f"{url}/{i:012d}.jpg", "height": 24, "width": 32}
+        for i in range(1, images + 2)
+    ]
     root.mkdir(parents=True, exist_ok=True)
-    (root / f"lvis_v1_{split}.json").write_text(json.dumps({"images": listed, "annotations": annotations}))
+    (root / f"lvis_v1_{split}.json").write_text(
+        json.dumps({"images": listed, "annotations": annotations})
+    )
     return root
 
 
 def open_images(root: Path, split: str = "train") -> Path:
-    """Image a with two masks, one of another size; b has no file, and one mask of a has none either."""
-    for name, mask in (("a_m1_1", rectangle(2, 2, 14, 14, value=255)), ("a_m2_2", rectangle(4, 4, 20, 20, 28, 36, 255))):
+    """Image a with two masks, one of another size; b has no file, and one mask of a has none
+    either.
+    """
+    for name, mask in (
+        ("a_m1_1", rectangle(2, 2, 14, 14, value=255)),
+        ("a_m2_2", rectangle(4, 4, 20, 20, 28, 36, 255)),
+    ):
         write(root / split / "masks" / f"{name}.png", mask)
     write(root / split / "images" / "a.jpg", picture())
     rows = [("a_m1_1.png", "a"), ("b_m1_1.png", "b"), ("a_m2_2.png", "a"), ("a_m3_3.png", "a")]
-    text = "MaskPath,ImageID,LabelName\n" + "".join(f"{mask},{image},/m/01\n" for mask, image in rows)
+    text = "MaskPath,ImageID,LabelName\n" + "".join(
+        f"{mask},{image},/m/01\n" for mask, image in rows
+    )
     (root / split / f"{split}-annotations-object-segmentation.csv").write_text(text)
     return root
 
 
 def davis585(root: Path) -> Path:
     """Sequences b and a; in a, objects 1 and 2 of frame 00010, the second with one more frame."""
-    for sequence, objects in (("b", ("object1_00000",)), ("a", ("object2_00010", "object1_00010", "object2_00003"))):
+    for sequence, objects in (
+        ("b", ("object1_00000",)),
+        ("a", ("object2_00010", "object1_00010", "object2_00003")),
+    ):
         for name in objects:
             write(root / sequence / f"{name.partition('_')[2]}.jpg", picture())
             write(root / sequence / f"{name}.png", rectangle(4, 4, 16, 20, value=255))

@@ -1,4 +1,6 @@
-"""A data set in memory and a network that is right after a set number of clicks: evaluations whose result is known."""
+"""A data set in memory and a network that is right after a set number of clicks: evaluations whose
+result is known.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Listed(EvalDataset):
 
 
 class Painted(ClickModel):
-    """Answers with the colour of the image: red pixels are the object. ``wait`` clicks pass before it does."""
+    """Answers with the colour of the image: red pixels are the object. ``wait`` clicks pass before
+    it does.
+    """
 
     def __init__(self, wait: int) -> None:
         super().__init__()
@@ -43,7 +47,11 @@ class Painted(ClickModel):
 
     def forward(self, round_: Round) -> Prediction:
         ready = (round_.clicks.count > self.wait).view(-1, 1, 1, 1)
-        return Prediction(torch.where(ready, 20 * round_.image[:, :1] - 10, torch.full_like(round_.image[:, :1], -10)))
+        return Prediction(
+            torch.where(
+                ready, 20 * round_.image[:, :1] - 10, torch.full_like(round_.image[:, :1], -10)
+            )
+        )
 
 
 def painted(i: int, size: tuple[int, int] = (40, 50)) -> Sample:

@@ -1,4 +1,5 @@
-"""A network that needs no training: brightness, bumps at the clicks and a pull towards the previous mask.
+"""A network that needs no training: brightness, bumps at the clicks and a pull towards the previous
+mask.
 
 It is the probe of the protocol goldens, which were recorded with the reference evaluators.
 """
@@ -25,15 +26,23 @@ class ProbeNet(ClickModel):
         x = torch.arange(width, dtype=torch.float32)
         logits = 10 * (round_.image.mean(1, keepdim=True) - 0.5)
         for b in range(len(logits)):
-            for (row, col), label in zip(round_.clicks.yx[b].tolist(), round_.clicks.label[b].tolist(), strict=True):
+            for (row, col), label in zip(
+                round_.clicks.yx[b].tolist(), round_.clicks.label[b].tolist(), strict=True
+            ):
                 sign = {POSITIVE: 6.0, NEGATIVE: -6.0}.get(label, 0.0)
-                logits[b, 0] += sign * torch.exp(-((y - row) ** 2 + (x - col) ** 2) / (2 * (0.05 * width) ** 2))
+                logits[b, 0] += sign * torch.exp(
+                    -((y - row) ** 2 + (x - col) ** 2) / (2 * (0.05 * width) ** 2)
+                )
         if self.prev_mask:
             logits = logits + 1.0 * (round_.prev_prob - 0.5)
         return Prediction(logits)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
-        return {"mask": torch.nn.functional.binary_cross_entropy_with_logits(pred.logits, target.clamp(min=0))}
+        return {
+            "mask": torch.nn.functional.binary_cross_entropy_with_logits(
+                pred.logits, target.clamp(min=0)
+            )
+        }
 
 
 def probe_image() -> np.ndarray:

@@ -29,7 +29,9 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path: Path) -> None:
     here = path.relative_to(ROOT).parts[0]
-    if here == "__init__.py":  # for type checkers: at run time nothing is imported, see test_package.py
+    if (
+        here == "__init__.py"
+    ):  # for type checkers: at run time nothing is imported, see test_package.py
         assert imported(path) <= {"inference"}
         return
     if here == "__main__.py":
@@ -41,7 +43,9 @@ def test_imports_point_down(path: Path) -> None:
         assert allowed, f"{names} (layer {LAYER[there]})"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_nothing_is_reexported(path: Path) -> None:
     assert path.parent == ROOT or not path.read_text().strip()
 
@@ -50,6 +54,8 @@ def test_every_folder_has_a_layer() -> None:
     assert {p.relative_to(ROOT).parts[0] for p in MODULES if p.parent != ROOT} <= set(LAYER)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT.parent / "scripts").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT.parent / "scripts").glob("*.py")), ids=lambda p: p.name
+)
 def test_only_benchmarks_compare_with_the_slow_twins(path: Path) -> None:
     assert "reference" not in imported(path) or path.name.startswith(("benchmark_", "measure_"))

@@ -60,17 +60,33 @@ print(((mask > 0) & truth).sum() / ((mask > 0) | truth).sum())
 def python(*words: object, at: Path, path: Path | None = None) -> str:
     search = {} if path is None else {"PYTHONPATH": str(path)}
     return subprocess.run(
-        [sys.executable, *map(str, words)], cwd=at, env=os.environ | search, check=True, capture_output=True, text=True
+        [sys.executable, *map(str, words)],
+        cwd=at,
+        env=os.environ | search,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy: a build leaves files behind, and those of an earlier one would end up in the wheel."""
+    """Built from a copy: a build leaves files behind, and those of an earlier one would end up in
+    the wheel.
+    """
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("isegm", "configs", "assets"):
-        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt", "config.yml"):
+        shutil.copytree(
+            REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in (
+        "pyproject.toml",
+        "setup.py",
+        "README.md",
+        "LICENSE",
+        "requirements.txt",
+        "config.yml",
+    ):
         shutil.copy(REPOSITORY / name, source)
     python("-c", BUILD, built, at=source)
     (found,) = built.glob("isegm-*.whl")
@@ -87,7 +103,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "isegm").rglob("*") if p.is_file()}
-    expected = {p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")}
+    expected = {
+        p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")
+    }
     protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
     photos = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "assets/photos").rglob("*.*")}
     others = {"config.yml", "assets/published.csv", "assets/starter.safetensors"}
@@ -132,7 +150,9 @@ def test_its_files_are_found_from_anywhere(installed: Path, tmp_path: Path) -> N
     assert photos == f"{len(here)} (512, 512, 3) {here.fingerprint()}"
 
 
-def test_the_starter_answers_in_three_lines_without_a_network(installed: Path, tmp_path: Path) -> None:
+def test_the_starter_answers_in_three_lines_without_a_network(
+    installed: Path, tmp_path: Path
+) -> None:
     module, iou = python("-c", STARTER, at=tmp_path, path=installed).splitlines()
     assert installed in Path(module).parents
     assert float(iou) > 0.8

@@ -35,7 +35,9 @@ def main(args: argparse.Namespace) -> None:
         raise IsegmError(f"there is no folder {args.predictions} of predicted masks")
     written = 0
     for sidecar in read_sidecars(args.slices):
-        if args.missing == "skip" and any(mask_file(args.predictions, id_) is None for id_ in sidecar.ids):
+        if args.missing == "skip" and any(
+            mask_file(args.predictions, id_) is None for id_ in sidecar.ids
+        ):
             log.warning("%s is left out: it lacks predicted masks", sidecar.volume)
             continue
         path = args.output / f"{sidecar.volume}.nii.gz"
@@ -43,4 +45,6 @@ def main(args: argparse.Namespace) -> None:
         say(f"{path}: {sidecar.geometry}")
         written += 1
     if not written:
-        raise IsegmError(f"no volume of {args.slices} has all its predicted masks in {args.predictions}")
+        raise IsegmError(
+            f"no volume of {args.slices} has all its predicted masks in {args.predictions}"
+        )

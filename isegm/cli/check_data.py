@@ -28,7 +28,9 @@ MOST_PROBLEMS = 5  # shown of each part
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sets", nargs="*", help=f"names of sets (default: all that are here): {', '.join(names())}")
+    parser.add_argument(
+        "sets", nargs="*", help=f"names of sets (default: all that are here): {', '.join(names())}"
+    )
     how_many = parser.add_mutually_exclusive_group()
     how_many.add_argument("--quick", action="store_true", help="read 10 samples of each part")
     how_many.add_argument(
@@ -110,7 +112,11 @@ def show(data_set: DataSet, cfg: EasyDict, sample: int | None) -> int:
 
 def show_part(found: Finding, data_set: DataSet) -> None:
     objects = "" if found.objects is None else f", {found.objects:,} objects"
-    counted = f"{found.length:,} samples{objects}; {found.looked_at:,} read" if found.length else "not opened"
+    counted = (
+        f"{found.length:,} samples{objects}; {found.looked_at:,} read"
+        if found.length
+        else "not opened"
+    )
     say(f"  {'PROBLEM' if found.problems else 'ok':8}{found.part.name:12}{counted}")
     for text in found.problems[:MOST_PROBLEMS]:
         say(f"          - {text}")

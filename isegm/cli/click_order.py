@@ -66,7 +66,10 @@ def main(args: argparse.Namespace) -> None:
         if name not in results:
             raise unknown(f"data set in {args.result}", name, results)
         ranks[name] = click_order(results[name], evaluation_set(name, cfg))
-        say(f"{name}: {name_of(outcome)}, protocol {outcome.protocol_label}, data {results[name].fingerprint[:8]}\n")
+        say(
+            f"{name}: {name_of(outcome)}, protocol {outcome.protocol_label}, data"
+            f" {results[name].fingerprint[:8]}\n"
+        )
         say(rank_table(ranks[name]), end="\n\n")
     if args.plot:
         draw(ranks, args.plot)

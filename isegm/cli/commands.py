@@ -79,7 +79,9 @@ def _module(name: str) -> ModuleType:
 
 
 def _parser(module: ModuleType, prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description=module.__doc__, formatter_class=Formatter)
+    parser = argparse.ArgumentParser(
+        prog=prog, description=module.__doc__, formatter_class=Formatter
+    )
     module.add_flags(parser)
     return parser
 

@@ -17,7 +17,9 @@ from isegm.evaluation.results import RunResult
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", nargs="+", help="files written by isegm evaluate --save-json")
-    parser.add_argument("--metrics", help="comma-separated, e.g. NoC@85,NoC@90,fail@90,>=20@90,mIoU@1")
+    parser.add_argument(
+        "--metrics", help="comma-separated, e.g. NoC@85,NoC@90,fail@90,>=20@90,mIoU@1"
+    )
     parser.add_argument(
         "--published",
         action="append",
@@ -27,7 +29,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="markdown")
     parser.add_argument("--output", help="write the table here instead of printing it")
-    parser.add_argument("--page", type=Path, help="put the table into this Markdown page, between its two comments")
+    parser.add_argument(
+        "--page", type=Path, help="put the table into this Markdown page, between its two comments"
+    )
     parser.add_argument("--plot", help="write the picture here (.png, .svg or .pdf)")
 
 

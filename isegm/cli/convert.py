@@ -21,7 +21,9 @@ from isegm.originals.loading import load_model, save_published
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors")
+    parser.add_argument(
+        "source", type=Path, help="a checkpoint: published .pth, training .pth or .safetensors"
+    )
     parser.add_argument(
         "target",
         type=Path,

@@ -27,13 +27,17 @@ from isegm.utils.config import absolute, load_config, require_path
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
-    merge = commands.add_parser("coco_lvis", help="COCO panoptic + LVIS v1 -> COCO+LVIS", formatter_class=Formatter)
+    merge = commands.add_parser(
+        "coco_lvis", help="COCO panoptic + LVIS v1 -> COCO+LVIS", formatter_class=Formatter
+    )
     merge.add_argument("--split", choices=("train", "val"), default="train")
     merge.add_argument("--coco", type=Path, help="instead of COCO_PATH")
     merge.add_argument("--lvis", type=Path, help="instead of LVIS_v1_PATH")
     merge.add_argument("--output", type=Path, help="instead of COCO_LVIS_PATH")
     merge.add_argument("--workers", type=int, default=0, help="processes; 0 works in this one")
-    clean = commands.add_parser("open_images", help="the list of OpenImages -> RITM's pickle", formatter_class=Formatter)
+    clean = commands.add_parser(
+        "open_images", help="the list of OpenImages -> RITM's pickle", formatter_class=Formatter
+    )
     clean.add_argument("--split", choices=("train", "validation", "test"), default="train")
     clean.add_argument("--root", type=Path, help="instead of OPENIMAGES_PATH")
     for command in (merge, clean):

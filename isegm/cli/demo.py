@@ -35,7 +35,9 @@ try:
 except ImportError as error:
     if error.name and error.name.startswith("isegm"):
         raise
-    raise IsegmError(f"the demo needs {error.name}; install it with: pip install 'isegm[demo]'") from None
+    raise IsegmError(
+        f"the demo needs {error.name}; install it with: pip install 'isegm[demo]'"
+    ) from None
 
 log = logging.getLogger("isegm")
 OPEN_TO_ALL = ("0.0.0.0", "::")  # addresses that mean every interface
@@ -45,7 +47,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_checkpoint(parser, default=STARTER)
     flags.add_protocol(parser)
     flags.add_dataset(parser)
-    parser.add_argument("--images", type=Path, help="a folder whose pictures are offered (default: painted scenes)")
+    parser.add_argument(
+        "--images", type=Path, help="a folder whose pictures are offered (default: painted scenes)"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -60,7 +64,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_device(parser)
     defaults = Limits()
-    parser.add_argument("--max-upload", type=int, default=defaults.upload_bytes >> 20, help="MiB of one request")
+    parser.add_argument(
+        "--max-upload", type=int, default=defaults.upload_bytes >> 20, help="MiB of one request"
+    )
     parser.add_argument("--max-pixels", type=int, default=defaults.pixels, help="of one image")
     parser.add_argument("--max-sessions", type=int, default=defaults.sessions, help="open at once")
     parser.add_argument(
@@ -69,7 +75,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=defaults.idle_seconds / 60,
         help="until a session is closed",
     )
-    parser.add_argument("--parallel", type=int, default=defaults.parallel, help="answers computed at once")
+    parser.add_argument(
+        "--parallel", type=int, default=defaults.parallel, help="answers computed at once"
+    )
     flags.add_config(parser)
 
 
@@ -82,12 +90,16 @@ def check_address(host: str, port: int) -> None:
     if not 0 < port < 1 << 16:
         raise IsegmError(f"--port {port}: expected a number from 1 to 65535")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise IsegmError(f"cannot listen on {host} port {port}: {error}; choose another --port or --host") from None
+        raise IsegmError(
+            f"cannot listen on {host} port {port}: {error}; choose another --port or --host"
+        ) from None
 
 
 def served(args: argparse.Namespace, cfg: EasyDict) -> Served:
@@ -121,7 +133,13 @@ def main(args: argparse.Namespace) -> None:
             "listening on %s: whoever reaches this address can use the demo; nothing is encrypted",
             args.host,
         )
-    shown = "127.0.0.1" if args.host in OPEN_TO_ALL else f"[{args.host}]" if ":" in args.host else args.host
+    shown = (
+        "127.0.0.1"
+        if args.host in OPEN_TO_ALL
+        else f"[{args.host}]"
+        if ":" in args.host
+        else args.host
+    )
     log.info("open http://%s:%d  (Ctrl-C ends it)", shown, args.port)
     uvicorn.run(
         app,

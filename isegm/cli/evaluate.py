@@ -57,7 +57,9 @@ class Task:
     output: Path
 
     def records(self, dataset: str) -> RecordFile:
-        return RecordFile(self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank)
+        return RecordFile(
+            self.output.with_name(f"{self.output.stem}.{dataset}"), self.identity, self.process.rank
+        )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +84,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
     flags.add_folders(parser)
-    flags.add_device(parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1")
+    flags.add_device(
+        parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1"
+    )
     flags.add_protocol_settings(parser)
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
@@ -94,7 +98,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="never stop early; draws mean IoU against clicks",
     )
-    parser.add_argument("--thresh", type=float, help="probability above which a pixel is in the mask")
+    parser.add_argument(
+        "--thresh", type=float, help="probability above which a pixel is in the mask"
+    )
     parser.add_argument(
         "--clicks-limit",
         type=int,
@@ -106,25 +112,39 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
     flags.add_as_is(parser)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
-    parser.add_argument("--compile", action="store_true", help="torch.compile: slow at first, then faster")
-    parser.add_argument("--fresh", action="store_true", help="begin anew instead of continuing an interrupted run")
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: slow at first, then faster"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin anew instead of continuing an interrupted run"
+    )
     parser.add_argument(
         "--print-ious",
         action="store_true",
         help="print the mean IoU after every click, none stopping early",
     )
-    parser.add_argument("--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder")
+    parser.add_argument(
+        "--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder"
+    )
     parser.add_argument("--save-json", help="the result file (default: in the logs folder)")
-    parser.add_argument("--vis-preds", action="store_true", help="write a picture per click into the logs folder")
-    parser.add_argument("--vis-points", action="store_true", help="draw the clicks into these pictures")
+    parser.add_argument(
+        "--vis-preds", action="store_true", help="write a picture per click into the logs folder"
+    )
+    parser.add_argument(
+        "--vis-points", action="store_true", help="draw the clicks into these pictures"
+    )
     parser.add_argument("--model-name", default="", help="row title in tables")
     flags.add_config(parser)
-    parser.add_argument("--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)")
+    parser.add_argument(
+        "--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)"
+    )
 
 
 def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     # RITM's scripts never stop below 80 %.
-    stop = None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
+    stop = (
+        None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
+    )
     changes = {
         "max_clicks": args.n_clicks,
         "min_clicks": args.min_n_clicks,
@@ -134,8 +154,12 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     }
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = NO_STOP
-    protocol = flags.asked_protocol(args, own, **{k: v for k, v in changes.items() if v is not None})
-    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(args.clicks_limit, f"clicks_limit={args.clicks_limit}")
+    protocol = flags.asked_protocol(
+        args, own, **{k: v for k, v in changes.items() if v is not None}
+    )
+    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(
+        args.clicks_limit, f"clicks_limit={args.clicks_limit}"
+    )
     return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
 
 
@@ -166,7 +190,9 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     dataset = evaluation_set(name, cfg)
     protocol = task.protocol.for_dataset(dataset.name)
     limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
-    model, limit = with_mode(task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold))
+    model, limit = with_mode(
+        task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold)
+    )
     predictor = protocol.predictor(model, clicks_limit=limit, amp=args.bf16)
     pictures = None
     if args.vis_preds or args.vis_points:
@@ -191,7 +217,8 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     begun_off = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
     if begun_off:
         log.warning(
-            "%s: %d objects begin with a negative click; with --sis their masks were empty until a positive one",
+            "%s: %d objects begin with a negative click; with --sis their masks were empty until a"
+            " positive one",
             name,
             begun_off,
         )
@@ -204,8 +231,13 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
     name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
     for result in outcome.datasets:
         clicks = sum(len(c) for c in result.curves)
-        spent = ", ".join(f"{stage} {1000 * result.seconds[stage] / clicks:.1f}" for stage in ("model", "simulation", "io"))
-        say(f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all")
+        spent = ", ".join(
+            f"{stage} {1000 * result.seconds[stage] / clicks:.1f}"
+            for stage in ("model", "simulation", "io")
+        )
+        say(
+            f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all"
+        )
         if args.print_ious:
             means = [mean_iou_at(result.curves, click) for click in range(1, result.max_clicks + 1)]
             say(f"{result.name} mean IoU per click: " + " ".join(f"{100 * m:.2f}" for m in means))
@@ -221,7 +253,9 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
 
 
 def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    return Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
+    return (
+        Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
+    )
 
 
 def chosen_device(args: argparse.Namespace) -> torch.device:
@@ -282,6 +316,8 @@ def main(args: argparse.Namespace) -> None:
         replay_session(args, checkpoint_path(args, load_config(args.config_path)))
         return
     if args.mode is None:
-        raise IsegmError(f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ...")
+        raise IsegmError(
+            f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ..."
+        )
     with joined(chosen_device(args), backend="gloo") as process:  # records travel between CPUs
         evaluate_all(args, process)

@@ -31,14 +31,18 @@ log = logging.getLogger("isegm")
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="a folder with imagesTr and labelsTr")
-    parser.add_argument("--image", type=Path, help="one scan (.nii or .nii.gz) in place of a folder")
+    parser.add_argument(
+        "--image", type=Path, help="one scan (.nii or .nii.gz) in place of a folder"
+    )
     parser.add_argument("--label", type=Path, help="its label volume")
     only = "only volumes of these names, comma-separated; * and ? stand for any characters"
     parser.add_argument("--volumes", help=only)
     flags.add_organ(parser)
     windows = ", ".join([*WINDOWS, PERCENTILES])
     parser.add_argument("--window", help=f"{windows}, or LEVEL/WIDTH (default: that of the organ)")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the slices, one per organ")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for the slices, one per organ"
+    )
     parser.add_argument(
         "--largest-only",
         action="store_true",
@@ -74,13 +78,18 @@ def settings_of(args: argparse.Namespace) -> SliceSettings:
         if absent := [label for label in labels if label not in names]:
             known = ", ".join(f"{number} {name}" for number, name in sorted(names.items()))
             raise IsegmError(
-                f"{args.folder / 'dataset.json'} knows no label {absent[0]}; it knows {known}. Choose with --labels"
+                f"{args.folder / 'dataset.json'} knows no label {absent[0]}; it knows {known}."
+                " Choose with --labels"
             )
         log.info("object: %s", ", ".join(f"{label} ({names[label]})" for label in labels))
-    return SliceSettings(organ.name, labels, parse_window(args.window or organ.window), args.largest_only)
+    return SliceSettings(
+        organ.name, labels, parse_window(args.window or organ.window), args.largest_only
+    )
 
 
-def extract_all(pairs: list[ScanPair], settings: SliceSettings, args: argparse.Namespace) -> tuple[list[Sidecar], int, int]:
+def extract_all(
+    pairs: list[ScanPair], settings: SliceSettings, args: argparse.Namespace
+) -> tuple[list[Sidecar], int, int]:
     """What was extracted, how many volumes were there already, and how many could not be used."""
     found, there, failed = [], 0, 0
     for pair in tqdm(pairs, unit="volume"):
@@ -95,7 +104,9 @@ def extract_all(pairs: list[ScanPair], settings: SliceSettings, args: argparse.N
             failed += 1
             continue
         if not sidecar.slices:
-            log.warning("%s holds no voxel of label %s", pair.label, ", ".join(map(str, settings.labels)))
+            log.warning(
+                "%s holds no voxel of label %s", pair.label, ", ".join(map(str, settings.labels))
+            )
         found.append(sidecar)
     return found, there, failed
 
@@ -109,9 +120,16 @@ def main(args: argparse.Namespace) -> None:
     without = sum(not s.slices for s in found)
     if not written and not failed:
         raise IsegmError(
-            f"no volume holds label {', '.join(map(str, settings.labels))} ({settings.organ}); choose with --labels"
+            f"no volume holds label {', '.join(map(str, settings.labels))} ({settings.organ});"
+            " choose with --labels"
         )
-    say(f"{len(found)} volumes ({there} were there already, {without} without the object), {written} slices in {args.output}")
-    say(f"skipped: {empty} slices without the object" + f", {sum(s.left_out for s in found)} smaller ones" * args.largest_only)
+    say(
+        f"{len(found)} volumes ({there} were there already, {without} without the object),"
+        f" {written} slices in {args.output}"
+    )
+    say(
+        f"skipped: {empty} slices without the object"
+        + f", {sum(s.left_out for s in found)} smaller ones" * args.largest_only
+    )
     if failed:
         raise IsegmError(f"{failed} of {len(pairs)} volumes could not be used; see above")

@@ -26,7 +26,9 @@ def add_device(parser: argparse.ArgumentParser, gpus: str = "number of the GPU t
     device.add_argument("--cpu", action="store_true", help="use no GPU")
 
 
-def add_checkpoint(parser: argparse._ActionsContainer, *names: str, default: str | None = None) -> None:
+def add_checkpoint(
+    parser: argparse._ActionsContainer, *names: str, default: str | None = None
+) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
     note = "a file, or a name under WEIGHTS_PATH of config.yml"
     note += "" if default else f" (default: {STARTER})"
@@ -111,5 +113,7 @@ def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protoc
         IsegmError: an unknown protocol, or one that has nothing of what a flag changes.
     """
     protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
-    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(**changes)
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(
+        **changes
+    )
     return protocol if args.sis is None else protocol.changed(sis=args.sis or None)

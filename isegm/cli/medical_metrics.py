@@ -24,8 +24,12 @@ from isegm.evaluation.medical import agreement_table, judge, write_csv
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("truth", type=Path, help="a folder written by isegm extract-slices, or label volumes")
-    parser.add_argument("prediction", type=Path, help="the folder of predicted masks, or mask volumes of 0 and 1")
+    parser.add_argument(
+        "truth", type=Path, help="a folder written by isegm extract-slices, or label volumes"
+    )
+    parser.add_argument(
+        "prediction", type=Path, help="the folder of predicted masks, or mask volumes of 0 and 1"
+    )
     flags.add_organ(parser)
     flags.add_missing(parser)
     parser.add_argument("--csv", type=Path, help="write every value there")
@@ -34,7 +38,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     organ = organ_named(args.organ)
     labels = parse_labels(args.labels, organ)
-    found = cases(args.truth, args.prediction, organ.name, labels, skip_missing=args.missing == "skip")
+    found = cases(
+        args.truth, args.prediction, organ.name, labels, skip_missing=args.missing == "skip"
+    )
     rows = [row for case in tqdm(found, unit="volume", leave=False) for row in judge(case)]
     if not rows:
         raise IsegmError(f"{args.truth} and {args.prediction} hold nothing to compare")

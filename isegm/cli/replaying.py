@@ -38,7 +38,9 @@ def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
     file = SessionFile.load(args.replay)
     if file.image is None and not args.image:
         raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
-    image = read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
+    image = (
+        read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
+    )
     loaded = load_model(checkpoint, pick_device(args.cpu, args.gpus))
     protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
     answering = Answering(loaded.model, protocol)
@@ -48,14 +50,23 @@ def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
         log.warning("the session: %s", note)
     result = replay(answering, file, image, args.mode)
     for found in result.objects:
-        same = "as recorded" if found.ious[-1] == 1 else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
+        same = (
+            "as recorded"
+            if found.ious[-1] == 1
+            else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
+        )
         milliseconds = 1000 * sum(found.seconds) / len(found.seconds)
-        say(f"object {found.id}: {len(found.clicks)} clicks, {same}; {milliseconds:.0f} ms per click")
+        say(
+            f"object {found.id}: {len(found.clicks)} clicks, {same}; {milliseconds:.0f} ms per"
+            " click"
+        )
     if args.save_json:
         origin = {
             "path": str(loaded.path),
             "sha256": loaded.sha256,
             "mode": args.mode or "as recorded",
         }
-        RunResult.of(protocol, origin, [result], args.model_name or Path(loaded.path).stem).save(args.save_json)
+        RunResult.of(protocol, origin, [result], args.model_name or Path(loaded.path).stem).save(
+            args.save_json
+        )
         say(f"result file: {args.save_json}")

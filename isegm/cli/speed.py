@@ -16,7 +16,6 @@ import torch
 from isegm.cli import flags
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError
-from isegm.core.registry import build
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import environment
 from isegm.evaluation.speed import HOW, measure
@@ -26,9 +25,9 @@ from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.originals.loading import load_model
+from isegm.training.experiment_file import load_experiment
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
-from isegm.utils.experiment import load_experiment
 from isegm.utils.files import replacing
 
 
@@ -51,7 +50,8 @@ class First:
 def load(source: str, config_path: str | None, device: torch.device) -> ClickModel:
     if source.endswith(".py"):
         torch.manual_seed(0)
-        return build(load_experiment(source).MODEL).to(device).eval()
+        experiment = load_experiment(source).experiment
+        return experiment.build(experiment.model).to(device).eval()
     return load_model(find_checkpoint(load_config(config_path), source), device).model
 
 
@@ -62,10 +62,14 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         row = figures[kind]
         ratio = row["ms_p50"] / base[kind]["ms_p50"]
         passes = f"{row['evaluations']:.1f}" if "evaluations" in row else "-"
-        say(f"{kind:14}{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}{ratio:9.2f}{passes:>8}")
+        say(
+            f"{kind:14}{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}{ratio:9.2f}{passes:>8}"
+        )
         if "second_look" in row:
             look = row["second_look"]
-            say(f"{'  second look':14}{look['gflops']:9.2f}{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}")
+            say(
+                f"{'  second look':14}{look['gflops']:9.2f}{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}"
+            )
     whole, before = figures["evaluation"], base["evaluation"]["ms_per_click"]
     passes = f", {whole['evaluations']:.1f} evaluations per click" if "evaluations" in whole else ""
     say(
@@ -82,9 +86,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", default=STARTER, help=known)
     parser.add_argument("--modes", default="NoBRS", help="comma-separated, see isegm evaluate")
     flags.add_protocol(parser)
-    parser.add_argument("--size", default="400,600", help="rows,columns of the image single clicks are timed on")
+    parser.add_argument(
+        "--size", default="400,600", help="rows,columns of the image single clicks are timed on"
+    )
     parser.add_argument("--repeats", type=int, default=10, help="timed clicks of each kind")
-    parser.add_argument("--objects", type=int, default=4, help="synthetic objects of the whole evaluation")
+    parser.add_argument(
+        "--objects", type=int, default=4, help="synthetic objects of the whole evaluation"
+    )
     flags.add_as_is(parser)
     parser.add_argument("--save-json", help="write the figures here")
     flags.add_device(parser)
@@ -94,7 +102,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     rows, _, columns = args.size.partition(",")
     if not (rows.isdigit() and columns.isdigit() and min(int(rows), int(columns)) >= 32):
-        raise IsegmError(f"--size {args.size}: expected rows,columns of at least 32 pixels, e.g. 400,600")
+        raise IsegmError(
+            f"--size {args.size}: expected rows,columns of at least 32 pixels, e.g. 400,600"
+        )
     if args.repeats < 1 or args.objects < 1:
         raise IsegmError("--repeats and --objects must be at least 1")
 
@@ -108,7 +118,9 @@ def main(args: argparse.Namespace) -> None:
     for mode in dict.fromkeys(["NoBRS", *args.modes.split(",")]):
         model, limit = with_mode(network, mode)
         size = (int(rows), int(columns))
-        figures[mode] = measure(model, protocol, dataset, size=size, repeats=args.repeats, clicks_limit=limit)
+        figures[mode] = measure(
+            model, protocol, dataset, size=size, repeats=args.repeats, clicks_limit=limit
+        )
         show(mode, figures[mode], figures["NoBRS"])
     say("\n" + "\n".join(f"{name}: {text}" for name, text in HOW.items()))
     if args.save_json:

@@ -1,4 +1,4 @@
-"""Flags of ``isegm train`` that are short for ``--set``: RITM's and FCFI's names for settings."""
+"""Flags of ``isegm train`` that are short for ``--set``: other code bases' names for settings."""
 
 from __future__ import annotations
 
@@ -7,96 +7,161 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, leaves
+from isegm.core.registry import is_spec, leaves, parameters
+from isegm.training.experiment import AMP, Experiment
 from isegm.utils.overrides import Overrides
 
 
 @dataclass(frozen=True)
 class Flag:
-    """``--name VALUE`` stands for ``--set section.key=VALUE``.
+    """``--name VALUE`` stands for ``--set path=VALUE``.
 
     Without a type it takes no value and sets true.
     """
 
     name: str
-    section: str
-    key: str
+    path: str
     kind: type | None
     note: str
+    choices: tuple[str, ...] | None = None
 
 
 FLAGS = (
-    Flag("max-num-next-clicks", "clicks", "max_rounds", int, "simulated corrections at most"),
+    Flag("batch-size", "train.batch_size", int, "samples per step over all processes"),
+    Flag(
+        "micro-batch",
+        "train.micro_batch",
+        int,
+        "samples per process that go through the network at once; gradients add up",
+    ),
+    Flag(
+        "workers",
+        "train.workers",
+        int,
+        "data processes per training process; 0 loads in the training process",
+    ),
+    Flag("epochs", "train.epochs", int, "how often the data are gone through"),
+    Flag("lr", "train.optimizer.lr", float, "base learning rate"),
+    Flag("amp", "train.amp", str, "automatic mixed precision", AMP),
+    Flag(
+        "weights",
+        "train.weights",
+        str,
+        "start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)",
+    ),
+    Flag("max-num-next-clicks", "user.max_rounds", int, "simulated corrections at most"),
     Flag(
         "checkpoint-interval",
-        "train",
-        "checkpoint_interval",
+        "train.checkpoint_interval",
         int,
         "epochs between checkpoints that are kept",
     ),
-    Flag(
-        "first-click-center",
-        "data",
-        "first_click_center",
-        None,
-        "the first sampled click lies in the middle of the object",
-    ),
-    Flag("update-num", "model", "feedback.updates", int, "FCFI: rounds of the collaborative fusion"),
+    Flag("update-num", "model.feedback.updates", int, "FCFI: rounds of the collaborative fusion"),
     Flag(
         "expansion-ratio",
-        "model",
-        "feedback.expansion",
+        "model.feedback.expansion",
         float,
         "FCFI: size of the window around a click, over the view's",
     ),
-    Flag("mid-ch", "model", "feedback.width", int, "FCFI: channels of the feedback modules"),
+    Flag("mid-ch", "model.feedback.width", int, "FCFI: channels of the feedback modules"),
 )
 PREVIOUS_MASK = {
     "prev_mask": True,
     "fusion.in_channels": 3,
     "feedback.coords": 3,
 }  # what shows it to a network
+CENTER = "first_click_center"
 
 
 def add_short_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag can be written with hyphens, or with underscores as the original scripts do."""
     for flag in FLAGS:
-        names = dict.fromkeys((f"--{flag.name}", f"--{flag.name.replace('-', '_')}"))
-        kind = {"action": "store_true"} if flag.kind is None else {"type": flag.kind}
-        parser.add_argument(*names, **kind, help=flag.note)
-    parser.add_argument(
-        "--with-prev-mask",
-        "--with_prev_mask",
+        parser.add_argument(
+            *_spellings(flag.name), type=flag.kind, choices=flag.choices, help=flag.note
+        )
+    add = parser.add_argument
+    add(
+        "--seed",
+        type=int,
+        help="of everything random: train.seed, data.seed, and one more for val.seed",
+    )
+    add(
+        *_spellings("first-click-center"),
+        action="store_true",
+        help="the first sampled click lies in the middle of the object",
+    )
+    add(
+        *_spellings("with-prev-mask"),
         action="store_true",
         help="show the network the previous mask",
     )
 
 
-def given_flags(args: argparse.Namespace, model: Spec | None, script: Path) -> Overrides:
+def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) -> Overrides:
     """What the flags on the command line change, as ``parse_overrides`` would say it.
 
-    Args:
-        model: the experiment's spec of its network; None if it has none at module level.
-
     Raises:
-        IsegmError: a flag is about a part that the experiment's network does not have.
+        IsegmError: a flag is about a part that the experiment does not have.
     """
-    known = {path for path, _ in leaves(model)} if model else set()
+    known = {f"model.{path}" for path, _ in leaves(experiment.model)}
     changes: Overrides = {}
     for flag in FLAGS:
         value = getattr(args, flag.name.replace("-", "_"))
-        if value is None or value is False:
+        if value is None:
             continue
-        if flag.section == "model" and flag.key not in known:
+        if flag.path.startswith("model.") and flag.path not in known:
             raise IsegmError(
-                f"--{flag.name} sets model.{flag.key}, which the network of {script} does not have;"
+                f"--{flag.name} sets {flag.path}, which the network of {script} does not have;"
                 " leave it out, or train an"
                 " experiment of models/fcfi"
             )
-        changes.setdefault(flag.section, {})[flag.key] = value
+        changes[flag.path] = value
+    if args.seed is not None:
+        changes |= _seeds(experiment, args.seed)
+    if args.first_click_center:
+        changes |= _center(experiment, script)
     if args.with_prev_mask:
-        shown = {path: value for path, value in PREVIOUS_MASK.items() if path in known}
+        shown = {
+            f"model.{path}": value
+            for path, value in PREVIOUS_MASK.items()
+            if f"model.{path}" in known
+        }
         if not shown:
-            raise IsegmError(f"--with-prev-mask: the network of {script} cannot take the previous mask; leave it out")
-        changes.setdefault("model", {}).update(shown)
+            raise IsegmError(
+                f"--with-prev-mask: the network of {script} has no place for the previous mask;"
+                " leave it out"
+            )
+        changes |= shown
     return changes
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((f"--{name}", f"--{name.replace('-', '_')}")))
+
+
+def _seeds(experiment: Experiment, seed: int) -> Overrides:
+    """Of the training, and of the data as far as they have one; held-out data must differ from
+    those trained on.
+    """
+    seeds = {"train.seed": seed}
+    for number, section in enumerate(("data", "val")):
+        part = getattr(experiment, section)
+        if part is not None and "seed" in parameters(part, experiment.module):
+            seeds[f"{section}.seed"] = seed + number
+    return seeds
+
+
+def _center(experiment: Experiment, script: Path) -> Overrides:
+    """For every sampler that has the setting, whether or not another one is around it."""
+    places = [
+        f"{section}.{path}"
+        for section in ("data", "val")
+        if is_spec(part := getattr(experiment, section))
+        for path, _ in leaves(part)
+        if path.endswith(f".{CENTER}")
+    ]
+    if not places:
+        raise IsegmError(
+            f"--first-click-center: the sampler of {script} has no setting {CENTER}; leave it out"
+        )
+    return dict.fromkeys(places, True)

@@ -41,7 +41,9 @@ def parse_clicks(text: str) -> list[Click]:
         except ValueError:
             raise IsegmError(f"click {part!r}: expected y,x,label, e.g. 120,160,1") from None
         if label not in (0, 1):
-            raise IsegmError(f"click {part!r}: the label must be 1 (object) or 0 (background), got {fields[2]}")
+            raise IsegmError(
+                f"click {part!r}: the label must be 1 (object) or 0 (background), got {fields[2]}"
+            )
         clicks.append(Click(y, x, label == 1))
     if not clicks:
         raise IsegmError('--clicks is empty; give at least one, e.g. --clicks "120,160,1"')
@@ -52,7 +54,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_checkpoint(parser, default=STARTER)
     parser.add_argument("--image", required=True)
     parser.add_argument("--clicks", required=True, help='"y,x,label y,x,label ..."')
-    parser.add_argument("--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}")
+    parser.add_argument(
+        "--mode", default="NoBRS", help=f"how clicks are answered: {', '.join(MODES)}"
+    )
     flags.add_protocol_settings(parser)
     flags.add_dataset(parser)
     parser.add_argument("--init-mask", help="a mask to start from, of the image's size")
@@ -74,7 +78,9 @@ def main(args: argparse.Namespace) -> None:
     )
     protocol = flags.asked_protocol(args, loaded.model.protocol)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
-    model, limit = with_mode(loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold))
+    model, limit = with_mode(
+        loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold)
+    )
     predictor = protocol.predictor(model, clicks_limit=limit)
     say(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}, {args.mode}")
 

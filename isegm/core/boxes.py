@@ -1,4 +1,6 @@
-"""Boxes are ``(top, left, bottom, right)`` in pixels, half open: a box holds rows top .. bottom - 1."""
+"""Boxes are ``(top, left, bottom, right)`` in pixels, half open: a box holds rows top .. bottom -
+1.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,8 @@ def include(box: Box, y: int, x: int) -> Box:
 def expand(box: Box, ratio: float, min_size: int) -> Box:
     """Scale a box about its centre by ``ratio``, each side at least ``min_size`` pixels.
 
-    Bounds are rounded half to even on the inclusive pixel bounds, as RITM's zoom-in does, so a box may come out one pixel off
-    the ideal; crops, and with them clicks, depend on it.
+    Bounds are rounded half to even on the inclusive pixel bounds, as RITM's zoom-in does, so a box
+    may come out one pixel off the ideal; crops, and with them clicks, depend on it.
     """
     sides = []
     for start, stop in ((box.top, box.bottom), (box.left, box.right)):
@@ -66,7 +68,9 @@ def clamp(box: Box, height: int, width: int) -> Box:
 
 
 def interval_iou(a: Box, b: Box) -> float:
-    """The product of the IoUs of the two row intervals and the two column intervals (RITM's measure, not the area IoU)."""
+    """The product of the IoUs of the two row intervals and the two column intervals (RITM's
+    measure, not the area IoU).
+    """
     product = 1.0
     for a0, a1, b0, b1 in ((a.top, a.bottom, b.top, b.bottom), (a.left, a.right, b.left, b.right)):
         overlap = max(0, min(a1, b1) - max(a0, b0))
@@ -79,9 +83,14 @@ def resize(x: Tensor, size: tuple[int, int], aligned: bool = True) -> Tensor:
     """Resize ``B C H W`` bilinearly; ``x`` itself if it has that size.
 
     Args:
-        aligned: with aligned corners, as nearly every protocol does; otherwise by the centres of pixels, as OpenCV does.
+        aligned: with aligned corners, as nearly every protocol does; otherwise by the centres of
+            pixels, as OpenCV does.
     """
-    return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
+    return (
+        x
+        if tuple(x.shape[-2:]) == tuple(size)
+        else F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
+    )
 
 
 def cut(x: Tensor, box: Box) -> Tensor:
@@ -90,7 +99,9 @@ def cut(x: Tensor, box: Box) -> Tensor:
 
 
 def paste(x: Tensor, box: Box, height: int, width: int, aligned: bool = True) -> Tensor:
-    """Resize ``B C h w`` to the box and lay it on zeros of ``B C height width``; outside the box everything is exactly 0."""
+    """Resize ``B C h w`` to the box and lay it on zeros of ``B C height width``; outside the box
+    everything is exactly 0.
+    """
     patch = resize(x, (box.height, box.width), aligned)
     if box == whole(height, width):
         return patch

@@ -15,7 +15,9 @@ POSITIVE, NEGATIVE, PADDING = 1, 0, -1
 
 @dataclass(frozen=True)
 class Click:
-    """One click: row and column in image pixels (the centre of a pixel is an integer), and whether it marks the object."""
+    """One click: row and column in image pixels (the centre of a pixel is an integer), and whether
+    it marks the object.
+    """
 
     y: float
     x: float
@@ -24,12 +26,15 @@ class Click:
 
 @dataclass(frozen=True)
 class Clicks:
-    """A padded batch of clicks; column i is the i-th click of every sample, so order is kept across both signs.
+    """A padded batch of clicks; column i is the i-th click of every sample, so order is kept across
+    both signs.
 
     Attributes:
-        yx: ``B N 2`` float64, row then column, in pixels of the view. float64 because the published protocols map clicks
-            into a view in double precision, and a disk border may hang on the last bit.
-        label: ``B N`` int64, 1 = object, 0 = background, -1 = padding (its coordinates mean nothing).
+        yx: ``B N 2`` float64, row then column, in pixels of the view. float64 because the published
+            protocols map clicks into a view in double precision, and a disk border may hang on the
+            last bit.
+        label: ``B N`` int64, 1 = object, 0 = background, -1 = padding (its coordinates mean
+            nothing).
     """
 
     yx: Tensor
@@ -60,20 +65,29 @@ class Clicks:
         if missing <= 0:
             return self
         batch = len(self.label)
-        return self.append(self.yx.new_zeros(batch, missing, 2), self.label.new_full((batch, missing), PADDING))
+        return self.append(
+            self.yx.new_zeros(batch, missing, 2), self.label.new_full((batch, missing), PADDING)
+        )
 
     def append(self, yx: Tensor, label: Tensor) -> Clicks:
-        """Add later clicks: ``yx`` is ``B 2`` or ``B K 2``, ``label`` is ``B`` or ``B K`` (-1: nothing for this sample)."""
+        """Add later clicks: ``yx`` is ``B 2`` or ``B K 2``, ``label`` is ``B`` or ``B K`` (-1:
+        nothing for this sample).
+        """
         if yx.ndim == 2:
             yx, label = yx[:, None], label[:, None]
-        return Clicks(torch.cat([self.yx, yx.to(self.yx)], 1), torch.cat([self.label, label.to(self.label)], 1))
+        return Clicks(
+            torch.cat([self.yx, yx.to(self.yx)], 1),
+            torch.cat([self.label, label.to(self.label)], 1),
+        )
 
     def first(self, n: int = 1) -> Clicks:
         """The first ``n`` columns, in the order the clicks were made."""
         return Clicks(self.yx[:, :n], self.label[:, :n])
 
     def last(self) -> Clicks:
-        """The newest real click of each sample (``B 1``); samples may have unequal counts, one without clicks gets padding."""
+        """The newest real click of each sample (``B 1``); samples may have unequal counts, one
+        without clicks gets padding.
+        """
         if not self.label.shape[1]:
             return self.padded(1)
         columns = torch.arange(self.label.shape[1], device=self.label.device)
@@ -83,27 +97,36 @@ class Clicks:
 
     def only(self, label: int) -> Clicks:
         """The same columns with every click of another label turned into padding."""
-        return Clicks(self.yx, torch.where(self.label == label, self.label, torch.full_like(self.label, PADDING)))
+        return Clicks(
+            self.yx,
+            torch.where(self.label == label, self.label, torch.full_like(self.label, PADDING)),
+        )
 
     def crop(self, box: Box, size: tuple[int, int]) -> Clicks:
         """Map clicks from the image into a view that shows ``box`` at ``size`` (rows, columns).
 
-        Coordinates scale by size over extent, which is half a pixel off the align-corners resampling of the image itself;
-        every published protocol does it so.
+        Coordinates scale by size over extent, which is half a pixel off the align-corners
+        resampling of the image itself; every published protocol does it so.
         """
         top, left, bottom, right = box
         size_yx = self.yx.new_tensor(size)
         return Clicks(
-            size_yx * (self.yx - self.yx.new_tensor([top, left])) / self.yx.new_tensor([bottom - top, right - left]), self.label
+            size_yx
+            * (self.yx - self.yx.new_tensor([top, left]))
+            / self.yx.new_tensor([bottom - top, right - left]),
+            self.label,
         )
 
     def inner(self, size: tuple[int, int]) -> Clicks:
         """The same columns with every click on or outside the border of a view turned into padding.
 
-        Only row 0, column 0 and what lies outside are affected: a coordinate may be anything up to the size.
+        Only row 0, column 0 and what lies outside are affected: a coordinate may be anything up to
+        the size.
         """
         inside = ((self.yx > 0) & (self.yx < self.yx.new_tensor(size))).all(-1)
-        return Clicks(self.yx, torch.where(inside, self.label, torch.full_like(self.label, PADDING)))
+        return Clicks(
+            self.yx, torch.where(inside, self.label, torch.full_like(self.label, PADDING))
+        )
 
     def mirror(self, width: int) -> Clicks:
         """The clicks of the horizontally mirrored view: column ``width - 1 - x``."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-LONGEST_NAME = 300  # of a name that may come from a stranger: it is compared with others, and repeated to them
+LONGEST_NAME = (
+    300  # of a name that may come from a stranger: it is compared with others, and repeated to them
+)
 
 
 class IsegmError(Exception):

@@ -1,4 +1,6 @@
-"""One round of interaction: what a model is shown, what it answers, and the session that a user sees."""
+"""One round of interaction: what a model is shown, what it answers, and the session that a user
+sees.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,16 @@ class Round:
         image: ``B 3 H W`` float, RGB in [0, 1], not normalised.
         clicks: every click so far, in pixels of this view.
         prev_prob: ``B 1 H W`` in [0, 1], the previous answer in this view; zeros before the first.
-        state: what the model returned as ``Prediction.state`` last round (None on the first), one row per row of ``image``.
-        fresh_view: the crop or its size changed, or this is the first round, so whatever in ``state`` is bound to pixels no
-            longer fits.
-        mirrored: the batch is ``[views, mirrored views]``; the second half shows the first half flipped left-right.
-        seeds: in training one non-negative number per row; whatever a method draws at random for a sample follows from it.
-        initial_clicks: so many columns of ``clicks`` were there before the first answer: 1 from a user, in training all that
-            were sampled (padding included).
+        state: what the model returned as ``Prediction.state`` last round (None on the first), one
+            row per row of ``image``.
+        fresh_view: the crop or its size changed, or this is the first round, so whatever in
+            ``state`` is bound to pixels no longer fits.
+        mirrored: the batch is ``[views, mirrored views]``; the second half shows the first half
+            flipped left-right.
+        seeds: in training one non-negative number per row; whatever a method draws at random for a
+            sample follows from it.
+        initial_clicks: so many columns of ``clicks`` were there before the first answer: 1 from a
+            user, in training all that were sampled (padding included).
     """
 
     image: Tensor
@@ -43,9 +48,11 @@ class Round:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model answers: raw ``logits`` (``B 1 H W`` at the size of ``Round.image``), named extras, and a new state.
+    """What a model answers: raw ``logits`` (``B 1 H W`` at the size of ``Round.image``), named
+    extras, and a new state.
 
-    ``state`` is None, a tensor, or a (nested) tuple, dict or dataclass of tensors, each with one row per row of the image.
+    ``state`` is None, a tensor, or a (nested) tuple, dict or dataclass of tensors, each with one
+    row per row of the image.
     """
 
     logits: Tensor
@@ -55,12 +62,15 @@ class Prediction:
     def row(self, index: int) -> Prediction:
         """The answer for one sample, without state."""
         rows = slice(index, index + 1)
-        return Prediction(self.logits[rows], {name: value[rows] for name, value in self.aux.items()})
+        return Prediction(
+            self.logits[rows], {name: value[rows] for name, value in self.aux.items()}
+        )
 
 
 @dataclass(frozen=True)
 class Session:
-    """One image, one object, as a value: a click makes a new session, and undo is keeping the old one.
+    """One image, one object, as a value: a click makes a new session, and undo is keeping the old
+    one.
 
     Attributes:
         image: ``1 3 H W``, RGB; uint8 in [0, 255] or float in [0, 1].
@@ -68,13 +78,16 @@ class Session:
         clicks: every click so far, in image pixels.
         box: the crop that zoom-in holds on to, None while there is none.
         state: the method's own state, rows as in ``Round.state``.
-        prev_prob: the previous mask for the network where that is not ``prob`` (a merged or post-processed answer).
+        prev_prob: the previous mask for the network where that is not ``prob`` (a merged or
+            post-processed answer).
         view: the box the last answer was given in, None before the first.
         view_size: rows and columns that box was shown at.
         from_mask: it started from a mask, not from nothing.
-        plain: the session before post-processing, which the next click goes on from; None: ``prob`` is as it was answered.
+        plain: the session before post-processing, which the next click goes on from; None: ``prob``
+            is as it was answered.
         followed: ``1 1 H W`` in [0, 1], what the next crop is chosen by where that is not ``prob``.
-        maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1 C h w`` over ``view``.
+        maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1
+            C h w`` over ``view``.
     """
 
     image: Tensor
@@ -92,7 +105,9 @@ class Session:
 
     @property
     def answered(self) -> bool:
-        """Whether ``prob`` is an answer of the network rather than zeros or a mask to start from."""
+        """Whether ``prob`` is an answer of the network rather than zeros or a mask to start
+        from.
+        """
         return self.view is not None
 
     @property
@@ -102,12 +117,22 @@ class Session:
 
 
 def storages(session: Session) -> dict[tuple[str, int], int]:
-    """The memory that a session holds on to: bytes by place, so that what sessions share is counted once when these are merged.
+    """The memory that a session holds on to: bytes by place, so that what sessions share is counted
+    once when these are merged.
 
     A tensor that is part of a larger one holds on to all of it.
     """
     held = {}
-    for tensor in _tensors([session.image, session.prob, session.prev_prob, session.followed, session.maps, session.state]):
+    for tensor in _tensors(
+        [
+            session.image,
+            session.prob,
+            session.prev_prob,
+            session.followed,
+            session.maps,
+            session.state,
+        ]
+    ):
         storage = tensor.untyped_storage()
         held[str(storage.device), storage.data_ptr()] = storage.nbytes()
     return held if session.plain is None else held | storages(session.plain)
@@ -116,7 +141,8 @@ def storages(session: Session) -> dict[tuple[str, int], int]:
 def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
     """Join the states of single sessions into the state of one batch.
 
-    With ``mirrored`` each state holds two rows, straight and mirrored, and the batch lists all straight rows first.
+    With ``mirrored`` each state holds two rows, straight and mirrored, and the batch lists all
+    straight rows first.
     """
     first = states[0]
     if first is None:
@@ -131,7 +157,9 @@ def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
 
 
 def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> Any:
-    """The state of session ``index`` out of a batch of ``count`` sessions; the inverse of ``join_states``."""
+    """The state of session ``index`` out of a batch of ``count`` sessions; the inverse of
+    ``join_states``.
+    """
     if state is None:
         return None
     if isinstance(state, Tensor):
@@ -172,9 +200,14 @@ def _get(state: Any, key: Any) -> Any:
 
 def _rebuild(state: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(state):
-        return dataclasses.replace(state, **{f.name: value(f.name) for f in dataclasses.fields(state)})
+        return dataclasses.replace(
+            state, **{f.name: value(f.name) for f in dataclasses.fields(state)}
+        )
     if isinstance(state, dict):
         return {key: value(key) for key in state}
     if isinstance(state, (tuple, list)):
         return type(state)(value(i) for i in range(len(state)))
-    raise TypeError(f"a session state may hold tensors, tuples, dicts and dataclasses, not {type(state).__name__}")
+    raise TypeError(
+        "a session state may hold tensors, tuples, dicts and dataclasses, not"
+        f" {type(state).__name__}"
+    )

@@ -29,7 +29,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Where an object is drawn, its pixels being ``layers[:, :, layer] == label``, and its place among parts and wholes."""
+    """Where an object is drawn, its pixels being ``layers[:, :, layer] == label``, and its place
+    among parts and wholes.
+    """
 
     layer: int
     label: int
@@ -43,7 +45,8 @@ class InstanceSample:
 
     Attributes:
         image: ``H W 3`` uint8, RGB.
-        layers: ``H W L`` uint8 or uint16; objects that overlap are drawn in different layers; 0 = no object.
+        layers: ``H W L`` uint8 or uint16; objects that overlap are drawn in different layers; 0 =
+            no object.
         objects: the objects by key.
         ignored: ``(layer, label)`` of every region where the truth is unknown.
         id: for messages, e.g. the path of the image.
@@ -73,7 +76,9 @@ class InstanceSample:
         return mask
 
     def gt_mask(self, key: int) -> np.ndarray:
-        """``H W`` int8: 1 = the object, 0 = everything else, -1 = ignored (also where the object lies under it)."""
+        """``H W`` int8: 1 = the object, 0 = everything else, -1 = ignored (also where the object
+        lies under it).
+        """
         gt = self.object_mask(key).astype(np.int8)
         if self.ignored:
             gt[self.ignore_mask()] = IGNORE
@@ -85,7 +90,9 @@ class InstanceSample:
         return {key: int(counts[info.layer][info.label]) for key, info in self.objects.items()}
 
     def without(self, keys: Collection[int]) -> InstanceSample:
-        """Drop objects from the mapping, leaving their pixels; the parts of a dropped object become parts of its parent."""
+        """Drop objects from the mapping, leaving their pixels; the parts of a dropped object become
+        parts of its parent.
+        """
         keys = set(keys)
         if not keys:
             return self
@@ -95,22 +102,32 @@ class InstanceSample:
                 key = self.objects[key].parent
             return key
 
-        parents = {key: surviving(info.parent) for key, info in self.objects.items() if key not in keys}
+        parents = {
+            key: surviving(info.parent) for key, info in self.objects.items() if key not in keys
+        }
         children: dict[int, list[int]] = {key: [] for key in parents}
         for key, parent in parents.items():
             if parent is not None:
                 children[parent].append(key)
         objects = {
-            key: replace(self.objects[key], parent=parent, children=tuple(children[key])) for key, parent in parents.items()
+            key: replace(self.objects[key], parent=parent, children=tuple(children[key]))
+            for key, parent in parents.items()
         }
         return replace(self, objects=objects)
 
     def cleaned(self) -> InstanceSample:
-        """Drop objects without pixels and erase labels that belong to no object and to no ignored region."""
+        """Drop objects without pixels and erase labels that belong to no object and to no ignored
+        region.
+        """
         counts = self._counts()
-        kept = self.without([key for key, info in self.objects.items() if not counts[info.layer][info.label]])
+        kept = self.without(
+            [key for key, info in self.objects.items() if not counts[info.layer][info.label]]
+        )
         known = [np.zeros_like(count, bool) for count in counts]
-        for layer, label in [*kept.ignored, *((info.layer, info.label) for info in kept.objects.values())]:
+        for layer, label in [
+            *kept.ignored,
+            *((info.layer, info.label) for info in kept.objects.values()),
+        ]:
             known[layer][label] = True
         layers = self.layers
         for index, (count, is_known) in enumerate(zip(counts, known, strict=True)):
@@ -122,4 +139,7 @@ class InstanceSample:
     def _counts(self) -> list[np.ndarray]:
         """For every layer the number of pixels of every label its type can hold."""
         length = int(np.iinfo(self.layers.dtype).max) + 1
-        return [np.bincount(self.layers[:, :, i].ravel(), minlength=length) for i in range(self.layers.shape[2])]
+        return [
+            np.bincount(self.layers[:, :, i].ravel(), minlength=length)
+            for i in range(self.layers.shape[2])
+        ]

@@ -1,6 +1,8 @@
-"""The augmentation pipelines of the published training scripts, on albumentations 2.
+"""The augmentation pipelines of the published training scripts, on albumentations 2. Smaller images
+are padded with zeros, their labels with background.
 
-Everything random comes from the generator that is passed in: an item is the same in whatever process it is made.
+Everything random comes from the generator that is passed in: an item is the same in whatever
+process it is made.
 """
 
 from __future__ import annotations
@@ -8,31 +10,29 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from isegm.core.errors import IsegmError, unknown
+from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version at every import
+os.environ.setdefault(
+    "NO_ALBUMENTATIONS_UPDATE", "1"
+)  # it would ask the network for a newer version at every import
 import albumentations as A
 
 Augmentation = Callable[[InstanceSample, np.random.Generator], InstanceSample]
-ALIGNED = {  # least and mean share of the image in the window, and whether colours change
-    "aligned": (0.3, 0.8, False),
-    "aligned_colour": (0.3, 0.8, True),
-    "aligned_wide": (0.5, 1.0, False),
-    "aligned_wide_colour": (0.5, 1.0, True),
-}
+Crop = Sequence[int]  # rows and columns
 LEAST_WINDOW = 16  # pixels of the image, of AroundObject
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Resize by a uniform random scale, then a list of albumentations transforms. Not for several threads at once.
+    """Resize by a uniform random scale, then a list of albumentations transforms. Not for several
+    threads at once.
 
     Attributes:
         transforms: applied to the image and its label layers.
@@ -44,32 +44,42 @@ class Pipeline:
 
     def __call__(self, sample: InstanceSample, rng: np.random.Generator) -> InstanceSample:
         image, layers = self.placed(sample.image, sample.layers, rng)
-        # One shared generator. set_random_seed would give the same seed to every transform, and they would all fire together.
+        # One shared generator. set_random_seed would give the same seed to every transform, and
+        # they would all fire together.
         seed = int(rng.integers(2**63))
         self.transforms.set_random_state(np.random.default_rng(seed), random.Random(seed))
         made = self.transforms(image=image, mask=layers)
-        return dataclasses.replace(sample, image=made["image"], layers=made["mask"].reshape(*made["mask"].shape[:2], -1))
+        return dataclasses.replace(
+            sample, image=made["image"], layers=made["mask"].reshape(*made["mask"].shape[:2], -1)
+        )
 
-    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def placed(
+        self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """What comes before the transforms."""
         return _resized(image, layers, rng.uniform(*self.scale))
 
 
 @dataclass(frozen=True)
 class Aligned(Pipeline):
-    """A window of random height and width anywhere on the image, brought to the size of the crop; then transforms.
+    """A window of random height and width anywhere on the image, brought to the size of the crop;
+    then transforms.
 
-    A window larger than the image is filled up with black and background, so that objects come at all sizes a target crop shows
-    them at. Source: ``AlignedAugmentator`` of FocalClick's code.
+    A window larger than the image is filled up with black and background, so that objects come at
+    all sizes a target crop shows them at. Source: ``AlignedAugmentator`` in the code of arXiv
+    2204.02574.
 
-    # differs from the original: the window is as wide as drawn (there it always reaches from its left edge towards the right
-    # edge of the image); labels are not interpolated, which invents labels at borders; they keep their type (there, labels
+    # differs from the original: the window is as wide as drawn (there it always reaches from its
+    left edge towards the right
+    # edge of the image); labels are not interpolated, which invents labels at borders; they keep
+    their type (there, labels
     # above 255 wrap around).
 
     Attributes:
         crop: rows and columns of the result.
         shares: the least and the largest window, as shares of the image's height and of its width.
-        mean, spread: of the normal distribution, cut off at ``shares``, that both shares are drawn from.
+        mean, spread: of the normal distribution, cut off at ``shares``, that both shares are drawn
+            from.
     """
 
     crop: tuple[int, int] = (256, 256)
@@ -77,18 +87,27 @@ class Aligned(Pipeline):
     mean: float = 0.8
     spread: float = 0.4
 
-    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def placed(
+        self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         size = [max(1, int(side * self._share(rng))) for side in image.shape[:2]]
-        missing = [max(0, wanted - side) for wanted, side in zip(size, image.shape[:2], strict=True)]
+        missing = [
+            max(0, wanted - side) for wanted, side in zip(size, image.shape[:2], strict=True)
+        ]
         before = [int(rng.integers(m + 1)) for m in missing]
         padding = [(b, m - b) for b, m in zip(before, missing, strict=True)] + [(0, 0)]
         top, left = (
-            int(rng.integers(max(side, wanted) - wanted + 1)) for side, wanted in zip(image.shape[:2], size, strict=True)
+            int(rng.integers(max(side, wanted) - wanted + 1))
+            for side, wanted in zip(image.shape[:2], size, strict=True)
         )
         window = slice(top, top + size[0]), slice(left, left + size[1])
         height, width = self.crop
-        shown = cv2.resize(np.pad(image, padding)[window], (width, height), interpolation=cv2.INTER_LINEAR)
-        labels = cv2.resize(np.pad(layers, padding)[window], (width, height), interpolation=cv2.INTER_NEAREST)
+        shown = cv2.resize(
+            np.pad(image, padding)[window], (width, height), interpolation=cv2.INTER_LINEAR
+        )
+        labels = cv2.resize(
+            np.pad(layers, padding)[window], (width, height), interpolation=cv2.INTER_NEAREST
+        )
         return shown, labels.reshape(height, width, -1)
 
     def _share(self, rng: np.random.Generator) -> float:
@@ -99,9 +118,11 @@ class Aligned(Pipeline):
 
 @dataclass(frozen=True)
 class ObjectCrop(Pipeline):
-    """A window of the crop's size around a random pixel of an object; only images smaller than the crop are enlarged.
+    """A window of the crop's size around a random pixel of an object; only images smaller than the
+    crop are enlarged.
 
-    Source: FCA-Net's training code, which neither flips nor changes colours.
+    Source: the training code of "Interactive Image Segmentation with First Click Attention" (CVPR
+    2020), which neither flips nor changes colours.
 
     Attributes:
         crop: rows and columns of the window.
@@ -109,13 +130,23 @@ class ObjectCrop(Pipeline):
 
     crop: tuple[int, int] = (512, 512)
 
-    def placed(self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        scale = max(1.0, *(wanted / side for wanted, side in zip(self.crop, image.shape[:2], strict=True)))
+    def placed(
+        self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        scale = max(
+            1.0, *(wanted / side for wanted, side in zip(self.crop, image.shape[:2], strict=True))
+        )
         image, layers = _resized(image, layers, scale)
         pixels = np.flatnonzero(layers.any(2))
-        pixel = pixels[rng.integers(len(pixels))] if len(pixels) else rng.integers(image.shape[0] * image.shape[1])
+        pixel = (
+            pixels[rng.integers(len(pixels))]
+            if len(pixels)
+            else rng.integers(image.shape[0] * image.shape[1])
+        )
         window = []
-        for place, wanted, side in zip(divmod(int(pixel), image.shape[1]), self.crop, image.shape[:2], strict=True):
+        for place, wanted, side in zip(
+            divmod(int(pixel), image.shape[1]), self.crop, image.shape[:2], strict=True
+        ):
             start = int(rng.integers(max(0, place - wanted + 1), min(place, side - wanted) + 1))
             window.append(slice(start, start + wanted))
         return image[tuple(window)], layers[tuple(window)]
@@ -177,55 +208,85 @@ class AroundObject(Pipeline):
         return window[0], window[1]
 
 
-def pipeline(name: str, crop: tuple[int, int]) -> Pipeline:
-    """A published pipeline by name.
-
-    Args:
-        name: ``"coco"`` (RITM on COCO+LVIS: scale 0.75-1.40, horizontal flip, crop, colour), ``"sbd"`` (RITM on SBD: scale
-            0.75-1.25, flips, quarter turns, small shifts and rotations, crop, colour), ``"val"`` (pad and crop),
-            ``"val_sbd"`` (scale 0.75-1.25, pad and crop), or ``"zoom"`` (scale 1.20-2.20, flips, crop: the sizes at which
-            zoom-in shows the objects of a small image; not a published one). FocalClick's are ``"aligned"`` (see ``Aligned``:
-            a window of 0.3 to 1.3 of the image, flips), ``"aligned_colour"``, the same from 0.5 on as ``"aligned_wide"`` and
-            ``"aligned_wide_colour"``, and ``"resized_crop"`` (flips, a window of at least 3/4 of the image's area). FCA-Net's
-            is ``"object"``, see ``ObjectCrop``. ``"around_object"`` is the starter's, see
-            ``AroundObject``: flips, colour, and sometimes a gray, blurred or compressed picture.
-        crop: rows and columns of the result; smaller images are padded with zeros, their labels with background.
+def photographs(crop: Crop) -> Pipeline:
+    """Scale by 0.75 to 1.40, horizontal flip, crop, colour. Source: the COCO+LVIS scripts of arXiv
+    2102.06583.
     """
-    if len(crop) != 2 or min(crop) < 1:
-        raise IsegmError(f"crop must be (rows, columns), got {crop}")
-    if name.startswith("aligned"):
-        return _aligned(name, crop)
-    if name == "object":
-        return ObjectCrop(A.Compose([]), crop=tuple(crop))
-    if name == "around_object":
-        transforms = [A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]
-        return AroundObject(A.Compose(transforms), crop=tuple(crop))
-    known: dict[str, tuple[list[A.BasicTransform | A.BaseCompose], tuple[float, float]]] = {
-        "coco": ([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()], (0.75, 1.40)),
-        "sbd": ([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()], (0.75, 1.25)),
-        "val": (_cropping(crop), (1.0, 1.0)),
-        "val_sbd": (_cropping(crop), (0.75, 1.25)),
-        # differs from the original: it asks for up to 5/4 of the area, which no window can have, and then tries again.
-        "resized_crop": ([*_any_flip(), A.RandomResizedCrop(tuple(crop), scale=(0.75, 1.0))], (1.0, 1.0)),
-        "zoom": ([*_any_flip(), *_cropping(crop)], (1.20, 2.20)),
-    }
-    if name not in known:
-        raise unknown("augmentation", name, [*known, *ALIGNED, "object", "around_object"])
-    transforms, scale = known[name]
-    return Pipeline(A.Compose(transforms), scale)
+    return Pipeline(
+        A.Compose([A.HorizontalFlip(p=0.5), *_cropping(crop), *_colour()]), (0.75, 1.40)
+    )
 
 
-def _aligned(name: str, crop: tuple[int, int]) -> Aligned:
-    if name not in ALIGNED:
-        raise unknown("augmentation", name, ALIGNED)
-    lowest, mean, colour = ALIGNED[name]
+def turned(crop: Crop) -> Pipeline:
+    """Scale by 0.75 to 1.25, flips, quarter turns, small shifts and rotations, crop, colour.
+
+    Source: the SBD scripts of arXiv 2102.06583.
+    """
+    return Pipeline(
+        A.Compose([*_any_flip(), *_small_motion(), *_cropping(crop), *_colour()]), (0.75, 1.25)
+    )
+
+
+def cropped(crop: Crop, scale: Sequence[float] = (1.0, 1.0)) -> Pipeline:
+    """Scale within a range, pad and crop: what held-out data get. Source: arXiv 2102.06583 (on SBD:
+    scale 0.75 to 1.25).
+    """
+    return Pipeline(A.Compose(_cropping(crop)), tuple(scale))
+
+
+def resized_crop(crop: Crop) -> Pipeline:
+    """Flips, and a window of at least 3/4 of the image's area.
+
+    # differs from the original: it asks for up to 5/4 of the area, which no window can have, and
+    then tries again.
+    """
+    transforms = [*_any_flip(), A.RandomResizedCrop(tuple(_checked(crop)), scale=(0.75, 1.0))]
+    return Pipeline(A.Compose(transforms), (1.0, 1.0))
+
+
+def enlarged(crop: Crop) -> Pipeline:
+    """Scale by 1.20 to 2.20, flips, crop: the sizes at which zoom-in shows the objects of a small
+    image. Not a published one.
+    """
+    return Pipeline(A.Compose([*_any_flip(), *_cropping(crop)]), (1.20, 2.20))
+
+
+def aligned(crop: Crop, least: float = 0.3, mean: float = 0.8, colour: bool = False) -> Aligned:
+    """A window of ``least`` to 1.3 of the image, flips, perhaps colour; see ``Aligned``.
+
+    Source: arXiv 2204.02574, which has 0.3 and 0.8 on single sets, 0.5 and 1.0 ("wide") on mixes.
+    """
     transforms = [A.VerticalFlip(p=0.3), A.HorizontalFlip(p=0.3), *(_colour() if colour else [])]
-    return Aligned(A.Compose(transforms), crop=tuple(crop), shares=(lowest, 1.3), mean=mean)
+    return Aligned(
+        A.Compose(transforms), crop=tuple(_checked(crop)), shares=(least, 1.3), mean=mean
+    )
 
 
-def _cropping(crop: tuple[int, int]) -> list[A.BasicTransform]:
-    height, width = crop
-    return [A.PadIfNeeded(height, width, border_mode=cv2.BORDER_CONSTANT, fill=0, fill_mask=0), A.RandomCrop(height, width)]
+def object_crop(crop: Crop) -> ObjectCrop:
+    """A window around a pixel of an object, and nothing else; see ``ObjectCrop``."""
+    return ObjectCrop(A.Compose([]), crop=tuple(_checked(crop)))
+
+
+def around_object(crop: Crop) -> AroundObject:
+    """What zoom-in shows, flips, colour, and sometimes a gray, blurred or strongly compressed
+    picture; see ``AroundObject``.
+    """
+    transforms = [A.HorizontalFlip(p=0.5), *_colour(), *_degraded()]
+    return AroundObject(A.Compose(transforms), crop=tuple(_checked(crop)))
+
+
+def _checked(crop: Crop) -> Crop:
+    if len(crop) != 2 or min(crop) < 1:
+        raise IsegmError(f"crop={list(crop)}: expected rows and columns, e.g. [320,480]")
+    return crop
+
+
+def _cropping(crop: Crop) -> list[A.BasicTransform]:
+    height, width = _checked(crop)
+    return [
+        A.PadIfNeeded(height, width, border_mode=cv2.BORDER_CONSTANT, fill=0, fill_mask=0),
+        A.RandomCrop(height, width),
+    ]
 
 
 def _colour() -> list[A.BasicTransform]:
@@ -265,4 +326,6 @@ def _resized(image: np.ndarray, layers: np.ndarray, scale: float) -> tuple[np.nd
         return image, layers
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     resized = cv2.resize(layers, (width, height), interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), resized.reshape(height, width, -1)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), resized.reshape(
+        height, width, -1
+    )

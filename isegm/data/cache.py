@@ -1,4 +1,6 @@
-"""Where things that are made from annotations are kept: one version of each, that of the annotations as they are now."""
+"""Where things that are made from annotations are kept: one version of each, that of the
+annotations as they are now.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,10 @@ class Kept:
     Attributes:
         folder: where it is kept.
         name: what it is called, whatever its sources.
-        place: 8 hexadecimal digits, of where the sources are. Copies of a data set do not take each other's place.
-        state: 16 hexadecimal digits that change when a source changes its size or time, appears or disappears.
+        place: 8 hexadecimal digits, of where the sources are. Copies of a data set do not take each
+            other's place.
+        state: 16 hexadecimal digits that change when a source changes its size or time, appears or
+            disappears.
         suffix: of the file.
     """
 
@@ -59,9 +63,13 @@ class Kept:
         return self.folder / f".{self.name}_{self.place}.lock"
 
     def remove_others(self) -> None:
-        """Remove what was made of earlier states of these sources, and by earlier versions of this package of any."""
+        """Remove what was made of earlier states of these sources, and by earlier versions of this
+        package of any.
+        """
         # Earlier versions of this package kept no place.
-        other = re.compile(rf"{re.escape(self.name)}_(?:{self.place}_)?[0-9a-f]{{16}}{re.escape(self.suffix)}")
+        other = re.compile(
+            rf"{re.escape(self.name)}_(?:{self.place}_)?[0-9a-f]{{16}}{re.escape(self.suffix)}"
+        )
         for path in self.folder.iterdir():
             if path == self.path or not other.fullmatch(path.name):
                 continue

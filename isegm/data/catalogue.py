@@ -1,4 +1,6 @@
-"""Every data set: what it should hold, where it comes from, how it is opened. ``isegm.data.checking`` checks a copy of one."""
+"""Every data set: what it should hold, where it comes from, how it is opened.
+``isegm.data.checking`` checks a copy of one.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +13,26 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.data.cache import cache_folder
 from isegm.data.dataset import Source
-from isegm.data.datasets.ade20k import ADE20K
-from isegm.data.datasets.bsds import BSDS
-from isegm.data.datasets.clothing import ClothingCoParsing
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.coco_lvis import CocoLvis
-from isegm.data.datasets.coco_panoptic import CocoPanoptic
-from isegm.data.datasets.duts import duts
-from isegm.data.datasets.hflickr import hflickr
-from isegm.data.datasets.lvis import Lvis, annotation_places
-from isegm.data.datasets.msra10k import msra10k
-from isegm.data.datasets.open_images import OpenImages
-from isegm.data.datasets.pascal_sbd import from_png
-from isegm.data.datasets.pascal_voc import PascalVocObjects
-from isegm.data.datasets.photos import FOLDER as PHOTOS
-from isegm.data.datasets.sbd import SbdObjects
-from isegm.data.datasets.thin_object import thin_object
-from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.data.medical.organs import ORGANS
 from isegm.data.pairs import MaskPairs
+from isegm.data.sources.ade20k import ADE20K
+from isegm.data.sources.bsds import BSDS
+from isegm.data.sources.clothing import ClothingCoParsing
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.coco_lvis import CocoLvis
+from isegm.data.sources.coco_panoptic import CocoPanoptic
+from isegm.data.sources.duts import duts
+from isegm.data.sources.hflickr import hflickr
+from isegm.data.sources.lvis import Lvis, annotation_places
+from isegm.data.sources.msra10k import msra10k
+from isegm.data.sources.open_images import OpenImages
+from isegm.data.sources.pascal_sbd import from_png
+from isegm.data.sources.pascal_voc import PascalVocObjects
+from isegm.data.sources.photos import FOLDER as PHOTOS
+from isegm.data.sources.sbd import SbdObjects
+from isegm.data.sources.thin_object import thin_object
+from isegm.data.sources.youtube_vos import YouTubeVOS
 from isegm.utils.config import absolute, repository_file, require_path
 
 
@@ -41,10 +43,11 @@ class Part:
     Attributes:
         name: e.g. the split.
         open: from the root of the set and config.yml.
-        count: how many samples (evaluation: objects; training: images) there are by the literature; None: not known.
+        count: how many samples (evaluation: objects; training: images) there are by the literature;
+            None: not known.
         objects: how many objects a training part has by the literature.
-        annotations: files and folders of annotations, relative to the root: for the fingerprint of a training part, and to tell
-            sets apart that share a root.
+        annotations: files and folders of annotations, relative to the root: for the fingerprint of
+            a training part, and to tell sets apart that share a root.
     """
 
     name: str
@@ -80,7 +83,9 @@ class DataSet:
             return require_path(cfg, self.key, self.name)
         place = repository_file(self.origin)
         if not place.exists():
-            raise IsegmError(f"{self.name}: {place} does not exist; reinstall isegm or restore the clone")
+            raise IsegmError(
+                f"{self.name}: {place} does not exist; reinstall isegm or restore the clone"
+            )
         return place
 
 
@@ -107,7 +112,9 @@ CATALOGUE = (
     DataSet("GrabCut", "GRABCUT_PATH", f"{FBRS}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
     DataSet("Berkeley", "BERKELEY_PATH", f"{FBRS}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
     DataSet("DAVIS", "DAVIS_PATH", f"{FBRS}: DAVIS.zip", (_evaluated("DAVIS", 345),)),
-    DataSet("COCO_MVal", "COCO_MVAL_PATH", f"{FBRS}: COCO_MVal.zip", (_evaluated("COCO_MVal", 800),)),
+    DataSet(
+        "COCO_MVal", "COCO_MVAL_PATH", f"{FBRS}: COCO_MVal.zip", (_evaluated("COCO_MVal", 800),)
+    ),
     DataSet(
         "DAVIS585",
         "DAVIS585_PATH",
@@ -120,7 +127,13 @@ CATALOGUE = (
         VOC,
         (
             _evaluated("PascalVOC", 3427),
-            Part("train", lambda root, cfg: PascalVocObjects(root, "train"), 1464, None, ("ImageSets", "SegmentationObject")),
+            Part(
+                "train",
+                lambda root, cfg: PascalVocObjects(root, "train"),
+                1464,
+                None,
+                ("ImageSets", "SegmentationObject"),
+            ),
         ),
     ),
     DataSet(
@@ -129,14 +142,21 @@ CATALOGUE = (
         SBD,
         (
             _evaluated("SBD", 6671),
-            Part("train", lambda root, cfg: SbdObjects(root, "train"), 8498, None, ("train.txt", "inst")),
+            Part(
+                "train",
+                lambda root, cfg: SbdObjects(root, "train"),
+                8498,
+                None,
+                ("train.txt", "inst"),
+            ),
             Part("val", lambda root, cfg: SbdObjects(root, "val"), 2857, None, ("val.txt", "inst")),
         ),
     ),
     DataSet(
         "PASCAL_SBD",
         "PASCAL_SBD_PATH",
-        "github.com/mindspore-ai/models, research/cv/FCANet: Augmented PASCAL (PascalVOC and SBD serve as well: docs/data.md)",
+        "github.com/mindspore-ai/models, research/cv/FCANet: Augmented PASCAL (PascalVOC and SBD"
+        " serve as well: docs/data.md)",
         (Part("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
     ),
     DataSet(
@@ -164,16 +184,22 @@ CATALOGUE = (
         "COCO_categories",
         "COCO_PATH",
         COCO,
-        tuple(_evaluated(name, None, ("annotations/instances_val2017.json",)) for name in ("COCO_seen", "COCO_unseen")),
+        tuple(
+            _evaluated(name, None, ("annotations/instances_val2017.json",))
+            for name in ("COCO_seen", "COCO_unseen")
+        ),
     ),
     DataSet(
         "COCO_panoptic",
         "COCO_PATH",
-        "cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip (unpack its zip files too)",
+        "cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip"
+        " (unpack its zip files too)",
         tuple(
             Part(
                 f"{split}2017",
-                lambda root, cfg, split=split: CocoPanoptic(root, f"{split}2017", cache=cache_folder(cfg)),
+                lambda root, cfg, split=split: CocoPanoptic(
+                    root, f"{split}2017", cache=cache_folder(cfg)
+                ),
                 count,
                 None,
                 (f"annotations/panoptic_{split}2017.json", f"annotations/panoptic_{split}2017"),
@@ -184,11 +210,14 @@ CATALOGUE = (
     DataSet(
         "LVIS",
         "LVIS_v1_PATH",
-        "lvisdataset.org/dataset: lvis_v1_train.json.zip and lvis_v1_val.json.zip; photographs are those of COCO",
+        "lvisdataset.org/dataset: lvis_v1_train.json.zip and lvis_v1_val.json.zip; photographs are"
+        " those of COCO",
         tuple(
             Part(
                 split,
-                lambda root, cfg, split=split: Lvis(root, split, _photographs(cfg), cache_folder(cfg)),
+                lambda root, cfg, split=split: Lvis(
+                    root, split, _photographs(cfg), cache_folder(cfg)
+                ),
                 None,
                 objects,
                 annotation_places(split),
@@ -199,7 +228,8 @@ CATALOGUE = (
     DataSet(
         "COCO_LVIS",
         "COCO_LVIS_PATH",
-        f"{RITM}, release v1.0: cocolvis_annotation.tar.gz, with COCO's train2017 and val2017 as images;"
+        f"{RITM}, release v1.0: cocolvis_annotation.tar.gz, with COCO's train2017 and val2017 as"
+        " images;"
         " or isegm convert-annotations coco_lvis",
         tuple(
             Part(
@@ -215,7 +245,8 @@ CATALOGUE = (
     DataSet(
         "OpenImages",
         "OPENIMAGES_PATH",
-        "storage.googleapis.com/openimages/web/download.html: segmentation masks, their CSV lists, and the images these name",
+        "storage.googleapis.com/openimages/web/download.html: segmentation masks, their CSV lists,"
+        " and the images these name",
         tuple(
             Part(
                 split,
@@ -224,7 +255,10 @@ CATALOGUE = (
                 masks,
                 (f"{split}/{split}-annotations-object-segmentation.csv", f"{split}/masks"),
             )
-            for split, images, masks in (("train", 944_037, 2_686_666), ("validation", 13_524, 24_730))
+            for split, images, masks in (
+                ("train", 944_037, 2_686_666),
+                ("validation", 13_524, 24_730),
+            )
         ),
     ),
     DataSet(
@@ -232,7 +266,13 @@ CATALOGUE = (
         "ADE20K_PATH",
         "groups.csail.mit.edu/vision/datasets/ADE20K: the full data set, ADE20K_2016_07_26.zip",
         tuple(
-            Part(split, lambda root, cfg, split=split: ADE20K(root, split, parts=True), count, None, (f"images/{split}",))
+            Part(
+                split,
+                lambda root, cfg, split=split: ADE20K(root, split, parts=True),
+                count,
+                None,
+                (f"images/{split}",),
+            )
             for split, count in (("training", 20_210), ("validation", 2000))
         ),
     ),
@@ -246,19 +286,43 @@ CATALOGUE = (
         "MSRA10K",
         "MSRA10K_PATH",
         "mmcheng.net/msra10k",
-        (Part("all", lambda root, cfg: MaskPairs("MSRA10K", msra10k(root)), 10_000, None, ("Imgs",)),),
+        (
+            Part(
+                "all",
+                lambda root, cfg: MaskPairs("MSRA10K", msra10k(root)),
+                10_000,
+                None,
+                ("Imgs",),
+            ),
+        ),
     ),
     DataSet(
         "DUTS-TR",
         "DUTS_TR_PATH",
         "saliencydetection.net/duts",
-        (Part("all", lambda root, cfg: MaskPairs("DUTS-TR", duts(root)), 10_553, None, ("DUTS-TR-Mask",)),),
+        (
+            Part(
+                "all",
+                lambda root, cfg: MaskPairs("DUTS-TR", duts(root)),
+                10_553,
+                None,
+                ("DUTS-TR-Mask",),
+            ),
+        ),
     ),
     DataSet(
         "DUTS-TE",
         "DUTS_TE_PATH",
         "saliencydetection.net/duts",
-        (Part("all", lambda root, cfg: MaskPairs("DUTS-TE", duts(root)), 5019, None, ("DUTS-TE-Mask",)),),
+        (
+            Part(
+                "all",
+                lambda root, cfg: MaskPairs("DUTS-TE", duts(root)),
+                5019,
+                None,
+                ("DUTS-TE-Mask",),
+            ),
+        ),
     ),
     DataSet(
         "BSDS500",
@@ -297,7 +361,18 @@ CATALOGUE = (
         "YouTube-VOS",
         "YOUTUBEVOS_PATH",
         "youtube-vos.org: the training set of 2018 or 2019",
-        (Part("train", lambda root, cfg: YouTubeVOS(root), 3471, None, ("train/meta.json", "train/Annotations")),),
+        (
+            Part(
+                "train",
+                lambda root, cfg: YouTubeVOS(root),
+                3471,
+                None,
+                ("train/meta.json", "train/Annotations"),
+            ),
+        ),
     ),
-    *(DataSet(organ, f"{organ.upper()}_PATH", VOLUMES, (_evaluated(organ, None),)) for organ in ORGANS),
+    *(
+        DataSet(organ, f"{organ.upper()}_PATH", VOLUMES, (_evaluated(organ, None),))
+        for organ in ORGANS
+    ),
 )

@@ -28,8 +28,9 @@ class Finding:
 
     Attributes:
         length, objects: as found; ``objects`` is None where that is not known.
-        problems: what is wrong with it, one line each. A count other than that of the literature is a problem of an evaluation
-            set, whose numbers could not be compared; a training set may be a selection.
+        problems: what is wrong with it, one line each. A count other than that of the literature is
+            a problem of an evaluation set, whose numbers could not be compared; a training set may
+            be a selection.
         notes: what is worth knowing.
     """
 
@@ -42,8 +43,15 @@ class Finding:
     notes: list[str] = field(default_factory=list)
 
 
-def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, progress: Callable[[Any], Any] = iter) -> Finding:
-    """Open a part, count it, and read samples: pictures and masks must be readable, of one size, and hold an object.
+def check(
+    data_set: DataSet,
+    part: Part,
+    cfg: EasyDict,
+    sample: int | None,
+    progress: Callable[[Any], Any] = iter,
+) -> Finding:
+    """Open a part, count it, and read samples: pictures and masks must be readable, of one size,
+    and hold an object.
 
     Args:
         sample: how many samples to read, evenly spread; None reads all.
@@ -61,28 +69,38 @@ def check(data_set: DataSet, part: Part, cfg: EasyDict, sample: int | None, prog
     if not isinstance(opened, EvalDataset) and (without := left_out(root)):
         found.notes.append(f"{FILE} lists {len(without)} files that are not to be trained on")
     _compare_counts(found, isinstance(opened, EvalDataset))
-    found.problems += [text for name in part.annotations for text in _conversion_problems(root / name)]
+    found.problems += [
+        text for name in part.annotations for text in _conversion_problems(root / name)
+    ]
     for index in progress(spread(found.length, sample)):
         found.looked_at += 1
         try:
             _read(opened, index)
         except CorruptSample as error:
             found.problems.append(str(error))
-    found.fingerprint = opened.fingerprint() if isinstance(opened, EvalDataset) else fingerprint(root, part.annotations)
+    found.fingerprint = (
+        opened.fingerprint()
+        if isinstance(opened, EvalDataset)
+        else fingerprint(root, part.annotations)
+    )
     return found
 
 
 def spread(length: int, sample: int | None) -> Sequence[int]:
-    """``sample`` different positions of ``length``, evenly spread, the first and the last among them; all for None."""
+    """``sample`` different positions of ``length``, evenly spread, the first and the last among
+    them; all for None.
+    """
     if sample is None or sample >= length:
         return range(length)
     return np.unique(np.linspace(0, length - 1, sample).round().astype(int)).tolist()
 
 
 def fingerprint(root: Path, names: Sequence[str]) -> str:
-    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders hold.
+    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders
+    hold.
 
-    Files may have several places: which of them one is in does not matter, nor that another has a copy of it.
+    Files may have several places: which of them one is in does not matter, nor that another has a
+    copy of it.
     """
     lines = []
     for path in (root / name for name in names):
@@ -102,13 +120,22 @@ def _read(opened: EvalDataset | Source, index: int) -> None:
 
 
 def _compare_counts(found: Finding, is_evaluation: bool) -> None:
-    for what, number, expected in (("samples", found.length, found.part.count), ("objects", found.objects, found.part.objects)):
+    for what, number, expected in (
+        ("samples", found.length, found.part.count),
+        ("objects", found.objects, found.part.objects),
+    ):
         if None in (number, expected) or number == expected:
             continue
         if is_evaluation:
-            found.problems.append(f"{number:,} {what}, and the literature has {expected:,}; numbers would not be comparable")
+            found.problems.append(
+                f"{number:,} {what}, and the literature has {expected:,}; numbers would not be"
+                " comparable"
+            )
         else:
-            found.notes.append(f"{number:,} {what} here, {expected:,} in the literature: a selection, or another version")
+            found.notes.append(
+                f"{number:,} {what} here, {expected:,} in the literature: a selection, or another"
+                " version"
+            )
 
 
 def _conversion_problems(path: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import Sample
-from isegm.data import datasets
+from isegm.data import sources
 from isegm.data.reading import CorruptSample, check_size, list_images, read_image
 
 log = logging.getLogger("isegm")
@@ -50,7 +50,9 @@ class EvalDataset(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change when the samples, the images or the ground truth change."""
+        """64 hexadecimal digits that change when the samples, the images or the ground truth
+        change.
+        """
 
 
 class Pair(NamedTuple):
@@ -92,11 +94,15 @@ class PairedDataset(EvalDataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        return files_fingerprint(self.ids(), [p.image for p in self._pairs], [p.mask for p in self._pairs])
+        return files_fingerprint(
+            self.ids(), [p.image for p in self._pairs], [p.mask for p in self._pairs]
+        )
 
 
 def files_fingerprint(ids: Iterable[str], images: Iterable[Path], masks: Iterable[Path]) -> str:
-    """A sha256 over sample ids, the names and sizes in bytes of image files, and the bytes of ground-truth files."""
+    """A sha256 over sample ids, the names and sizes in bytes of image files, and the bytes of
+    ground-truth files.
+    """
     digest = hashlib.sha256()
     for id_ in ids:
         digest.update(f"{id_}\n".encode())
@@ -109,10 +115,12 @@ def files_fingerprint(ids: Iterable[str], images: Iterable[Path], masks: Iterabl
 
 
 def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
-    """Pair image and mask files by stem (the file name up to its first dot), in the order of the image file names.
+    """Pair image and mask files by stem (the file name up to its first dot), in the order of the
+    image file names.
 
     Raises:
-        IsegmError: a folder is missing or empty, an image has no mask, or two files of a folder share a stem.
+        IsegmError: a folder is missing or empty, an image has no mask, or two files of a folder
+            share a stem.
     """
     images, masks = list_images(image_dir, name), list_images(mask_dir, name)
     by_stem = _by_stem(name, masks)
@@ -120,11 +128,17 @@ def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
     missing = [p.name for p in images if stem(p) not in by_stem]
     if missing:
         raise IsegmError(
-            f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first being {missing[0]};"
+            f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first"
+            f" being {missing[0]};"
             f" expected a file {stem(Path(missing[0]))}.<suffix> there"
         )
     if len(masks) > len(images):
-        log.warning("%s: %d masks in %s belong to no image and are left out", name, len(masks) - len(images), mask_dir)
+        log.warning(
+            "%s: %d masks in %s belong to no image and are left out",
+            name,
+            len(masks) - len(images),
+            mask_dir,
+        )
     return [Pair(stem(p), p, by_stem[stem(p)]) for p in images]
 
 
@@ -137,7 +151,8 @@ def evaluation_set(name: str, cfg: EasyDict) -> EvalDataset:
     """Open an evaluation set by name, with paths from ``cfg``.
 
     Raises:
-        IsegmError: the name is unknown (the nearest are listed), or its files are not where ``cfg`` says.
+        IsegmError: the name is unknown (the nearest are listed), or its files are not where ``cfg``
+            says.
     """
     known = evaluation_sets()
     if name not in known:
@@ -146,10 +161,12 @@ def evaluation_set(name: str, cfg: EasyDict) -> EvalDataset:
 
 
 def evaluation_sets() -> dict[str, Callable[[EasyDict], EvalDataset]]:
-    """Every evaluation set, by name: whatever the files of ``isegm.data.datasets`` list under ``EVALUATION``."""
+    """Every evaluation set, by name: whatever the files of ``isegm.data.sources`` list under
+    ``EVALUATION``.
+    """
     found: dict[str, Callable[[EasyDict], EvalDataset]] = {}
-    for module in pkgutil.iter_modules(datasets.__path__):
-        loaded = importlib.import_module(f"{datasets.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(sources.__path__):
+        loaded = importlib.import_module(f"{sources.__name__}.{module.name}")
         found.update(getattr(loaded, "EVALUATION", {}))
     return found
 
@@ -158,7 +175,9 @@ def _by_stem(name: str, paths: list[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
         if stem(path) in found:
-            raise IsegmError(f"{name}: {found[stem(path)]} and {path.name} have the same stem; keep one of them")
+            raise IsegmError(
+                f"{name}: {found[stem(path)]} and {path.name} have the same stem; keep one of them"
+            )
         found[stem(path)] = path
     return found
 

@@ -1,4 +1,6 @@
-"""Annotations that number the objects of an image in one picture: evaluated object by object, or trained on one at a time."""
+"""Annotations that number the objects of an image in one picture: evaluated object by object, or
+trained on one at a time.
+"""
 
 from __future__ import annotations
 
@@ -55,15 +57,16 @@ def listed_names(what: str, listing: Path, folders: Sequence[Path], layout: str)
 
 
 class ObjectEvaluation(EvalDataset):
-    """One sample per object, called ``<name>_<number>``: images in the order given, the objects of an image by number.
+    """One sample per object, called ``<name>_<number>``: images in the order given, the objects of
+    an image by number.
 
     Args:
         name: what tables call it.
         files: the images and annotations.
         read_labels: reads an annotation as ``H W`` uint8.
         ignore: the number of pixels whose truth is unknown; None if there are no such pixels.
-        cache: a folder to keep the list of objects in, so that only the first use reads all annotations; None reads them
-            every time. Nothing is ever written beside the data.
+        cache: a folder to keep the list of objects in, so that only the first use reads all
+            annotations; None reads them every time. Nothing is ever written beside the data.
 
     Raises:
         IsegmError: there is no object.
@@ -80,7 +83,9 @@ class ObjectEvaluation(EvalDataset):
         self.name = name
         self._read_labels, self._ignore = read_labels, ignore
         objects = object_index(name, [file.labels for file in files], read_labels, ignore, cache)
-        self._samples = [(file, label) for file, labels in zip(files, objects, strict=True) for label in labels]
+        self._samples = [
+            (file, label) for file, labels in zip(files, objects, strict=True) for label in labels
+        ]
         if not self._samples:
             raise IsegmError(f"{name}: none of the {len(files)} listed files holds an object")
 
@@ -107,12 +112,17 @@ class ObjectEvaluation(EvalDataset):
 
     @cached_property
     def _ids(self) -> list[str]:
-        return [f"{file.name}_{'unreadable' if label == UNREADABLE else label}" for file, label in self._samples]
+        return [
+            f"{file.name}_{'unreadable' if label == UNREADABLE else label}"
+            for file, label in self._samples
+        ]
 
     @cached_property
     def _fingerprint(self) -> str:
         files = list(dict.fromkeys(file for file, _ in self._samples))
-        return files_fingerprint(self.ids(), [file.image for file in files], [file.labels for file in files])
+        return files_fingerprint(
+            self.ids(), [file.image for file in files], [file.labels for file in files]
+        )
 
 
 class OneByOne:
@@ -120,14 +130,17 @@ class OneByOne:
 
     Args:
         name: for messages.
-        objects: files, and the number of an object in each; unreadable files must not be among them.
+        objects: files, and the number of an object in each; unreadable files must not be among
+            them.
         read_labels: as in ``ObjectEvaluation``.
 
     Raises:
         IsegmError: there is no object.
     """
 
-    def __init__(self, name: str, objects: Iterable[tuple[Labelled, int]], read_labels: ReadLabels) -> None:
+    def __init__(
+        self, name: str, objects: Iterable[tuple[Labelled, int]], read_labels: ReadLabels
+    ) -> None:
         objects = list(objects)
         if not objects:
             raise IsegmError(f"{name}: there is no object to train on")
@@ -141,11 +154,15 @@ class OneByOne:
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         number, path = int(self._numbers[index]), Path(self._labels[index])
-        image, labels = read_labelled(Labelled(path.stem, Path(self._images[index]), path), self._read_labels)
+        image, labels = read_labelled(
+            Labelled(path.stem, Path(self._images[index]), path), self._read_labels
+        )
         layer = (labels == number).astype(np.uint8)
         if not layer.any():
             raise CorruptSample(f"{path} holds no object {number}")
-        return InstanceSample(image, layer[:, :, None], {0: ObjectInfo(0, 1)}, id=f"{path}, object {number}")
+        return InstanceSample(
+            image, layer[:, :, None], {0: ObjectInfo(0, 1)}, id=f"{path}, object {number}"
+        )
 
 
 def read_labelled(file: Labelled, read_labels: ReadLabels) -> tuple[np.ndarray, np.ndarray]:
@@ -160,11 +177,16 @@ def read_labelled(file: Labelled, read_labels: ReadLabels) -> tuple[np.ndarray, 
 
 
 def object_index(
-    name: str, paths: Sequence[Path], read_labels: ReadLabels, ignore: int | None = None, cache: Path | None = None
+    name: str,
+    paths: Sequence[Path],
+    read_labels: ReadLabels,
+    ignore: int | None = None,
+    cache: Path | None = None,
 ) -> list[list[int]]:
     """The numbers of the objects of every annotation; ``[UNREADABLE]`` where one cannot be read.
 
-    A cached index counts only if places, sizes and modification times of all annotations are what they were.
+    A cached index counts only if places, sizes and modification times of all annotations are what
+    they were.
     """
     kept = None if cache is None else Kept.of(cache, f"{name}_objects", paths, ".json")
     if kept is not None and (index := _read_index(kept.path, len(paths))) is not None:
@@ -178,7 +200,11 @@ def object_index(
             kept.remove_others()
         except OSError as error:
             log.warning(
-                "%s: the list of objects cannot be kept in %s (%s); it will be made again next time", name, cache, error
+                "%s: the list of objects cannot be kept in %s (%s); it will be made again next"
+                " time",
+                name,
+                cache,
+                error,
             )
     return index
 

@@ -1,4 +1,6 @@
-"""Training images with one object each, cut out by a mask file of its own: the high-quality sets of saliency and matting."""
+"""Training images with one object each, cut out by a mask file of its own: the high-quality sets of
+saliency and matting.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from isegm.data.tables import Texts
 
 
 class MaskPairs:
-    """A training source of (image, mask) files; the object is where the first channel of the mask is above 128.
+    """A training source of (image, mask) files; the object is where the first channel of the mask
+    is above 128.
 
     Args:
         name: for messages.
@@ -43,22 +46,37 @@ class MaskPairs:
         check_size(image, mask, image_path, mask_path)
         if not mask.any():
             raise CorruptSample(f"{mask_path} holds no object: no pixel is above 128")
-        return InstanceSample(image, mask.astype(np.uint8)[:, :, None], {0: ObjectInfo(0, 1)}, id=str(image_path))
+        return InstanceSample(
+            image, mask.astype(np.uint8)[:, :, None], {0: ObjectInfo(0, 1)}, id=str(image_path)
+        )
 
 
-def paired_by_stem(name: str, image_dir: Path, mask_dir: Path, image_suffixes: Iterable[str] = ()) -> list[tuple[Path, Path]]:
-    """The files of two folders with the same name up to the first dot, sorted by it; masks without an image are left out.
+def paired_by_stem(
+    name: str, image_dir: Path, mask_dir: Path, image_suffixes: Iterable[str] = ()
+) -> list[tuple[Path, Path]]:
+    """The files of two folders with the same name up to the first dot, sorted by it; masks without
+    an image are left out.
 
     Args:
-        image_suffixes: of the files that are images, where both kinds share a folder; every suffix if empty.
+        image_suffixes: of the files that are images, where both kinds share a folder; every suffix
+            if empty.
 
     Raises:
         IsegmError: a folder is missing or holds no picture, an image has no mask.
     """
     suffixes = set(image_suffixes)
-    images = [p for p in list_images(image_dir, name) if not suffixes or p.suffix.lower() in suffixes]
-    masks = {stem(p): p for p in list_images(mask_dir, name) if not suffixes or p.suffix.lower() not in suffixes}
+    images = [
+        p for p in list_images(image_dir, name) if not suffixes or p.suffix.lower() in suffixes
+    ]
+    masks = {
+        stem(p): p
+        for p in list_images(mask_dir, name)
+        if not suffixes or p.suffix.lower() not in suffixes
+    }
     missing = [p.name for p in images if stem(p) not in masks]
     if missing:
-        raise IsegmError(f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, e.g. {missing[0]}")
+        raise IsegmError(
+            f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, e.g."
+            f" {missing[0]}"
+        )
     return [(p, masks[stem(p)]) for p in images]

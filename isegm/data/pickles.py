@@ -1,4 +1,6 @@
-"""Reading the pickles of published data sets, which hold numbers, strings, containers and numpy arrays, and nothing else."""
+"""Reading the pickles of published data sets, which hold numbers, strings, containers and numpy
+arrays, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,15 @@ def read_pickle(path: Path) -> Any:
             return _PlainUnpickler(file).load()
     except _Refused as refused:
         raise IsegmError(
-            f"{path} is refused: it asks for {refused}, and a data set needs only plain values and arrays"
+            f"{path} is refused: it asks for {refused}, and a data set needs only plain values and"
+            " arrays"
         ) from None
     except OSError as error:
         raise CorruptSample(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged pickle can raise anything
-        raise CorruptSample(f"{path} is no readable pickle ({type(error).__name__}: {error})") from None
+        raise CorruptSample(
+            f"{path} is no readable pickle ({type(error).__name__}: {error})"
+        ) from None
 
 
 class _Refused(Exception):

@@ -1,4 +1,6 @@
-"""Reading image and mask files: always the same arrays for the same picture, and one clear error for a bad file."""
+"""Reading image and mask files: always the same arrays for the same picture, and one clear error
+for a bad file.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,17 @@ JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
 class CorruptSample(IsegmError):
-    """One sample that cannot be used: an unreadable file, a mask of another size, an empty mask. The others are fine."""
+    """One sample that cannot be used: an unreadable file, a mask of another size, an empty mask.
+    The others are fine.
+    """
 
 
 def read_image(path: Path) -> np.ndarray:
     """Read a picture as ``H W 3`` uint8, RGB.
 
-    The pixels are those of ``cv2.imread``: EXIF orientation applied, gray repeated in three channels, palettes resolved,
-    alpha dropped, and 16 bit scaled to 8 by keeping the high byte, ``value // 256`` (rounded by at most 1 in some TIFF files).
+    The pixels are those of ``cv2.imread``: EXIF orientation applied, gray repeated in three
+    channels, palettes resolved, alpha dropped, and 16 bit scaled to 8 by keeping the high byte,
+    ``value // 256`` (rounded by at most 1 in some TIFF files).
 
     Raises:
         CorruptSample: the file is missing, empty, cut off or no image.
@@ -43,14 +48,17 @@ def decode_image(data: bytes, name: Path | str) -> np.ndarray:
 
 
 def checked_image(data: bytes, name: str, pixels: int = MAX_PIXELS) -> np.ndarray:
-    """``decode_image`` for a file that nobody vouches for: its size is read from the header before anything is decoded.
+    """``decode_image`` for a file that nobody vouches for: its size is read from the header before
+    anything is decoded.
 
     Raises:
         IsegmError: damaged, of an unknown format, or of more pixels than allowed.
     """
     rows, columns = stored_size(data, name)
     if rows * columns > pixels:
-        raise IsegmError(f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here")
+        raise IsegmError(
+            f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here"
+        )
     return decode_image(data, name)
 
 
@@ -65,11 +73,14 @@ def stored_size(data: bytes, name: str) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return header.size[1], header.size[0]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise IsegmError(f"{name} is no image that can be read; expected one of {', '.join(FORMATS)}") from None
+        raise IsegmError(
+            f"{name} is no image that can be read; expected one of {', '.join(FORMATS)}"
+        ) from None
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read the first channel that ``cv2.imread`` gives for a mask: ``H W`` uint8 (blue, for a mask in colour).
+    """Read the first channel that ``cv2.imread`` gives for a mask: ``H W`` uint8 (blue, for a mask
+    in colour).
 
     Raises:
         CorruptSample: as ``read_image``.
@@ -78,10 +89,11 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> tuple[np.ndarray, bool]:
-    """Read a mask by its stored numbers: ``H W`` uint8 or uint16, or ``H W 3`` uint8 RGB; and whether it has a palette.
+    """Read a mask by its stored numbers: ``H W`` uint8 or uint16, or ``H W 3`` uint8 RGB; and
+    whether it has a palette.
 
-    A palette image gives its indices, gray images (8 or 16 bit) their values; alpha is dropped, and a colour image with
-    three equal channels is gray.
+    A palette image gives its indices, gray images (8 or 16 bit) their values; alpha is dropped, and
+    a colour image with three equal channels is gray.
 
     Raises:
         CorruptSample: as ``read_image``, or a floating point image.
@@ -91,14 +103,18 @@ def read_labels(path: Path) -> tuple[np.ndarray, bool]:
 
 def decode_labels(data: bytes, path: Path | str) -> tuple[np.ndarray, bool]:
     """``read_labels`` for a file in memory; ``path`` is for messages."""
-    if data.startswith(PNG_SIGNATURE) and data[25:26] == b"\x03":  # the colour type in the PNG header: palette
+    if (
+        data.startswith(PNG_SIGNATURE) and data[25:26] == b"\x03"
+    ):  # the colour type in the PNG header: palette
         try:
             return np.array(Image.open(io.BytesIO(data))), True
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptSample(f"{path} is not a readable image: {error}") from None
     pixels = _decode(data, path, cv2.IMREAD_UNCHANGED)
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise CorruptSample(f"{path} holds {pixels.dtype} values; a mask must be an 8 or 16 bit image")
+        raise CorruptSample(
+            f"{path} holds {pixels.dtype} values; a mask must be an 8 or 16 bit image"
+        )
     if pixels.ndim == 2:
         return pixels, False
     if pixels.shape[2] in (1, 2):
@@ -107,15 +123,20 @@ def decode_labels(data: bytes, path: Path | str) -> tuple[np.ndarray, bool]:
     if (pixels == pixels[:, :, :1]).all():
         return pixels[:, :, 0].copy(), False
     if pixels.dtype != np.uint8:
-        raise CorruptSample(f"{path} is a 16 bit colour image; a mask must be gray, indexed or 8 bit colour")
+        raise CorruptSample(
+            f"{path} is a 16 bit colour image; a mask must be gray, indexed or 8 bit colour"
+        )
     return pixels.copy(), False
 
 
-def check_size(image: np.ndarray, mask: np.ndarray, image_path: Path | str, mask_path: Path | str) -> None:
+def check_size(
+    image: np.ndarray, mask: np.ndarray, image_path: Path | str, mask_path: Path | str
+) -> None:
     """Raise CorruptSample unless a mask has the rows and columns of its image."""
     if image.shape[:2] != mask.shape[:2]:
         raise CorruptSample(
-            f"{mask_path} is {mask.shape[0]}x{mask.shape[1]} (rows x columns), but its image {image_path} is"
+            f"{mask_path} is {mask.shape[0]}x{mask.shape[1]} (rows x columns), but its image"
+            f" {image_path} is"
             f" {image.shape[0]}x{image.shape[1]}; save the mask at the size of the image"
         )
 
@@ -127,7 +148,9 @@ def list_images(folder: Path, what: str) -> list[Path]:
         IsegmError: the folder is missing or holds no image.
     """
     if not folder.is_dir():
-        raise IsegmError(f"{what}: there is no folder {folder}; put the data there or correct the path")
+        raise IsegmError(
+            f"{what}: there is no folder {folder}; put the data there or correct the path"
+        )
     found = sorted((p for p in folder.iterdir() if is_image(p)), key=lambda p: p.name)
     if not found:
         raise IsegmError(f"{what}: {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -157,5 +180,7 @@ def _decode(data: bytes, path: Path | str, flags: int) -> np.ndarray:
     except cv2.error as error:
         raise CorruptSample(f"{path} cannot be decoded: {error}") from None
     if pixels is None:
-        raise CorruptSample(f"{path} is not a readable image (damaged, cut off, or of an unknown format)")
+        raise CorruptSample(
+            f"{path} is not a readable image (damaged, cut off, or of an unknown format)"
+        )
     return pixels

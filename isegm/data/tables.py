@@ -1,4 +1,6 @@
-"""Annotation tables for large data sets, kept so that data workers and training processes share them."""
+"""Annotation tables for large data sets, kept so that data workers and training processes share
+them.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,10 @@ log = logging.getLogger("isegm")
 class Ragged:
     """A read-only list of number arrays of unequal length, stored end to end.
 
-    A list of millions of small Python objects is copied into every data worker, sooner (spawn) or later (fork, as reference
-    counts are written). This is two tensors: forked workers share their pages, spawned ones their shared memory. Read from
-    files (``mapped``), all processes of a machine share them, and a pickle holds only the place of the files.
+    A list of millions of small Python objects is copied into every data worker, sooner (spawn) or
+    later (fork, as reference counts are written). This is two tensors: forked workers share their
+    pages, spawned ones their shared memory. Read from files (``mapped``), all processes of a
+    machine share them, and a pickle holds only the place of the files.
     """
 
     def __init__(self, rows: Iterable[Sequence[float]], dtype: np.dtype | type) -> None:
@@ -69,7 +72,9 @@ class Ragged:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._folder is not None:
-            self._values, self._ends = (_mapped(self._folder / f"{name}.npy") for name in ("values", "ends"))
+            self._values, self._ends = (
+                _mapped(self._folder / f"{name}.npy") for name in ("values", "ends")
+            )
 
 
 class Texts:
@@ -101,17 +106,19 @@ Tables = dict[str, "Ragged | Texts"]
 KINDS = {kind.__name__: kind for kind in (Ragged, Texts)}
 
 
-def kept_tables(cache: Path | None, name: str, sources: Sequence[Path], build: Callable[[], Tables]) -> Tables:
+def kept_tables(
+    cache: Path | None, name: str, sources: Sequence[Path], build: Callable[[], Tables]
+) -> Tables:
     """Make tables once and open them memory-mapped from then on, in whatever process.
 
-    The first of several processes that ask at the same time makes them and the others wait, so large annotation files are
-    parsed once per machine and held by no process.
+    The first of several processes that ask at the same time makes them and the others wait, so
+    large annotation files are parsed once per machine and held by no process.
 
     Args:
         cache: the folder to keep them in; None keeps nothing and makes them in memory.
         name: of the folder in it.
-        sources: the files they are made from. They are made anew when one of these changes its place, size or time; those made
-            of an earlier state of the same files are removed.
+        sources: the files they are made from. They are made anew when one of these changes its
+            place, size or time; those made of an earlier state of the same files are removed.
         build: makes them.
     """
     if cache is None:
@@ -127,12 +134,19 @@ def kept_tables(cache: Path | None, name: str, sources: Sequence[Path], build: C
                 try:
                     _write(tables, folder)
                 except OSError as error:
-                    log.warning("%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error)
+                    log.warning(
+                        "%s: tables cannot be kept in %s (%s); every process holds its own",
+                        name,
+                        cache,
+                        error,
+                    )
                     return tables
                 del tables
                 kept.remove_others()
     except OSError as error:
-        log.warning("%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error)
+        log.warning(
+            "%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error
+        )
         return build()
     kinds = json.loads((folder / "kinds.json").read_text())
     return {key: KINDS[kind].mapped(folder / key) for key, kind in kinds.items()}
@@ -143,14 +157,17 @@ def _write(tables: Tables, folder: Path) -> None:
     try:
         for key, table in tables.items():
             table.save(partial / key)
-        (partial / "kinds.json").write_text(json.dumps({key: type(table).__name__ for key, table in tables.items()}))
+        (partial / "kinds.json").write_text(
+            json.dumps({key: type(table).__name__ for key, table in tables.items()})
+        )
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _mapped(path: Path) -> Tensor:
-    # Copy on write, as tensors know no read-only memory; nobody writes, so every process sees the pages of the file.
+    # Copy on write, as tensors know no read-only memory; nobody writes, so every process sees the
+    # pages of the file.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
@@ -163,8 +180,11 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def paint_layers(masks: Sequence[np.ndarray], height: int, width: int) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
-    """Draw objects that may overlap into as few label layers as a greedy search finds, large objects first.
+def paint_layers(
+    masks: Sequence[np.ndarray], height: int, width: int
+) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
+    """Draw objects that may overlap into as few label layers as a greedy search finds, large
+    objects first.
 
     Args:
         masks: ``H W`` uint8 arrays, nonzero = object.
@@ -179,7 +199,9 @@ def paint_layers(masks: Sequence[np.ndarray], height: int, width: int) -> tuple[
         x, y, w, h = cv2.boundingRect(masks[index])
         window = np.s_[y : y + h, x : x + w]
         part = masks[index][window].astype(bool)
-        free = (i for i, layer in enumerate(layers) if counts[i] < 255 and not layer[window][part].any())
+        free = (
+            i for i, layer in enumerate(layers) if counts[i] < 255 and not layer[window][part].any()
+        )
         chosen = next(free, None)
         if chosen is None:
             layers.append(np.zeros((height, width), np.uint8))

@@ -32,12 +32,22 @@ def state_of(work: Workspace, begun: float) -> dict[str, Any]:
     if session.view is not None:
         view = {"box": list(session.view), "size": list(session.view_size)}
     state = {
-        "image": {"name": work.picture.name, "height": work.picture.size[0], "width": work.picture.size[1]},
+        "image": {
+            "name": work.picture.name,
+            "height": work.picture.size[0],
+            "width": work.picture.size[1],
+        },
         "settings": work.settings,
-        "objects": [_listed(found.number, found.recorded.name, found.recorded.mask) for found in work.finished],
+        "objects": [
+            _listed(found.number, found.recorded.name, found.recorded.mask)
+            for found in work.finished
+        ],
         "current": {
             **_listed(current.number, f"object {current.number}", mask),
-            "clicks": [{"y": c.y, "x": c.x, "positive": c.positive} for c in current.clicks[: current.shown]],
+            "clicks": [
+                {"y": c.y, "x": c.x, "positive": c.positive}
+                for c in current.clicks[: current.shown]
+            ],
             "place": current.place,
             "redo": len(current.clicks) - current.shown,
             "from_mask": current.start is not None,
@@ -46,16 +56,27 @@ def state_of(work: Workspace, begun: float) -> dict[str, Any]:
             "layers": exports.layer_names(session),
         },
     }
-    spent = {"model": work.model_seconds, "wait": work.wait_seconds, "server": time.perf_counter() - begun}
+    spent = {
+        "model": work.model_seconds,
+        "wait": work.wait_seconds,
+        "server": time.perf_counter() - begun,
+    }
     work.model_seconds = work.wait_seconds = 0.0
     return {**state, "timing": {name: round(1000 * seconds, 2) for name, seconds in spent.items()}}
 
 
 def _listed(number: int, name: str, mask: np.ndarray) -> dict[str, Any]:
-    return {"number": number, "name": name, "colour": list(exports.colour_of(number)), "area": int(mask.sum())}
+    return {
+        "number": number,
+        "name": name,
+        "colour": list(exports.colour_of(number)),
+        "area": int(mask.sum()),
+    }
 
 
-def differences(file: SessionFile, work: Workspace, checkpoint: dict[str, str], protocol: dict[str, str | None]) -> str:
+def differences(
+    file: SessionFile, work: Workspace, checkpoint: dict[str, str], protocol: dict[str, str | None]
+) -> str:
     """What is not as it was when the session was recorded."""
     lacking = work.answering.lacking(recorded.settings for recorded in file.objects)
     notes = file.differences(checkpoint["sha256"], work.sha256, protocol, lacking)
@@ -80,20 +101,30 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(IsegmError)
     async def mendable(request: Request, error: IsegmError) -> JSONResponse:
-        status, code = next((status, code) for kind, status, code in statuses if isinstance(error, kind))
+        status, code = next(
+            (status, code) for kind, status, code in statuses if isinstance(error, kind)
+        )
         return JSONResponse({"error": str(error), "code": code}, status)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        return JSONResponse({"error": f"the request is not understood: {places}", "code": "malformed"}, 422)
+        places = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3]
+        )
+        return JSONResponse(
+            {"error": f"the request is not understood: {places}", "code": "malformed"}, 422
+        )
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         message = MISSING if error.detail == "Not Found" else str(error.detail)
-        return JSONResponse({"error": message, "code": f"http_{error.status_code}"}, error.status_code)
+        return JSONResponse(
+            {"error": message, "code": f"http_{error.status_code}"}, error.status_code
+        )
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
         log.exception("a request failed: %s %s", request.method, request.url.path)
-        return JSONResponse({"error": "the server failed on this request; its log says why", "code": "failed"}, 500)
+        return JSONResponse(
+            {"error": "the server failed on this request; its log says why", "code": "failed"}, 500
+        )

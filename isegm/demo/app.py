@@ -78,7 +78,13 @@ def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> F
             yield
             tasks.cancel_scope.cancel()
 
-    app = FastAPI(title="isegm demo", version=isegm.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="isegm demo",
+        version=isegm.__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
     app.state.store = store
     app.add_middleware(Guard, hosts=hosts, limit=limits.upload_bytes)
     answer_errors(app)
@@ -89,7 +95,7 @@ def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> F
     return app
 
 
-# --- pages --------------------------------------------------------------------------------------------------------------
+# --- pages ----------------------------------------------------------------------------------------
 
 
 def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
@@ -127,7 +133,7 @@ def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
         }
 
 
-# --- sessions -----------------------------------------------------------------------------------------------------------
+# --- sessions -------------------------------------------------------------------------------------
 
 
 def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
@@ -139,7 +145,9 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         store.reserve(instead)
         name = Path(name.replace("\\", "/")).name[:200] or "image"
         picture = Picture(name, data, checked_image(data, name, limits.pixels))
-        key = store.add(Workspace(served.answering, picture, store.turn, limits.history_bytes), instead)
+        key = store.add(
+            Workspace(served.answering, picture, store.turn, limits.history_bytes), instead
+        )
         with store.use(key) as work:
             return state_of(work, begun) | {"id": key}
 
@@ -149,11 +157,17 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
             done = store.peek(key).replayed(file, go_on)
             with store.use(key) as work:
                 work.take_over(done)
-                return state_of(work, begun) | {"notice": differences(file, work, served.checkpoint, served.protocol)}
+                return state_of(work, begun) | {
+                    "notice": differences(file, work, served.checkpoint, served.protocol)
+                }
 
     @app.post("/api/sessions")
-    def open_image(image: Annotated[UploadFile, File()], instead: str | None = None) -> dict[str, Any]:
-        """Open a session on an uploaded image; the session ``instead`` is closed once that has worked."""
+    def open_image(
+        image: Annotated[UploadFile, File()], instead: str | None = None
+    ) -> dict[str, Any]:
+        """Open a session on an uploaded image; the session ``instead`` is closed once that has
+        worked.
+        """
         return opened(image.file.read(), image.filename or "image", instead)
 
     @app.post("/api/sessions/picture")
@@ -167,7 +181,10 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         begun = time.perf_counter()
         file = SessionFile.loads(session.file.read())
         if file.image is None:
-            raise IsegmError(f"the image is not in this session file; open {file.image_name} first, then the session file")
+            raise IsegmError(
+                f"the image is not in this session file; open {file.image_name} first, then the"
+                " session file"
+            )
         state = opened(file.image, file.image_name)
         try:
             return replayed(state["id"], file, begun) | {"id": state["id"]}
@@ -194,7 +211,9 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
 
     @app.post("/api/sessions/{key}/cancel")
     def cancel(key: str) -> dict[str, bool]:
-        """Give up the request under way, which is answered with the code ``cancelled``; everything stays as it was."""
+        """Give up the request under way, which is answered with the code ``cancelled``; everything
+        stays as it was.
+        """
         store.peek(key).cancel()
         return {"cancelled": True}
 
@@ -205,7 +224,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         return {"closed": True}
 
 
-# --- work on an object --------------------------------------------------------------------------------------------------
+# --- work on an object ----------------------------------------------------------------------------
 
 
 def _add_work(app: FastAPI, store: SessionStore) -> None:
@@ -261,7 +280,7 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
             return state_of(work, time.perf_counter())
 
 
-# --- pictures and files out ---------------------------------------------------------------------------------------------
+# --- pictures and files out -----------------------------------------------------------------------
 
 
 def _add_exports(app: FastAPI, served: Served, store: SessionStore) -> None:
@@ -276,14 +295,18 @@ def _add_exports(app: FastAPI, served: Served, store: SessionStore) -> None:
     def current_mask(key: str) -> Response:
         """The mask of the object in work, 0 and 255."""
         with store.use(key) as work:
-            return _png(exports.mask_png(work.shown()[1]), f"{exports.stem_of(work.picture.name)}_mask.png")
+            return _png(
+                exports.mask_png(work.shown()[1]), f"{exports.stem_of(work.picture.name)}_mask.png"
+            )
 
     @app.get("/api/sessions/{key}/objects/{number}/mask.png")
     def object_mask(key: str, number: int) -> Response:
         """The mask of a finished object, 0 and 255."""
         with store.use(key) as work:
             mask = work.find(number).recorded.mask
-            return _png(exports.mask_png(mask), f"{exports.stem_of(work.picture.name)}_{number}.png")
+            return _png(
+                exports.mask_png(mask), f"{exports.stem_of(work.picture.name)}_{number}.png"
+            )
 
     @app.get("/api/sessions/{key}/layers/{index}.png")
     def layer(key: str, index: int) -> Response:
@@ -306,20 +329,28 @@ def _add_exports(app: FastAPI, served: Served, store: SessionStore) -> None:
         """A mask of 0 and 255 per object."""
         with store.use(key) as work:
             stem = exports.stem_of(work.picture.name)
-            return _file(exports.masks_zip(_some(work), stem), "application/zip", f"{stem}_masks.zip")
+            return _file(
+                exports.masks_zip(_some(work), stem), "application/zip", f"{stem}_masks.zip"
+            )
 
     @app.get("/api/sessions/{key}/export/coco.json")
     def coco(key: str) -> Response:
         with store.use(key) as work:
             data = json.dumps(exports.coco(work.picture, _some(work))).encode()
-            return _file(data, "application/json", f"{exports.stem_of(work.picture.name)}_coco.json")
+            return _file(
+                data, "application/json", f"{exports.stem_of(work.picture.name)}_coco.json"
+            )
 
     @app.get("/api/sessions/{key}/export/session.json")
     def session_file(key: str, image: bool = True) -> Response:
         """All that was done, to be done again here or by ``isegm evaluate --replay``."""
         with store.use(key) as work:
-            data = json.dumps(work.record(served.checkpoint, served.protocol, image).as_json()).encode()
-            return _file(data, "application/json", f"{exports.stem_of(work.picture.name)}_session.json")
+            data = json.dumps(
+                work.record(served.checkpoint, served.protocol, image).as_json()
+            ).encode()
+            return _file(
+                data, "application/json", f"{exports.stem_of(work.picture.name)}_session.json"
+            )
 
 
 def _some(work: Workspace) -> list[Any]:
@@ -334,7 +365,9 @@ def _png(data: bytes, name: str) -> Response:
 
 
 def _file(data: bytes, kind: str, name: str) -> Response:
-    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+    return Response(
+        data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'}
+    )
 
 
 async def _sweep(store: SessionStore) -> None:

@@ -1,4 +1,6 @@
-"""What leaves the demo: masks as PNG, all objects as one indexed PNG, as a zip of masks, or as COCO JSON."""
+"""What leaves the demo: masks as PNG, all objects as one indexed PNG, as a zip of masks, or as COCO
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def gray_png(values: np.ndarray, level: int = 1) -> bytes:
 
 def colour_png(image: np.ndarray) -> bytes:
     """``H W 3`` uint8 RGB as PNG."""
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    return cv2.imencode(
+        ".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )[1].tobytes()
 
 
 def thumbnail(image: np.ndarray, side: int = 220) -> bytes:
@@ -53,13 +57,19 @@ def mask_png(mask: np.ndarray) -> bytes:
 
 
 def transport_png(mask: np.ndarray) -> bytes:
-    """``H W`` bool as a PNG of one bit per pixel: the same picture as ``mask_png``, for the way to the browser."""
+    """``H W`` bool as a PNG of one bit per pixel: the same picture as ``mask_png``, for the way to
+    the browser.
+    """
     values = mask.view(np.uint8) * np.uint8(255)
-    return cv2.imencode(".png", values, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    return cv2.imencode(
+        ".png", values, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )[1].tobytes()
 
 
 def indexed_png(size: tuple[int, int], objects: Sequence[Finished]) -> bytes:
-    """All objects in one palette PNG: 0 where there is none, else its place in the list; later ones lie on top."""
+    """All objects in one palette PNG: 0 where there is none, else its place in the list; later ones
+    lie on top.
+    """
     indices = np.zeros(size, np.uint8)
     palette = [0, 0, 0]
     for index, found in enumerate(objects, 1):
@@ -85,7 +95,9 @@ def coco(picture: Picture, objects: Sequence[Finished]) -> dict[str, Any]:
     return {
         "images": [{"id": 1, "file_name": picture.name, "height": height, "width": width}],
         "categories": [{"id": 1, "name": "object"}],
-        "annotations": [_annotation(index, found.recorded.mask) for index, found in enumerate(objects, 1)],
+        "annotations": [
+            _annotation(index, found.recorded.mask) for index, found in enumerate(objects, 1)
+        ],
     }
 
 
@@ -102,13 +114,17 @@ def layer(session: Session, prob: np.ndarray, index: int) -> np.ndarray:
     """One of these as ``H W`` uint8, 255 standing for 1; 0 outside the view."""
     if index > 0:
         planes = [plane for found in session.maps.values() for plane in found[0]]
-        pasted = boxes.paste(planes[index - 1][None, None].float(), session.view, *session.image.shape[-2:])
+        pasted = boxes.paste(
+            planes[index - 1][None, None].float(), session.view, *session.image.shape[-2:]
+        )
         prob = pasted[0, 0].cpu().numpy()
     return np.clip(np.rint(255 * prob), 0, 255).astype(np.uint8)
 
 
 def stem_of(name: str) -> str:
-    """The name of a file without folder and suffix, with nothing in it that a file name or a header cannot have."""
+    """The name of a file without folder and suffix, with nothing in it that a file name or a header
+    cannot have.
+    """
     return re.sub(r"[^A-Za-z0-9._-]+", "_", PurePath(name).stem).strip("._")[:80] or "image"
 
 
@@ -122,7 +138,8 @@ def _annotation(index: int, mask: np.ndarray) -> dict[str, Any]:
         "segmentation": rle.encode(mask),
         "area": int(mask.sum()),
         "bbox": box,
-        "iscrowd": 0,  # readers tell runs by their form; what is marked as a crowd they leave out of training
+        # readers tell runs by their form; what is marked as a crowd they leave out of training
+        "iscrowd": 0,
     }
 
 

@@ -1,4 +1,6 @@
-"""What every request has to pass before anything looks at it: who is asked, who asks, and how much is sent."""
+"""What every request has to pass before anything looks at it: who is asked, who asks, and how much
+is sent.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from starlette.exceptions import HTTPException
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 HEADERS = (
-    (b"content-security-policy", b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; frame-ancestors 'none'",
+    ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
@@ -25,12 +30,15 @@ SMALL = 64 << 10  # bytes of a body that is no upload: it is parsed while everyb
 class Guard:
     """ASGI middleware.
 
-    * The ``Host`` header must name this server: a foreign name that was made to resolve to it (DNS rebinding) does not.
-    * A page of another origin may not change anything here, even where the browser would send its request.
+    * The ``Host`` header must name this server: a foreign name that was made to resolve to it (DNS
+      rebinding) does not.
+    * A page of another origin may not change anything here, even where the browser would send its
+      request.
     * Bodies are counted as they come in, whatever ``Content-Length`` says.
 
     Args:
-        hosts: names and addresses under which the server may be called, besides loopback; ``"*"`` allows any.
+        hosts: names and addresses under which the server may be called, besides loopback; ``"*"``
+            allows any.
         limit: bytes of an upload; of other bodies at most ``SMALL`` are accepted.
     """
 
@@ -66,9 +74,15 @@ class Guard:
 
     def _objection(self, method: str, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
         """Status, code and message where a request is refused by its headers."""
-        host, origin, length = (headers.get(name) for name in (b"host", b"origin", b"content-length"))
+        host, origin, length = (
+            headers.get(name) for name in (b"host", b"origin", b"content-length")
+        )
         if not ("*" in self.hosts or _hostname(f"//{host}") in self.hosts):
-            return 400, "wrong_host", f"this server does not answer for {host!r:.80}; see --allow-host"
+            return (
+                400,
+                "wrong_host",
+                f"this server does not answer for {host!r:.80}; see --allow-host",
+            )
         if method not in ("GET", "HEAD") and origin is not None and _place(origin) != host:
             return 403, "wrong_origin", "requests from other sites are refused"
         limit = self._limit(headers)

@@ -38,31 +38,49 @@ class Limits:
     parallel: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("upload_bytes", "pixels", "sessions", "idle_seconds", "wait_seconds", "parallel"):
+        for name in (
+            "upload_bytes",
+            "pixels",
+            "sessions",
+            "idle_seconds",
+            "wait_seconds",
+            "parallel",
+        ):
             if not getattr(self, name) > 0:
-                raise IsegmError(f"the demo's limit {name} is {getattr(self, name)}, expected more than 0")
+                raise IsegmError(
+                    f"the demo's limit {name} is {getattr(self, name)}, expected more than 0"
+                )
 
     @property
     def threads(self) -> int:
-        """So many that pages and new sessions are answered while every session has as many requests as it may.
+        """So many that pages and new sessions are answered while every session has as many requests
+        as it may.
 
-        Of each session one is answered, one may be a replay, and the others wait; all of them only sleep most of the time.
+        Of each session one is answered, one may be a replay, and the others wait; all of them only
+        sleep most of the time.
         """
         return SPARE_THREADS + self.sessions * (self.waiting + 2)
 
 
 def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
-    """Decode a mask of the image's size: ``H W`` bool, where a palette index is not 0 or a value above half the largest.
+    """Decode a mask of the image's size: ``H W`` bool, where a palette index is not 0 or a value
+    above half the largest.
 
     Raises:
         IsegmError: damaged, of an unknown format, of another size, or empty.
     """
     if (stored := stored_size(data, name)) != size:
-        raise IsegmError(f"{name} has {stored[0]} rows and {stored[1]} columns, the image {size[0]} and {size[1]}")
+        raise IsegmError(
+            f"{name} has {stored[0]} rows and {stored[1]} columns, the image {size[0]} and"
+            f" {size[1]}"
+        )
     labels, palette = decode_labels(data, name)
     values = labels.max(2) if labels.ndim == 3 else labels
     if values.shape != size:
-        raise IsegmError(f"{name} is turned to {values.shape[0]} rows and {values.shape[1]} columns; save it as PNG")
+        raise IsegmError(
+            f"{name} is turned to {values.shape[0]} rows and {values.shape[1]} columns; save it as"
+            " PNG"
+        )
     mask = values > (0 if palette else values.max() // 2)
     if not mask.any():
         raise IsegmError(f"{name} is empty: no pixel belongs to an object")

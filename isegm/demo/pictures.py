@@ -1,4 +1,6 @@
-"""Pictures that the server offers: those of a folder, or painted scenes where there is no folder."""
+"""Pictures that the server offers: those of a folder, or painted scenes where there is no
+folder.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from typing import Protocol
 import cv2
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.data.datasets.synthetic import SyntheticEvaluation
 from isegm.data.reading import is_image, list_images
+from isegm.data.sources.synthetic import SyntheticEvaluation
 
 MOST_LISTED = 2000
 
@@ -27,7 +29,8 @@ class Pictures(Protocol):
 
 
 class FolderPictures:
-    """The images directly in a folder. Only names that are listed can be read, so no path leads out of it.
+    """The images directly in a folder. Only names that are listed can be read, so no path leads out
+    of it.
 
     Raises:
         IsegmError: the folder is missing or holds no image.
@@ -39,14 +42,22 @@ class FolderPictures:
         self._listed: tuple[int, list[str]] = -1, []
 
     def names(self) -> list[str]:
-        """What is in the folder now; listed anew only once something was added or removed, for there is a request a picture."""
+        """What is in the folder now; listed anew only once something was added or removed, for
+        there is a request a picture.
+        """
         try:
             changed, listed = self._folder.stat().st_mtime_ns, self._listed
             if listed[0] != changed:
-                found = sorted(path.name for path in self._folder.iterdir() if is_image(path) and self._inside(path))
+                found = sorted(
+                    path.name
+                    for path in self._folder.iterdir()
+                    if is_image(path) and self._inside(path)
+                )
                 self._listed = listed = changed, found[:MOST_LISTED]
             return listed[1]
-        except OSError:  # the folder was removed, or its disk: there is nothing to open, all else goes on
+        except (
+            OSError
+        ):  # the folder was removed, or its disk: there is nothing to open, all else goes on
             return []
 
     def read(self, name: str) -> bytes:

@@ -1,4 +1,6 @@
-"""The open sessions: so many at once, each for one request at a time, closed when nobody has used them for a while."""
+"""The open sessions: so many at once, each for one request at a time, closed when nobody has used
+them for a while.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class Slot:
 class SessionStore:
     """Hands out workspaces by key.
 
-    A request that uses a session keeps it from expiring. Keys cannot be guessed: whoever has one has the session.
+    A request that uses a session keeps it from expiring. Keys cannot be guessed: whoever has one
+    has the session.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -70,7 +73,8 @@ class SessionStore:
             self._turns.release()
 
     def reserve(self, instead: str | None = None) -> None:
-        """Make sure that there is room for one more, or for one in place of another, before an image is decoded.
+        """Make sure that there is room for one more, or for one in place of another, before an
+        image is decoded.
 
         Raises:
             Busy: there is none.
@@ -106,7 +110,9 @@ class SessionStore:
         """
         slot = self._slot(key)
         if not self._wait_for(slot):
-            raise Busy("an earlier request of this session is still being answered; try again in a moment")
+            raise Busy(
+                "an earlier request of this session is still being answered; try again in a moment"
+            )
         try:
             self._slot(key)  # it may have been closed meanwhile
             slot.used = time.monotonic()
@@ -119,8 +125,8 @@ class SessionStore:
     def replaying(self, key: str) -> Iterator[Callable[[], None]]:
         """Long work beside the other requests of a session, which go on: its lock is not held.
 
-        Yields a function to be called now and then: it keeps the session from expiring, and raises StaleSession once it was
-        closed.
+        Yields a function to be called now and then: it keeps the session from expiring, and raises
+        StaleSession once it was closed.
 
         Raises:
             StaleSession: there is no such session.
@@ -130,7 +136,8 @@ class SessionStore:
         with self._lock:
             if slot.replaying:
                 raise Crowded(
-                    "a session file is being replayed here; wait for it, or close the session and open the image anew"
+                    "a session file is being replayed here; wait for it, or close the session and"
+                    " open the image anew"
                 )
             slot.replaying = True
 
@@ -143,7 +150,9 @@ class SessionStore:
             slot.replaying = False
 
     def peek(self, key: str) -> Workspace:
-        """The workspace without its lock, for what no other request changes, or to look at the progress of one."""
+        """The workspace without its lock, for what no other request changes, or to look at the
+        progress of one.
+        """
         return self._slot(key).workspace
 
     def close(self, key: str) -> None:
@@ -159,7 +168,9 @@ class SessionStore:
         oldest = time.monotonic() - self.limits.idle_seconds
         with self._lock:
             stale = [
-                key for key, slot in self._slots.items() if slot.used < oldest and not (slot.lock.locked() or slot.replaying)
+                key
+                for key, slot in self._slots.items()
+                if slot.used < oldest and not (slot.lock.locked() or slot.replaying)
             ]
             for key in stale:
                 del self._slots[key]
@@ -170,7 +181,10 @@ class SessionStore:
 
     def _check_room(self, instead: str | None) -> None:
         if len(self._slots) - (instead in self._slots) >= self.limits.sessions:
-            raise Busy(f"{self.limits.sessions} sessions are open, which is the limit here; close one or try again later")
+            raise Busy(
+                f"{self.limits.sessions} sessions are open, which is the limit here; close one or"
+                " try again later"
+            )
 
     def _wait_for(self, slot: Slot) -> bool:
         """Acquire the lock of a session; whether that worked out in time."""
@@ -179,7 +193,8 @@ class SessionStore:
                 return True
             if slot.waiting >= self.limits.waiting:
                 raise Crowded(
-                    f"{slot.waiting} requests of this session are waiting already; send the next one when they are answered"
+                    f"{slot.waiting} requests of this session are waiting already; send the next"
+                    " one when they are answered"
                 )
             slot.waiting += 1
         try:
@@ -192,7 +207,8 @@ class SessionStore:
         slot = self._slots.get(key)
         if slot is None:
             raise StaleSession(
-                "this session is closed: it was idle for too long, or the server was started again; open the image"
+                "this session is closed: it was idle for too long, or the server was started again;"
+                " open the image"
             )
         return slot
 

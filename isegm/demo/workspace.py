@@ -1,6 +1,8 @@
-"""One user's image: the object in work, the objects that are finished, and what undo and redo go through.
+"""One user's image: the object in work, the objects that are finished, and what undo and redo go
+through.
 
-An object's mask follows from image, starting mask, clicks and settings alone: any answer may be forgotten and computed again.
+An object's mask follows from image, starting mask, clicks and settings alone: any answer may be
+forgotten and computed again.
 """
 
 from __future__ import annotations
@@ -91,7 +93,9 @@ class Workspace:
         history_bytes: of answers kept for undo, with all that the method keeps in them.
     """
 
-    def __init__(self, answering: Answering, picture: Picture, turn: Callable, history_bytes: int) -> None:
+    def __init__(
+        self, answering: Answering, picture: Picture, turn: Callable, history_bytes: int
+    ) -> None:
         self.answering, self.picture, self._turn = answering, picture, turn
         self.sha256 = pixels_sha256(picture.pixels)
         self._history_bytes = history_bytes
@@ -102,7 +106,7 @@ class Workspace:
         self._job = self._replay = Progress()
         self.model_seconds = self.wait_seconds = 0.0
 
-    # --- the object in work ---------------------------------------------------------------------------------------------
+    # --- the object in work -----------------------------------------------------------------------
 
     def click(self, y: float, x: float, positive: bool) -> None:
         """Answer a click, and forget what could have been redone.
@@ -112,14 +116,22 @@ class Workspace:
         """
         current, (height, width) = self.current, self.picture.size
         if not (0 <= y < height and 0 <= x < width):
-            raise IsegmError(f"click (y={y:g}, x={x:g}) lies outside the image of {height} rows and {width} columns")
+            raise IsegmError(
+                f"click (y={y:g}, x={x:g}) lies outside the image of {height} rows and {width}"
+                " columns"
+            )
         if current.shown >= MAX_CLICKS:
-            raise IsegmError(f"this object has {MAX_CLICKS} clicks, more are not answered; finish it or start again")
+            raise IsegmError(
+                f"this object has {MAX_CLICKS} clicks, more are not answered; finish it or start"
+                " again"
+            )
         before = self.session()
         click = Click(y, x, positive)
         answer = self._answer(before, [click])
         current.clicks[current.shown :] = [click]
-        current.answers = {count: kept for count, kept in current.answers.items() if count <= current.shown}
+        current.answers = {
+            count: kept for count, kept in current.answers.items() if count <= current.shown
+        }
         current.shown += 1
         self._keep(answer)
 
@@ -164,10 +176,11 @@ class Workspace:
         """Probability and mask of the object in work."""
         return self.answering.shown(self.session(), self.settings)
 
-    # --- settings -------------------------------------------------------------------------------------------------------
+    # --- settings ---------------------------------------------------------------------------------
 
     def configure(self, changes: Settings) -> None:
-        """Change settings; what was clicked on the object in work is answered again where that matters.
+        """Change settings; what was clicked on the object in work is answered again where that
+        matters.
 
         Raises:
             IsegmError: an unknown setting or value; everything stays as it was.
@@ -188,20 +201,24 @@ class Workspace:
     def _set(self, settings: Settings) -> None:
         self.settings, self._predictor = settings, self.answering.predictor(settings, self._go_on)
 
-    # --- objects --------------------------------------------------------------------------------------------------------
+    # --- objects ----------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Put the object in work among the finished ones, where it was if it was one of them, and begin another.
+        """Put the object in work among the finished ones, where it was if it was one of them, and
+        begin another.
 
         Raises:
             IsegmError: its mask is empty, or there are too many objects.
         """
         if len(self.finished) >= MAX_OBJECTS:
             raise IsegmError(f"there are {MAX_OBJECTS} objects; more cannot be kept")
-        masks = 4 + sum(1 + (found.recorded.start is not None) for found in self.finished)  # 4: of this object and the next
+        masks = 4 + sum(
+            1 + (found.recorded.start is not None) for found in self.finished
+        )  # 4: of this object and the next
         if masks * self.picture.size[0] * self.picture.size[1] > MAX_MASK_PIXELS:
             raise IsegmError(
-                f"{len(self.finished)} objects are as many as can be kept of an image this large; save them and open it again"
+                f"{len(self.finished)} objects are as many as can be kept of an image this large;"
+                " save them and open it again"
             )
         recorded = self._recorded(finished=True)
         if not recorded.mask.any():
@@ -216,7 +233,8 @@ class Workspace:
         The one in work is finished first; without any click it is given up.
 
         Raises:
-            IsegmError: there is none of this number, or the one in work has clicks and no mask; everything stays as it was.
+            IsegmError: there is none of this number, or the one in work has clicks and no mask;
+                everything stays as it was.
         """
         self.find(number)
         old = self.settings, self._predictor, self.current, list(self.finished)
@@ -249,7 +267,9 @@ class Workspace:
         self.finished.remove(found)
 
     def _begin_another(self) -> None:
-        self.current = Current(1 + max([self.current.number, *(found.number for found in self.finished)]))
+        self.current = Current(
+            1 + max([self.current.number, *(found.number for found in self.finished)])
+        )
 
     def _begun_upon(self) -> bool:
         """Whether there is anything about the object in work that could be lost."""
@@ -273,38 +293,50 @@ class Workspace:
         """All of these that have a mask."""
         return [found for found in self.everything() if found.recorded.mask.any()]
 
-    # --- recording ------------------------------------------------------------------------------------------------------
+    # --- recording --------------------------------------------------------------------------------
 
-    def record(self, checkpoint: dict[str, str], protocol: dict[str, str | None], with_image: bool) -> SessionFile:
+    def record(
+        self, checkpoint: dict[str, str], protocol: dict[str, str | None], with_image: bool
+    ) -> SessionFile:
         """All that was done, as a session file. Clicks that were taken back are not in it."""
         objects = tuple(found.recorded for found in self.everything())
         image = self.picture.data if with_image else None
-        return SessionFile(self.picture.name, self.sha256, self.picture.size, checkpoint, protocol, objects, image)
+        return SessionFile(
+            self.picture.name, self.sha256, self.picture.size, checkpoint, protocol, objects, image
+        )
 
     def replayed(self, file: SessionFile, go_on: Callable[[], None] = lambda: None) -> Workspace:
-        """A workspace on the same image in which all that is in a session file is done; of this one only ``progress`` changes.
+        """A workspace on the same image in which all that is in a session file is done; of this one
+        only ``progress`` changes.
 
         Args:
             go_on: called before every click; what it raises ends the replay.
 
         Raises:
-            IsegmError: it is of another image size, more than one object in it is unfinished, or a setting has a value that it
-                cannot have. Settings that the method lacks are left out.
+            IsegmError: it is of another image size, more than one object in it is unfinished, or a
+                setting has a value that it cannot have. Settings that the method lacks are left
+                out.
             Cancelled: ``cancel`` was called.
         """
         if file.size != self.picture.size:
             raise IsegmError(
-                f"the session was made on an image of {file.size} rows and columns, this one is {self.picture.size}"
+                f"the session was made on an image of {file.size} rows and columns, this one is"
+                f" {self.picture.size}"
             )
         for recorded in file.objects:
             self.answering.adapted(recorded.settings)
         unfinished = [place for place, recorded in enumerate(file.objects) if not recorded.finished]
         if len(unfinished) > 1:
-            raise IsegmError(f"{len(unfinished)} objects of the session are unfinished; at most one can be in work")
+            raise IsegmError(
+                f"{len(unfinished)} objects of the session are unfinished; at most one can be in"
+                " work"
+            )
         fresh = copy.copy(self)
         fresh.finished, fresh.current = [], Current(1)
         fresh.model_seconds = fresh.wait_seconds = 0.0
-        self._replay = fresh._job = Progress(0, sum(len(recorded.clicks) for recorded in file.objects))
+        self._replay = fresh._job = Progress(
+            0, sum(len(recorded.clicks) for recorded in file.objects)
+        )
         try:
             for place, recorded in enumerate(file.objects):
                 fresh.current = Current(place + 1)
@@ -332,14 +364,19 @@ class Workspace:
             go_on()
             self.click(click.y, click.x, click.positive)
         if recorded.finished and not self.shown()[1].any():
-            raise IsegmError(f"{recorded.name} has no mask with this checkpoint, so the session cannot be done again here")
+            raise IsegmError(
+                f"{recorded.name} has no mask with this checkpoint, so the session cannot be done"
+                " again here"
+            )
 
     def _recorded(self, finished: bool) -> RecordedObject:
         current = self.current
         clicks, mask = tuple(current.clicks[: current.shown]), self.shown()[1]
-        return RecordedObject(f"object {current.number}", clicks, dict(self.settings), mask, current.start, finished)
+        return RecordedObject(
+            f"object {current.number}", clicks, dict(self.settings), mask, current.start, finished
+        )
 
-    # --- answers --------------------------------------------------------------------------------------------------------
+    # --- answers ----------------------------------------------------------------------------------
 
     @property
     def progress(self) -> Progress:
@@ -347,7 +384,9 @@ class Workspace:
         return self._replay if self._replay.total else self._job
 
     def cancel(self) -> None:
-        """Give up what is being answered now, from whatever thread: it raises Cancelled, and everything stays as it was."""
+        """Give up what is being answered now, from whatever thread: it raises Cancelled, and
+        everything stays as it was.
+        """
         self._job.cancelled = self._replay.cancelled = True
 
     def _go_on(self) -> None:
@@ -364,7 +403,9 @@ class Workspace:
 
     def _begun(self) -> Session:
         start = self.current.start
-        return self._predictor.start(self.picture.pixels, None if start is None else start.astype(np.float32))
+        return self._predictor.start(
+            self.picture.pixels, None if start is None else start.astype(np.float32)
+        )
 
     def _answer(self, session: Session, clicks: list[Click]) -> Session:
         alone = not self._job.total  # otherwise a replay, which counts all of its clicks

@@ -1,4 +1,5 @@
-"""Model cards: a page of prose with a block of numbers, and the same in the metadata of a checkpoint.
+"""Model cards: a page of prose with a block of numbers, and the same in the metadata of a
+checkpoint.
 
 The prose is written by hand, in the page. The numbers come from result files and from the file of
 ``scripts/measure_speed.py``; nobody types them. Both go into the metadata of the checkpoint as JSON
@@ -26,7 +27,9 @@ METRICS = ("NoC@85", "NoC@90", "mIoU@1", "mIoU@5", "fail@90")
 SPEED = ("parameters", "first_click", "later_click", "environment", "size", "protocol")
 
 
-def numbers(checkpoint: LoadedModel, runs: Sequence[RunResult], speed: dict[str, Any] | None) -> dict[str, Any]:
+def numbers(
+    checkpoint: LoadedModel, runs: Sequence[RunResult], speed: dict[str, Any] | None
+) -> dict[str, Any]:
     """What was measured of a checkpoint, as plain values.
 
     Args:
@@ -41,7 +44,8 @@ def numbers(checkpoint: LoadedModel, runs: Sequence[RunResult], speed: dict[str,
     for run in runs:
         if run.checkpoint.get("sha256") not in known:
             raise IsegmError(
-                f"the results of {run.model_name or 'a run'} are of the checkpoint {run.checkpoint.get('sha256')!s:.16},"
+                f"the results of {run.model_name or 'a run'} are of the checkpoint"
+                f" {run.checkpoint.get('sha256')!s:.16},"
                 f" but {checkpoint.path} is {checkpoint.sha256:.16}; evaluate this file"
             )
     return {
@@ -76,7 +80,9 @@ def read_card(path: str | Path) -> dict[str, Any] | None:
         return None
     card = json.loads(text)
     if card.get("schema") != SCHEMA:
-        raise IsegmError(f"the card in {path} has schema {card.get('schema')!r}, this version reads {SCHEMA}")
+        raise IsegmError(
+            f"the card in {path} has schema {card.get('schema')!r}, this version reads {SCHEMA}"
+        )
     return card
 
 
@@ -90,7 +96,9 @@ def read_speed(path: str | Path) -> dict[str, Any]:
         whole = json.loads(Path(path).read_text())
         return {name: whole[name] for name in SPEED}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IsegmError(f"{path} is no file of scripts/measure_speed.py --save-json ({error!r})") from None
+        raise IsegmError(
+            f"{path} is no file of scripts/measure_speed.py --save-json ({error!r})"
+        ) from None
 
 
 def markdown(measured: dict[str, Any]) -> str:
@@ -101,7 +109,8 @@ def markdown(measured: dict[str, Any]) -> str:
         lines += ["| data set | protocol | objects (images) | " + " | ".join(METRICS) + " |"]
         lines += ["|---|---|---|---|---|---|---|---|", *map(_table_row, measured["rows"]), ""]
         lines += [
-            f"In brackets: 95 % intervals of {RESAMPLES:,} bootstrap resamples of whole images. mIoU and",
+            f"In brackets: 95 % intervals of {RESAMPLES:,} bootstrap resamples of whole images."
+            " mIoU and",
             "failures in percent.",
             "",
         ]
@@ -121,7 +130,9 @@ def _table_row(row: dict[str, Any]) -> str:
 
 def _cell(metric: str, found: Interval) -> str:
     factor, digits = (1, 2) if metric.startswith("NoC") else (100, 1)
-    value, low, high = (f"{factor * number:.{digits}f}" for number in (found.value, found.low, found.high))
+    value, low, high = (
+        f"{factor * number:.{digits}f}" for number in (found.value, found.low, found.high)
+    )
     return f"{value} [{low}, {high}]"
 
 
@@ -131,7 +142,9 @@ def _speed(speed: dict[str, Any]) -> list[str]:
     table = ["| one click | GFLOPs | ms p50 | ms p95 |", "|---|---:|---:|---:|"]
     for name, key in (("first", "first_click"), ("later", "later_click")):
         click = speed[key]
-        table.append(f"| {name} | {click['gflops']:.2f} | {click['ms_p50']:.0f} | {click['ms_p95']:.0f} |")
+        table.append(
+            f"| {name} | {click['gflops']:.2f} | {click['ms_p50']:.0f} | {click['ms_p95']:.0f} |"
+        )
     note = f"Image of {rows} x {columns} under {speed['protocol']}, on {where}. A multiply-add counts as two operations."
     return [*table, "", note, ""]
 

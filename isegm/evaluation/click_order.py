@@ -1,4 +1,6 @@
-"""What each click of a run was worth, and where it lay: the study that made FCA-Net treat the first one apart (CVPR 2020)."""
+"""What each click of a run was worth, and where it lay: the study that made FCA-Net treat the first
+one apart (CVPR 2020).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class ClickRank:
         number: 1 for the first clicks.
         objects: how many there are.
         iou: mean IoU after the click.
-        gain: mean change of IoU by the click, in [-1, 1]. What a session starts from counts as before the first.
+        gain: mean change of IoU by the click, in [-1, 1]. What a session starts from counts as
+            before the first.
         positive: the share of them that are on the object.
         centrality: mean over the positive ones, see ``centrality``; None if there are none.
     """
@@ -45,11 +48,14 @@ def click_order(result: DatasetResult, dataset: EvalDataset) -> list[ClickRank]:
     """
     if result.fingerprint != dataset.fingerprint():
         raise IsegmError(
-            f"{result.name}: the run was on data {result.fingerprint[:8]}, but config.yml leads to {dataset.fingerprint()[:8]};"
+            f"{result.name}: the run was on data {result.fingerprint[:8]}, but config.yml leads to"
+            f" {dataset.fingerprint()[:8]};"
             " evaluate again, or point config.yml to the data of the run"
         )
     places = {id_: index for index, id_ in enumerate(dataset.ids())}
-    rows: list[list[tuple[float, float, bool, float | None]]] = []  # by click: IoU, gain, on the object, centrality
+    rows: list[
+        list[tuple[float, float, bool, float | None]]
+    ] = []  # by click: IoU, gain, on the object, centrality
     for record in result.objects:
         if record.id not in places:
             raise IsegmError(f"{result.name} has no object {record.id!r}")
@@ -61,10 +67,11 @@ def click_order(result: DatasetResult, dataset: EvalDataset) -> list[ClickRank]:
 
 
 def centrality(gt: np.ndarray, points: Sequence[tuple[int, int]]) -> list[float]:
-    """How far inside an object its clicks lie: 1 = as deep as one can be, next to 0 at its outline, 0 off the object.
+    """How far inside an object its clicks lie: 1 = as deep as one can be, next to 0 at its outline,
+    0 off the object.
 
-    The depth of a pixel is its distance to the nearest pixel that is not the object, the image border counting as such; this is
-    that of the click over that of the deepest pixel.
+    The depth of a pixel is its distance to the nearest pixel that is not the object, the image
+    border counting as such; this is that of the click over that of the deepest pixel.
 
     Args:
         gt: ``H W``, 1 = object.

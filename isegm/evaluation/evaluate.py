@@ -1,4 +1,6 @@
-"""NoC evaluation of one data set: in one process or shared out over several, interrupted and continued."""
+"""NoC evaluation of one data set: in one process or shared out over several, interrupted and
+continued.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +53,12 @@ def evaluate(
     """Play the simulated user on every object of a data set.
 
     Args:
-        protocol: already narrowed by ``protocol.for_dataset(dataset.name)``; the predictor must follow it too.
+        protocol: already narrowed by ``protocol.for_dataset(dataset.name)``; the predictor must
+            follow it too.
         limit: only the first so many objects.
         settings: how the work is laid out; by default as suits the device.
-        observer: called with the sample, the session after a click and the IoUs so far, e.g. to draw pictures.
+        observer: called with the sample, the session after a click and the IoUs so far, e.g. to
+            draw pictures.
         player: plays objects in another way than ``LockStep``.
         run: how outcomes are kept and shared out; by default in this process alone, and not at all.
 
@@ -106,11 +110,24 @@ def _result(
     objects = tuple(o for o in ordered if isinstance(o, ObjectRecord))
     skipped = tuple((o.id, o.reason) for o in ordered if isinstance(o, Skipped))
     if not objects:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3]) or "the data set is empty"
-        raise IsegmError(f"{dataset.name}: none of {len(ordered)} objects could be evaluated ({reasons})")
+        reasons = (
+            "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+            or "the data set is empty"
+        )
+        raise IsegmError(
+            f"{dataset.name}: none of {len(ordered)} objects could be evaluated ({reasons})"
+        )
     # Of objects that an interrupted run had finished, only the model time is known.
     seconds = seconds | {"model": sum(sum(o.seconds) for o in objects)}
-    return DatasetResult(dataset.name, fingerprint, objects, protocol.thresholds(), protocol.max_clicks, seconds, skipped)
+    return DatasetResult(
+        dataset.name,
+        fingerprint,
+        objects,
+        protocol.thresholds(),
+        protocol.max_clicks,
+        seconds,
+        skipped,
+    )
 
 
 def _mean_clicks(outcomes: dict[int, ObjectRecord | Skipped]) -> float:

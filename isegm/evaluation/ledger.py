@@ -1,7 +1,8 @@
-"""The ledger of published numbers: what papers and their repositories say, to stand beside what was measured here.
+"""The ledger of published numbers: what papers and their repositories say, to stand beside what was
+measured here.
 
-A number is not comparable merely because it is printed: its protocol and ground truth are its authors'. So the ledger keeps the
-source of each, and contradictory sources side by side.
+A number is not comparable merely because it is printed: its protocol and ground truth are its
+authors'. So the ledger keeps the source of each, and contradictory sources side by side.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ class PublishedRow:
     def name(self) -> str:
         """E.g. ``"RITM HRNet18 IT-M, COCO+LVIS (published)"``."""
         network = f"{self.method} {self.backbone}".strip()
-        return f"{network}, {self.train_set} (published)" if self.train_set else f"{network} (published)"
+        return (
+            f"{network}, {self.train_set} (published)"
+            if self.train_set
+            else f"{network} (published)"
+        )
 
 
 def read_ledger(path: str | Path = LEDGER) -> list[PublishedRow]:
@@ -53,12 +58,20 @@ def read_ledger(path: str | Path = LEDGER) -> list[PublishedRow]:
         with Path(path).open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise IsegmError(f"{path} has the columns {reader.fieldnames}, expected {', '.join(COLUMNS)}")
+                raise IsegmError(
+                    f"{path} has the columns {reader.fieldnames}, expected {', '.join(COLUMNS)}"
+                )
             for line in reader:
-                key = tuple(line[name] for name in ("method", "backbone", "train_set", "source", "note"))
-                rows.setdefault(key, PublishedRow(*key)).values[line["dataset"], line["metric"]] = float(line["value"])
+                key = tuple(
+                    line[name] for name in ("method", "backbone", "train_set", "source", "note")
+                )
+                rows.setdefault(key, PublishedRow(*key)).values[line["dataset"], line["metric"]] = (
+                    float(line["value"])
+                )
     except FileNotFoundError:
-        raise IsegmError(f"there is no ledger of published numbers {path}; it is part of the repository") from None
+        raise IsegmError(
+            f"there is no ledger of published numbers {path}; it is part of the repository"
+        ) from None
     except (TypeError, ValueError) as error:
         raise IsegmError(f"{path}, line {reader.line_num}: {error}") from None
     return list(rows.values())

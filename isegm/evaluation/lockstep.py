@@ -1,9 +1,11 @@
-"""Lock-step evaluation: many objects are played at once, and those whose views have the same size share forward passes.
+"""Lock-step evaluation: many objects are played at once, and those whose views have the same size
+share forward passes.
 
-Objects wait in groups by view size. ``LockStep`` always answers the fullest group, while threads look at the answers before
-(IoU, next click, next view) and decode the objects that come next. On a CPU a few passes of one view each run side by side,
-which uses its cores better than sharing out every layer. Which objects share a pass depends only on their order, so a run can
-be repeated exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
+Objects wait in groups by view size. ``LockStep`` always answers the fullest group, while threads
+look at the answers before (IoU, next click, next view) and decode the objects that come next. On a
+CPU a few passes of one view each run side by side, which uses its cores better than sharing out
+every layer. Which objects share a pass depends only on their order, so a run can be repeated
+exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class LockStepSettings:
     """How the work is laid out; no result depends on it beyond float rounding.
 
     Attributes:
-        window: objects in play at once. Their images are kept as bytes and their answers as floats: 7 bytes per pixel.
+        window: objects in play at once. Their images are kept as bytes and their answers as floats:
+            7 bytes per pixel.
         threads: for decoding and for the simulated user.
         ahead: objects decoded in advance.
         passes: forward passes at a time, among which the cores of a CPU are shared out.
@@ -78,10 +81,13 @@ class LockStepSettings:
 
     @classmethod
     def suited_to(cls, device: torch.device) -> LockStepSettings:
-        """A window that fills the passes of a GPU; a CPU gains nothing from batches, and a small one keeps memory low."""
+        """A window that fills the passes of a GPU; a CPU gains nothing from batches, and a small
+        one keeps memory low.
+        """
         if device.type == "cuda":
             return cls(window=1024, threads=8, ahead=64)
-        # Every pass is driven by Python, of which only one thread runs at a time: more than a few would wait for one another.
+        # Every pass is driven by Python, of which only one thread runs at a time: more than a few
+        # would wait for one another.
         passes = min(4, torch.get_num_threads())
         return cls(window=4 + 4 * passes, threads=2, ahead=8, passes=passes)
 
@@ -108,7 +114,8 @@ class LockStep:
     """Plays objects of one data set under one protocol; ``run`` may be used once.
 
     Args:
-        observer: called from a thread with the sample, the session after a click and the IoUs so far.
+        observer: called from a thread with the sample, the session after a click and the IoUs so
+            far.
     """
 
     def __init__(
@@ -120,7 +127,12 @@ class LockStep:
         settings: LockStepSettings | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self.predictor, self.dataset, self.protocol, self.clock = predictor, dataset, protocol, clock
+        self.predictor, self.dataset, self.protocol, self.clock = (
+            predictor,
+            dataset,
+            protocol,
+            clock,
+        )
         self.user = user_of(protocol)
         self.settings = settings or LockStepSettings.suited_to(predictor.device)
         self.observer = observer
@@ -144,7 +156,8 @@ class LockStep:
                         playing += 1
                     else:
                         yield arrived
-                # The looks of the newest pass go on while the next one runs; those before it are waited for.
+                # The looks of the newest pass go on while the next one runs; those before it are
+                # waited for.
                 while looking and (len(looking) > 1 or not waiting):
                     for seat in (future.result() for future in looking.popleft()):
                         if seat.finished:
@@ -152,7 +165,8 @@ class LockStep:
                             yield seat.index, seat.record()
                         else:
                             waiting.setdefault(seat.request.group, []).append(seat)
-                # A lane that has finished finds a pass in store; a single lane waits for as full a group as can be had.
+                # A lane that has finished finds a pass in store; a single lane waits for as full a
+                # group as can be had.
                 while waiting and len(passing) < self.settings.passes + (self.settings.passes > 1):
                     passing.append(lanes.submit(self._pass, self._fullest(waiting), pool))
                 if passing:
@@ -169,13 +183,17 @@ class LockStep:
             with ThreadPoolExecutor(passes, initializer=share) as lanes:
                 yield lanes
         finally:
-            torch.set_num_threads(cores)  # some of the libraries below torch know one number for all threads
+            torch.set_num_threads(
+                cores
+            )  # some of the libraries below torch know one number for all threads
 
     def _pass(self, seats: list[Seat], pool: ThreadPoolExecutor) -> list[Future[Seat]]:
         masks = self._answer(seats)
         return [pool.submit(self._look, *pair) for pair in zip(seats, masks, strict=True)]
 
-    def _arrivals(self, pool: ThreadPoolExecutor, indices: Sequence[int]) -> Iterator[Seat | tuple[int, Skipped]]:
+    def _arrivals(
+        self, pool: ThreadPoolExecutor, indices: Sequence[int]
+    ) -> Iterator[Seat | tuple[int, Skipped]]:
         """Decoded objects with their first click, in order, read ahead in threads."""
         queue: deque[Future[Seat | tuple[int, Skipped]]] = deque()
         for index in indices:
@@ -195,7 +213,11 @@ class LockStep:
             return index, Skipped(name, str(error))
         self.clock.add("io", started)
         if not (sample.gt == 1).any():
-            log.warning("%s: skipping %s: its ground truth has no object pixel", self.dataset.name, sample.id)
+            log.warning(
+                "%s: skipping %s: its ground truth has no object pixel",
+                self.dataset.name,
+                sample.id,
+            )
             return index, Skipped(sample.id, "the ground truth has no object pixel")
         started = time.perf_counter()
         seat = Seat(index, sample, self.user.click(first_look(sample, self.protocol)))
@@ -207,7 +229,9 @@ class LockStep:
         seat.request = self.predictor.request(seat.session, seat.click)
 
     def _fullest(self, waiting: dict[Hashable, list[Seat]]) -> list[Seat]:
-        """Take the seats of one forward pass out of the group that fills it best; the oldest group wins a tie."""
+        """Take the seats of one forward pass out of the group that fills it best; the oldest group
+        wins a tie.
+        """
         group = max(waiting, key=lambda key: min(len(waiting[key]), self._room(waiting[key])))
         seats, room = waiting[group], self._room(waiting[group])
         if len(seats) <= room:
@@ -221,7 +245,10 @@ class LockStep:
     def _answer(self, seats: list[Seat]) -> list[np.ndarray]:
         started = time.perf_counter()
         sessions = self.predictor.answer([seat.request for seat in seats])
-        masks = [(session.prob[0, 0] > self.protocol.mask_threshold).cpu().numpy() for session in sessions]
+        masks = [
+            (session.prob[0, 0] > self.protocol.mask_threshold).cpu().numpy()
+            for session in sessions
+        ]
         spent = self.clock.add("model", started)
         for seat, session in zip(seats, sessions, strict=True):
             seat.session = session
@@ -229,7 +256,9 @@ class LockStep:
         return masks
 
     def _look(self, seat: Seat, mask: np.ndarray) -> Seat:
-        """What the simulated user does after an answer: judge it, and click again unless it is good enough."""
+        """What the simulated user does after an answer: judge it, and click again unless it is good
+        enough.
+        """
         started = time.perf_counter()
         seat.ious.append(mask_iou(mask, seat.sample.gt))
         seat.finished = is_finished(seat.ious, self.protocol)
@@ -243,7 +272,9 @@ class LockStep:
 
 
 def first_look(sample: Sample, protocol: Protocol) -> Look:
-    """What the user sees before the first click: nothing, or the mask that the sample starts from."""
+    """What the user sees before the first click: nothing, or the mask that the sample starts
+    from.
+    """
     start = sample.init_mask
     mask = np.zeros(sample.gt.shape, bool) if start is None else start > protocol.mask_threshold
     return Look(sample, mask)
@@ -251,4 +282,6 @@ def first_look(sample: Sample, protocol: Protocol) -> Look:
 
 def is_finished(ious: Sequence[float], protocol: Protocol) -> bool:
     made = len(ious)
-    return made >= protocol.max_clicks or (ious[-1] >= protocol.stop_iou and made >= protocol.min_clicks)
+    return made >= protocol.max_clicks or (
+        ious[-1] >= protocol.stop_iou and made >= protocol.min_clicks
+    )

@@ -1,12 +1,15 @@
-"""How well a mask agrees with the truth, in the measures of medical imaging, per slice and per volume.
+"""How well a mask agrees with the truth, in the measures of medical imaging, per slice and per
+volume.
 
 Conventions:
-* Dice and IoU of two empty masks are 1. Any other ratio without a denominator is undefined (NaN), and so are distances where
-  either mask is empty. Undefined values are left out of means; the number of values stands beside every mean.
-* The surface of a mask are its pixels with a face neighbour outside it; beyond the volume is outside. Distances are Euclidean,
-  between pixel centres, in millimetres.
-* HD95 is the larger of the two directed 95th percentiles (linearly interpolated). The average surface distance is the mean of
-  both directions' distances together. Both as in MONAI; MedPy pools before the percentile and averages two means.
+* Dice and IoU of two empty masks are 1. Any other ratio without a denominator is undefined (NaN),
+  and so are distances where either mask is empty. Undefined values are left out of means; the
+  number of values stands beside every mean.
+* The surface of a mask are its pixels with a face neighbour outside it; beyond the volume is
+  outside. Distances are Euclidean, between pixel centres, in millimetres.
+* HD95 is the larger of the two directed 95th percentiles (linearly interpolated). The average
+  surface distance is the mean of both directions' distances together. Both as in MONAI; MedPy pools
+  before the percentile and averages two means.
 * The deviation is that of the population (divided by n).
 """
 
@@ -67,7 +70,8 @@ def agreement(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]) -> Agr
     """
     if gt.shape != pred.shape or len(spacing) != gt.ndim:
         raise IsegmError(
-            f"truth {gt.shape}, prediction {pred.shape}, spacing for {len(spacing)} dimensions; expected the same shape"
+            f"truth {gt.shape}, prediction {pred.shape}, spacing for {len(spacing)} dimensions;"
+            " expected the same shape"
             " and a spacing per dimension"
         )
     gt, pred = gt.astype(bool), pred.astype(bool)
@@ -85,11 +89,16 @@ def agreement(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]) -> Agr
     )
 
 
-def surface_distances(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]) -> tuple[float, float]:
-    """95th percentile Hausdorff distance and average symmetric surface distance; NaN if a mask is empty."""
+def surface_distances(
+    gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]
+) -> tuple[float, float]:
+    """95th percentile Hausdorff distance and average symmetric surface distance; NaN if a mask is
+    empty.
+    """
     if not (gt.any() and pred.any()):
         return math.nan, math.nan
-    # Everything the distances depend on lies in the box around both masks, and the box is much smaller than a volume.
+    # Everything the distances depend on lies in the box around both masks, and the box is much
+    # smaller than a volume.
     box = ndimage.find_objects((gt | pred).astype(np.uint8))[0]
     gt_surface, pred_surface = _surface(gt[box]), _surface(pred[box])
     to_gt = ndimage.distance_transform_edt(~gt_surface, sampling=spacing)[pred_surface]
@@ -100,7 +109,10 @@ def surface_distances(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]
 
 def judge(case: Case) -> list[Row]:
     """A row per slice, and one for the volume if all of it was predicted."""
-    rows = [Row(case.name, k, agreement(case.gt[k], case.pred[k], case.spacing[1:])) for k in case.slices]
+    rows = [
+        Row(case.name, k, agreement(case.gt[k], case.pred[k], case.spacing[1:]))
+        for k in case.slices
+    ]
     if case.complete:
         rows.append(Row(case.name, None, agreement(case.gt, case.pred, case.spacing)))
     return rows
@@ -110,28 +122,41 @@ def mean_and_deviation(rows: Iterable[Row], metric: str) -> tuple[float, float, 
     """Over the defined values: mean, deviation, and how many there are. NaN without any."""
     values = np.array([getattr(row.agreement, metric) for row in rows], float)
     values = values[~np.isnan(values)]
-    return (float(values.mean()), float(values.std()), len(values)) if len(values) else (math.nan, math.nan, 0)
+    return (
+        (float(values.mean()), float(values.std()), len(values))
+        if len(values)
+        else (math.nan, math.nan, 0)
+    )
 
 
 def levels(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    return {"slice": [r for r in rows if r.slice is not None], "volume": [r for r in rows if r.slice is None]}
+    return {
+        "slice": [r for r in rows if r.slice is not None],
+        "volume": [r for r in rows if r.slice is None],
+    }
 
 
 def agreement_table(rows: Sequence[Row]) -> str:
     """Markdown: a line per volume, then mean, deviation and number over slices and over volumes."""
     lines = []
     for row in levels(rows)["volume"]:
-        lines.append(["volume", row.volume, *(_cell(getattr(row.agreement, metric)) for metric in METRICS)])
+        lines.append(
+            ["volume", row.volume, *(_cell(getattr(row.agreement, metric)) for metric in METRICS)]
+        )
     for level, judged in levels(rows).items():
         found = [mean_and_deviation(judged, metric) for metric in METRICS]
         lines.append([f"{level}s", "mean", *(_cell(mean) for mean, _, _ in found)])
         lines.append([f"{level}s", "deviation", *(_cell(deviation) for _, deviation, _ in found)])
-        lines.append([f"{level}s", "values", *(f"{count} of {len(judged)}" for _, _, count in found)])
+        lines.append(
+            [f"{level}s", "values", *(f"{count} of {len(judged)}" for _, _, count in found)]
+        )
     return "\n".join(markdown(["over", "", *TITLES], lines))
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """Every row, then mean, deviation and number of values of both levels; undefined values are empty."""
+    """Every row, then mean, deviation and number of values of both levels; undefined values are
+    empty.
+    """
     with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["level", "volume", "slice", *METRICS])

@@ -1,4 +1,6 @@
-"""Numbers out of IoU curves: every metric here is computed from stored records, without a network."""
+"""Numbers out of IoU curves: every metric here is computed from stored records, without a
+network.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ Curve = Sequence[float]
 
 
 def mask_iou(mask: np.ndarray, gt: np.ndarray) -> float:
-    """IoU of a bool ``H W`` mask with a ground truth in {1, 0, -1}; ignored pixels leave both counts.
+    """IoU of a bool ``H W`` mask with a ground truth in {1, 0, -1}; ignored pixels leave both
+    counts.
 
     Nothing predicted where nothing is to be found counts as 1.
     """
@@ -23,7 +26,8 @@ def mask_iou(mask: np.ndarray, gt: np.ndarray) -> float:
 def clicks_to_reach(ious: Curve, target: float) -> int | None:
     """The number of the first click with IoU >= target, None if there is none.
 
-    Compared in float32, as the reference evaluators store their curves: an IoU of 0.89999998 reaches 0.9.
+    Compared in float32, as the reference evaluators store their curves: an IoU of 0.89999998
+    reaches 0.9.
     """
     reached = np.flatnonzero(np.asarray(ious, np.float32) >= np.float32(target))
     return int(reached[0]) + 1 if len(reached) else None
@@ -40,7 +44,8 @@ def failures(curves: Sequence[Curve], target: float) -> int:
 
 
 def at_the_limit(curves: Sequence[Curve], target: float, max_clicks: int) -> int:
-    """How many objects count ``max_clicks`` clicks: failures and those that succeed with the very last click.
+    """How many objects count ``max_clicks`` clicks: failures and those that succeed with the very
+    last click.
 
     This is the ">=20@t" column of the papers.
     """
@@ -52,8 +57,12 @@ def mean_iou_at(curves: Sequence[Curve], click: int) -> float:
     return float(np.mean([c[min(click, len(c)) - 1] for c in curves]))
 
 
-def summarise(curves: Sequence[Curve], thresholds: Sequence[float], max_clicks: int) -> dict[str, float]:
-    """``{"NoC@85": ..., "fail@85": ..., ">=20@85": ..., "mIoU@1": ...}`` for one data set; empty without curves."""
+def summarise(
+    curves: Sequence[Curve], thresholds: Sequence[float], max_clicks: int
+) -> dict[str, float]:
+    """``{"NoC@85": ..., "fail@85": ..., ">=20@85": ..., "mIoU@1": ...}`` for one data set; empty
+    without curves.
+    """
     if not curves:
         return {}
     table: dict[str, float] = {}

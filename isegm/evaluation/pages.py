@@ -20,10 +20,14 @@ def checked(page: Path) -> str:
         IsegmError: the page is missing, or has none or several.
     """
     if not page.is_file():
-        raise IsegmError(f"there is no page {page}; write it first, with the lines {BEGIN} and {END}")
+        raise IsegmError(
+            f"there is no page {page}; write it first, with the lines {BEGIN} and {END}"
+        )
     text = page.read_text()
     if (count := len(BLOCK.findall(text))) != 1:
-        raise IsegmError(f"{page} has {count} places for numbers, expected one: the lines {BEGIN} and {END}")
+        raise IsegmError(
+            f"{page} has {count} places for numbers, expected one: the lines {BEGIN} and {END}"
+        )
     return text
 
 

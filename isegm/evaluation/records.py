@@ -1,4 +1,6 @@
-"""Records on disk as they come, one line per object, so that an interrupted evaluation continues where it stopped."""
+"""Records on disk as they come, one line per object, so that an interrupted evaluation continues
+where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,16 @@ log = logging.getLogger("isegm")
 
 
 class RecordFile:
-    """The records of one data set: ``<path>.<rank>.jsonl`` for each process, every one with the identity of the run first.
+    """The records of one data set: ``<path>.<rank>.jsonl`` for each process, every one with the
+    identity of the run first.
 
-    Killing a process loses the objects it had in play, nothing else: lines are written whole and at once, and a torn last
-    line is passed over.
+    Killing a process loses the objects it had in play, nothing else: lines are written whole and at
+    once, and a torn last line is passed over.
 
     Args:
         path: without suffix; the files of all processes lie beside each other.
-        identity: what the run is (protocol, checkpoint ...); records of another identity are refused.
+        identity: what the run is (protocol, checkpoint ...); records of another identity are
+            refused.
         rank: the number of this process.
     """
 
@@ -36,7 +40,8 @@ class RecordFile:
         """Read what is already known, from every process's file.
 
         Raises:
-            IsegmError: the records belong to another protocol, checkpoint or data; it says which, and what to do.
+            IsegmError: the records belong to another protocol, checkpoint or data; it says which,
+                and what to do.
         """
         self.identity["data"] = fingerprint
         known: dict[int, ObjectRecord | Skipped] = {}
@@ -99,10 +104,16 @@ class RecordFile:
         return known
 
     def _check(self, found: Mapping[str, Any], path: Path) -> None:
-        names = [key for key in {**self.identity, **found} if found.get(key) != self.identity.get(key)]
+        names = [
+            key for key in {**self.identity, **found} if found.get(key) != self.identity.get(key)
+        ]
         if names:
-            told = "; ".join(f"{key} was {found.get(key)!r}, now {self.identity.get(key)!r}" for key in sorted(names))
+            told = "; ".join(
+                f"{key} was {found.get(key)!r}, now {self.identity.get(key)!r}"
+                for key in sorted(names)
+            )
             raise IsegmError(
-                f"{path} holds records of an interrupted run that differs in {', '.join(sorted(names))} ({told});"
+                f"{path} holds records of an interrupted run that differs in"
+                f" {', '.join(sorted(names))} ({told});"
                 " run that again to finish it, choose another --save-json, or delete the file"
             )

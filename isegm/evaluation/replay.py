@@ -1,6 +1,7 @@
 """Answering the clicks of a session file again, and comparing with the masks in it.
 
-The demo does it too (``Workspace.replayed``), but to go on from there; here it is a measurement, with a result file.
+The demo does it too (``Workspace.replayed``), but to go on from there; here it is a measurement,
+with a result file.
 """
 
 from __future__ import annotations
@@ -35,14 +36,20 @@ def replay(
         show: called with each object that has clicks, and its mask now (``H W`` bool).
 
     Raises:
-        IsegmError: the image is not of the recorded size, the model lacks the mode, or nothing was clicked.
+        IsegmError: the image is not of the recorded size, the model lacks the mode, or nothing was
+            clicked.
     """
     if image.shape[:2] != file.size:
-        raise IsegmError(f"the session was made on an image of {file.size} rows and columns, this one is {image.shape[:2]}")
+        raise IsegmError(
+            f"the session was made on an image of {file.size} rows and columns, this one is"
+            f" {image.shape[:2]}"
+        )
     records = []
     for number, recorded in enumerate(file.objects, 1):
         if recorded.clicks:
-            records.append(_record(answering, recorded, image, mode, f"{number} {recorded.name}", show))
+            records.append(
+                _record(answering, recorded, image, mode, f"{number} {recorded.name}", show)
+            )
     if not records:
         raise IsegmError("the session file holds no click to answer")
     limit = max(len(record.ious) for record in records)

@@ -29,14 +29,16 @@ def table(
 ) -> str:
     """One row per run, one column per data set and metric.
 
-    Data sets that share a name but not their fingerprint, count or number of clicks stand in columns of their own, and every
-    row says its protocol. Notes below a Markdown table name protocol, checkpoint hash, fingerprint and sample count.
+    Data sets that share a name but not their fingerprint, count or number of clicks stand in
+    columns of their own, and every row says its protocol. Notes below a Markdown table name
+    protocol, checkpoint hash, fingerprint and sample count.
 
     Args:
-        metrics: e.g. ``["NoC@85", "NoC@90"]``; by default NoC at 85 and 90 and the failures at 90, where a run has them.
+        metrics: e.g. ``["NoC@85", "NoC@90"]``; by default NoC at 85 and 90 and the failures at 90,
+            where a run has them.
         style: one of ``FORMATS``.
-        published: rows to add below for the data sets and metrics that the runs have, with their source in place of a
-            protocol; those with none of them are left out.
+        published: rows to add below for the data sets and metrics that the runs have, with their
+            source in place of a protocol; those with none of them are left out.
     """
     if style not in FORMATS:
         raise unknown("table format", style, FORMATS)
@@ -44,7 +46,11 @@ def table(
     header = ["model", "protocol"]
     picks: list[tuple[str, str]] = []
     for column, results in columns.items():
-        available = [m for m in (metrics or ("NoC@85", "NoC@90", "fail@90")) if any(m in r.metrics for r in results.values())]
+        available = [
+            m
+            for m in (metrics or ("NoC@85", "NoC@90", "fail@90"))
+            if any(m in r.metrics for r in results.values())
+        ]
         picks += [(column, m) for m in available]
         header += [f"{column} {m}" for m in available]
     rows = []
@@ -58,7 +64,9 @@ def table(
     shown = [row for row in published if any(key in row.values for key in keys)]
     for row in shown:
         values = [row.values.get(key) for key in keys]
-        rows.append([row.name, row.source, *("-" if value is None else f"{value:.2f}" for value in values)])
+        rows.append(
+            [row.name, row.source, *("-" if value is None else f"{value:.2f}" for value in values)]
+        )
     if style == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([header, *rows])
@@ -67,7 +75,9 @@ def table(
         lines = [r"\begin{tabular}{ll" + "r" * len(picks) + "}", r"\hline"]
         lines += [" & ".join(_latex(c) for c in cells) + r" \\" for cells in (header, *rows)]
         return "\n".join([*lines[:3], r"\hline", *lines[3:], r"\hline", r"\end{tabular}"])
-    return "\n".join([*markdown(header, rows), "", *notes(runs), *protocol_notes(runs), *published_notes(shown)])
+    return "\n".join(
+        [*markdown(header, rows), "", *notes(runs), *protocol_notes(runs), *published_notes(shown)]
+    )
 
 
 def notes(runs: Sequence[RunResult]) -> list[str]:
@@ -80,7 +90,9 @@ def notes(runs: Sequence[RunResult]) -> list[str]:
             for d in run.datasets
         )
         checkpoint = run.checkpoint.get("sha256", "")[:12] or "none"
-        lines.append(f"- {name_of(run)}: protocol {run.protocol_label}, checkpoint {checkpoint}; {sets}")
+        lines.append(
+            f"- {name_of(run)}: protocol {run.protocol_label}, checkpoint {checkpoint}; {sets}"
+        )
     return lines
 
 
@@ -90,7 +102,10 @@ def protocol_notes(runs: Sequence[RunResult]) -> list[str]:
     for column, results in _columns(runs).items():
         labels = dict.fromkeys(runs[i].protocol_label for i in results)
         if len(labels) > 1:
-            lines.append(f"- {column}: **different protocols in one column** ({'; '.join(labels)}); not a fair comparison")
+            lines.append(
+                f"- {column}: **different protocols in one column** ({'; '.join(labels)}); not a"
+                " fair comparison"
+            )
     return lines
 
 
@@ -103,10 +118,11 @@ def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
 
 
 def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
-    """Mean IoU against the number of clicks, one panel per data set; written as the file type of ``path``.
+    """Mean IoU against the number of clicks, one panel per data set; written as the file type of
+    ``path``.
 
-    An object that was stopped early keeps its last IoU, so a curve from a run that stopped at 90 % flattens near it. Runs under
-    different protocols have these in the legend.
+    An object that was stopped early keeps its last IoU, so a curve from a run that stopped at 90 %
+    flattens near it. Runs under different protocols have these in the legend.
     """
     several = len({run.protocol_label for run in runs}) > 1
     names = [f"{name_of(run)}, {run.protocol_label}" if several else name_of(run) for run in runs]
@@ -116,9 +132,17 @@ def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
     for axis, (column, results) in zip(axes, columns.items(), strict=True):
         for i, result in results.items():
             clicks = np.arange(1, result.max_clicks + 1)
-            axis.plot(clicks, [100 * mean_iou_at(result.curves, c) for c in clicks], marker=".", label=names[i])
+            axis.plot(
+                clicks,
+                [100 * mean_iou_at(result.curves, c) for c in clicks],
+                marker=".",
+                label=names[i],
+            )
         axis.set(
-            title=column, xlabel="clicks", ylabel="mean IoU (%)", xlim=(0.5, max(r.max_clicks for r in results.values()) + 0.5)
+            title=column,
+            xlabel="clicks",
+            ylabel="mean IoU (%)",
+            xlim=(0.5, max(r.max_clicks for r in results.values()) + 0.5),
         )
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
@@ -127,7 +151,8 @@ def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Write a picture in the format of its suffix, PNG without one; its folder is made if there is none.
+    """Write a picture in the format of its suffix, PNG without one; its folder is made if there is
+    none.
 
     Raises:
         IsegmError: a suffix that no known format has.
@@ -146,11 +171,18 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     def line(cells: Sequence[str]) -> str:
         return (
             "| "
-            + " | ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+            + " | ".join(
+                c.ljust(w) if i < 2 else c.rjust(w)
+                for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+            )
             + " |"
         )
 
-    rule = "|" + "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    rule = (
+        "|"
+        + "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths))
+        + "|"
+    )
     return [line(header), rule, *map(line, rows)]
 
 

@@ -1,4 +1,6 @@
-"""Result files: every click and every IoU of every object, so that any metric can be computed again without a network."""
+"""Result files: every click and every IoU of every object, so that any metric can be computed again
+without a network.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class ObjectRecord:
-    """One object: its clicks (y, x, label 1 or 0), the IoU after each, and the seconds of model time each took."""
+    """One object: its clicks (y, x, label 1 or 0), the IoU after each, and the seconds of model
+    time each took.
+    """
 
     id: str
     clicks: tuple[tuple[float, float, int], ...]
@@ -41,7 +45,12 @@ class ObjectRecord:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ObjectRecord:
-        return cls(data["id"], tuple(tuple(c) for c in data["clicks"]), tuple(data["ious"]), tuple(data["seconds"]))
+        return cls(
+            data["id"],
+            tuple(tuple(c) for c in data["clicks"]),
+            tuple(data["ious"]),
+            tuple(data["seconds"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,8 @@ class DatasetResult:
     """All objects of one data set under one protocol.
 
     Attributes:
-        seconds: process time spent in ``model``, ``simulation`` (next clicks and IoU) and ``io`` (reading and decoding),
-            summed over threads, and ``wall`` for the whole.
+        seconds: process time spent in ``model``, ``simulation`` (next clicks and IoU) and ``io``
+            (reading and decoding), summed over threads, and ``wall`` for the whole.
         skipped: (id, reason) of samples that could not be evaluated; no metric counts them.
         thresholds, max_clicks: what the metrics are read at.
     """
@@ -109,15 +118,25 @@ class RunResult:
 
     @classmethod
     def of(
-        cls, protocol: Protocol, checkpoint: dict[str, Any], datasets: Sequence[DatasetResult], model_name: str
+        cls,
+        protocol: Protocol,
+        checkpoint: dict[str, Any],
+        datasets: Sequence[DatasetResult],
+        model_name: str,
     ) -> RunResult:
-        named = {"name": protocol.name, "version": protocol.version, "changes": list(protocol.changes)}
+        named = {
+            "name": protocol.name,
+            "version": protocol.version,
+            "changes": list(protocol.changes),
+        }
         return cls(named, checkpoint, tuple(datasets), environment(), model_name)
 
     @property
     def protocol_label(self) -> str:
         changes = self.protocol.get("changes") or []
-        return f"{self.protocol['name']} v{self.protocol['version']}" + (f" ({', '.join(changes)})" if changes else "")
+        return f"{self.protocol['name']} v{self.protocol['version']}" + (
+            f" ({', '.join(changes)})" if changes else ""
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
@@ -137,23 +156,39 @@ class RunResult:
         """Read a result file.
 
         Raises:
-            IsegmError: the file is missing, no result file, or of a schema this version does not know.
+            IsegmError: the file is missing, no result file, or of a schema this version does not
+                know.
         """
         try:
             data = json.loads(Path(path).read_text())
             if data["schema"] != SCHEMA:
-                raise IsegmError(f"{path} has result schema {data['schema']}, this version of isegm reads {SCHEMA}")
+                raise IsegmError(
+                    f"{path} has result schema {data['schema']}, this version of isegm reads"
+                    f" {SCHEMA}"
+                )
             datasets = tuple(DatasetResult.from_json(d) for d in data["datasets"])
-            return cls(data["protocol"], data["checkpoint"], datasets, data["environment"], data.get("model_name", ""))
+            return cls(
+                data["protocol"],
+                data["checkpoint"],
+                datasets,
+                data["environment"],
+                data.get("model_name", ""),
+            )
         except FileNotFoundError:
-            raise IsegmError(f"there is no result file {path}; isegm evaluate --save-json writes one") from None
+            raise IsegmError(
+                f"there is no result file {path}; isegm evaluate --save-json writes one"
+            ) from None
         except (KeyError, TypeError, ValueError) as error:
             raise IsegmError(f"{path} is no result file of isegm evaluate: {error!r}") from None
 
 
 def environment() -> dict[str, str]:
     """Versions and device that a number may depend on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    device = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else platform.processor() or platform.machine()
+    )
     return {
         "isegm": isegm.__version__,
         "python": platform.python_version(),

@@ -1,4 +1,6 @@
-"""Sample scores from an evaluation of the training images: how well a network already does on each of them."""
+"""Sample scores from an evaluation of the training images: how well a network already does on each
+of them.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ from isegm.evaluation.results import DatasetResult
 def sample_scores(result: DatasetResult, clicks: int) -> dict[str, float]:
     """The score of every image: the mean, over its objects, of the IoU after so many clicks.
 
-    An object that was finished earlier counts with its last IoU. An image of which no object could be evaluated gets 1, so
-    that it is never drawn.
+    An object that was finished earlier counts with its last IoU. An image of which no object could
+    be evaluated gets 1, so that it is never drawn.
 
-    # differs from the original: how the published ``sbd_samples_weights.pkl`` was computed was never published. This is a
-    # definition of this package, in the same sense: 1 = solved already, and such images are drawn rarely.
+    # differs from the original: how the published ``sbd_samples_weights.pkl`` was computed was
+    never published. This is a # definition of this package, in the same sense: 1 = solved already,
+    and such images are drawn rarely.
 
     Args:
         result: of a set whose ids are ``<image name>_<object>``, as those of ``SBD_Train``.
@@ -38,5 +41,8 @@ def sample_scores(result: DatasetResult, clicks: int) -> dict[str, float]:
 def _image(id_: str, dataset: str) -> str:
     name, underscore, _ = id_.rpartition("_")
     if not underscore:
-        raise IsegmError(f"{dataset} has the sample {id_!r}; expected ids like <image name>_<object>, as those of SBD_Train")
+        raise IsegmError(
+            f"{dataset} has the sample {id_!r}; expected ids like <image name>_<object>, as those"
+            " of SBD_Train"
+        )
     return name

@@ -1,4 +1,6 @@
-"""What a model costs: operations, milliseconds per click, memory. Every figure says how it is taken."""
+"""What a model costs: operations, milliseconds per click, memory. Every figure says how it is
+taken.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from isegm.core.clicks import Click
 from isegm.core.rounds import Prediction, Round, Session
-from isegm.data.datasets.synthetic import scene
 from isegm.data.evaluation_sets import EvalDataset
+from isegm.data.sources.synthetic import scene
 from isegm.evaluation.lockstep import Clock, LockStep, LockStepSettings
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.users.centre import next_click
@@ -26,16 +28,30 @@ from isegm.methods.base import ClickModel
 
 HOW = {
     "parameters": "all parameters of the network",
-    "gflops": "floating-point operations of one click by torch's counter (a multiply-add counts twice), mirror image included",
-    "ms": "time of one click in the predictor, view preparation included, on an idle device; p50 and p95 over the repeats",
+    "gflops": (
+        "floating-point operations of one click by torch's counter (a multiply-add counts "
+        "twice), mirror image included"
+    ),
+    "ms": (
+        "time of one click in the predictor, view preparation included, on an idle device; "
+        "p50 and p95 over the repeats"
+    ),
     "first_click": "on a whole image of the given size",
     "later_click": "on the crop that the protocol makes around a known object in that image",
     "evaluations": "passes of a test-time optimisation per click, where there is one",
-    "second_look": "the part of a click that a method spends on a second network, where it has one (FocalClick)",
+    "second_look": (
+        "the part of a click that a method spends on a second network, where it has one "
+        "(FocalClick)"
+    ),
     "simulation_ms": "the simulated user's next click and the IoU on that image, one thread",
     "objects_per_second": "whole evaluation on synthetic objects: decoding, simulation and network",
-    "evaluation": "the same per click; of an optimisation also how often it evaluates, where clicks contradict answers",
-    "peak_memory_mb": "CPU: largest resident size of this process; GPU: largest memory allocated by torch",
+    "evaluation": (
+        "the same per click; of an optimisation also how often it evaluates, where clicks "
+        "contradict answers"
+    ),
+    "peak_memory_mb": (
+        "CPU: largest resident size of this process; GPU: largest memory allocated by torch"
+    ),
 }
 
 
@@ -67,13 +83,19 @@ def measure(
     figures["first_click"] = _clicks(predictor, [start] * repeats, first)
     # Every later click goes into a session that has held its view for one click, as most have.
     held = replace(predictor.click(known, second), prob=known.prob)
-    figures["later_click"] = _clicks(predictor, [held] * repeats, Click(second.y, second.x + 1, False))
-    figures["simulation_ms"] = _milliseconds(lambda: next_click(np.zeros(gt.shape, bool), gt), 5 * repeats)["ms_p50"]
+    figures["later_click"] = _clicks(
+        predictor, [held] * repeats, Click(second.y, second.x + 1, False)
+    )
+    figures["simulation_ms"] = _milliseconds(
+        lambda: next_click(np.zeros(gt.shape, bool), gt), 5 * repeats
+    )["ms_p50"]
     clock = Clock()
     started = time.perf_counter()
-    lockstep = LockStep(predictor, dataset, protocol, clock, LockStepSettings.suited_to(predictor.device))
-    with _Watch(predictor.model) as watch:
-        played = [outcome for _, outcome in lockstep.run(range(len(dataset)))]
+    watch = _Watched(predictor)
+    lockstep = LockStep(
+        watch, dataset, protocol, clock, LockStepSettings.suited_to(predictor.device)
+    )
+    played = [outcome for _, outcome in lockstep.run(range(len(dataset)))]
     seconds = time.perf_counter() - started
     figures["objects_per_second"] = len(played) / seconds
     clicks = sum(len(o.ious) for o in played if isinstance(o, ObjectRecord))
@@ -85,11 +107,10 @@ def measure(
 
 
 def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> dict[str, Any]:
-    with FlopCounterMode(display=False) as counter, _Watch(predictor.model, count=True) as untimed:
-        predictor.click(sessions[0], click)
-    turn = iter(sessions)
-    with _Watch(predictor.model) as watch:
-        timed = _milliseconds(lambda: predictor.click(next(turn), click).prob.sum().item(), len(sessions))
+    untimed, watch, turn = _Watched(predictor, count=True), _Watched(predictor), iter(sessions)
+    with FlopCounterMode(display=False) as counter:
+        untimed.click(sessions[0], click)
+    timed = _milliseconds(lambda: watch.click(next(turn), click).prob.sum().item(), len(sessions))
     figures: dict[str, Any] = {"gflops": counter.get_total_flops() / 1e9, **timed}
     if watch.evaluations:
         figures["evaluations"] = float(np.mean(watch.evaluations))
@@ -98,44 +119,41 @@ def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> 
     return figures
 
 
-class _Watch:
-    """Looks at a model while clicks are answered: evaluations of an optimisation, operations and time of a second look.
-
-    Only this model is touched, and only for as long as the block lasts.
+class _Watched(Predictor):
+    """A predictor that notes what it asks its network for: evaluations of an optimisation,
+    operations and time of second looks.
 
     Args:
+        watched: answers in the same way.
         count: count the operations of second looks, which takes time.
     """
 
-    def __init__(self, model: ClickModel, count: bool = False) -> None:
-        self.model, self.count = model, count
+    def __init__(self, watched: Predictor, count: bool = False) -> None:
+        settings = {
+            name: getattr(watched, name)
+            for name in ("mirror", "finish", "clicks_limit", "max_pixels", "amp")
+        }
+        super().__init__(watched.model, watched.zoom, **settings)
+        self.count, self.flops = count, 0
         self.evaluations: list[float] = []
         self.spent: list[float] = []
-        self.flops = 0
 
-    def __enter__(self) -> _Watch:
-        infer, refine = self.model.infer, self.model.refine_many
+    def infer(self, round_: Round) -> Prediction:
+        pred = super().infer(round_)
+        if "evaluations" in pred.aux:
+            self.evaluations.append(float(pred.aux["evaluations"].float().mean()))
+        return pred
 
-        def counting(round_: Round) -> Prediction:
-            pred = infer(round_)
-            if "evaluations" in pred.aux:
-                self.evaluations.append(float(pred.aux["evaluations"].float().mean()))
-            return pred
-
-        def refining(*args: Any, **settings: float) -> list[Session]:
-            started = time.perf_counter()
-            with FlopCounterMode(display=False) if self.count else contextlib.nullcontext() as counter:
-                sessions = refine(*args, **settings)
-            self.flops += counter.get_total_flops() if counter else 0
-            sessions[0].prob.sum().item()  # a GPU has finished then
-            self.spent.append(1000 * (time.perf_counter() - started))
-            return sessions
-
-        self.model.infer, self.model.refine_many = counting, refining
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        del self.model.infer, self.model.refine_many
+    def refine(
+        self, before: Sequence[Session], after: Sequence[Session], pred: Prediction
+    ) -> list[Session]:
+        started = time.perf_counter()
+        with FlopCounterMode(display=False) if self.count else contextlib.nullcontext() as counter:
+            sessions = super().refine(before, after, pred)
+        self.flops += counter.get_total_flops() if counter else 0
+        sessions[0].prob.sum().item()  # a GPU has finished then
+        self.spent.append(1000 * (time.perf_counter() - started))
+        return sessions
 
 
 def _milliseconds(run: Callable[[], object], repeats: int) -> dict[str, float]:

@@ -32,7 +32,9 @@ KINDS: dict[str, Callable[[Curve, int, int], float]] = {
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over objects and the interval around it, in the metric's unit (``fail``, ``mIoU``: 0 to 1)."""
+    """A mean over objects and the interval around it, in the metric's unit (``fail``, ``mIoU``: 0
+    to 1).
+    """
 
     value: float
     low: float
@@ -54,7 +56,8 @@ def per_object(result: DatasetResult, metric: str) -> np.ndarray:
     """A metric of every object: float64 of shape (N,).
 
     Args:
-        metric: ``NoC@<percent>``, ``fail@<percent>`` (1 where it is never reached) or ``mIoU@<click>``.
+        metric: ``NoC@<percent>``, ``fail@<percent>`` (1 where it is never reached) or
+            ``mIoU@<click>``.
 
     Raises:
         IsegmError: another metric.
@@ -62,7 +65,9 @@ def per_object(result: DatasetResult, metric: str) -> np.ndarray:
     kind, _, at = metric.partition("@")
     if kind not in KINDS or not at.isdigit() or int(at) < 1:
         raise unknown("metric", metric, [f"{name}@90" for name in KINDS])
-    return np.array([KINDS[kind](ious, int(at), result.max_clicks) for ious in result.curves], float)
+    return np.array(
+        [KINDS[kind](ious, int(at), result.max_clicks) for ious in result.curves], float
+    )
 
 
 def interval(result: DatasetResult, metric: str, seed: int = 0) -> Interval:
@@ -74,10 +79,15 @@ def interval(result: DatasetResult, metric: str, seed: int = 0) -> Interval:
     Raises:
         IsegmError: another metric than those of ``per_object``, or fewer than two images.
     """
-    values, images = per_object(result, metric), [image_of(result.name, o.id) for o in result.objects]
+    values, images = (
+        per_object(result, metric),
+        [image_of(result.name, o.id) for o in result.objects],
+    )
     names = sorted(set(images))
     if len(names) < 2:
-        raise IsegmError(f"{result.name} has objects of {len(names)} images; an interval needs at least 2")
+        raise IsegmError(
+            f"{result.name} has objects of {len(names)} images; an interval needs at least 2"
+        )
     places = np.array([names.index(image) for image in images])
     sums, counts = np.bincount(places, values), np.bincount(places).astype(float)
 

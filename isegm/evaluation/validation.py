@@ -15,10 +15,12 @@ from isegm.methods.base import ClickModel
 def noc_validation(
     cfg: EasyDict, names: Sequence[str], limit: int | None = None, protocol: str | None = None
 ) -> Callable[[ClickModel, int], dict[str, float]]:
-    """The ``validate`` argument of ``Trainer``: the metrics of some evaluation sets, each under ``<set>/<metric>``.
+    """The ``validate`` argument of ``Trainer``: the metrics of some evaluation sets, each under
+    ``<set>/<metric>``.
 
     Args:
-        names: evaluation sets; they are looked up now, so that a missing one is noticed before training.
+        names: evaluation sets; they are looked up now, so that a missing one is noticed before
+            training.
         limit: only the first so many objects of each.
         protocol: by default the method's own.
     """

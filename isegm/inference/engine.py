@@ -1,4 +1,5 @@
-"""Prediction in three lines, for programs that use a trained model and know nothing else of this package.
+"""Prediction in three lines, for programs that use a trained model and know nothing else of this
+package.
 
 engine = isegm.Engine()
 image = cv2.imread("photo.jpg")
@@ -37,7 +38,8 @@ CHANNELS = ("BGR", "RGB")
 
 @dataclass(frozen=True, eq=False)
 class EngineSession:
-    """One image, one object, and the clicks on it so far; made by ``Engine.start`` and ``Engine.click``, never changed.
+    """One image, one object, and the clicks on it so far; made by ``Engine.start`` and
+    ``Engine.click``, never changed.
 
     Attributes:
         state: what the predictor knows of it.
@@ -80,24 +82,27 @@ class EngineSession:
 
 
 class Engine:
-    """Answers clicks with the model of a checkpoint. Holds no session: one engine serves any number of them and of threads.
+    """Answers clicks with the model of a checkpoint. Holds no session: one engine serves any number
+    of them and of threads.
 
     Args:
-        checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH of
-            config.yml. By default the starter, the network that comes with the package.
-        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass of
-            the network; others optimise the answer until it agrees with the clicks.
+        checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH
+            of config.yml. By default the starter, the network that comes with the package.
+        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass
+            of the network; others optimise the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
-        protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in configs/eval, or a ``Protocol``.
-            By default the method's own published one.
-        sis: 4 or 8 to keep of a mask only what is connected with a positive click, see ``StructuralIntegrity``; None to do as
-            the protocol does. Without any positive click the mask is then empty, and a warning says so.
+        protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in
+            configs/eval, or a ``Protocol``. By default the method's own published one.
+        sis: 4 or 8 to keep of a mask only what is connected with a positive click, see
+            ``StructuralIntegrity``; None to do as the protocol does. Without any positive click the
+            mask is then empty, and a warning says so.
 
     Attributes:
         model, protocol, device: what the arguments came to.
 
     Raises:
-        IsegmError: an unknown checkpoint, mode, device, protocol or connectivity; names list the nearest.
+        IsegmError: an unknown checkpoint, mode, device, protocol or connectivity; names list the
+            nearest.
     """
 
     def __init__(
@@ -116,7 +121,9 @@ class Engine:
         protocol = protocol.for_users()
         self.protocol = protocol if sis is None else protocol.changed(sis=sis)
         # Masks are made here, at a threshold of the caller's, so they are post-processed here.
-        self._predictor = replace(self.protocol, sis=None).predictor(self.model, clicks_limit=clicks_limit)
+        self._predictor = replace(self.protocol, sis=None).predictor(
+            self.model, clicks_limit=clicks_limit
+        )
 
     def predict(
         self,
@@ -127,68 +134,95 @@ class Engine:
         threshold: float = USER_THRESHOLD,
         channels: str = "BGR",
     ) -> np.ndarray:
-        """Answer a list of clicks, in order, and return the mask: ``H W`` uint8, 255 = object, 0 = background.
+        """Answer a list of clicks, in order, and return the mask: ``H W`` uint8, 255 = object, 0 =
+        background.
 
         All clicks are answered again at every call; ``start`` and ``click`` answer one at a time.
 
         Args:
-            x_coord, y_coord: columns and rows of the clicks, in image pixels; the centre of the first pixel is (0, 0).
+            x_coord, y_coord: columns and rows of the clicks, in image pixels; the centre of the
+                first pixel is (0, 0).
             is_pos: for each click whether it is on the object (True, 1) or off it (False, 0).
             image: ``H W 3`` uint8.
             threshold: a pixel belongs to the object if its probability is above this.
-            channels: the order of the image's channels, ``"BGR"`` as OpenCV reads them, or ``"RGB"``.
+            channels: the order of the image's channels, ``"BGR"`` as OpenCV reads them, or
+                ``"RGB"``.
 
         Raises:
-            IsegmError: lists of unequal length, a click outside the image or with a label other than these, an image of another
-                shape or type, a threshold outside [0, 1].
+            IsegmError: lists of unequal length, a click outside the image or with a label other
+                than these, an image of another shape or type, a threshold outside [0, 1].
 
         # differs from the original: the published engine of this signature takes RGB while its
         # example passes what OpenCV reads, and answers an empty list with a mask of W x H.
         """
         if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
             raise IsegmError(f"threshold={threshold!r}: expected a probability from 0 to 1")
-        xs, ys, labels = (_listed(n, v) for n, v in (("x_coord", x_coord), ("y_coord", y_coord), ("is_pos", is_pos)))
+        xs, ys, labels = (
+            _listed(n, v)
+            for n, v in (("x_coord", x_coord), ("y_coord", y_coord), ("is_pos", is_pos))
+        )
         if not len(xs) == len(ys) == len(labels):
             raise IsegmError(
-                f"x_coord, y_coord and is_pos must be equally long, got {len(xs)}, {len(ys)} and {len(labels)} entries"
+                f"x_coord, y_coord and is_pos must be equally long, got {len(xs)}, {len(ys)} and"
+                f" {len(labels)} entries"
             )
         session = self.start(image, channels)
-        for click in [_click(y, x, label, session.size) for x, y, label in zip(xs, ys, labels, strict=True)]:
+        for click in [
+            _click(y, x, label, session.size) for x, y, label in zip(xs, ys, labels, strict=True)
+        ]:
             session = self._answer(session, click)
-        return 255 * (EngineSession(self._shown(session.state, threshold)).prob > threshold).astype(np.uint8)
+        return 255 * (EngineSession(self._shown(session.state, threshold)).prob > threshold).astype(
+            np.uint8
+        )
 
-    def start(self, image: np.ndarray, channels: str = "BGR", prob: np.ndarray | None = None) -> EngineSession:
+    def start(
+        self, image: np.ndarray, channels: str = "BGR", prob: np.ndarray | None = None
+    ) -> EngineSession:
         """Open a session.
 
         Args:
             image: ``H W 3`` uint8; it is copied.
             channels: as in ``predict``.
-            prob: ``H W``, a mask (bool) or probability map in [0, 1] to start from; not every method makes use of it.
+            prob: ``H W``, a mask (bool) or probability map in [0, 1] to start from; not every
+                method makes use of it.
 
         Raises:
             IsegmError: the image or the map has another shape or type.
         """
-        return EngineSession(self._predictor.start(_rgb(image, channels), None if prob is None else _prob(prob)))
+        return EngineSession(
+            self._predictor.start(_rgb(image, channels), None if prob is None else _prob(prob))
+        )
 
     def click(self, session: EngineSession, y: float, x: float, positive: bool) -> EngineSession:
-        """Answer one more click, at row ``y`` and column ``x``. The session that is passed in stays as it is.
+        """Answer one more click, at row ``y`` and column ``x``. The session that is passed in stays
+        as it is.
 
         Raises:
-            IsegmError: the click lies outside the image, or ``positive`` is none of True, False, 1 and 0.
+            IsegmError: the click lies outside the image, or ``positive`` is none of True, False, 1
+                and 0.
         """
         if not isinstance(session, EngineSession):
-            raise IsegmError(f"expected a session made by Engine.start, got {type(session).__name__}")
+            raise IsegmError(
+                f"expected a session made by Engine.start, got {type(session).__name__}"
+            )
         return self._answer(session, _click(y, x, positive, session.size))
 
     def _answer(self, session: EngineSession, click: Click) -> EngineSession:
         shown = self._shown(self._predictor.click(session.state, click), USER_THRESHOLD)
         if says_nothing(shown):
-            log.warning("the mask is empty: there is no positive click yet, and only what is connected with one is kept (sis)")
+            log.warning(
+                "the mask is empty: there is no positive click yet, and only what is connected with"
+                " one is kept (sis)"
+            )
         return EngineSession(shown, session)
 
     def _shown(self, state: Session, threshold: float) -> Session:
         """What the user sees of an answer."""
-        return state if self.protocol.sis is None else StructuralIntegrity(self.protocol.sis, threshold)(state)
+        return (
+            state
+            if self.protocol.sis is None
+            else StructuralIntegrity(self.protocol.sis, threshold)(state)
+        )
 
 
 def load(checkpoint: str | Path = STARTER, device: torch.device | str | None = None) -> ClickModel:
@@ -206,7 +240,9 @@ def _located(checkpoint: str | Path) -> Path:
     try:
         cfg = load_config()
     except IsegmError as error:
-        raise IsegmError(f"there is no checkpoint file {checkpoint}, and names cannot be looked up: {error}") from None
+        raise IsegmError(
+            f"there is no checkpoint file {checkpoint}, and names cannot be looked up: {error}"
+        ) from None
     return find_checkpoint(cfg, checkpoint)
 
 
@@ -217,7 +253,9 @@ def _device(device: torch.device | str | None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise IsegmError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
+        raise IsegmError(
+            f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from None
     return pick_device(cpu=True) if chosen.type == "cpu" else chosen
 
 
@@ -226,16 +264,25 @@ def _rgb(image: np.ndarray, channels: str) -> np.ndarray:
         raise unknown("order of channels", channels, CHANNELS)
     if not isinstance(image, np.ndarray):
         hint = "; cv2.imread returns None for a file it cannot read" if image is None else ""
-        raise IsegmError(f"expected an image array of shape (H, W, 3) and type uint8, got {type(image).__name__}{hint}")
+        raise IsegmError(
+            "expected an image array of shape (H, W, 3) and type uint8, got"
+            f" {type(image).__name__}{hint}"
+        )
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise IsegmError(f"expected an image of shape (H, W, 3) and type uint8, got {image.shape} of {image.dtype}")
+        raise IsegmError(
+            f"expected an image of shape (H, W, 3) and type uint8, got {image.shape} of"
+            f" {image.dtype}"
+        )
     return (image[:, :, ::-1] if channels == "BGR" else image).copy()
 
 
 def _prob(prob: np.ndarray) -> np.ndarray:
     prob = np.array(prob, np.float32)
     if prob.ndim != 2 or not ((prob >= 0) & (prob <= 1)).all():
-        raise IsegmError(f"a mask to start from must be H x W with values from 0 to 1, got the shape {prob.shape}")
+        raise IsegmError(
+            "a mask to start from must be H x W with values from 0 to 1, got the shape"
+            f" {prob.shape}"
+        )
     return prob
 
 
@@ -243,16 +290,24 @@ def _listed(name: str, values: Iterable[Any]) -> list[Any]:
     try:
         return list(values)
     except TypeError:
-        raise IsegmError(f"{name} must be a list, with one entry per click, got {type(values).__name__}") from None
+        raise IsegmError(
+            f"{name} must be a list, with one entry per click, got {type(values).__name__}"
+        ) from None
 
 
 def _click(y: Any, x: Any, label: Any, size: tuple[int, int]) -> Click:
     if not all(isinstance(value, Real) and math.isfinite(value) for value in (y, x)):
-        raise IsegmError(f"click (x={x!r}, y={y!r}): expected two numbers, a column and a row in image pixels")
+        raise IsegmError(
+            f"click (x={x!r}, y={y!r}): expected two numbers, a column and a row in image pixels"
+        )
     if not (isinstance(label, (Real, np.bool_)) and label in (0, 1)):
         raise IsegmError(
-            f"click (x={x}, y={y}): the label must be True or 1 (object), or False or 0 (background), got {label!r}"
+            f"click (x={x}, y={y}): the label must be True or 1 (object), or False or 0"
+            f" (background), got {label!r}"
         )
     if not (0 <= y < size[0] and 0 <= x < size[1]):
-        raise IsegmError(f"click (x={x}, y={y}) lies outside the image of {size[0]} rows (y) and {size[1]} columns (x)")
+        raise IsegmError(
+            f"click (x={x}, y={y}) lies outside the image of {size[0]} rows (y) and {size[1]}"
+            " columns (x)"
+        )
     return Click(float(y), float(x), bool(label))

@@ -1,4 +1,6 @@
-"""Flip averaging: a batch is answered together with its mirror image, and the logits are averaged."""
+"""Flip averaging: a batch is answered together with its mirror image, and the logits are
+averaged.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from isegm.core.rounds import Prediction, Round
 
 
 def with_mirror(round_: Round) -> Round:
-    """The batch followed by its left-right mirror image; ``state`` must already hold rows for both halves."""
+    """The batch followed by its left-right mirror image; ``state`` must already hold rows for both
+    halves.
+    """
 
     def both(x: Tensor) -> Tensor:
         return torch.cat([x, x.flip(-1)])
@@ -27,7 +31,9 @@ def with_mirror(round_: Round) -> Round:
 
 
 def averaged(pred: Prediction) -> Prediction:
-    """Average the logits of both halves; extras are those of the straight half, the state keeps both."""
+    """Average the logits of both halves; extras are those of the straight half, the state keeps
+    both.
+    """
     straight, mirrored = pred.logits.chunk(2)
     aux = {name: value[: len(straight)] for name, value in pred.aux.items()}
     return replace(pred, logits=0.5 * (straight + mirrored.flip(-1)), aux=aux)

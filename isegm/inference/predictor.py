@@ -23,7 +23,9 @@ from isegm.methods.base import ClickModel
 
 @dataclass(frozen=True)
 class Request:
-    """One session about to be answered: its clicks with the new one, and the view they are answered in."""
+    """One session about to be answered: its clicks with the new one, and the view they are answered
+    in.
+    """
 
     session: Session
     clicks: tuple[Click, ...]
@@ -55,15 +57,18 @@ class Finish:
 
 
 class Predictor:
-    """Answers clicks with a model, for one session or many at once. Holds no session: it can be shared by threads.
+    """Answers clicks with a model, for one session or many at once. Holds no session: it can be
+    shared by threads.
 
     Args:
         model: the network; put into eval mode.
         rule: chooses the views, see ``isegm.inference.views``; ``ZoomIn()`` by default.
         mirror: average over the view and its mirror image.
         finish: what becomes of answers; by default the method's second look and nothing else.
-        clicks_limit: the network sees only this many clicks of a session, the first ones; None for all.
-        max_pixels: the most pixels in one forward pass, mirror images counted; a single view may exceed it.
+        clicks_limit: the network sees only this many clicks of a session, the first ones; None for
+            all.
+        max_pixels: the most pixels in one forward pass, mirror images counted; a single view may
+            exceed it.
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
     """
 
@@ -84,7 +89,8 @@ class Predictor:
         if self.rule.follow not in (None, *model.shown_maps):
             known = ", ".join(model.shown_maps) or "nothing but its answer"
             raise IsegmError(
-                f"the view is to follow {self.rule.follow}, but {type(model).__name__} offers {known};"
+                f"the view is to follow {self.rule.follow}, but {type(model).__name__} offers"
+                f" {known};"
                 " use another protocol, or one whose view has follow: null"
             )
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
@@ -97,7 +103,8 @@ class Predictor:
 
         Args:
             image: RGB, ``H W 3`` uint8 array, or ``1 3 H W`` tensor (uint8, or float in [0, 1]).
-            prob: ``H W`` in [0, 1], a mask to start from; the network sees it as the previous answer.
+            prob: ``H W`` in [0, 1], a mask to start from; the network sees it as the previous
+                answer.
 
         Raises:
             IsegmError: the image or the mask has another shape or type.
@@ -110,7 +117,8 @@ class Predictor:
             start = torch.as_tensor(prob, dtype=torch.float32).reshape(1, 1, *np.shape(prob)[-2:])
             if start.shape[-2:] != (height, width):
                 raise IsegmError(
-                    f"the mask to start from is {tuple(start.shape[-2:])}, the image {(height, width)}: sizes must match"
+                    f"the mask to start from is {tuple(start.shape[-2:])}, the image"
+                    f" {(height, width)}: sizes must match"
                 )
         return Session(pixels.to(self.device), start.to(self.device), from_mask=prob is not None)
 
@@ -136,7 +144,8 @@ class Predictor:
         height, width = session.image.shape[-2:]
         if not boxes.whole(height, width).contains(click.y, click.x):
             raise IsegmError(
-                f"click (y={click.y}, x={click.x}) lies outside the image of {height} rows and {width} columns; y comes first"
+                f"click (y={click.y}, x={click.x}) lies outside the image of {height} rows and"
+                f" {width} columns; y comes first"
             )
         clicks = (*session.clicks, click)
         return Request(session, clicks, self.rule.view(session, clicks))
@@ -148,7 +157,10 @@ class Predictor:
             for _ in range(1, self.rule.first_passes):
                 first = [i for i, request in enumerate(requests) if len(request.clicks) == 1]
                 shown = [replace(requests[i].session, prev_prob=answers[i].feedback) for i in first]
-                again = [replace(requests[i], session=session) for i, session in zip(first, shown, strict=True)]
+                again = [
+                    replace(requests[i], session=session)
+                    for i, session in zip(first, shown, strict=True)
+                ]
                 for i, session in zip(first, self._answer(again), strict=True):
                     answers[i] = session
             again = [i for i, session in enumerate(answers) if self.rule.looks_again(session)]
@@ -161,47 +173,77 @@ class Predictor:
         integrity = self.finish.integrity
         return answers if integrity is None else integrity.many(answers)
 
-    def views_per_pass(self, size: tuple[int, int]) -> int:
+    def infer(self, round_: Round) -> Prediction:
+        """Ask the network once."""
+        return self.model.infer(round_)
+
+    def refine(
+        self, before: Sequence[Session], after: Sequence[Session], pred: Prediction
+    ) -> list[Session]:
+        """Ask the method for its second look."""
+        return self.model.refine_many(before, after, pred, **self.finish.refine)
+
+    def views_per_pass(self, size: tuple[int, int], max_pixels: int | None = None) -> int:
         """How many views of a size (rows, columns) go into one forward pass."""
-        return max(1, self.max_pixels // (size[0] * size[1] * (2 if self.mirror else 1)))
+        return max(
+            1, (max_pixels or self.max_pixels) // (size[0] * size[1] * (2 if self.mirror else 1))
+        )
 
     def _answer(self, requests: Sequence[Request]) -> list[Session]:
         groups: dict[Hashable, list[int]] = {}
         for i, request in enumerate(requests):
             groups.setdefault(request.group, []).append(i)
         answers: list[Session | None] = [None] * len(requests)
+        max_pixels = self.max_pixels
         for indices in groups.values():
-            part = self.views_per_pass(requests[indices[0]].view.size)
-            for start in range(0, len(indices), part):
-                chosen = indices[start : start + part]
-                for i, session in zip(chosen, self._forward([requests[i] for i in chosen]), strict=True):
+            while indices:
+                part = self.views_per_pass(requests[indices[0]].view.size, max_pixels)
+                chosen, indices = indices[:part], indices[part:]
+                sessions = self._attempt([requests[i] for i in chosen])
+                if sessions is None:  # half as much at once, from here to the end of this call
+                    size = requests[chosen[0]].view.size
+                    max_pixels = max(
+                        1,
+                        min(max_pixels, len(chosen) * size[0] * size[1] * (2 if self.mirror else 1))
+                        // 2,
+                    )
+                    indices = chosen + indices
+                    continue
+                for i, session in zip(chosen, sessions, strict=True):
                     answers[i] = session
         return answers
 
-    def _forward(self, requests: Sequence[Request]) -> list[Session]:
+    def _attempt(self, requests: Sequence[Request]) -> list[Session] | None:
+        """One forward pass; None if the GPU has no memory for that many views."""
         try:
             return self._pass(requests)
         except torch.OutOfMemoryError:
             if len(requests) == 1:
                 raise IsegmError(
-                    f"the GPU has no memory for a single view of {requests[0].view.size}; use a smaller zoom-in size or --cpu"
+                    f"the GPU has no memory for a single view of {requests[0].view.size}; use a"
+                    " smaller zoom-in size or --cpu"
                 ) from None
         # Outside the handler, which would keep the failed pass alive.
         torch.cuda.empty_cache()
-        self.max_pixels = max(1, self.max_pixels // 2)
-        half = len(requests) // 2
-        return self._forward(requests[:half]) + self._forward(requests[half:])
+        return None
 
     def _pass(self, requests: Sequence[Request]) -> list[Session]:
         round_ = self._round(requests)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            pred = averaged(self.model.infer(with_mirror(round_))) if self.mirror else self.model.infer(round_)
+            pred = averaged(self.infer(with_mirror(round_))) if self.mirror else self.infer(round_)
             probs = pred.logits.float().sigmoid()
             before = [request.session for request in requests]
-            after = [self._after(request, pred, probs[i : i + 1], i, len(requests)) for i, request in enumerate(requests)]
-            refined = self.model.refine_many(before, after, pred, **self.finish.refine)
+            after = [
+                self._after(request, pred, probs[i : i + 1], i, len(requests))
+                for i, request in enumerate(requests)
+            ]
+            refined = self.refine(before, after, pred)
         merge = self.finish.merge
-        return refined if merge is None else [merge(b, a) for b, a in zip(before, refined, strict=True)]
+        return (
+            refined
+            if merge is None
+            else [merge(b, a) for b, a in zip(before, refined, strict=True)]
+        )
 
     def _round(self, requests: Sequence[Request]) -> Round:
         shown, clicks = [], []
@@ -227,11 +269,15 @@ class Predictor:
             fresh_view=requests[0].fresh,
         )
 
-    def _after(self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int) -> Session:
+    def _after(
+        self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int
+    ) -> Session:
         session, view = request.session, request.view
 
         def laid(found: Tensor) -> Tensor:
-            if view.target != view.source:  # a published flaw: the size of the source comes in between
+            if (
+                view.target != view.source
+            ):  # a published flaw: the size of the source comes in between
                 found = boxes.resize(found, (view.source.height, view.source.width))
             return boxes.paste(found, view.target, *session.image.shape[-2:], view.aligned)
 
@@ -245,7 +291,11 @@ class Predictor:
             view=view.source,
             view_size=view.size,
             followed=None if follow is None else laid(pred.aux[follow][index : index + 1]),
-            maps={name: pred.aux[name][index : index + 1].clone() for name in self.model.shown_maps if name in pred.aux},
+            maps={
+                name: pred.aux[name][index : index + 1].clone()
+                for name in self.model.shown_maps
+                if name in pred.aux
+            },
             state=split_state(pred.state, index, count, self.mirror),
         )
 
@@ -253,8 +303,13 @@ class Predictor:
 def _image_tensor(image: np.ndarray | Tensor) -> Tensor:
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise IsegmError(f"expected an RGB image of shape (H, W, 3) and type uint8, got {image.shape} of {image.dtype}")
+            raise IsegmError(
+                f"expected an RGB image of shape (H, W, 3) and type uint8, got {image.shape} of"
+                f" {image.dtype}"
+            )
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     if image.ndim != 4 or image.shape[:2] != (1, 3) or not image.numel():
-        raise IsegmError(f"expected an image tensor of shape (1, 3, H, W), got {tuple(image.shape)}")
+        raise IsegmError(
+            f"expected an image tensor of shape (1, 3, H, W), got {tuple(image.shape)}"
+        )
     return image

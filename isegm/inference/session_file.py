@@ -1,7 +1,8 @@
 """Session files: what somebody did on one image, exactly enough to be done again.
 
-JSON with the checkpoint's hash and, for every object, settings, clicks, the mask it started from and the mask that came out.
-The image itself may be inside. A file may come from a stranger: everything is checked, and nothing in it is executed.
+JSON with the checkpoint's hash and, for every object, settings, clicks, the mask it started from
+and the mask that came out. The image itself may be inside. A file may come from a stranger:
+everything is checked, and nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class SessionFile:
         image_sha256: of the decoded pixels, see ``pixels_sha256``.
         size: rows and columns.
         checkpoint: ``name`` and ``sha256``.
-        protocol: ``name`` (of its file, without suffix), ``dataset`` (whose changes to it were used, or None) and ``label``
-            (None in files of older versions).
+        protocol: ``name`` (of its file, without suffix), ``dataset`` (whose changes to it were
+            used, or None) and ``label`` (None in files of older versions).
         image: the encoded image, None if it is not inside.
     """
 
@@ -73,7 +74,9 @@ class SessionFile:
     objects: tuple[RecordedObject, ...]
     image: bytes | None = None
 
-    def differences(self, sha256: str, image_sha256: str, protocol: dict[str, str | None], lacking: list[str]) -> list[str]:
+    def differences(
+        self, sha256: str, image_sha256: str, protocol: dict[str, str | None], lacking: list[str]
+    ) -> list[str]:
         """What is not as it was when the session was recorded.
 
         Args:
@@ -87,16 +90,27 @@ class SessionFile:
             notes.append(f"it was recorded with another checkpoint ({self.checkpoint['name']})")
         if self.image_sha256 != image_sha256:
             notes.append(f"it was recorded on another image ({self.image_name})")
-        known = [part for part in ("label", "dataset") if part == "dataset" or self.protocol["label"]]
+        known = [
+            part for part in ("label", "dataset") if part == "dataset" or self.protocol["label"]
+        ]
         if any(self.protocol[part] != protocol[part] for part in known):
-            notes.append(f"it was recorded under another protocol ({described(self.protocol)}, now {described(protocol)})")
+            notes.append(
+                f"it was recorded under another protocol ({described(self.protocol)}, now"
+                f" {described(protocol)})"
+            )
         if lacking:
-            named = ", ".join(f"{name:.20}" for name in lacking[:8]) + (", ..." if len(lacking) > 8 else "")
+            named = ", ".join(f"{name:.20}" for name in lacking[:8]) + (
+                ", ..." if len(lacking) > 8 else ""
+            )
             notes.append(f"this method has no setting {named}, so that was left out")
         return notes
 
     def as_json(self) -> dict[str, Any]:
-        image: dict[str, Any] = {"name": self.image_name, "sha256": self.image_sha256, "size": list(self.size)}
+        image: dict[str, Any] = {
+            "name": self.image_name,
+            "sha256": self.image_sha256,
+            "size": list(self.size),
+        }
         if self.image is not None:
             image["data"] = base64.b64encode(self.image).decode()
         return {
@@ -118,15 +132,22 @@ class SessionFile:
         if not isinstance(data, dict) or data.get("kind") != KIND:
             raise IsegmError("this is no session file; the demo writes them (Save, Session)")
         if data.get("schema") != SCHEMA:
-            raise IsegmError(f"the session file has schema {data.get('schema')!r:.20}, this version of isegm reads {SCHEMA}")
+            raise IsegmError(
+                f"the session file has schema {data.get('schema')!r:.20}, this version of isegm"
+                f" reads {SCHEMA}"
+            )
         image = _field(data, "image", dict)
         size = tuple(_field(image, "size", list))
         if len(size) != 2 or not all(type(side) is int and 0 < side < 1 << 16 for side in size):
             raise IsegmError(f"session file: image.size is {size!r:.60}, expected rows and columns")
         objects = _field(data, "objects", list)
         if len(objects) > MAX_OBJECTS:
-            raise IsegmError(f"session file: {len(objects)} objects, at most {MAX_OBJECTS} are read")
-        masks = sum(1 + (isinstance(entry, dict) and entry.get("start") is not None) for entry in objects)
+            raise IsegmError(
+                f"session file: {len(objects)} objects, at most {MAX_OBJECTS} are read"
+            )
+        masks = sum(
+            1 + (isinstance(entry, dict) and entry.get("start") is not None) for entry in objects
+        )
         if masks * size[0] * size[1] > MAX_MASK_PIXELS:
             raise IsegmError(
                 f"session file: {masks} masks of {size[0]} x {size[1]} pixels;"
@@ -136,7 +157,10 @@ class SessionFile:
             image_name=_text(image, "name", 200),
             image_sha256=_text(image, "sha256", 64),
             size=size,
-            checkpoint={name: _text(_field(data, "checkpoint", dict), name, 255) for name in ("name", "sha256")},
+            checkpoint={
+                name: _text(_field(data, "checkpoint", dict), name, 255)
+                for name in ("name", "sha256")
+            },
             protocol=_protocol(_field(data, "protocol", dict)),
             objects=tuple(_object_from_json(entry, size) for entry in objects),
             image=_decoded(image["data"]) if "data" in image else None,
@@ -168,12 +192,18 @@ class SessionFile:
 
 def described(protocol: dict[str, str | None]) -> str:
     """A recorded protocol in words, e.g. "square448 v1 for DAVIS"."""
-    return (protocol["label"] or protocol["name"]) + (f" for {protocol['dataset']}" if protocol["dataset"] else "")
+    return (protocol["label"] or protocol["name"]) + (
+        f" for {protocol['dataset']}" if protocol["dataset"] else ""
+    )
 
 
 def pixels_sha256(image: np.ndarray) -> str:
-    """Of ``H W 3`` uint8 RGB: the same picture has the same hash in every file format without loss."""
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+    """Of ``H W 3`` uint8 RGB: the same picture has the same hash in every file format without
+    loss.
+    """
+    return hashlib.sha256(
+        repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
+    ).hexdigest()
 
 
 def answered(
@@ -205,11 +235,15 @@ def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
         raise IsegmError("session file: every entry of objects must be a mapping")
     clicks = _field(entry, "clicks", list)
     if len(clicks) > MAX_CLICKS:
-        raise IsegmError(f"session file: {len(clicks)} clicks on one object, at most {MAX_CLICKS} are read")
+        raise IsegmError(
+            f"session file: {len(clicks)} clicks on one object, at most {MAX_CLICKS} are read"
+        )
     return RecordedObject(
         name=_text(entry, "name", 100),
         clicks=tuple(_click(click, size) for click in clicks),
-        settings={_readable(name): value for name, value in _field(entry, "settings", dict).items()},
+        settings={
+            _readable(name): value for name, value in _field(entry, "settings", dict).items()
+        },
         mask=rle.decode(entry.get("mask"), size),
         start=None if entry.get("start") is None else rle.decode(entry["start"], size),
         finished=_field(entry, "finished", bool),
@@ -217,12 +251,19 @@ def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
 
 
 def _click(click: Any, size: tuple[int, int]) -> Click:
-    numbers = isinstance(click, list) and len(click) == 3 and all(type(value) in (int, float) for value in click)
+    numbers = (
+        isinstance(click, list)
+        and len(click) == 3
+        and all(type(value) in (int, float) for value in click)
+    )
     if not numbers or click[2] not in (0, 1):
         raise IsegmError(f"session file: click {click!r:.60}, expected [y, x, 1 or 0]")
     y, x, label = click
     if not (0 <= y < size[0] and 0 <= x < size[1]):
-        raise IsegmError(f"session file: click {click!r:.60} lies outside the image of {size[0]} rows and {size[1]} columns")
+        raise IsegmError(
+            f"session file: click {click!r:.60} lies outside the image of {size[0]} rows and"
+            f" {size[1]} columns"
+        )
     return Click(float(y), float(x), label == 1)
 
 
@@ -233,8 +274,14 @@ def _protocol(data: dict[str, Any]) -> dict[str, str | None]:
             raise IsegmError(f"session file: protocol.{key} must be a name or null")
     name = _field(data, "name", str)
     if not re.fullmatch(r"[^/\\\0]{1,255}", name):
-        raise IsegmError(f"session file: protocol.name is {name!r:.60}, expected the name of a protocol file")
-    return {"name": _readable(name), "dataset": dataset and _readable(dataset[:100]), "label": label and _readable(label[:200])}
+        raise IsegmError(
+            f"session file: protocol.name is {name!r:.60}, expected the name of a protocol file"
+        )
+    return {
+        "name": _readable(name),
+        "dataset": dataset and _readable(dataset[:100]),
+        "label": label and _readable(label[:200]),
+    }
 
 
 def _decoded(text: Any) -> bytes:
@@ -247,7 +294,9 @@ def _decoded(text: Any) -> bytes:
 def _field(data: dict[str, Any], name: str, kind: type) -> Any:
     value = data.get(name)
     if not isinstance(value, kind):
-        raise IsegmError(f"session file: {name!r} is {type(value).__name__}, expected {kind.__name__}")
+        raise IsegmError(
+            f"session file: {name!r} is {type(value).__name__}, expected {kind.__name__}"
+        )
     return value
 
 
@@ -256,5 +305,10 @@ def _text(data: dict[str, Any], name: str, length: int) -> str:
 
 
 def _readable(text: str) -> str:
-    """Text for a page or a terminal: no control characters, and no halves of characters, which cannot be encoded."""
-    return "".join("\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)
+    """Text for a page or a terminal: no control characters, and no halves of characters, which
+    cannot be encoded.
+    """
+    return "".join(
+        "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
+    )

@@ -17,13 +17,17 @@ from isegm.nn.folding import fold_batch_norms
 TOLERANCE = 1e-3  # of probabilities; folding in float32 moves them by about 1e-6
 
 
-def for_evaluation(model: ClickModel, *, fold: bool = True, channels_last: bool = True, compiled: bool = False) -> ClickModel:
+def for_evaluation(
+    model: ClickModel, *, fold: bool = True, channels_last: bool = True, compiled: bool = False
+) -> ClickModel:
     """A copy of a model, laid out for inference.
 
     Args:
         fold: fold batch norms into convolutions.
-        channels_last: keep feature maps pixel by pixel, which the convolutions of CPUs and GPUs prefer.
-        compiled: run through ``torch.compile``, which takes a minute for each new view size at first.
+        channels_last: keep feature maps pixel by pixel, which the convolutions of CPUs and GPUs
+            prefer.
+        compiled: run through ``torch.compile``, which takes a minute for each new view size at
+            first.
 
     Raises:
         IsegmError: the copy answers a click differently.
@@ -46,11 +50,15 @@ PROBES = (Click(50, 60, True), Click(100, 140, False))
 
 
 def _answer(model: ClickModel, clicks: int = len(PROBES)) -> Tensor:
-    """``H W``: the answer to clicks on a small image; one of them runs every layer once, those of a second look included.
+    """``H W``: the answer to clicks on a small image; one of them runs every layer once, those of a
+    second look included.
 
-    The image is the same every time, and has edges: noise alone is answered with a constant by many networks.
+    The image is the same every time, and has edges: noise alone is answered with a constant by many
+    networks.
     """
-    rows, columns = torch.meshgrid(torch.linspace(0, 1, 128), torch.linspace(0, 1, 160), indexing="ij")
+    rows, columns = torch.meshgrid(
+        torch.linspace(0, 1, 128), torch.linspace(0, 1, 160), indexing="ij"
+    )
     inside = ((rows - 0.4) ** 2 + (columns - 0.4) ** 2 < 0.06).float()
     image = torch.stack([0.2 + 0.6 * inside, 0.5 * rows + 0.3 * inside, 0.8 * columns])[None]
     predictor = Predictor(model, WholeImage())
@@ -64,9 +72,16 @@ def _check_same(before: Tensor, after: Tensor, *switches: bool) -> None:
     """Raise unless two answers are the same up to float rounding."""
     if torch.allclose(before, after, atol=TOLERANCE, equal_nan=True):
         return
-    on = [name for name, switch in zip(("fold", "channels_last", "compiled"), switches, strict=True) if switch]
+    on = [
+        name
+        for name, switch in zip(("fold", "channels_last", "compiled"), switches, strict=True)
+        if switch
+    ]
     raise IsegmError(
-        f"the network answers differently when it is prepared for fast evaluation ({', '.join(on)}): probabilities differ by"
-        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}. Evaluate it with --as-is,"
-        " which changes nothing, and report this: one of its layers does more than the preparation knows"
+        "the network answers differently when it is prepared for fast evaluation"
+        f" ({', '.join(on)}): probabilities differ by"
+        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}."
+        " Evaluate it with --as-is,"
+        " which changes nothing, and report this: one of its layers does more than the preparation"
+        " knows"
     )

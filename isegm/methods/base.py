@@ -34,13 +34,15 @@ class Adjustable:
 
 @dataclass(frozen=True)
 class Mode:
-    """A way of answering clicks, chosen by name. A method's module lists those that it brings in ``MODES``.
+    """A way of answering clicks, chosen by name. A method's module lists those that it brings in
+    ``MODES``.
 
     Attributes:
         name: as published evaluation scripts call it.
         needs: what the network must be; without ``around`` the mode is one pass of such a network.
-        around: makes the model that answers, out of the network, the number of clicks that the network
-            sees (None: the mode's own) and the settings of the optimisation (None: the published ones).
+        around: makes the model that answers, out of the network, the number of clicks that the
+            network sees (None: the mode's own) and the settings of the optimisation (None: the
+            published ones).
         fits: whether a network can have the mode.
     """
 
@@ -123,7 +125,10 @@ class ClickModel(nn.Module):
             settings: what the protocol says about the second look; a method without one has no use
                 for them.
         """
-        return [self.refine(b, a, pred.row(i)) for i, (b, a) in enumerate(zip(before, after, strict=True))]
+        return [
+            self.refine(b, a, pred.row(i))
+            for i, (b, a) in enumerate(zip(before, after, strict=True))
+        ]
 
     def lr_multiplier(self, name: str) -> float:
         """The factor on the base learning rate for the parameter called ``name``."""
@@ -141,5 +146,8 @@ class ClickModel(nn.Module):
         """
         load = getattr(getattr(self, "backbone", None), "load_pretrained", None)
         if load is None:
-            raise IsegmError(f"{type(self).__name__} has no pretrained weights to load ({path}); set train.pretrained to null")
+            raise IsegmError(
+                f"{type(self).__name__} has no pretrained weights to load ({path}); set"
+                " train.pretrained to null"
+            )
         load(path)

@@ -142,7 +142,9 @@ def built(described: Spec) -> ClickModel:
         ) from error
     if not isinstance(model, ClickModel):
         kind = type(model).__name__
-        raise IsegmError(f"the spec in the checkpoint makes a {kind}; expected a method of isegm.methods")
+        raise IsegmError(
+            f"the spec in the checkpoint makes a {kind}; expected a method of isegm.methods"
+        )
     return model
 
 
@@ -193,21 +195,26 @@ def _shipped(name: str) -> Path:
 def _halved(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     halved = {key: value.half() for key, value in parameters.items()}
     if lost := [key for key, value in halved.items() if not value.isfinite().all()]:
-        raise IsegmError(f"half precision cannot hold {lost[0]}, its values are too large; use fp32")
+        raise IsegmError(
+            f"half precision cannot hold {lost[0]}, its values are too large; use fp32"
+        )
     return halved
 
 
 def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> OwnFile:
     if str(schema) not in READABLE:
         raise IsegmError(
-            f"the checkpoint has schema {schema!r}, this version of isegm reads {' and '.join(READABLE)}; update isegm"
+            f"the checkpoint has schema {schema!r}, this version of isegm reads"
+            f" {' and '.join(READABLE)}; update isegm"
         )
     unused = {k[len(UNUSED) :]: v for k, v in tensors.items() if k.startswith(UNUSED)}
     tensors = {key: value for key, value in tensors.items() if not key.startswith(UNUSED)}
     try:
         described = json.loads(described) if isinstance(described, str) else described
     except json.JSONDecodeError as error:
-        raise IsegmError(f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again") from None
+        raise IsegmError(
+            f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"
+        ) from None
     return OwnFile(upgraded(described), without_unused(described, tensors), unused)
 
 
@@ -223,7 +230,8 @@ def _check_parts(described: Any) -> None:
     part = resolve(described["target"])
     if not (isinstance(part, type) and issubclass(part, nn.Module)):
         raise IsegmError(
-            f"the spec in the checkpoint names {described['target']}, which is refused: it is no part of a network"
+            f"the spec in the checkpoint names {described['target']}, which is refused: it is no"
+            " part of a network"
         )
     for value in described["args"].values():
         _check_parts(value)

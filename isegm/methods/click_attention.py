@@ -76,7 +76,8 @@ class ClickAttention(ClickModel):
             raise unknown("affinity_use", affinity_use, AFFINITY_USES)
         if tuple(head.in_channels) != tuple(backbone.out_channels):
             raise IsegmError(
-                f"head.in_channels is {list(head.in_channels)}, but the backbone makes {list(backbone.out_channels)} channels"
+                f"head.in_channels is {list(head.in_channels)}, but the backbone makes"
+                f" {list(backbone.out_channels)} channels"
             )
         self.backbone, self.head = backbone, head
         self.affinity_use = affinity_use
@@ -132,9 +133,15 @@ class ClickAttention(ClickModel):
         size = round_.image.shape[-2:]
         coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
         image = self.normalise(round_.image)
-        padded = [max(side, SMALLEST) for side in size]  # thin views are filled up below and on the right
-        image, coords = (F.pad(x, (0, padded[1] - size[1], 0, padded[0] - size[0])) for x in (image, coords))
-        features, aux = self.backbone(image, coords, round_.clicks, self.affinity_use == "paper", with_self_attention)
+        padded = [
+            max(side, SMALLEST) for side in size
+        ]  # thin views are filled up below and on the right
+        image, coords = (
+            F.pad(x, (0, padded[1] - size[1], 0, padded[0] - size[0])) for x in (image, coords)
+        )
+        features, aux = self.backbone(
+            image, coords, round_.clicks, self.affinity_use == "paper", with_self_attention
+        )
         logits, _, _ = self.head(features)
         return Prediction(resize(logits.float(), padded)[..., : size[0], : size[1]], aux)
 
@@ -160,11 +167,15 @@ class ClickAttentionEncoder(MixTransformer):
         dropout: float = 0.5,
     ):
         if list(stages) != sorted({1, 2, 3, 4} & set(stages)):
-            raise IsegmError(f"stages={list(stages)}: expected some of 1, 2, 3 and 4, in this order")
+            raise IsegmError(
+                f"stages={list(stages)}: expected some of 1, 2, 3 and 4, in this order"
+            )
         super().__init__(variant, side="stage1", drop_path=drop_path)
         self.stages = tuple(stages)
         for stage in stages:
-            self.add_module(f"attn_weight{stage}", AffinityBlock(self.out_channels[stage - 1], dropout))
+            self.add_module(
+                f"attn_weight{stage}", AffinityBlock(self.out_channels[stage - 1], dropout)
+            )
 
     def forward(
         self,
@@ -193,7 +204,9 @@ class ClickAttentionEncoder(MixTransformer):
             weight = None
             if stage in self.stages:
                 cells = _cells(clicks, size, 2 ** (stage + 1))
-                weight = self.get_submodule(f"attn_weight{stage}")(tokens, size, cells, positive)  # B N
+                weight = self.get_submodule(f"attn_weight{stage}")(
+                    tokens, size, cells, positive
+                )  # B N
                 maps[f"attention_{stage}"] = weight.view(-1, 1, *size)
             wanted = with_self_attention and stage in self.stages
             rows = weight[:, None, :, None] if multiply and weight is not None else None
@@ -210,7 +223,9 @@ class ClickAttentionEncoder(MixTransformer):
         """Load an ImageNet file of the original code base (mit_b0.pth); what it has no weights for
         stays as it is.
         """
-        load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.", "attn_weight"))
+        load_backbone(
+            self, pretrained_tensors(path), path, without=("patch_embed_side1.", "attn_weight")
+        )
 
     def _through(
         self, stage: int, tokens: Tensor, size: tuple[int, int], rows: Tensor | None, wanted: bool
@@ -224,7 +239,9 @@ class ClickAttentionEncoder(MixTransformer):
             maps: list[Tensor] | None = [] if wanted else None
             tokens = block(tokens, size, rows, maps)
             means += [found.float().mean(1) for found in maps or ()]
-        return self.get_submodule(f"norm{stage}")(tokens), torch.stack(means).mean(0) if wanted else None
+        return self.get_submodule(f"norm{stage}")(tokens), torch.stack(means).mean(
+            0
+        ) if wanted else None
 
 
 class AffinityBlock(nn.Module):
@@ -240,7 +257,9 @@ class AffinityBlock(nn.Module):
         self.mlp_z = MixFFN(channels, 4 * channels, 2 * channels, dropout)
         self.apply(initialise)
 
-    def forward(self, tokens: Tensor, size: tuple[int, int], cells: Tensor, positive: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Tensor, size: tuple[int, int], cells: Tensor, positive: Tensor
+    ) -> Tensor:
         """Compare.
 
         Args:
@@ -252,7 +271,9 @@ class AffinityBlock(nn.Module):
             ``B N`` float32 in (0, 1); exactly 1 for samples with fewer than two clicks that count.
         """
         count = positive.sum(1)  # B
-        clicked = tokens.gather(1, cells[..., None].expand(-1, -1, tokens.shape[2])) * positive[..., None]  # B K C
+        clicked = (
+            tokens.gather(1, cells[..., None].expand(-1, -1, tokens.shape[2])) * positive[..., None]
+        )  # B K C
         mean = clicked.sum(1, keepdim=True) / count.clamp(min=1)[:, None, None]  # B 1 C
         response = (self.mlp_x(tokens, size) * self.mlp_z(mean, (1, 1))).sum(2).float()  # B N
         weight = F.layer_norm(response, response.shape[1:]).sigmoid()
@@ -273,7 +294,9 @@ def attention_loss(weight: Tensor, target: Tensor, several: Tensor) -> Tensor:
     return (loss * several.view(-1, 1, 1, 1)).mean()
 
 
-def affinity_loss(attention: Tensor, weight: Tensor, prob: Tensor, reduction: int, several: Tensor) -> Tensor:
+def affinity_loss(
+    attention: Tensor, weight: Tensor, prob: Tensor, reduction: int, several: Tensor
+) -> Tensor:
     """The discriminative affinity loss (section 3.3; ``DiscriminateiveAffinityLoss``).
 
     Self-attention weighted by the affinity must carry the answer's object from the keys to the

@@ -83,7 +83,9 @@ class ClickSEGBaseline(ClickModel):
         coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
         image, extra = self.fusion(self.normalise(round_.image), coords)
         logits, first_guess, _ = self.head(self.backbone(image, extra))
-        return Prediction(resize(logits.float(), size), {"first_guess": resize(first_guess.float(), size)})
+        return Prediction(
+            resize(logits.float(), size), {"first_guess": resize(first_guess.float(), size)}
+        )
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         """Normalized focal loss of the answer and, unlike RITM's cross entropy, of the first guess
@@ -140,7 +142,9 @@ def tiny() -> ClickSEGBaseline:
         spec(
             ClickSEGBaseline,
             backbone=spec(PPLCNet, width=width),
-            head=spec(LiteHead, in_channels=scaled(512, width), skip_channels=scaled(64, width), width=32),
+            head=spec(
+                LiteHead, in_channels=scaled(512, width), skip_channels=scaled(64, width), width=32
+            ),
             fusion=spec(SideConvs, out_channels=scaled(32, width)),
         )
     )

@@ -83,9 +83,15 @@ class EMCClick(ClickModel):
     ):
         super().__init__()
         if refiner.in_channels != head.out_channels:
-            raise IsegmError(f"refiner.in_channels is {refiner.in_channels}, but the head makes {head.out_channels} channels")
+            raise IsegmError(
+                f"refiner.in_channels is {refiner.in_channels}, but the head makes"
+                f" {head.out_channels} channels"
+            )
         if fusion is not None and fusion.in_channels != 1:
-            raise IsegmError(f"fusion.in_channels is {fusion.in_channels}, but the base sees a single map; set it to 1")
+            raise IsegmError(
+                f"fusion.in_channels is {fusion.in_channels}, but the base sees a single map; set"
+                " it to 1"
+            )
         self.backbone, self.head, self.refiner, self.fusion = backbone, head, refiner, fusion
         self.clicks, self.normalise, self.backbone_lr = clicks or Disks(), Normalise(), backbone_lr
         self.focal, self.bce = NormalizedFocalLoss(alpha=0.5, gamma=2), SigmoidBCE()
@@ -120,7 +126,9 @@ class EMCClick(ClickModel):
         logits = self.refiner(image, disks, mask, round_.clicks, context).float()
         # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
         aux = {name: _cut(resize(guess, frame), size) for name, guess in guesses.items()}
-        return Prediction(_cut(resize(logits, frame), size), aux, EMCState(context.detach(), logits.detach()))
+        return Prediction(
+            _cut(resize(logits, frame), size), aux, EMCState(context.detach(), logits.detach())
+        )
 
     def base(self, image: Tensor, first: Clicks) -> tuple[dict[str, Tensor], Tensor]:
         """The full network: neither later clicks nor the previous mask reach it, nor a first click

@@ -74,9 +74,14 @@ class FBRS(ClickModel):
         if mode not in INPUTS | FEATURES:
             raise unknown("BRS mode", mode, INPUTS | FEATURES)
         if not base.insertion_points:
-            raise IsegmError(f"{mode} optimises the parts of a network, and {type(base).__name__} has none it could; use NoBRS")
+            raise IsegmError(
+                f"{mode} optimises the parts of a network, and {type(base).__name__} has none it"
+                " could; use NoBRS"
+            )
         if clicks_limit is not None and clicks_limit < 1:
-            raise IsegmError(f"clicks_limit is {clicks_limit}; the network must see at least 1 click")
+            raise IsegmError(
+                f"clicks_limit is {clicks_limit}; the network must see at least 1 click"
+            )
         self.base, self.mode = base, mode
         self.clicks_limit = clicks_limit or (8 if mode in FEATURES else 5)
         self.settings = settings or BRSSettings()
@@ -131,8 +136,12 @@ class FBRS(ClickModel):
         evaluations, end = 0, start
         with torch.autocast(round_.image.device.type, enabled=False):
             if round_.clicks.label.shape[1] > 1:
-                objective = Objective(variables, *click_masks(round_, self.settings.reach), self.settings)
-                end = torch.from_numpy(minimise(objective, start.cpu().numpy(), self.settings)).to(start)
+                objective = Objective(
+                    variables, *click_masks(round_, self.settings.reach), self.settings
+                )
+                end = torch.from_numpy(minimise(objective, start.cpu().numpy(), self.settings)).to(
+                    start
+                )
                 logits, evaluations = objective.best, objective.evaluations
             else:
                 logits = variables.logits(start.float())
@@ -147,20 +156,29 @@ class FBRS(ClickModel):
         """
         point, state = FEATURES[self.mode], round_.state
         made = round_.clicks.label.shape[1]
-        if state is not None and state.features and not round_.fresh_view and made > self.clicks_limit:
+        if (
+            state is not None
+            and state.features
+            and not round_.fresh_view
+            and made > self.clicks_limit
+        ):
             features = state.features
         else:
             features = tuple(x.float() for x in self.base.encode(self._shown(round_), point))
         # The network will be shown nothing new once the limit is reached; until then they would be
         # kept for nothing.
         kept = features if made >= self.clicks_limit else ()
-        variables = ScaleAndBias(self.base, features, round_.image.shape[-2:], point, self.settings, kept)
+        variables = ScaleAndBias(
+            self.base, features, round_.image.shape[-2:], point, self.settings, kept
+        )
         if state is None:
             return variables, round_.clicks.yx.new_zeros(2 * features[0].shape[1])
         return variables, state.variables[0]
 
     def _input_search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """The offset to the input, and where to start: an offset belongs to the pixels of one view."""
+        """The offset to the input, and where to start: an offset belongs to the pixels of one
+        view.
+        """
         image, coords = self.base.inputs(self._shown(round_))
         variables = Offset(self.base, image, coords, INPUTS[self.mode], self.settings)
         if round_.state is None or round_.fresh_view:
@@ -208,7 +226,10 @@ class ScaleAndBias:
 
     def penalty(self, x: Tensor) -> Tensor:
         scale, bias = x.view(2, -1)
-        return self.settings.scale_weight * (scale**2).sum() + self.settings.bias_weight * (bias**2).sum()
+        return (
+            self.settings.scale_weight * (scale**2).sum()
+            + self.settings.bias_weight * (bias**2).sum()
+        )
 
 
 @dataclass(frozen=True)
@@ -274,7 +295,9 @@ def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **opti
 
     Published: ``(18, "full", 64)`` and ``(32, "full", 128)``.
     """
-    described = ritm_hrnet(width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options))
+    described = ritm_hrnet(
+        width, depth, ocr_width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options)
+    )
     described["args"]["head"] = ocr_head(width, ocr_width, slow_classifiers=False)
     return described
 

@@ -65,10 +65,13 @@ class FCANet(ClickModel):
         super().__init__()
         made = backbone.out_channels + (first_click.out_channels if first_click is not None else 0)
         if head.in_channels != made:
-            raise IsegmError(f"head.in_channels is {head.in_channels}, but its input has {made} channels")
+            raise IsegmError(
+                f"head.in_channels is {head.in_channels}, but its input has {made} channels"
+            )
         if first_click is not None and first_click.in_channels != backbone.skip_channels:
             raise IsegmError(
-                f"first_click.in_channels is {first_click.in_channels}, but the fine features have {backbone.skip_channels}"
+                f"first_click.in_channels is {first_click.in_channels}, but the fine features have"
+                f" {backbone.skip_channels}"
             )
         self.backbone, self.head, self.first_click = backbone, head, first_click
         self.click_loss, self.head_lr = click_loss, head_lr
@@ -141,7 +144,12 @@ class FirstClickBranch(nn.Module):
         inputs = (in_channels + 1, width, width, width, 2 * width, 2 * width)
         outputs = (width, width, width, 2 * width, 2 * width, 2 * width)
         strides = (2, 1, 1, 2, 1, 1)
-        self.convs = nn.Sequential(*(conv_bn_relu(i, o, stride=s) for i, o, s in zip(inputs, outputs, strides, strict=True)))
+        self.convs = nn.Sequential(
+            *(
+                conv_bn_relu(i, o, stride=s)
+                for i, o, s in zip(inputs, outputs, strides, strict=True)
+            )
+        )
         self.classify = PixelClassifier(2 * width)
         kaiming_(self)
 

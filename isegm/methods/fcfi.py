@@ -106,7 +106,10 @@ class FCFI(ClickModel):
             ("feedback.coords", feedback.coords, fusion.in_channels),
         )
         if fusion.in_channels not in (2, 3):
-            raise IsegmError(f"fusion.in_channels is {fusion.in_channels}; set it to 2, or 3 to show the previous mask")
+            raise IsegmError(
+                f"fusion.in_channels is {fusion.in_channels}; set it to 2, or 3 to show the"
+                " previous mask"
+            )
         self.backbone, self.head, self.fusion, self.feedback = backbone, head, fusion, feedback
         self.clicks, self.normalise, self.lr = clicks or Disks(), Normalise(), dict(lr or {})
         self.protocol = "fcfi_r101" if isinstance(backbone, ResNet) else "fcfi_hrnet18"
@@ -218,10 +221,14 @@ def new_clicks(round_: Round) -> Corrections:
     """
     clicks = round_.clicks
     real, count = clicks.label != PADDING, clicks.count
-    known = torch.zeros_like(count) if round_.state is None else torch.minimum(round_.state, count - 1)
+    known = (
+        torch.zeros_like(count) if round_.state is None else torch.minimum(round_.state, count - 1)
+    )
     new = real & (real.cumsum(1) > known[:, None])
     columns = new.any(0).nonzero()[:, 0]
-    return Corrections(clicks.yx[:, columns], (clicks.label[:, columns] == POSITIVE).float(), new[:, columns])
+    return Corrections(
+        clicks.yx[:, columns], (clicks.label[:, columns] == POSITIVE).float(), new[:, columns]
+    )
 
 
 def _rows(column: Tensor) -> Tensor:

@@ -93,7 +93,10 @@ class FocalClick(ClickModel):
             if part not in ("backbone", "head"):
                 raise unknown("part in lr", part, ("backbone", "head"))
         if refiner.in_channels != head.out_channels:
-            raise IsegmError(f"refiner.in_channels is {refiner.in_channels}, but the head makes {head.out_channels} channels")
+            raise IsegmError(
+                f"refiner.in_channels is {refiner.in_channels}, but the head makes"
+                f" {head.out_channels} channels"
+            )
         self.backbone, self.head, self.fusion, self.refiner = backbone, head, fusion, refiner
         self.pipeline, self.lr = pipeline, dict(lr or {})
         self.clicks, self.focus_clicks = clicks or Disks(), Disks(FOCUS_RADIUS)
@@ -120,7 +123,9 @@ class FocalClick(ClickModel):
             aux["first_guess"] = resize(first_guess.float(), size)
         return Prediction(resize(logits.float(), size), aux)
 
-    def look_closer(self, pred: Prediction, image: Tensor, clicks: Clicks, places: Tensor) -> tuple[Tensor, Tensor]:
+    def look_closer(
+        self, pred: Prediction, image: Tensor, clicks: Clicks, places: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The refiner's answer on one crop of every sample.
 
         Args:
@@ -159,7 +164,9 @@ class FocalClick(ClickModel):
             for m, seed in zip(mask[:, 0].cpu().numpy(), seeds, strict=True)
         ]
         size = tuple(target.shape[-2:])
-        layers = torch.cat([round_.image, mask, boundary_band(mask), target == IGNORE], 1)  # B 6 H W
+        layers = torch.cat(
+            [round_.image, mask, boundary_band(mask), target == IGNORE], 1
+        )  # B 6 H W
         image, mask, band, ignored = zoomed(layers, drawn).split([3, 1, 1, 1], 1)
         focus_target = (mask > 128 / 255).float().masked_fill(ignored > 0, IGNORE)
         places = torch.tensor(
@@ -167,7 +174,9 @@ class FocalClick(ClickModel):
             dtype=torch.float32,
             device=target.device,
         )
-        logits, band_logits = self.look_closer(pred, image, crop_each(round_.clicks, drawn, size), places)
+        logits, band_logits = self.look_closer(
+            pred, image, crop_each(round_.clicks, drawn, size), places
+        )
         band = (band > 128 / 255).float()
         losses["refined"] = self.boundary_focal(logits, focus_target, band)
         losses["band"] = F.binary_cross_entropy_with_logits(band_logits, band)
@@ -194,12 +203,19 @@ class FocalClick(ClickModel):
         """
         size = tuple(pred.logits.shape[-2:])
         frames = [a.box or boxes.whole(*a.image.shape[-2:]) for a in after]
-        focused = [focus_box(b, a, frame, expansion) for b, a, frame in zip(before, after, frames, strict=True)]
+        focused = [
+            focus_box(b, a, frame, expansion)
+            for b, a, frame in zip(before, after, frames, strict=True)
+        ]
         rows = [i for i, box in enumerate(focused) if box is not None]
         if not rows:
             return list(after)
-        crops = torch.cat([resize(_pixels(boxes.cut(after[i].image, focused[i])), size) for i in rows])
-        clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows]).to(crops.device)
+        crops = torch.cat(
+            [resize(_pixels(boxes.cut(after[i].image, focused[i])), size) for i in rows]
+        )
+        clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows]).to(
+            crops.device
+        )
         places = torch.tensor(
             [place_in_view(focused[i], frames[i], size) for i in rows],
             dtype=torch.float32,
@@ -230,7 +246,9 @@ def _pixels(image: Tensor) -> Tensor:
 # --- networks of the original code base --------------------------------------------------------
 
 
-def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48, pipeline: str = "s2", **options: Any) -> Spec:
+def focalclick_hrnet(
+    width: int = 18, depth: str = "small", ocr_width: int = 48, pipeline: str = "s2", **options: Any
+) -> Spec:
     """The spec of FocalClick on an HRNet; ``options`` are further arguments of ``FocalClick``.
 
     Published: ``(18, "small", 48)`` with s1 and s2, ``(32, "full", 128)`` with s2.
@@ -252,7 +270,9 @@ def focalclick_hrnet(width: int = 18, depth: str = "small", ocr_width: int = 48,
     )
 
 
-def focalclick_segformer(variant: str = "b0", pipeline: str = "s2", width: int | None = None, **options: Any) -> Spec:
+def focalclick_segformer(
+    variant: str = "b0", pipeline: str = "s2", width: int | None = None, **options: Any
+) -> Spec:
     """The spec of FocalClick on a SegFormer; ``options`` are further arguments of ``FocalClick``.
 
     Published: b0 with s1 and s2, b3 with s2. ``width`` is that of the head, the published one

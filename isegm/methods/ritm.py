@@ -104,7 +104,9 @@ class RITM(ClickModel):
         """From what ``inputs`` returns to what ``encode`` returns."""
         return self.head.before(self.backbone(*self.fusion(image, coords)), point)
 
-    def decode(self, features: tuple[Tensor, ...], size: tuple[int, int], point: str = "A") -> Prediction:
+    def decode(
+        self, features: tuple[Tensor, ...], size: tuple[int, int], point: str = "A"
+    ) -> Prediction:
         """What ``encode`` returned to logits at ``size`` (rows, columns): all that test-time
         optimisation has to repeat.
         """
@@ -126,7 +128,11 @@ class RITM(ClickModel):
         part, _, rest = name.partition(".")
         if part == "fusion":
             return self.fusion.lr_multiplier
-        return 1.0 if part == "head" and not rest.startswith(self.head.slow_parts) else self.backbone_lr
+        return (
+            1.0
+            if part == "head" and not rest.startswith(self.head.slow_parts)
+            else self.backbone_lr
+        )
 
 
 class LossAblation(RITM):

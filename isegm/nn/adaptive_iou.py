@@ -9,9 +9,11 @@ from isegm.core.samples import IGNORE
 
 
 class AdaptiveIoU(nn.Module):
-    """Mean IoU at the better of three neighbouring thresholds, to which the threshold drifts (RITM's ``AdaptiveIoU``).
+    """Mean IoU at the better of three neighbouring thresholds, to which the threshold drifts
+    (RITM's ``AdaptiveIoU``).
 
-    For watching only: it changes neither training nor evaluation. Everything stays on the device, so an update never waits.
+    For watching only: it changes neither training nor evaluation. Everything stays on the device,
+    so an update never waits.
 
     Args:
         threshold: where to start.
@@ -19,16 +21,31 @@ class AdaptiveIoU(nn.Module):
         threshold_inertia, iou_inertia: shares of the old value that an update keeps.
     """
 
-    def __init__(self, threshold: float = 0.4, step: float = 0.025, threshold_inertia: float = 0.99, iou_inertia: float = 0.9):
+    def __init__(
+        self,
+        threshold: float = 0.4,
+        step: float = 0.025,
+        threshold_inertia: float = 0.99,
+        iou_inertia: float = 0.9,
+    ):
         super().__init__()
         self.threshold_inertia, self.iou_inertia = threshold_inertia, iou_inertia
-        self.register_buffer("steps", torch.tensor([0, -step, step], dtype=torch.float64), persistent=False)
-        for name, value in (("threshold", threshold), ("smoothed", 0.0), ("total", 0.0), ("updates", 0.0)):
+        self.register_buffer(
+            "steps", torch.tensor([0, -step, step], dtype=torch.float64), persistent=False
+        )
+        for name, value in (
+            ("threshold", threshold),
+            ("smoothed", 0.0),
+            ("total", 0.0),
+            ("updates", 0.0),
+        ):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
     @torch.no_grad()
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """Take in one batch, both ``B 1 H W``; targets as in the losses. A batch without any object changes nothing."""
+        """Take in one batch, both ``B 1 H W``; targets as in the losses. A batch without any object
+        changes nothing.
+        """
         truth = target > 0.5
         prob = torch.where(target == IGNORE, -1.0, logits.float().sigmoid())  # below any threshold
         candidates = self.threshold + self.steps

@@ -1,6 +1,8 @@
-"""The search of BRS (Jang and Kim, CVPR 2019) and f-BRS (arXiv 2001.10331): L-BFGS on how far an answer is off at the clicks.
+"""The search of BRS (Jang and Kim, CVPR 2019) and f-BRS (arXiv 2001.10331): L-BFGS on how far an
+answer is off at the clicks.
 
-What is searched for is a vector of numbers that changes a network's answer, see ``Variables``; which numbers, the method says.
+What is searched for is a vector of numbers that changes a network's answer, see ``Variables``;
+which numbers, the method says.
 """
 
 from __future__ import annotations
@@ -24,15 +26,20 @@ def always() -> None:
 
 @dataclass(frozen=True)
 class BRSSettings:
-    """The optimisation. Published config: ``get_predictor`` of f-BRS with the defaults of its evaluation script.
+    """The optimisation. Published config: ``get_predictor`` of f-BRS with the defaults of its
+    evaluation script.
 
     Attributes:
-        threshold: the answer is good, and the search ends, when object clicks lie above and background clicks below it.
+        threshold: the answer is good, and the search ends, when object clicks lie above and
+            background clicks below it.
         reach: a click stands for the square of this many pixels around it, so by default 3x3.
         scale_weight, bias_weight: of the squared changes to features, in the objective.
-        input_weight: of the squared changes to the image or the click maps; with mirroring these count twice.
-        min_change: the search ends when the IoU of successive masks exceeds one minus this; 0 to go on.
-        corrections, factr, pgtol: of ``scipy.optimize.fmin_l_bfgs_b`` (``m``, ``factr``, ``pgtol``).
+        input_weight: of the squared changes to the image or the click maps; with mirroring these
+            count twice.
+        min_change: the search ends when the IoU of successive masks exceeds one minus this; 0 to go
+            on.
+        corrections, factr, pgtol: of ``scipy.optimize.fmin_l_bfgs_b`` (``m``, ``factr``,
+            ``pgtol``).
         evaluations: of the objective, at most; scipy finishes a line search it has begun.
         iterations: of L-BFGS, at most.
         go_on: called before every evaluation; what it raises ends the search without an answer.
@@ -72,22 +79,32 @@ class Objective:
     """The function that L-BFGS minimises for one click of one session: value and gradient.
 
     Args:
-        wanted, unwanted: ``rows 1 H W`` float in {0, 1}, the squares of the object clicks and of the background clicks.
+        wanted, unwanted: ``rows 1 H W`` float in {0, 1}, the squares of the object clicks and of
+            the background clicks.
 
     Attributes:
         best: ``rows 1 H W`` logits of the lowest value seen, and the answer.
         evaluations: calls so far.
     """
 
-    def __init__(self, variables: Variables, wanted: Tensor, unwanted: Tensor, settings: BRSSettings) -> None:
-        self.variables, self.wanted, self.unwanted, self.settings = variables, wanted, unwanted, settings
+    def __init__(
+        self, variables: Variables, wanted: Tensor, unwanted: Tensor, settings: BRSSettings
+    ) -> None:
+        self.variables, self.wanted, self.unwanted, self.settings = (
+            variables,
+            wanted,
+            unwanted,
+            settings,
+        )
         self.best: Tensor | None = None
         self.lowest = float("inf")
         self.evaluations = 0
         self._last_mask: Tensor | None = None
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """``n`` float64 to the value and the gradient there; a zero gradient, which ends the search, once it is good enough."""
+        """``n`` float64 to the value and the gradient there; a zero gradient, which ends the
+        search, once it is good enough.
+        """
         self.settings.go_on()
         self.evaluations += 1
         with torch.enable_grad():
@@ -95,7 +112,9 @@ class Objective:
             logits = self.variables.logits(variables)
             prob = logits.sigmoid()
             missed, extra = (1 - prob) * self.wanted, prob * self.unwanted
-            loss = (missed**2).sum() / (self.wanted.sum() + 1e-5) + (extra**2).sum() / (self.unwanted.sum() + 1e-5)
+            loss = (missed**2).sum() / (self.wanted.sum() + 1e-5) + (extra**2).sum() / (
+                self.unwanted.sum() + 1e-5
+            )
             total = loss + self.variables.penalty(variables)
         value = float(total.detach())
         if self.best is None or value < self.lowest:
@@ -136,12 +155,15 @@ def minimise(objective: Objective, start: np.ndarray, settings: BRSSettings) -> 
 def click_masks(round_: Round, reach: int = 1) -> tuple[Tensor, Tensor]:
     """The squares around object clicks and around background clicks, ``B 1 H W`` float each.
 
-    They are cut out by plain slices as in the original: a click in row or column 0 leaves nothing, since its slice would begin
-    at -1, and one about three pixels or more outside marks pixels at the opposite border.
+    They are cut out by plain slices as in the original: a click in row or column 0 leaves nothing,
+    since its slice would begin at -1, and one about three pixels or more outside marks pixels at
+    the opposite border.
     """
     masks = round_.image.new_zeros(2, len(round_.image), 1, *round_.image.shape[-2:])
     rounded = round_.clicks.yx.round().long().tolist()
-    for row, (centres, labels) in enumerate(zip(rounded, round_.clicks.label.tolist(), strict=True)):
+    for row, (centres, labels) in enumerate(
+        zip(rounded, round_.clicks.label.tolist(), strict=True)
+    ):
         for (y, x), label in zip(centres, labels, strict=True):
             if label != PADDING:
                 sign = {POSITIVE: 0, NEGATIVE: 1}[label]

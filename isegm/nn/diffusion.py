@@ -1,4 +1,6 @@
-"""What clicks say spreads to what looks alike: over features, and over pixels (CDNet, ICCV 2021)."""
+"""What clicks say spreads to what looks alike: over features, and over pixels (CDNet, ICCV
+2021).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ DIRECTIONS = (
     (1, 1),
 )  # the order of the published kernels
 DILATIONS = (1, 2, 4, 8)
-WINDOW = 9 * len(DILATIONS)  # pixels that make up a deviation: the pixel itself counts once per dilation
+WINDOW = 9 * len(
+    DILATIONS
+)  # pixels that make up a deviation: the pixel itself counts once per dilation
 SHARPNESS = 0.1  # a neighbour as different as this share of the deviation is e times less alike
 CONFIDENT = 0.25  # answers, scaled to -1 .. 1, that are closer to 0 are not spread
 CLICK_STRENGTH = 10.0
@@ -44,7 +48,9 @@ class FeatureDiffusion(nn.Module):
         super().__init__()
         self.channels, self.clicks = channels, clicks or Disks(24)
         self.gate = nn.Sequential(SepConv(channels, channels), nn.Conv2d(channels, 1, 1))
-        self.query, self.key, self.value = (nn.Conv2d(channels, channels, 1, bias=False) for _ in range(3))
+        self.query, self.key, self.value = (
+            nn.Conv2d(channels, channels, 1, bias=False) for _ in range(3)
+        )
         self.object, self.background = (_projection(channels) for _ in range(2))
 
     def forward(self, features: Tensor, disks: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,17 +63,25 @@ class FeatureDiffusion(nn.Module):
         Returns:
             features ``B C h w``, and the gate's guess at the object, ``B 1 h w`` float32 in [0, 1].
         """
-        query, key, value = (part(features).flatten(2).transpose(1, 2) for part in (self.query, self.key, self.value))
+        query, key, value = (
+            part(features).flatten(2).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
         gate = self.gate(features).float().sigmoid()
-        sides = torch.cat([gate, 1 - gate], 1).detach()  # B 2 h w; the gate learns from its own loss alone
+        sides = torch.cat(
+            [gate, 1 - gate], 1
+        ).detach()  # B 2 h w; the gate learns from its own loss alone
         sources = (disks + (sides > SURE)).flatten(2).to(key.dtype)  # B 2 hw
         sides = sides.to(features.dtype)
         spread = features
         for side, project in enumerate((self.object, self.background)):
             # Weighting a key weighs its column of the affinities before the softmax, which are not
             # scaled.
-            flow = F.scaled_dot_product_attention(query, key * sources[:, side, :, None], value, scale=1.0)  # B hw C
-            spread = spread + project(flow.transpose(1, 2).unflatten(2, features.shape[-2:]) * sides[:, side, None])
+            flow = F.scaled_dot_product_attention(
+                query, key * sources[:, side, :, None], value, scale=1.0
+            )  # B hw C
+            spread = spread + project(
+                flow.transpose(1, 2).unflatten(2, features.shape[-2:]) * sides[:, side, None]
+            )
         return spread, gate
 
 

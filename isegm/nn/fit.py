@@ -11,11 +11,15 @@ def check_fit(*channels: tuple[str, Any, Any]) -> None:
     """Compare what parts were made for with what they are connected with.
 
     Args:
-        channels: the dotted name of an argument, e.g. ``"head.in_channels"``, the value it has, and the one it must have.
+        channels: the dotted name of an argument, e.g. ``"head.in_channels"``, the value it has, and
+            the one it must have.
 
     Raises:
         IsegmError: the two differ.
     """
     for name, given, needed in channels:
         if given != needed:
-            raise IsegmError(f"{name} is {given}, but what it is connected with has {needed} channels; set {name}={needed}")
+            raise IsegmError(
+                f"{name} is {given}, but what it is connected with has {needed} channels; set"
+                f" {name}={needed}"
+            )

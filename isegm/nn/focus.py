@@ -1,4 +1,6 @@
-"""Focus crops of FocalClick (arXiv 2204.02574): which part of an image is worth a closer look, and cutting it out."""
+"""Focus crops of FocalClick (arXiv 2204.02574): which part of an image is worth a closer look, and
+cutting it out.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,10 @@ THRESHOLD = 0.49  # the published code compares probabilities with it, and logit
 def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.4) -> Box | None:
     """The part of the image worth a closer look: what the newest click changed, and some more.
 
-    If that is less than a third as high or as wide as the object, a square around the click instead. Before there was any
-    answer: the object. Source: ``get_focus_cropv1`` of the published code, flaws included: the new answer is cut off at
-    *logits* of 0.49 (a probability of 0.62), and where nothing changed at the click, all that is unchanged counts as changed.
+    If that is less than a third as high or as wide as the object, a square around the click
+    instead. Before there was any answer: the object. Source: ``get_focus_cropv1`` of the published
+    code, flaws included: the new answer is cut off at *logits* of 0.49 (a probability of 0.62), and
+    where nothing changed at the click, all that is unchanged counts as changed.
 
     Args:
         frame: the target crop; the box is cut to it.
@@ -50,7 +53,8 @@ def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.
 
 
 def training_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """A random focus crop of a training sample: around the object, or (40 % of those of 3600 pixels and more) on its boundary.
+    """A random focus crop of a training sample: around the object, or (40 % of those of 3600 pixels
+    and more) on its boundary.
 
     Args:
         mask: ``H W`` bool, the object.
@@ -72,16 +76,24 @@ def place_in_view(box: Box, frame: Box, size: tuple[int, int]) -> tuple[float, f
 
 
 def zoomed(x: Tensor, cut: Sequence[Box]) -> Tensor:
-    """One box out of every sample of ``B C H W``, resized to H x W as ``cv2.resize`` does linearly."""
+    """One box out of every sample of ``B C H W``, resized to H x W as ``cv2.resize`` does
+    linearly.
+    """
     grids = []
     for axis, length in ((0, x.shape[-2]), (1, x.shape[-1])):
-        bounds = torch.tensor([(b[axis], b[axis + 2]) for b in cut], dtype=torch.float32, device=x.device)
+        bounds = torch.tensor(
+            [(b[axis], b[axis + 2]) for b in cut], dtype=torch.float32, device=x.device
+        )
         start, stop = bounds[:, :1], bounds[:, 1:]
         steps = (torch.arange(length, device=x.device) + 0.5) / length
         positions = torch.clamp(start + steps * (stop - start) - 0.5, min=start, max=stop - 1)
         grids.append(positions * 2 / max(length - 1, 1) - 1)  # B H, B W in [-1, 1]
-    rows, columns = (g.expand(-1, *x.shape[-2:]) for g in (grids[0][:, :, None], grids[1][:, None, :]))
-    return F.grid_sample(x.float(), torch.stack([columns, rows], -1), mode="bilinear", align_corners=True)
+    rows, columns = (
+        g.expand(-1, *x.shape[-2:]) for g in (grids[0][:, :, None], grids[1][:, None, :])
+    )
+    return F.grid_sample(
+        x.float(), torch.stack([columns, rows], -1), mode="bilinear", align_corners=True
+    )
 
 
 def crop_each(clicks: Clicks, cut: Sequence[Box], size: tuple[int, int]) -> Clicks:
@@ -97,22 +109,30 @@ def logit(prob: Tensor) -> Tensor:
 
 
 def _span(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First row, first column, last row and last column of a mask; of fewer than 10 pixels: the whole image and one beyond."""
+    """First row, first column, last row and last column of a mask; of fewer than 10 pixels: the
+    whole image and one beyond.
+    """
     if np.count_nonzero(mask) < 10:
         return 0, 0, *mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
 
 
-def _expanded(first: float, last: float, ratio: float, length: int, start: int, stop: int) -> tuple[int, int]:
-    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published), cut to image and frame."""
+def _expanded(
+    first: float, last: float, ratio: float, length: int, start: int, stop: int
+) -> tuple[int, int]:
+    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published), cut
+    to image and frame.
+    """
     centre, size = 0.5 * (first + last), ratio * (last - first + 1)
     low, high = (min(max(int(centre + sign * 0.5 * size), 0), length) for sign in (-1, 1))
     return max(low, start), min(high, stop)
 
 
 def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """The largest region of the object, 1.1 to 1.6 times its size and shifted by up to 0.3 of that."""
+    """The largest region of the object, 1.1 to 1.6 times its size and shifted by up to 0.3 of
+    that.
+    """
     top, left, bottom, right = _span(largest_region(mask))
     ratio = rng.integers(11, 17) / 10
     sides = []
@@ -125,14 +145,19 @@ def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
 
 
 def _boundary_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """1/1.5 to 1/3.9 of the image on each axis, centred just outside the object, inside the image if that is possible."""
+    """1/1.5 to 1/3.9 of the image on each axis, centred just outside the object, inside the image
+    if that is possible.
+    """
     height, width = (int(length / (rng.integers(15, 40) / 10)) for length in mask.shape)
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~mask
     if not ring.any():  # the object fills the image
         return _object_box(mask, rng)
     fitting = np.zeros_like(ring)
     top, left = height // 2, width // 2
-    rows, columns = slice(top, mask.shape[0] - (height - top) + 1), slice(left, mask.shape[1] - (width - left) + 1)
+    rows, columns = (
+        slice(top, mask.shape[0] - (height - top) + 1),
+        slice(left, mask.shape[1] - (width - left) + 1),
+    )
     fitting[rows, columns] = ring[rows, columns]
     candidates = np.flatnonzero(fitting if fitting.any() else ring)
     y, x = divmod(int(candidates[rng.integers(len(candidates))]), mask.shape[1])

@@ -1,4 +1,6 @@
-"""Folding batch norm into the convolution before it: the same function with fewer passes over memory, for evaluation only."""
+"""Folding batch norm into the convolution before it: the same function with fewer passes over
+memory, for evaluation only.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,20 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 @torch.no_grad()
 def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
-    """Fold every batch norm that directly follows a convolution into it, in place; returns how many.
+    """Fold every batch norm that directly follows a convolution into it, in place; returns how
+    many.
 
-    Which follows which is not guessed from names but seen in a run: a batch norm whose input is the very tensor that a
-    convolution just returned. Norms of a subclass stay as they are, for nobody knows what else they do; those of timm that
-    hold an activation leave it behind.
+    Which follows which is not guessed from names but seen in a run: a batch norm whose input is the
+    very tensor that a convolution just returned. Norms of a subclass stay as they are, for nobody
+    knows what else they do; those of timm that hold an activation leave it behind.
 
     Args:
         model: in eval mode; its weights are changed, so give it a copy.
         run: runs the model once on any input.
     """
-    producer: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # the tensor is kept, or its id could be used again
+    producer: dict[
+        int, tuple[nn.Conv2d, Tensor]
+    ] = {}  # the tensor is kept, or its id could be used again
     pairs: dict[nn.BatchNorm2d, nn.Conv2d] = {}
     uses: dict[nn.Conv2d, int] = {}
 
@@ -44,7 +49,11 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
         for hook in hooks:
             hook.remove()
     # A convolution whose output goes two ways, or that runs twice, keeps its norm.
-    once = {norm: conv for norm, conv in pairs.items() if uses[conv] == 1 and list(pairs.values()).count(conv) == 1}
+    once = {
+        norm: conv
+        for norm, conv in pairs.items()
+        if uses[conv] == 1 and list(pairs.values()).count(conv) == 1
+    }
     for norm, conv in once.items():
         fused = fuse_conv_bn_eval(conv, norm)
         conv.weight, conv.bias = fused.weight, fused.bias
@@ -55,7 +64,11 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
 def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
     for name, child in module.named_children():
         if child in norms:
-            rest = nn.Sequential(child.drop, child.act) if isinstance(child, BatchNormAct2d) else nn.Identity()
+            rest = (
+                nn.Sequential(child.drop, child.act)
+                if isinstance(child, BatchNormAct2d)
+                else nn.Identity()
+            )
             setattr(module, name, rest)
         else:
             _replace(child, norms)

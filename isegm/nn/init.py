@@ -8,15 +8,20 @@ from torch import nn
 
 
 def xavier_gluon_(model: nn.Module, magnitude: float = 2.0) -> None:
-    """Gluon's Gaussian Xavier: weights N(0, magnitude / mean of fan-in and fan-out), biases 0, norms the identity.
+    """Gluon's Gaussian Xavier: weights N(0, magnitude / mean of fan-in and fan-out), biases 0,
+    norms the identity.
 
-    Published config: ``initializer.XavierGluon(rnd_type='gaussian', magnitude=2.0)`` of every f-BRS and RITM script.
+    Published config: ``initializer.XavierGluon(rnd_type='gaussian', magnitude=2.0)`` of every f-BRS
+    and RITM script.
     """
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
             nn.init.normal_(module.weight, std=math.sqrt(magnitude / ((fan_in + fan_out) / 2)))
-        elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)) and module.weight is not None:
+        elif (
+            isinstance(module, (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm))
+            and module.weight is not None
+        ):
             nn.init.ones_(module.weight)
         else:
             continue

@@ -9,7 +9,8 @@ from isegm.core.errors import IsegmError
 
 
 def crop_and_resize(x: Tensor, boxes: Tensor, size: tuple[int, int], scale: float = 1.0) -> Tensor:
-    """Cut one box out of every sample, by ROI align (arXiv 1703.06870) with as many samples per bin as it covers pixels.
+    """Cut one box out of every sample, by ROI align (arXiv 1703.06870) with as many samples per bin
+    as it covers pixels.
 
     Args:
         x: ``B C h w``; computed in float32 under any autocast.
@@ -21,9 +22,16 @@ def crop_and_resize(x: Tensor, boxes: Tensor, size: tuple[int, int], scale: floa
         ``B C`` times ``size``.
     """
     try:
-        from torchvision.ops import roi_align  # here, so that a torchvision that cannot be imported hinders no other method
+        from torchvision.ops import (
+            # Here, so that a torchvision that cannot be imported hinders no other method
+            roi_align,
+        )
     except (ImportError, RuntimeError) as error:
-        raise IsegmError(f"this needs torchvision in the build that fits torch {torch.__version__}: {error}") from None
+        raise IsegmError(
+            f"this needs torchvision in the build that fits torch {torch.__version__}: {error}"
+        ) from None
     rows = torch.arange(len(x), device=x.device, dtype=torch.float32)[:, None]
     rois = torch.cat([rows, boxes.to(x.device, torch.float32)], 1)
-    return roi_align(x.float(), rois, tuple(size), spatial_scale=scale, sampling_ratio=-1, aligned=True)
+    return roi_align(
+        x.float(), rois, tuple(size), spatial_scale=scale, sampling_ratio=-1, aligned=True
+    )

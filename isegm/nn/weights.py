@@ -1,4 +1,6 @@
-"""Weight files: reading them without trusting them, renaming their keys, and loading them strictly."""
+"""Weight files: reading them without trusting them, renaming their keys, and loading them
+strictly.
+"""
 
 from __future__ import annotations
 
@@ -58,12 +60,16 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
     with path.open("rb") as file:
         head = file.read(512)
     if head.lstrip()[:1] == b"<":
-        raise IsegmError(f"{path} is a web page, not weights: the download failed; fetch the file itself")
+        raise IsegmError(
+            f"{path} is a web page, not weights: the download failed; fetch the file itself"
+        )
     if head.startswith(b"version https://git-lfs"):
         raise IsegmError(f"{path} is a Git LFS pointer, not weights: run 'git lfs pull'")
     try:
         contents = _read_safetensors(path) if head[8:9] == b"{" else _read_pytorch(path, stand_ins)
-    except Exception as error:  # a broken or foreign file can make the readers raise anything at all
+    except (
+        Exception
+    ) as error:  # a broken or foreign file can make the readers raise anything at all
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or"
@@ -71,7 +77,9 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
             f" ({type(error).__name__}: {reason:.160}); fetch it again"
         ) from error
     if not isinstance(contents, Mapping):
-        raise IsegmError(f"{path} holds a {type(contents).__name__}; expected a dictionary of tensors")
+        raise IsegmError(
+            f"{path} holds a {type(contents).__name__}; expected a dictionary of tensors"
+        )
     return dict(contents)
 
 
@@ -80,9 +88,14 @@ def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Te
     ``state_dict`` or ``model``.
     """
     tensors = contents.get("state_dict", contents.get("model", contents))
-    named = isinstance(tensors, Mapping) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items())
+    named = isinstance(tensors, Mapping) and all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items()
+    )
     if not (named and tensors):
-        raise IsegmError(f"{path} holds no state dict; its entries are {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}")
+        raise IsegmError(
+            f"{path} holds no state dict; its entries are"
+            f" {', '.join(map(str, list(contents)[:SHOWN])) or 'none'}"
+        )
     return dict(tensors)
 
 
@@ -97,22 +110,31 @@ def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
     if not str(source).startswith(HUB):
         return state_dict_of(read_weights(source), source)
     name = str(source)[len(HUB) :]
-    advice = "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
+    advice = (
+        "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
+    )
     try:
         import timm
     except (
         ImportError,
         RuntimeError,
     ) as error:  # a torchvision that does not match torch raises RuntimeError
-        raise IsegmError(f"{source} needs timm, which cannot be imported ({error}); pip install timm, or {advice}") from None
+        raise IsegmError(
+            f"{source} needs timm, which cannot be imported ({error}); pip install timm, or"
+            f" {advice}"
+        ) from None
     if not timm.is_model(name):
-        raise IsegmError(f"{source}: timm {timm.__version__} knows no model {name!r}; use another name, or {advice}")
+        raise IsegmError(
+            f"{source}: timm {timm.__version__} knows no model {name!r}; use another name, or"
+            f" {advice}"
+        )
     try:
         return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # whatever the hub, its client or the network between can raise
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
-            f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a connection, {advice}"
+            f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a"
+            f" connection, {advice}"
         ) from error
 
 
@@ -138,7 +160,8 @@ def load_backbone(
     shared = {key: value for key, value in tensors.items() if key in own}
     if not shared:
         raise IsegmError(
-            f"{source} holds no {kind} weights: none of its {len(tensors)} keys is known, e.g. {list(tensors)[:3]}"
+            f"{source} holds no {kind} weights: none of its {len(tensors)} keys is known, e.g."
+            f" {list(tensors)[:3]}"
         )
     if wrong := [key for key, value in shared.items() if value.shape != own[key].shape]:
         key = wrong[0]
@@ -196,7 +219,9 @@ class KeyMap:
     def to_published(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The same values under the published names; raises as ``to_ours``."""
         renamed = _renamed(named, self.pairs, [(published, own) for own, published in self.pairs])
-        return renamed | {copy: value for key, value in renamed.items() for copy in self._copies_of(key)}
+        return renamed | {
+            copy: value for key, value in renamed.items() for copy in self._copies_of(key)
+        }
 
     def _copies_of(self, key: str) -> list[str]:
         return [copy + key[len(kept) :] for kept, copy in self.copies if key.startswith(kept)]
@@ -206,7 +231,10 @@ class KeyMap:
         for key, value in named.items():
             for copy in self._copies_of(key):
                 if copy in named and not _same(value, named[copy]):
-                    raise IsegmError(f"{copy} must be a copy of {key}, for they are one layer, but their values differ")
+                    raise IsegmError(
+                        f"{copy} must be a copy of {key}, for they are one layer, but their values"
+                        " differ"
+                    )
                 dropped.add(copy)
         return {key: value for key, value in named.items() if key not in dropped}
 
@@ -261,21 +289,31 @@ def load_strictly(
         for key, shape in own.items()
         if key in tensors and tensors[key].shape != shape
     )
-    counters = {key: value for key, value in state.items() if key.endswith(COUNTER) and key not in tensors}
+    counters = {
+        key: value for key, value in state.items() if key.endswith(COUNTER) and key not in tensors
+    }
     missing = tuple(key for key in own if key not in tensors and key not in counters)
     unexpected = tuple(key for key in tensors if key not in own)
-    report = KeyReport(len(own) - len(counters) - len(missing) - len(misshaped), missing, unexpected, misshaped)
+    report = KeyReport(
+        len(own) - len(counters) - len(missing) - len(misshaped), missing, unexpected, misshaped
+    )
     if not report.complete:
-        raise IsegmError(f"{what} does not fit the model: {report}; is it complete, and made for this model?")
+        raise IsegmError(
+            f"{what} does not fit the model: {report}; is it complete, and made for this model?"
+        )
     used = {key: value for key, value in tensors.items() if key not in unused}
     model.load_state_dict(keys.to_ours(counters | used))
     return report
 
 
-def _renamed(named: Mapping[str, Any], pairs: Iterable[tuple[str, str]], inverse: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _renamed(
+    named: Mapping[str, Any], pairs: Iterable[tuple[str, str]], inverse: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
     renamed = {key: _rename(key, pairs) for key in named}
     if lost := [key for key, name in renamed.items() if _rename(name, inverse) != key]:
-        raise IsegmError(f"{len(lost)} keys have no place in the other layout: {', '.join(lost[:SHOWN])}")
+        raise IsegmError(
+            f"{len(lost)} keys have no place in the other layout: {', '.join(lost[:SHOWN])}"
+        )
     return {renamed[key]: value for key, value in named.items()}
 
 

@@ -109,14 +109,18 @@ def save_published(path: str | Path, loaded: LoadedModel) -> None:
     for key, shape in published.unused.items():
         tensors[key] = loaded.unused.get(key, torch.zeros(shape))
     with replacing(path) as partial:
-        torch.save(tensors if config is None else {"state_dict": tensors, "config": config}, partial)
+        torch.save(
+            tensors if config is None else {"state_dict": tensors, "config": config}, partial
+        )
 
 
 def _contents(path: str | Path) -> dict[str, Any]:
     return read_weights(path, [name for names in _hooks("STAND_INS") for name in names])
 
 
-def _interpreted(contents: dict[str, Any], path: str | Path) -> tuple[Published, dict[str, Tensor], dict[str, Tensor]]:
+def _interpreted(
+    contents: dict[str, Any], path: str | Path
+) -> tuple[Published, dict[str, Tensor], dict[str, Tensor]]:
     """What a file describes, its tensors under the names that the file uses, and what a file of
     this package keeps besides (see ``save_model``).
     """

@@ -63,7 +63,10 @@ def disk_radius(described: Spec) -> float | None:
 
 def stored(class_path: str, values: Config) -> dict[str, Any]:
     """The configuration that RITM and its descendants store: the model's class and arguments."""
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in values.items()}
+    params = {
+        name: {"type": "builtin", "value": value, "specified": True}
+        for name, value in values.items()
+    }
     return {"class": class_path, "params": params}
 
 
@@ -72,7 +75,11 @@ def arguments_in(config: Any) -> dict[str, Any]:
     params = config.get("params") if isinstance(config, Mapping) else None
     if not isinstance(params, Mapping):
         return {}
-    return {name: entry["value"] for name, entry in params.items() if isinstance(entry, Mapping) and "value" in entry}
+    return {
+        name: entry["value"]
+        for name, entry in params.items()
+        if isinstance(entry, Mapping) and "value" in entry
+    }
 
 
 def check_config(config: Config, inferred: Config, supported: Config | None = None) -> None:

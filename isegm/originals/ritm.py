@@ -16,7 +16,10 @@ FUSION_KEYS = {
 }
 DESCENDANTS = (  # how names begin that only code bases made from RITM's have
     *("refiner.", "latent_head.", "PDM.", "rgb_conv.2.running_mean"),
-    *(f"feature_extractor.{part}." for part in ("FDM", "correction_module", "fusion_module", "feedback_fusion")),
+    *(
+        f"feature_extractor.{part}."
+        for part in ("FDM", "correction_module", "fusion_module", "feedback_fusion")
+    ),
 )
 SUPPORTED = {"binary_prev_mask": False, "clicks_groups": None}
 

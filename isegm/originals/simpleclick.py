@@ -19,7 +19,8 @@ from isegm.originals.published import Config, Published, Shapes, disk_radius, st
 KEYS = KeyMap((("backbone.patch_embed_coords.", "patch_embed_coords."),))
 # Published files hold a loss that nobody calls, as a Python object in their configuration.
 STAND_INS = tuple(
-    f"isegm.model.modeling.transformer_helper.cross_entropy_loss.{name}" for name in ("CrossEntropyLoss", "cross_entropy")
+    f"isegm.model.modeling.transformer_helper.cross_entropy_loss.{name}"
+    for name in ("CrossEntropyLoss", "cross_entropy")
 )
 CLASS_PATH = "isegm.model.is_plainvit_model.PlainVitModel"
 PARTS = {"backbone": PlainViT, "neck": SimplePyramid, "head": PyramidHead}
@@ -142,7 +143,10 @@ def _side(positions: int) -> int:
     """The side, in patches, of a square crop."""
     side = math.isqrt(positions)
     if side**2 != positions:
-        raise IsegmError(f"the checkpoint has {positions} positions, which are no square; only square crops are supported")
+        raise IsegmError(
+            f"the checkpoint has {positions} positions, which are no square; only square crops are"
+            " supported"
+        )
     return side
 
 

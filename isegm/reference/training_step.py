@@ -64,7 +64,7 @@ def sequential_step(
 def sequential_clicks(
     prob: Tensor, target: Tensor, seeds: Sequence[int], index: int, threshold: float = 0.49
 ) -> tuple[Tensor, Tensor]:
-    """``rollout.next_clicks`` word for word; ``index`` is the number of the correction."""
+    """``corrections.next_clicks`` word for word; ``index`` is the number of the correction."""
     prob, wanted = prob[:, 0].cpu().numpy(), target[:, 0].cpu().numpy() > 0.5
     found = []
     for answer, truth, seed in zip(prob, wanted, seeds, strict=True):

@@ -1,4 +1,6 @@
-"""Which process loads which samples: the same global batches whatever the number of processes and workers."""
+"""Which process loads which samples: the same global batches whatever the number of processes and
+workers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ Batch = dict[str, torch.Tensor]
 
 
 class GlobalBatches:
-    """Batch b of an epoch is positions b*G .. (b+1)*G - 1; process r of n loads the r-th of n equal slices of it.
+    """Batch b of an epoch is positions b*G .. (b+1)*G - 1; process r of n loads the r-th of n equal
+    slices of it.
 
     Args:
         length: positions per epoch; what does not fill a last batch is left out.
@@ -32,10 +35,14 @@ class GlobalBatches:
     def __init__(self, length: int, batch_size: int, rank: int = 0, count: int = 1) -> None:
         if batch_size % count:
             raise IsegmError(
-                f"a batch of {batch_size} cannot be shared out equally over {count} processes; change --batch-size"
+                f"a batch of {batch_size} cannot be shared out equally over {count} processes;"
+                " change --batch-size"
             )
         if length < batch_size:
-            raise IsegmError(f"an epoch has {length} samples, less than one batch of {batch_size}; use a smaller --batch-size")
+            raise IsegmError(
+                f"an epoch has {length} samples, less than one batch of {batch_size}; use a smaller"
+                " --batch-size"
+            )
         self.batches = length // batch_size
         self.batch_size, self.share, self.rank = batch_size, batch_size // count, rank
         self.epoch = self.start = 0
@@ -53,8 +60,9 @@ class GlobalBatches:
         return [(self.epoch, position) for position in range(first, first + self.share)]
 
 
-def part_size(share: int, micro_batch: int) -> int:
-    """How many of the ``share`` samples of a process go through the network at once; 0 asks for all.
+def part_size(share: int, micro_batch: int | None) -> int:
+    """How many of the ``share`` samples of a process go through the network at once; None asks for
+    all.
 
     Raises:
         IsegmError: the share is no multiple of the micro-batch.
@@ -64,7 +72,8 @@ def part_size(share: int, micro_batch: int) -> int:
     if share % micro_batch:
         fitting = max(size for size in range(1, micro_batch) if share % size == 0)
         raise IsegmError(
-            f"the {share} samples of a process cannot be split into equal micro-batches of {micro_batch}; use e.g."
+            f"the {share} samples of a process cannot be split into equal micro-batches of"
+            f" {micro_batch}; use e.g."
             f" --micro-batch {fitting}"
         )
     return micro_batch
@@ -75,11 +84,13 @@ class Loader:
 
     Args:
         batches: yields the keys of one batch after another.
-        workers: -1 for min(4, cores); 0 loads in this process.
+        workers: None for min(4, cores); 0 loads in this process.
         pin: page-locked memory, for copies to a GPU.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable[list[Key]], workers: int, pin: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, batches: Iterable[list[Key]], workers: int | None, pin: bool
+    ) -> None:
         self._running: Iterator[Batch] | None = None
         workers = worker_count(workers)
         self._loader = DataLoader(
@@ -88,26 +99,33 @@ class Loader:
             num_workers=workers,
             pin_memory=pin,
             worker_init_fn=_start_worker,
-            # Processes that were spawned would spawn their workers too, which is slow and cannot see what a script defines.
+            # Processes that were spawned would spawn their workers too, which is slow and cannot
+            # see what a script defines.
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             persistent_workers=workers > 0,
-            # Its own generator: the loader draws from it whenever it starts, and must not disturb the training's.
+            # Its own generator: the loader draws from it whenever it starts, and must not disturb
+            # the training's.
             generator=torch.Generator(),
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        with stops_held_back():  # one that came before a data process ignores it would end that, and the training with an error
+        # One that comes before a data process ignores it would end that, and so the training.
+        with stops_held_back():
             self._running = iter(self._loader)
         try:
             yield from self._running
         except IsegmError as error:
             # An error from a worker arrives with the worker's traceback inside its message.
-            raise IsegmError(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from error
+            raise IsegmError(
+                str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+            ) from error
         except (ConnectionError, EOFError) as error:  # killed while it handed over a batch
             raise dead_worker(error) from error
 
     def close(self) -> None:
-        """End the workers. They ignore SIGTERM, by which Python would end them at exit, so it would wait for them forever."""
+        """End the workers. They ignore SIGTERM, by which Python would end them at exit, so it would
+        wait for them forever.
+        """
         # torch has no public way; a loader without workers has nothing to shut down
         with contextlib.suppress(RuntimeError):  # one that died before; see ``deaths_explained``
             getattr(self._running, "_shutdown_workers", lambda: None)()
@@ -115,7 +133,8 @@ class Loader:
 
 @contextlib.contextmanager
 def deaths_explained() -> Iterator[None]:
-    """Say what to do about a data process that was killed. torch reports it wherever the training is at that moment.
+    """Say what to do about a data process that was killed. torch reports it wherever the training
+    is at that moment.
 
     Raises:
         IsegmError: in place of torch's error.
@@ -131,27 +150,36 @@ def deaths_explained() -> Iterator[None]:
 def dead_worker(error: Exception) -> IsegmError:
     reason = str(error).partition("\n")[0] or type(error).__name__
     return IsegmError(
-        f"a data process died ({reason}). The memory of the machine or /dev/shm may be too small: use fewer --workers (0 needs"
+        f"a data process died ({reason}). The memory of the machine or /dev/shm may be too small:"
+        " use fewer --workers (0 needs"
         " no shared memory). To go on from the last checkpoint add --resume auto"
     )
 
 
-def worker_count(workers: int) -> int:
-    """``TrainConfig.workers`` as a number: -1 is min(4, cores)."""
-    return min(4, os.cpu_count() or 1) if workers < 0 else workers
+def worker_count(workers: int | None) -> int:
+    """``Training.workers`` as a number: None is min(4, cores)."""
+    return min(4, os.cpu_count() or 1) if workers is None else workers
 
 
-def held_out(length: int, batch_size: int, rank: int, count: int) -> Iterator[tuple[int, list[Key]]]:
-    """(number of the global batch, keys of this process) for one pass over validation data, nothing left out.
+def held_out(
+    length: int, batch_size: int, rank: int, count: int
+) -> Iterator[tuple[int, list[Key]]]:
+    """(number of the global batch, keys of this process) for one pass over validation data, nothing
+    left out.
 
     The epoch is always 0: each validation sees the same samples.
     """
     for number, first in enumerate(range(0, length, batch_size)):
-        keys = [(0, position) for position in range(first, min(first + batch_size, length)) if position % count == rank]
+        keys = [
+            (0, position)
+            for position in range(first, min(first + batch_size, length))
+            if position % count == rank
+        ]
         if keys:
             yield number, keys
 
 
 def _start_worker(worker: int) -> None:
-    ignore_stops()  # they reach the whole process group; the training process decides when to stop and ends its workers
+    # They reach the whole process group; the training process decides when to stop.
+    ignore_stops()
     cv2.setNumThreads(0)

@@ -1,4 +1,6 @@
-"""The whole state of a training: what to write so that the next step after a resume is the step that would have come."""
+"""The whole state of a training: what to write so that the next step after a resume is the step
+that would have come.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, leaves
 from isegm.methods.base import ClickModel
 from isegm.nn.adaptive_iou import AdaptiveIoU
-from isegm.training.config import FREE, TrainConfig
-from isegm.training.optim import AverageModel, adam, multistep, polynomial, sgd
-from isegm.training.rollout import ClickPolicy
+from isegm.training.experiment import MAY_CHANGE, Experiment, Training
+from isegm.training.optimisation import AverageModel, Optimizer, Schedule
 from isegm.utils.files import replacing
+from isegm.utils.overrides import differences
 from isegm.utils.processes import Process
 
 LAST = "last_checkpoint.pth"
@@ -26,7 +27,9 @@ HEADER = {"kind": "training", "schema": 1}
 
 @dataclass
 class Progress:
-    """How far a training is: the next batch is number ``batch`` of epoch ``epoch``; ``step`` optimiser steps are done."""
+    """How far a training is: the next batch is number ``batch`` of epoch ``epoch``; ``step``
+    optimiser steps are done.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -36,16 +39,17 @@ class Progress:
 class TrainState:
     """Everything that changes while training, and that a checkpoint therefore holds."""
 
-    def __init__(self, model: ClickModel, config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: ClickModel,
+        config: Training,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        device: torch.device,
+    ) -> None:
         self.model = model
-        if config.momentum:
-            self.optimizer = sgd(model, config.lr, config.momentum, config.weight_decay)
-        else:
-            self.optimizer = adam(model, config.lr, config.betas, weight_decay=config.weight_decay)
-        if config.poly_epochs:
-            self.scheduler = polynomial(self.optimizer, config.poly_epochs)
-        else:
-            self.scheduler = multistep(self.optimizer, config.milestones, config.gamma)
+        self.optimizer = optimizer.of(model)
+        self.scheduler = schedule.of(self.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.amp == "fp16")
         self.ema = AverageModel(model, config.ema) if config.ema else None
         self.iou = AdaptiveIoU().to(device)
@@ -57,7 +61,9 @@ class TrainState:
         return self.model if self.ema is None else self.ema.model
 
     def state_dict(self, process: Process) -> dict[str, Any]:
-        """Plain values and tensors only; every process must call it, for each adds its random state."""
+        """Plain values and tensors only; every process must call it, for each adds its random
+        state.
+        """
         return {
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.model.state_dict(),
@@ -83,8 +89,13 @@ class TrainState:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor | None]:
-    """The state of torch's generators, which dropout uses. Nothing else draws from a generator that outlives a step."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
+    """The state of torch's generators, which dropout uses. Nothing else draws from a generator that
+    outlives a step.
+    """
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
 
 
 def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> None:
@@ -93,13 +104,17 @@ def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> N
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def describe(spec: Spec, config: TrainConfig, policy: ClickPolicy, epoch_length: int) -> dict[str, Any]:
-    """What belongs to a training but does not change during it; ``check_same`` compares it on resume."""
+def describe(experiment: Experiment, epoch_length: int) -> dict[str, Any]:
+    """What belongs to a training but does not change during it; ``check_same`` compares it on
+    resume.
+
+    ``spec`` is there for those who read the weights of a checkpoint alone.
+    """
+    values = experiment.to_json()
     return {
         "isegm": dict(HEADER),
-        "spec": spec,
-        "config": _plain(dataclasses.asdict(config)),
-        "policy": _plain(dataclasses.asdict(policy)),
+        "spec": values["model"],
+        "experiment": values,
         "epoch_length": epoch_length,
     }
 
@@ -108,26 +123,27 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     """Refuse to continue another experiment than the one that wrote the checkpoint.
 
     Raises:
-        IsegmError: naming what differs.
+        IsegmError: naming everything that differs.
     """
-    pairs = {"data.epoch_len": (saved["epoch_length"], now["epoch_length"])}
-    for prefix, part in (("train", "config"), ("clicks", "policy")):
-        for name, value in now[part].items():
-            if part == "policy" or name not in FREE:
-                pairs[f"{prefix}.{name}"] = (saved[part].get(name, value), value)
-    before, after = dict(leaves(saved["spec"])), dict(leaves(now["spec"]))
-    pairs |= {f"model.{name}": (before.get(name), after.get(name)) for name in before.keys() | after.keys()}
-    pairs["model"] = (_targets(saved["spec"]), _targets(now["spec"]))
-    differing = [f"{name} ({old!r} there, {new!r} now)" for name, (old, new) in sorted(pairs.items()) if old != new]
-    if differing:
+    pairs = [
+        pair
+        for pair in differences(saved["experiment"], now["experiment"])
+        if pair[0] not in MAY_CHANGE
+    ]
+    if saved["epoch_length"] != now["epoch_length"]:
+        pairs.append(("samples per epoch", saved["epoch_length"], now["epoch_length"]))
+    if pairs:
+        listed = "; ".join(f"{name} ({old!r} there, {new!r} now)" for name, old, new in pairs)
         raise IsegmError(
-            f"{path} belongs to another experiment, a resume would not continue it exactly: {'; '.join(differing)}."
+            f"{path} belongs to another experiment, a resume would not continue it exactly:"
+            f" {listed}."
             " Use the same settings, or start a new run from its weights with --weights"
         )
 
 
 def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new one, complete.
+    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new
+    one, complete.
 
     Raises:
         IsegmError: the disk is full, or cannot be written to for another reason.
@@ -137,9 +153,12 @@ def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         with replacing(path) as partial, partial.open("wb") as file:
             torch.save(contents, file)
     except OSError as error:
-        kept = f"the one before it is complete: {path}" if path.exists() else "there is none before it"
+        kept = (
+            f"the one before it is complete: {path}" if path.exists() else "there is none before it"
+        )
         raise IsegmError(
-            f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space there (or change EXPS_PATH in"
+            f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space"
+            " there (or change EXPS_PATH in"
             " config.yml) and go on with --resume auto"
         ) from error
 
@@ -151,13 +170,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         IsegmError: no such file, damaged, or not the checkpoint of a training.
     """
     if not path.exists():
-        raise IsegmError(f"there is no checkpoint {path}; give a run folder or a checkpoint file, or use --resume auto")
+        raise IsegmError(
+            f"there is no checkpoint {path}; give a run folder or a checkpoint file, or use"
+            " --resume auto"
+        )
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types for a damaged file
-        raise IsegmError(f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})") from error
+        raise IsegmError(
+            f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})"
+        ) from error
     if not isinstance(contents, dict) or contents.get("isegm") != HEADER:
-        raise IsegmError(f"{path} holds no training to resume; to start from its weights use --weights")
+        raise IsegmError(
+            f"{path} holds no training to resume; to start from its weights use --weights"
+        )
+    if "experiment" not in contents:
+        raise IsegmError(
+            f"{path} is from a version that did not keep its whole experiment, so it cannot be"
+            " continued exactly; start a new"
+            f" run from its weights: --weights {path}"
+        )
     return contents
 
 
@@ -165,12 +197,3 @@ def finite(model: nn.Module) -> bool:
     """Whether every parameter is finite; one wait for the device."""
     norms = torch._foreach_norm([p.detach() for p in model.parameters()], float("inf"))
     return bool(torch.stack(norms).isfinite().all())
-
-
-def _targets(spec: Spec) -> list[str]:
-    inner = [value for value in spec["args"].values() if isinstance(value, dict) and "target" in value]
-    return [spec["target"], *(name for value in inner for name in _targets(value))]
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -9,46 +9,55 @@ import torch
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.registry import Spec, build
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint
 from isegm.nn.weights import HUB
 from isegm.originals.loading import load_model
-from isegm.training.config import RunOptions, TrainConfig
+from isegm.training.experiment import Experiment, Training
 from isegm.utils.config import absolute
 
 log = logging.getLogger("isegm")
 
 
-def model(described: Spec, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> ClickModel:
-    """The network that a training begins with, on the CPU; the same on every process."""
-    torch.manual_seed(config.seed)
-    built: ClickModel = build(described)
-    load(built, config, options, cfg)
+def model(experiment: Experiment, cfg: EasyDict, resumes: bool = False) -> ClickModel:
+    """The network that a training begins with, on the CPU; the same on every process.
+
+    Args:
+        resumes: whatever weights the experiment begins with are not loaded, for those of a
+            checkpoint will be.
+    """
+    torch.manual_seed(experiment.train.seed)
+    built: ClickModel = experiment.build(experiment.model)
+    if not resumes:
+        load(built, experiment.train, cfg)
     return built
 
 
-def load(model: ClickModel, config: TrainConfig, options: RunOptions, cfg: EasyDict) -> None:
-    """Load what ``--weights`` names, else the backbone weights of the experiment, else nothing. A resume comes later."""
-    if options.resume and options.resume != "auto":
-        return
-    if options.weights:
-        load_weights(model, find_checkpoint(cfg, options.weights))
+def load(model: ClickModel, config: Training, cfg: EasyDict) -> None:
+    """Load the weights that the experiment starts from: of a whole network, else of its backbone,
+    else none.
+    """
+    if config.weights:
+        load_weights(model, find_checkpoint(cfg, config.weights))
     elif config.pretrained:
         model.load_pretrained(pretrained_source(config.pretrained, cfg))
 
 
 def load_weights(model: ClickModel, path: Path) -> None:
-    """Copy the weights of a checkpoint; it may lack some of the model's, as RITM's ``--weights`` allows, but have no others.
+    """Copy the weights of a checkpoint; it may lack some of the model's, as RITM's ``--weights``
+    allows, but have no others.
 
     Raises:
         IsegmError: naming the weights that do not fit.
     """
     own, given = model.state_dict(), load_model(path).model.state_dict()
-    foreign = [name for name, value in given.items() if name not in own or own[name].shape != value.shape]
+    foreign = [
+        name for name, value in given.items() if name not in own or own[name].shape != value.shape
+    ]
     if foreign:
         raise IsegmError(
-            f"--weights {path}: {len(foreign)} of its {len(given)} weights do not fit this experiment's network, e.g."
+            f"--weights {path}: {len(foreign)} of its {len(given)} weights do not fit this"
+            " experiment's network, e.g."
             f" {', '.join(foreign[:5])}; choose an experiment script of the same network"
         )
     model.load_state_dict(own | given)
@@ -56,7 +65,8 @@ def load_weights(model: ClickModel, path: Path) -> None:
 
 
 def pretrained_source(name: str, cfg: EasyDict) -> str:
-    """The file of a name under PRETRAINED in config.yml, or the path itself; ``hub:NAME`` stays as it is.
+    """The file of a name under PRETRAINED in config.yml, or the path itself; ``hub:NAME`` stays as
+    it is.
 
     Raises:
         IsegmError: an unknown name, or no such file.
@@ -65,11 +75,15 @@ def pretrained_source(name: str, cfg: EasyDict) -> str:
     if str(known.get(name, name)).startswith(HUB):
         return known.get(name, name)
     if name not in known and not Path(name).suffix:
-        raise unknown(f"name under PRETRAINED in {cfg.get('config_path', 'config.yml')}", name, known)
+        raise unknown(
+            f"name under PRETRAINED in {cfg.get('config_path', 'config.yml')}", name, known
+        )
     path = absolute(cfg, known[name]) if name in known else Path(name).expanduser()
     if not path.exists():
         raise IsegmError(
-            f"pretrained weights {name}: {path} does not exist; put the file there, change PRETRAINED in"
-            f" {cfg.get('config_path', 'config.yml')}, or train from scratch with --set train.pretrained=null"
+            f"pretrained weights {name}: {path} does not exist; put the file there, change"
+            " PRETRAINED in"
+            f" {cfg.get('config_path', 'config.yml')}, or train from scratch with --set"
+            " train.pretrained=null"
         )
     return str(path)

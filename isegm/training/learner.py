@@ -1,4 +1,6 @@
-"""One process learning from one batch after another: what is left of a training without its data, log and folder."""
+"""One process learning from one batch after another: what is left of a training without its data,
+log and folder.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,23 @@ from isegm.core.rounds import Round
 from isegm.methods.base import ClickModel
 from isegm.training.batches import Batch, part_size
 from isegm.training.checkpoint import TrainState
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy, draw_restart, draw_rounds, first_clicks, rollout
+from isegm.training.experiment import Training
+from isegm.training.optimisation import Optimizer, Schedule
+from isegm.training.rollout import first_clicks, rollout
 from isegm.training.step import TrainStep
+from isegm.training.users.base import SimulatedUser
 from isegm.utils.device import native_bf16
 from isegm.utils.processes import Process
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Learned:
     """What one optimiser step saw and answered.
 
     Attributes:
-        losses: ``"loss"``, their sum, and the method's own terms; detached scalars, means over this process's samples.
-        round_, target, logits: what was learnt from, without state, and the answer to it.
+        losses: ``"loss"``, their sum, and the method's own terms; detached scalars, means over this
+            process's samples.
+        round_, target, logits: what was learned from, without state, and the answer to it.
     """
 
     losses: dict[str, Tensor]
@@ -40,21 +45,33 @@ class Learnt:
 
 
 class Learner:
-    """Rollout, forward, backward, optimiser step; alone or together with the same on other processes.
+    """Rollout, forward, backward, optimiser step; alone or together with the same on other
+    processes.
 
     Args:
-        model: the network; it is moved to the device and into the memory layout that the settings ask for.
+        model: the network; it is moved to the device and into the memory layout that the settings
+            ask for.
+        optimizer, schedule: the parts that the settings describe.
+        user: plays the corrections.
 
     Raises:
         IsegmError: the settings do not fit the device or the number of processes.
     """
 
-    def __init__(self, model: ClickModel, config: TrainConfig, policy: ClickPolicy, process: Process) -> None:
+    def __init__(
+        self,
+        model: ClickModel,
+        config: Training,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        user: SimulatedUser,
+        process: Process,
+    ) -> None:
         model.to(process.device)
         if config.channels_last:
             model.to(memory_format=torch.channels_last)
-        self.config, self.policy, self.process = config, policy, process
-        self.state = TrainState(model, config, process.device)
+        self.config, self.user, self.process = config, user, process
+        self.state = TrainState(model, config, optimizer, schedule, process.device)
         self.part = part_size(config.batch_size // process.count, config.micro_batch)
         self.pool = ThreadPoolExecutor(min(self.part, os.cpu_count() or 1))
         self.step = self._wrapped(TrainStep(model))
@@ -62,21 +79,24 @@ class Learner:
     def close(self) -> None:
         self.pool.shutdown()
 
-    def learn(self, batch: Batch, rounds: int | None = None) -> Learnt:
+    def learn(self, batch: Batch, rounds: int | None = None) -> Learned:
         """One optimiser step on this process's share of a global batch.
 
         Nothing in here waits for a GPU but the simulated clicks, each of which must see an answer.
 
         Args:
-            rounds: corrections to play; by default drawn as the policy says.
+            rounds: corrections to play; by default as many as the user makes.
         """
         state, config, step = self.state, self.config, self.state.progress.step
-        restart = draw_restart(self.policy, config.seed, step)
+        restart = self.user.restarts(config.seed, step)
         rounds = self.rounds(batch) if rounds is None else rounds
         state.optimizer.zero_grad(set_to_none=True)
         parts = split(batch, self.part)
-        done = [self._learn_part(part, rounds, restart, 1 / len(parts), part is parts[-1]) for part in parts]
-        learnt = done[0] if len(done) == 1 else joined(done)
+        done = [
+            self._learn_part(part, rounds, restart, 1 / len(parts), part is parts[-1])
+            for part in parts
+        ]
+        learned = done[0] if len(done) == 1 else joined(done)
         if config.clip:
             state.scaler.unscale_(state.optimizer)
             nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
@@ -84,12 +104,16 @@ class Learner:
         state.scaler.update()
         if state.ema is not None:
             state.ema.update(step)
-        state.iou.update(learnt.logits, learnt.target)
+        state.iou.update(learned.logits, learned.target)
         state.progress.step += 1
-        return learnt
+        return learned
 
-    def _learn_part(self, batch: Batch, rounds: int, restart: bool, weight: float, last: bool) -> Learnt:
-        """Add the gradients of a micro-batch; the last one of a step shares them with the other processes."""
+    def _learn_part(
+        self, batch: Batch, rounds: int, restart: bool, weight: float, last: bool
+    ) -> Learned:
+        """Add the gradients of a micro-batch; the last one of a step shares them with the other
+        processes.
+        """
         round_, target = self.round(batch, rounds, restart)
         with contextlib.nullcontext() if last or self.process.count == 1 else self.step.no_sync():
             with self.autocast():
@@ -97,19 +121,22 @@ class Learner:
                 total = torch.stack(list(losses.values())).sum()
             self.state.scaler.scale(total * weight).backward()
         named = {name: value.detach() for name, value in losses.items()}
-        return Learnt({"loss": total.detach(), **named}, round_, target, logits)
+        return Learned({"loss": total.detach(), **named}, round_, target, logits)
 
     def rounds(self, batch: Batch) -> int:
         """How many corrections are played on the next batch."""
-        several = False
-        if self.policy.extra_round:
+
+        def several() -> bool:
             few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
             # Of the global batch, or the number of processes would change the training.
-            several = not self.process.all_reduce_max(few)
-        return draw_rounds(self.policy, self.config.seed, self.state.progress.step, several)
+            return not self.process.all_reduce_max(few)
+
+        return self.user.rounds(self.config.seed, self.state.progress.step, several)
 
     def round(self, batch: Batch, rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
-        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one click."""
+        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one
+        click.
+        """
         device = self.process.device
         image = batch["image"].to(device, non_blocking=True).float().div_(255)
         if self.config.channels_last:
@@ -117,18 +144,29 @@ class Learner:
         target = batch["target"].to(device, non_blocking=True)
         seeds = batch["seed"].tolist()
         if restart:
-            clicks, rounds = first_clicks(batch["target"], seeds, self.policy.threshold, self.pool).to(device), 0
+            clicks, rounds = (
+                first_clicks(batch["target"], self.user, seeds, self.pool).to(device),
+                0,
+            )
         else:  # a plain copy would wait until the device has finished the step before
-            clicks = Clicks(batch["yx"].to(device, non_blocking=True), batch["label"].to(device, non_blocking=True))
-        # Autocast of its own: inside one that lasts, the weights cast here without gradients would be used again with them.
+            clicks = Clicks(
+                batch["yx"].to(device, non_blocking=True),
+                batch["label"].to(device, non_blocking=True),
+            )
+        # Autocast of its own: inside one that lasts, the weights cast here without gradients would
+        # be used again with them.
         with self.autocast():
-            round_ = rollout(self.state.model, image, target, clicks, self.policy, seeds, rounds, self.pool)
+            round_ = rollout(
+                self.state.model, image, target, clicks, self.user, seeds, rounds, self.pool
+            )
         return round_, target
 
     def autocast(self) -> torch.autocast:
         amp, device = self.config.amp, self.process.device
         enabled = native_bf16(device) if amp == "auto" else amp != "off"
-        return torch.autocast(device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled)
+        return torch.autocast(
+            device.type, torch.float16 if amp == "fp16" else torch.bfloat16, enabled=enabled
+        )
 
     def _wrapped(self, step: TrainStep) -> nn.Module:
         """The training step, compiled and distributed as the settings say."""
@@ -142,7 +180,9 @@ class Learner:
         if self.process.count == 1:
             return step
         return DistributedDataParallel(
-            step, device_ids=[device.index] if device.type == "cuda" else None, gradient_as_bucket_view=True
+            step,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,
         )
 
 
@@ -152,14 +192,22 @@ def split(batch: Batch, size: int) -> list[Batch]:
     return [dict(zip(pieces, part, strict=True)) for part in zip(*pieces.values(), strict=True)]
 
 
-def joined(parts: list[Learnt]) -> Learnt:
+def joined(parts: list[Learned]) -> Learned:
     """A whole step from its micro-batches, which are of equal size."""
     names = dict.fromkeys(name for part in parts for name in part.losses)
-    losses = {name: sum(part.losses[name] for part in parts if name in part.losses) / len(parts) for name in names}
+    losses = {
+        name: sum(part.losses[name] for part in parts if name in part.losses) / len(parts)
+        for name in names
+    }
     rounds = [part.round_ for part in parts]
     round_ = Round(
         torch.cat([r.image for r in rounds]),
         Clicks.cat([r.clicks for r in rounds]),
         torch.cat([r.prev_prob for r in rounds]),
     )
-    return Learnt(losses, round_, torch.cat([part.target for part in parts]), torch.cat([part.logits for part in parts]))
+    return Learned(
+        losses,
+        round_,
+        torch.cat([part.target for part in parts]),
+        torch.cat([part.logits for part in parts]),
+    )

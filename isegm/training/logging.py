@@ -1,4 +1,6 @@
-"""What a run tells: a progress bar, a text log, TensorBoard, pictures. Only process 0 says anything."""
+"""What a run tells: a progress bar, a text log, TensorBoard, pictures. Only process 0 says
+anything.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,11 @@ PICTURE_ROWS = 4
 
 
 class RunLog:
-    """The log of one run. ``folder`` is None on all processes but the first, and then every method does nothing.
+    """The log of one run. ``folder`` is None on all processes but the first, and then every method
+    does nothing.
 
-    ``step`` is where the run begins or resumes: TensorBoard forgets later points, which will come again.
+    ``step`` is where the run begins or resumes: TensorBoard forgets later points, which will come
+    again.
     """
 
     def __init__(self, folder: RunFolder | None, step: int = 0) -> None:
@@ -56,7 +60,12 @@ class RunLog:
         if self.folder is not None:
             terminal = sys.stderr.isatty()
             self._bar = tqdm(
-                total=batches, initial=done, desc=name, mininterval=0.5 if terminal else 60, dynamic_ncols=terminal, leave=False
+                total=batches,
+                initial=done,
+                desc=name,
+                mininterval=0.5 if terminal else 60,
+                dynamic_ncols=terminal,
+                leave=False,
             )
 
     def advance(self) -> None:
@@ -84,29 +93,50 @@ class RunLog:
             return
         with (self.folder.logs / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
-        log.info("%s", "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()))
+        log.info(
+            "%s",
+            "  ".join(
+                f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()
+            ),
+        )
 
     def picture(self, round_: Round, target: Tensor, logits: Tensor, step: int) -> None:
-        """Keep a picture of the first samples: the clicks on the image, the previous mask, the target, the answer."""
+        """Keep a picture of the first samples: the clicks on the image, the previous mask, the
+        target, the answer.
+        """
         if self.folder is None:
             return
         sheet = picture(round_, target, logits)
-        cv2.imwrite(str(self.folder.vis / f"{step:07d}.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        cv2.imwrite(
+            str(self.folder.vis / f"{step:07d}.jpg"),
+            sheet[..., ::-1],
+            [cv2.IMWRITE_JPEG_QUALITY, 85],
+        )
         self._writer.add_image("train/samples", sheet, step, dataformats="HWC")
 
 
 def picture(round_: Round, target: Tensor, logits: Tensor, rows: int = PICTURE_ROWS) -> np.ndarray:
-    """``rows*H 4*W 3`` uint8: image with clicks (green: object), previous mask, target (gray: ignored), answer."""
+    """``rows*H 4*W 3`` uint8: image with clicks (green: object), previous mask, target (gray:
+    ignored), answer.
+    """
     images = (round_.image[:rows].float() * 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    maps = torch.cat([round_.prev_prob[:rows], target[:rows], logits[:rows].float().sigmoid()], 1).float()
+    maps = torch.cat(
+        [round_.prev_prob[:rows], target[:rows], logits[:rows].float().sigmoid()], 1
+    ).float()
     maps = torch.where(maps < 0, 0.5, maps).mul(255).to(torch.uint8).cpu().numpy()  # R 3 H W
     sheet = []
-    for image, channels, yx, label in zip(images, maps, round_.clicks.yx.tolist(), round_.clicks.label.tolist(), strict=False):
+    for image, channels, yx, label in zip(
+        images, maps, round_.clicks.yx.tolist(), round_.clicks.label.tolist(), strict=False
+    ):
         drawn = np.ascontiguousarray(image)
         radius = max(2, min(drawn.shape[:2]) // 64)
         for (y, x), kind in zip(yx, label, strict=True):
             if kind in COLOURS:
                 cv2.circle(drawn, (round(x), round(y)), radius + 1, (255, 255, 255), -1)
                 cv2.circle(drawn, (round(x), round(y)), radius, COLOURS[kind], -1)
-        sheet.append(np.concatenate([drawn, *(np.repeat(channel[..., None], 3, 2) for channel in channels)], 1))
+        sheet.append(
+            np.concatenate(
+                [drawn, *(np.repeat(channel[..., None], 3, 2) for channel in channels)], 1
+            )
+        )
     return np.concatenate(sheet, 0)

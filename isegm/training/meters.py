@@ -9,7 +9,9 @@ from torch import Tensor
 
 
 class LossWindow:
-    """The losses since the last look, kept on the device until ``read`` fetches them all in one copy."""
+    """The losses since the last look, kept on the device until ``read`` fetches them all in one
+    copy.
+    """
 
     def __init__(self) -> None:
         self._steps: list[tuple[int, list[str]]] = []
@@ -33,7 +35,11 @@ class LossWindow:
 def means(rows: list[dict[str, float]]) -> dict[str, float]:
     """The mean of each name over the rows that have it."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: math.fsum(held) / len(held) for name in names if (held := [row[name] for row in rows if name in row])}
+    return {
+        name: math.fsum(held) / len(held)
+        for name in names
+        if (held := [row[name] for row in rows if name in row])
+    }
 
 
 def not_finite(values: dict[str, float]) -> dict[str, float]:
@@ -41,7 +47,8 @@ def not_finite(values: dict[str, float]) -> dict[str, float]:
 
 
 def sample_ious(logits: Tensor, target: Tensor, threshold: float = 0.49) -> Tensor:
-    """``B``: IoU of each sample without ignored pixels; 1 where there is no object and none was found.
+    """``B``: IoU of each sample without ignored pixels; 1 where there is no object and none was
+    found.
 
     Args:
         logits: ``B 1 H W``.

@@ -1,6 +1,7 @@
 """Try a training out before it starts: data, memory, speed, the first batch as a picture.
 
-Whatever would stop the training later stops here with what to change; nothing is kept but the picture.
+Whatever would stop the training later stops here with what to change; nothing is kept but the
+picture.
 """
 
 from __future__ import annotations
@@ -20,14 +21,12 @@ import torch
 from torch.utils.data import Dataset
 
 from isegm.core.errors import IsegmError
-from isegm.training import initial, run_folder
 from isegm.training.batches import Batch, GlobalBatches, Loader, worker_count
-from isegm.training.learner import Learner, Learnt, split
+from isegm.training.learner import Learned, Learner, split
 from isegm.training.logging import picture
 from isegm.training.meters import not_finite
-from isegm.training.rollout import draw_rounds, evaluating
+from isegm.training.rollout import evaluating
 from isegm.utils import memory
-from isegm.utils.config import absolute
 from isegm.utils.processes import Process, processes_here
 from isegm.utils.vis import write_image
 
@@ -44,8 +43,8 @@ PREFETCHED = 2  # batches that a data worker holds ready
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds: of one item in a data worker, of one step without corrections, of one correction for the whole batch, and of an
-    answer to a batch from which nothing is learnt.
+    """Seconds: of one item in a data worker, of one step without corrections, of one correction for
+    the whole batch, and of an answer to a batch from which nothing is learned.
     """
 
     item: float
@@ -63,11 +62,12 @@ class Preflight:
 
     def __init__(self, trainer: Trainer, process: Process) -> None:
         self.trainer, self.process = trainer, process
-        self.config, self.policy, self.data = trainer.config, trainer.policy, trainer.data
-        self.batches = GlobalBatches(len(self.data.train), self.config.batch_size, process.rank, process.count)
+        self.config, self.user, self.data = trainer.config, trainer.user, trainer.data
+        self.batches = GlobalBatches(
+            len(self.data.train), self.config.batch_size, process.rank, process.count
+        )
         self.workers = worker_count(self.config.workers)
-        options, cfg = trainer.options, trainer.cfg
-        self.folder = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
+        self.folder = trainer.folder
 
     def run(self) -> Path:
         """Check everything, tell what was found, and return the picture.
@@ -75,43 +75,79 @@ class Preflight:
         Raises:
             IsegmError: the training would fail; with what to change.
         """
-        trainer, process, config = self.trainer, self.process, self.config
-        self._say("data", f"{len(self.data.train)} samples per epoch, {self.batches.batches} batches of {config.batch_size}")
-        learner = Learner(initial.model(trainer.spec, config, trainer.options, trainer.cfg), config, self.policy, process)
-        with contextlib.closing(learner), out_of_memory_explained(learner.part, self.batches.share, process.device):
-            micro = f", in micro-batches of {learner.part}" if learner.part < self.batches.share else ""
-            self._say("processes", f"{process.count} on {process.device.type}, {self.batches.share} samples each{micro}")
+        process, config = self.process, self.config
+        self._say(
+            "data",
+            f"{len(self.data.train)} samples per epoch, {self.batches.batches} batches of"
+            f" {config.batch_size}",
+        )
+        learner = self.trainer.learner(process)
+        with (
+            contextlib.closing(learner),
+            out_of_memory_explained(learner.part, self.batches.share, process.device),
+        ):
+            micro = (
+                f", in micro-batches of {learner.part}" if learner.part < self.batches.share else ""
+            )
+            self._say(
+                "processes",
+                f"{process.count} on {process.device.type}, {self.batches.share} samples"
+                f" each{micro}",
+            )
             self._check_disk(learner)
             batch, item = self._load()
             used = self._check_memory(learner, batch)
-            learnt, speed = self._measure(learner, batch, item)
-            self._check_answer(learner, learnt)
-        self._say("memory", f"{max(process.gather(used)) / GB:.1f} GB of {memory.total(process.device) / GB:.1f} per process")
+            learned, speed = self._measure(learner, batch, item)
+            self._check_answer(learner, learned)
+        self._say(
+            "memory",
+            f"{max(process.gather(used)) / GB:.1f} GB of {memory.total(process.device) / GB:.1f}"
+            " per process",
+        )
         self._tell_speed(speed)
-        return self._draw(learnt)
+        return self._draw(learned)
 
     def _say(self, about: str, words: str) -> None:
         if self.process.first:
             log.info("%-11s %s", about, words)
 
     def _check_disk(self, learner: Learner) -> None:
-        values = sum(value.numel() * value.element_size() for value in learner.state.model.state_dict().values())
-        trained = sum(p.numel() * p.element_size() for p in learner.state.model.parameters() if p.requires_grad)
+        values = sum(
+            value.numel() * value.element_size()
+            for value in learner.state.model.state_dict().values()
+        )
+        trained = sum(
+            p.numel() * p.element_size()
+            for p in learner.state.model.parameters()
+            if p.requires_grad
+        )
         self._say("network", f"{type(learner.state.model).__name__}, {values / 4e6:.1f} M values")
         one = values + 2 * trained + (values if self.config.ema else 0)
-        kept = self.config.epochs // self.config.checkpoint_interval if self.config.checkpoint_interval else 0
+        kept = (
+            self.config.epochs // self.config.checkpoint_interval
+            if self.config.checkpoint_interval
+            else 0
+        )
         needed = one * (kept + 2)  # the last one, and the one that will take its place
         there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         free = shutil.disk_usage(there).free
-        self._say("disk", f"{needed / GB:.2f} GB of checkpoints ({kept} kept), {free / GB:.0f} GB free in {there}")
+        self._say(
+            "disk",
+            f"{needed / GB:.2f} GB of checkpoints ({kept} kept), {free / GB:.0f} GB free in"
+            f" {there}",
+        )
         if needed > free:
             raise IsegmError(
-                f"{kept + 1} checkpoints of {one / GB:.2f} GB do not fit into the {free / GB:.2f} GB that are free in {there};"
-                " keep fewer (train.checkpoint_interval=0 keeps only the last) or change EXPS_PATH in config.yml"
+                f"{kept + 1} checkpoints of {one / GB:.2f} GB do not fit into the {free / GB:.2f}"
+                f" GB that are free in {there};"
+                " keep fewer (train.checkpoint_interval=null keeps only the last) or change"
+                " EXPS_PATH in config.yml"
             )
 
     def _load(self) -> tuple[Batch, float]:
-        """This process's share of the first batch, as a data worker makes it, and the seconds that an item takes."""
+        """This process's share of the first batch, as a data worker makes it, and the seconds that
+        an item takes.
+        """
         keys, train = next(iter(self.batches)), self.data.train
         item = seconds_per_item(train, keys)
         if self.data.val is not None:
@@ -120,20 +156,28 @@ class Preflight:
         free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.exists() else math.inf
         if self.workers and needed > free:
             raise IsegmError(
-                f"{self.workers} data workers per process may hold {needed / GB:.2f} GB in {SHARED_MEMORY}, which has"
-                f" {free / GB:.2f} GB: enlarge it (docker run --shm-size={math.ceil(needed / GB) + 1}g), or use --workers"
+                f"{self.workers} data workers per process may hold {needed / GB:.2f} GB in"
+                f" {SHARED_MEMORY}, which has"
+                f" {free / GB:.2f} GB: enlarge it (docker run"
+                f" --shm-size={math.ceil(needed / GB) + 1}g), or use --workers"
                 f" {int(self.workers * free / needed)}"
             )
-        with contextlib.closing(Loader(train, [keys], self.config.workers, self.process.device.type == "cuda")) as loader:
+        with contextlib.closing(
+            Loader(train, [keys], self.config.workers, self.process.device.type == "cuda")
+        ) as loader:
             return next(iter(loader)), item
 
     def _shared_memory(self, item: Batch) -> int:
-        per_batch = self.batches.share * sum(value.numel() * value.element_size() for value in item.values())
+        per_batch = self.batches.share * sum(
+            value.numel() * value.element_size() for value in item.values()
+        )
         return per_batch * PREFETCHED * self.workers * processes_here(self.process)
 
     def _check_memory(self, learner: Learner, batch: Batch) -> int:
-        """The peak, in bytes, of a step with the most corrections; on a CPU a small step first tells whether that will fit."""
-        device, rounds = self.process.device, self.policy.max_rounds
+        """The peak, in bytes, of a step with the most corrections; on a CPU a small step first
+        tells whether that will fit.
+        """
+        device, rounds = self.process.device, self.user.max_rounds
         memory.reset_peak(device)
         if device.type == "cpu" and learner.part > SAMPLES:
             before = memory.used(device)
@@ -144,72 +188,94 @@ class Preflight:
             free = memory.available()
             if more > free:
                 raise IsegmError(
-                    f"{learner.part} samples at once would need {more / GB:.1f} GB more memory, and {free / GB:.1f} GB are"
+                    f"{learner.part} samples at once would need {more / GB:.1f} GB more memory, and"
+                    f" {free / GB:.1f} GB are"
                     f" available; {smaller(learner.part, self.batches.share)}"
                 )
         learner.learn(batch, rounds)
         return memory.peak(device)
 
-    def _measure(self, learner: Learner, batch: Batch, item: float) -> tuple[Learnt, Speed]:
+    def _measure(self, learner: Learner, batch: Batch, item: float) -> tuple[Learned, Speed]:
         """The last step taken, and the times."""
         seconds = {}
-        for rounds in dict.fromkeys((0, self.policy.max_rounds)):
+        for rounds in dict.fromkeys((0, self.user.max_rounds)):
             repeats, found = 3, []
             while len(found) < repeats:
                 started = time.perf_counter()
-                learnt = learner.learn(batch, rounds)
+                learned = learner.learn(batch, rounds)
                 memory.wait(self.process.device)
                 found.append(time.perf_counter() - started)
-                repeats = 1 if self.process.all_reduce_max(int(found[0] > 10)) else 3  # the same number on every process
+                repeats = (
+                    1 if self.process.all_reduce_max(int(found[0] > 10)) else 3
+                )  # the same number on every process
             seconds[rounds] = float(np.median(found))
-        most = self.policy.max_rounds
+        most = self.user.max_rounds
         per_round = max(0.0, seconds[most] - seconds[0]) / most if most else 0.0
-        return learnt, Speed(item, seconds[0], per_round, self._answering(learner, learnt))
+        return learned, Speed(item, seconds[0], per_round, self._answering(learner, learned))
 
-    def _answering(self, learner: Learner, learnt: Learnt) -> float:
-        """The seconds that a batch of held-out data takes without corrections; the second of two answers counts."""
+    def _answering(self, learner: Learner, learned: Learned) -> float:
+        """The seconds that a batch of held-out data takes without corrections; the second of two
+        answers counts.
+        """
         if not self._validations():
             return 0.0
         model = learner.state.model
         with torch.no_grad(), evaluating(model), learner.autocast():
             for _ in range(2):
                 started = time.perf_counter()
-                model(learnt.round_)
+                model(learned.round_)
                 memory.wait(self.process.device)
         return time.perf_counter() - started
 
-    def _check_answer(self, learner: Learner, learnt: Learnt) -> None:
-        if bad := not_finite({name: float(value) for name, value in learnt.losses.items()}):
+    def _check_answer(self, learner: Learner, learned: Learned) -> None:
+        if bad := not_finite({name: float(value) for name, value in learned.losses.items()}):
             raise IsegmError(
-                f"after a few steps on the first batch: {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.lr, clip"
+                "after a few steps on the first batch:"
+                f" {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.optimizer.lr,"
+                " clip"
                 " gradients (train.clip=1), or use bf16 instead of fp16"
             )
         model = learner.state.model
-        if idle := [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]:
+        if idle := [
+            name for name, p in model.named_parameters() if p.requires_grad and p.grad is None
+        ]:
             log.warning("%d parameters got no gradient, e.g. %s", len(idle), ", ".join(idle[:3]))
 
     def _tell_speed(self, speed: Speed) -> None:
-        config, policy = self.config, self.policy
-        rounds = float(np.mean([draw_rounds(policy, config.seed, step) for step in range(1000)]))
+        config, user = self.config, self.user
+        rounds = float(np.mean([user.rounds(config.seed, step) for step in range(1000)]))
         step = speed.step + rounds * speed.round
         rate = config.batch_size / step
         self._say(
             "step",
-            f"{step:.2f} s: {speed.step:.2f} to learn, {speed.round:.2f} per correction, {rounds:.1f} on average;"
+            f"{step:.2f} s: {speed.step:.2f} to learn, {speed.round:.2f} per correction,"
+            f" {rounds:.1f} on average;"
             f" {rate:.1f} samples/s",
         )
         loaders = self.workers * self.process.count
         loading = loaders / speed.item if loaders else self.process.count / speed.item
         enough = math.ceil(speed.item * rate / self.process.count)
         waits = loading < rate or not loaders
-        advice = f"training waits for data, use --workers {enough} if there are cores" if waits else "enough"
-        each = f"{1 / speed.item:.1f} samples/s per worker, {loading:.1f} with {self.workers} workers per process"
+        advice = (
+            f"training waits for data, use --workers {enough} if there are cores"
+            if waits
+            else "enough"
+        )
+        each = f"{1 / speed.item:.1f} samples/s per worker"
+        each += f", {loading:.1f} with {self.workers} workers per process"
         self._say("loading", f"{each}; {advice}")
-        per_step = max(step, config.batch_size / loading) if loaders else step + config.batch_size / loading
+        per_step = (
+            max(step, config.batch_size / loading)
+            if loaders
+            else step + config.batch_size / loading
+        )
         steps = self._steps()
         total = steps * per_step + self._validations() * (speed.answer + rounds * speed.round)
         epochs = math.ceil(steps / self.batches.batches)
-        self._say("whole run", f"{epochs} epochs, {steps} steps: about {readable(total)}, without NoC validation")
+        self._say(
+            "whole run",
+            f"{epochs} epochs, {steps} steps: about {readable(total)}, without NoC validation",
+        )
 
     def _steps(self) -> int:
         """Steps in the whole run."""
@@ -217,18 +283,22 @@ class Preflight:
         return min(steps, self.config.max_steps) if self.config.max_steps else steps
 
     def _validations(self) -> int:
-        """Batches of held-out data in the whole run: every so many epochs, and after the last one."""
+        """Batches of held-out data in the whole run: every so many epochs, and after the last
+        one.
+        """
         every, epochs = self.config.validate_every, self._steps() // self.batches.batches
         if self.data.val is None or not every:
             return 0
         times = epochs // every + (epochs == self.config.epochs and epochs % every > 0)
         return times * math.ceil(len(self.data.val) / self.config.batch_size)
 
-    def _draw(self, learnt: Learnt) -> Path:
-        """The first samples: image and clicks, the mask before, the target, the answer of the network as it starts."""
+    def _draw(self, learned: Learned) -> Path:
+        """The first samples: image and clicks, the mask before, the target, the answer of the
+        network as it starts.
+        """
         path = self.folder / "check.jpg"
         if self.process.first:
-            write_image(path, picture(learnt.round_, learnt.target, learnt.logits, rows=8))
+            write_image(path, picture(learned.round_, learned.target, learned.logits, rows=8))
         self._say("picture", str(path))
         return path
 
@@ -249,13 +319,15 @@ def out_of_memory_explained(part: int, share: int, device: torch.device) -> Iter
         yield
     except torch.OutOfMemoryError as error:
         raise IsegmError(
-            f"the memory of {device} is too small for {part} samples at once; {smaller(part, share)}, or --amp bf16"
+            f"the memory of {device} is too small for {part} samples at once;"
+            f" {smaller(part, share)}, or --amp bf16"
         ) from error
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise IsegmError(
-            f"{part} sample(s) at once are too few for the batch norm of this network; use at least 2 per process"
+            f"{part} sample(s) at once are too few for the batch norm of this network; use at least"
+            " 2 per process"
             " (--batch-size, --micro-batch, or fewer processes)"
         ) from error
 
@@ -264,7 +336,7 @@ def smaller(part: int, share: int) -> str:
     """How to fit a batch into less memory."""
     fitting = max((size for size in range(1, part // 2 + 1) if share % size == 0), default=0)
     more = f"use --micro-batch {fitting} (the global batch stays), " if fitting else "use "
-    return f"{more}a smaller data.crop or more processes"
+    return f"{more}a smaller data.augment.crop or more processes"
 
 
 def readable(seconds: float) -> str:

@@ -1,4 +1,6 @@
-"""Where a run writes: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/, script and settings."""
+"""Where a run writes: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/
+and the experiment.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,13 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.training.checkpoint import LAST
-from isegm.training.config import RunOptions
+from isegm.training.options import RunOptions
 
 log = logging.getLogger("isegm")
+EXPERIMENT = "experiment.json"
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,15 @@ class RunFolder:
         return self.checkpoints / LAST
 
 
-def experiment_folder(experiments: Path, run: RunOptions) -> Path:
-    """The folder of all runs of one experiment script: ``<experiments>/<folder of the script>/<name of the script>``."""
-    if run.script is None:
-        return experiments / "runs"
-    script = run.script.resolve()
-    return experiments / script.parent.name / script.stem
+def create(experiment: Path, run: RunOptions, description: str) -> RunFolder:
+    """A new run folder with the next free number.
 
-
-def create(experiment: Path, exp_name: str, script: Path | None, settings: dict[str, Any]) -> RunFolder:
-    """A new run folder with the next free number; it holds a copy of the script and the settings after all overrides."""
+    Args:
+        experiment: the folder of all runs of one experiment.
+        run: its files are copied into the folder.
+        description: of the experiment after all overrides, for experiment.json.
+    """
+    exp_name = run.exp_name
     number = max((_number(folder) for folder in _runs(experiment)), default=-1) + 1
     while True:
         path = experiment / (f"{number:03d}_{exp_name}" if exp_name else f"{number:03d}")
@@ -57,13 +56,13 @@ def create(experiment: Path, exp_name: str, script: Path | None, settings: dict[
             break
         except FileExistsError:  # another run started at the same moment
             number += 1
-    run = RunFolder(path)
-    for folder in (run.checkpoints, run.logs, run.vis):
+    made = RunFolder(path)
+    for folder in (made.checkpoints, made.logs, made.vis):
         folder.mkdir()
-    if script is not None:
-        shutil.copy2(script, path / script.name)
-    (path / "config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    return run
+    for file in run.files:
+        shutil.copy2(file, path / file.name)
+    (path / EXPERIMENT).write_text(description)
+    return made
 
 
 def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
@@ -76,7 +75,9 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
         return None
     if run.resume == "auto":
         named = [
-            folder for folder in _runs(experiment) if not run.exp_name or re.sub(r"^\d+_?", "", folder.name) == run.exp_name
+            folder
+            for folder in _runs(experiment)
+            if not run.exp_name or re.sub(r"^\d+_?", "", folder.name) == run.exp_name
         ]
         resumable = [folder for folder in named if (folder / "checkpoints" / LAST).exists()]
         if not resumable:
@@ -90,14 +91,21 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
         return path
     named = [folder for folder in _runs(experiment) if folder.name.startswith(run.resume)]
     if not named:
-        raise unknown(f"run in {experiment}", run.resume, [folder.name for folder in _runs(experiment)])
+        raise unknown(
+            f"run in {experiment}", run.resume, [folder.name for folder in _runs(experiment)]
+        )
     if len(named) > 1:
-        raise IsegmError(f"--resume {run.resume} could be any of {', '.join(f.name for f in named)}; give more of the name")
+        raise IsegmError(
+            f"--resume {run.resume} could be any of {', '.join(f.name for f in named)}; give more"
+            " of the name"
+        )
     return _checkpoint_in(named[0], run.resume_prefix)
 
 
 def of_checkpoint(checkpoint: Path) -> RunFolder:
-    """The run folder that a checkpoint lies in, completed where parts of it are missing, rid of half-written files."""
+    """The run folder that a checkpoint lies in, completed where parts of it are missing, rid of
+    half-written files.
+    """
     run = RunFolder(checkpoint.resolve().parent.parent)
     for folder in (run.checkpoints, run.logs, run.vis):
         folder.mkdir(exist_ok=True)

@@ -1,4 +1,6 @@
-"""One differentiable round as a module of its own, so that distributed training wraps exactly what has gradients."""
+"""One differentiable round as a module of its own, so that distributed training wraps exactly what
+has gradients.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ class TrainStep(nn.Module):
         self.model = model
 
     def forward(self, round_: Round, target: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The method's named, weighted losses, and its logits (``B 1 H W``, detached) for the metrics.
+        """The method's named, weighted losses, and its logits (``B 1 H W``, detached) for the
+        metrics.
 
         Args:
             target: ``B 1 H W`` float, 1 = object, 0 = background, -1 = ignored.

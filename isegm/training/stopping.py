@@ -14,12 +14,16 @@ from typing import Any
 from isegm.utils.processes import launched, rank
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-CAN_HOLD_BACK = sys.platform != "win32"  # Windows has no signal masks, and does not signal process groups either
+CAN_HOLD_BACK = (
+    sys.platform != "win32"
+)  # Windows has no signal masks, and does not signal process groups either
 
 
 @contextlib.contextmanager
 def stops_held_back() -> Iterator[None]:
-    """Hold SIGTERM and SIGINT back from this thread and from the processes it starts, until they say what to do about them."""
+    """Hold SIGTERM and SIGINT back from this thread and from the processes it starts, until they
+    say what to do about them.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if CAN_HOLD_BACK else None
     try:
         yield
@@ -51,8 +55,9 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """Catch SIGTERM and SIGINT while training; outside the main thread signals stay as they are.
 
-    A process that was started for this training alone ignores them afterwards if it was stopped: it is about to leave, and the
-    one that started it may pass on what a batch system sent to all of them already.
+    A process that was started for this training alone ignores them afterwards if it was stopped: it
+    is about to leave, and the one that started it may pass on what a batch system sent to all of
+    them already.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -75,7 +80,9 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def _say(message: str) -> None:
-    """On process 0, past the log and its buffers: a signal may come while they are being written to, which Python forbids."""
+    """On process 0, past the log and its buffers: a signal may come while they are being written
+    to, which Python forbids.
+    """
     if rank() == 0:
         with contextlib.suppress(OSError, ValueError):  # a notebook's stderr is no file
             os.write(sys.stderr.fileno(), f"{message}\n".encode())

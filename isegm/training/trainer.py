@@ -1,13 +1,13 @@
 """The one trainer: every method, one process or many, stopped and continued at any step.
 
-What is random follows from the seed and the position alone: samples from (seed, epoch, position), the number of rounds from
-(seed, step), simulated clicks from the sample. Only dropout uses a running generator, whose state is in the checkpoint.
+What is random follows from the seed and the position alone: samples from (seed, epoch, position),
+the number of rounds from (seed, step), simulated clicks from the sample. Only dropout uses a
+running generator, whose state is in the checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import sys
 import time
@@ -23,28 +23,30 @@ from torch.utils.data import Dataset
 
 from isegm.core.clicks import Clicks
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec
 from isegm.data.dataset import TrainingData
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.training import checkpoint, initial, run_folder
 from isegm.training.batches import GlobalBatches, Key, Loader, deaths_explained, held_out
-from isegm.training.config import RunOptions, TrainConfig
+from isegm.training.experiment import Experiment
+from isegm.training.experiment_file import Loaded, to_text
 from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
 from isegm.training.meters import LossWindow, means, not_finite, sample_ious
-from isegm.training.object_replay import Replay
+from isegm.training.options import RunOptions
 from isegm.training.preflight import Preflight
-from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating
+from isegm.training.rollout import evaluating
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
+from isegm.training.users.base import SimulatedUser
 from isegm.utils.config import absolute
 from isegm.utils.device import device_of_process
-from isegm.utils.overrides import override_config, override_spec
 from isegm.utils.processes import Process, joined
 
 log = logging.getLogger("isegm")
 Validate = Callable[[ClickModel, int], dict[str, float]]
-CONTINUE, SAVE, STOP, LOOK = range(4)  # what one process wants all of them to do after a step; the largest wins
+CONTINUE, SAVE, STOP, LOOK = range(
+    4
+)  # what one process wants all of them to do after a step; the largest wins
 
 
 class NonFiniteLoss(IsegmError):
@@ -55,40 +57,53 @@ class Trainer:
     """Trains one experiment.
 
     Args:
-        spec: describes the ``ClickModel``.
-        data: training data and, optionally, held-out data.
-        policy: how the user is simulated.
-        config: the training settings.
-        cfg: config.yml, with ``cfg.run`` (``RunOptions``) and ``cfg.overrides`` from the command line where there are any.
-        validate: called as ``validate(model, epoch)`` on process 0 with the model in eval mode; returns named values to log.
+        experiment: what is trained.
+        cfg: config.yml.
+        options: how this run of it is meant.
+        validate: called as ``validate(model, epoch)`` on process 0 with the model in eval mode;
+            returns named values to log.
 
     Raises:
-        IsegmError: an override names something unknown.
+        IsegmError: a part cannot be made, e.g. because its data are not there.
     """
 
     def __init__(
         self,
-        spec: Spec,
-        data: TrainingData,
-        policy: ClickPolicy,
-        config: TrainConfig,
+        experiment: Experiment,
         cfg: EasyDict,
+        options: RunOptions | None = None,
         validate: Validate | None = None,
     ) -> None:
-        overrides = cfg.get("overrides") or {}
-        self.spec = override_spec(spec, overrides.get("model", {}))
-        self.policy = override_config(policy, overrides.get("clicks", {}), "clicks")
-        self.config = override_config(config, overrides.get("train", {}), "train")
-        self.options: RunOptions = cfg.get("run") or RunOptions()
-        self.data, self.cfg, self.validate = data, cfg, validate or self.options.validate
+        self.experiment, self.config, self.cfg = experiment.completed(), experiment.train, cfg
+        self.options = options or RunOptions()
+        self.validate = validate or self.options.validate
+        self.user: SimulatedUser = experiment.build(experiment.user)
+        self.data = TrainingData(
+            *(experiment.build(part, cfg=cfg) for part in (experiment.data, experiment.val))
+        )
+
+    def learner(self, process: Process, resumes: bool = False) -> Learner:
+        """What learns in one process, at the start of the training."""
+        experiment = self.experiment
+        optimizer, schedule = (
+            experiment.build(part) for part in (self.config.optimizer, self.config.schedule)
+        )
+        model = initial.model(experiment, self.cfg, resumes)
+        return Learner(model, self.config, optimizer, schedule, self.user, process)
+
+    @property
+    def folder(self) -> Path:
+        """Of all runs of this experiment."""
+        return absolute(self.cfg, self.cfg.EXPS_PATH) / self.options.name
 
     def fit(self) -> Path:
-        """Train to the end and return the run folder, which then holds ``model.safetensors``; or check, and return a picture.
+        """Train to the end and return the run folder, which then holds ``model.safetensors``; or
+        check, and return a picture.
 
         Raises:
             Stopped: SIGTERM or Ctrl-C came; the state is saved.
-            NonFiniteLoss: naming the terms; the last checkpoint is from before. On a CPU it is noticed in the same step, on a
-                GPU within ``log_every`` steps.
+            NonFiniteLoss: naming the terms; the last checkpoint is from before. On a CPU it is
+                noticed in the same step, on a GPU within ``log_every`` steps.
             IsegmError: whatever else the user can mend.
         """
         with (
@@ -103,30 +118,27 @@ class Trainer:
                 training.run()
             return training.folder.path
 
-    def settings(self) -> dict[str, Any]:
-        """Everything that was chosen, after all overrides, as plain values."""
-        policy, config = dataclasses.asdict(self.policy), dataclasses.asdict(self.config)
-        plain = {"command": " ".join(sys.argv), "model": self.spec, "clicks": policy, "train": config}
-        plain["train"] |= {name: list(value) for name, value in config.items() if isinstance(value, tuple)}
-        plain["data"] = dict((self.cfg.get("overrides") or {}).get("data", {}))
-        return plain
-
 
 class _Training:
     """One run of a trainer in one process."""
 
     def __init__(self, trainer: Trainer, process: Process, request: StopRequest) -> None:
         self.trainer, self.process, self.request = trainer, process, request
-        self.config, self.policy = trainer.config, trainer.policy
-        config, data = self.config, trainer.data
-        self.learner = Learner(initial.model(trainer.spec, config, trainer.options, trainer.cfg), config, self.policy, process)
+        config, data = trainer.config, trainer.data
+        self.config = config
+        resumed = process.broadcast_from_rank0(
+            lambda: run_folder.find_checkpoint(trainer.folder, trainer.options)
+        )
+        self.learner = trainer.learner(process, resumes=resumed is not None)
         self.state = self.learner.state
-        self.batches = GlobalBatches(len(data.train), config.batch_size, process.rank, process.count)
-        self.replay = Replay(self.policy, config.seed, data.train)
-        self.loader = self._loader(data.train, self.replay.batches(self.batches))
-        self.identity = checkpoint.describe(trainer.spec, config, self.policy, len(data.train))
+        self.batches = GlobalBatches(
+            len(data.train), config.batch_size, process.rank, process.count
+        )
+        self.memory = trainer.user.memory(config.seed, data.train)
+        self.loader = self._loader(data.train, self.memory.batches(self.batches))
+        self.identity = checkpoint.describe(trainer.experiment, len(data.train))
         self._seed_generators()
-        self.folder = self._open_folder()
+        self.folder = self._new_folder() if resumed is None else self._resume(resumed)
         self.log = RunLog(self.folder if process.first else None, self.state.progress.step)
         self.window, self.last_save, self.broken = LossWindow(), time.monotonic(), False
 
@@ -137,7 +149,12 @@ class _Training:
 
     def run(self) -> None:
         progress, config = self.state.progress, self.config
-        self.log.info("run folder %s, %d process(es) on %s", self.folder.path, self.process.count, self.process.device.type)
+        self.log.info(
+            "run folder %s, %d process(es) on %s",
+            self.folder.path,
+            self.process.count,
+            self.process.device.type,
+        )
         while progress.epoch < config.epochs and not self._enough_steps():
             self._train_epoch()
             if progress.batch < self.batches.batches:  # max_steps came first
@@ -147,14 +164,19 @@ class _Training:
         if self.process.first:
             path = self.folder.path / "model.safetensors"
             save_model(
-                path, self.state.best_model, self.trainer.spec, {"epoch": str(progress.epoch), "step": str(progress.step)}
+                path,
+                self.state.best_model,
+                self.trainer.experiment.model,
+                {"epoch": str(progress.epoch), "step": str(progress.step)},
             )
             log.info("finished after %d epochs, %d steps: %s", progress.epoch, progress.step, path)
 
     def _train_epoch(self) -> None:
         progress, batches = self.state.progress, self.batches.batches
         self.state.model.train()
-        self.log.start_epoch(f"epoch {progress.epoch + 1}/{self.config.epochs}", progress.batch, batches)
+        self.log.start_epoch(
+            f"epoch {progress.epoch + 1}/{self.config.epochs}", progress.batch, batches
+        )
         started, first = time.monotonic(), progress.step
         self.batches.epoch, self.batches.start = progress.epoch, progress.batch
         for batch in self.loader:
@@ -165,27 +187,36 @@ class _Training:
         self._look()
         self.log.end_epoch()
         self.log.info(
-            "epoch %d: %.2f s per step", progress.epoch + 1, (time.monotonic() - started) / max(1, progress.step - first)
+            "epoch %d: %.2f s per step",
+            progress.epoch + 1,
+            (time.monotonic() - started) / max(1, progress.step - first),
         )
 
     def _train_batch(self, batch: dict[str, Tensor]) -> None:
         step = self.state.progress.step
         keys = self.batches.keys(self.state.progress.batch)
-        clicks = self.replay.continued(Clicks(batch["yx"], batch["label"]), keys)
-        learnt = self.learner.learn(batch | {"yx": clicks.yx, "label": clicks.label})
-        self.replay.learn(keys, learnt.logits, learnt.target, learnt.round_.clicks, self.learner.pool)
-        self.window.add(step, {**learnt.losses, "IoU": self.state.iou.smoothed.clone()})
+        clicks = self.memory.continued(Clicks(batch["yx"], batch["label"]), keys)
+        learned = self.learner.learn(batch | {"yx": clicks.yx, "label": clicks.label})
+        self.memory.learn(
+            keys, learned.logits, learned.target, learned.round_.clicks, self.learner.pool
+        )
+        self.window.add(step, {**learned.losses, "IoU": self.state.iou.smoothed.clone()})
         if step % self.config.image_every == 0:
-            self.log.picture(learnt.round_, learnt.target, learnt.logits, step)
+            self.log.picture(learned.round_, learned.target, learned.logits, step)
         self.state.progress.batch += 1
         self.log.advance()
         # On a CPU nothing has to be waited for, so a broken step is noticed at once.
-        self.broken = self.process.device.type == "cpu" and not bool(learnt.losses["loss"].isfinite())
+        self.broken = self.process.device.type == "cpu" and not bool(
+            learned.losses["loss"].isfinite()
+        )
 
     def _consult(self) -> None:
         """Agree with the other processes whether to look at the losses, to save, or to stop."""
         wish = CONTINUE
-        if self.process.first and time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
+        if (
+            self.process.first
+            and time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes
+        ):
             wish = SAVE
         wish = max(wish, STOP * self.request.made, LOOK * self.broken)
         agreed = self.process.all_reduce_max(wish)
@@ -194,7 +225,10 @@ class _Training:
         if agreed in (SAVE, STOP):
             self._save()
         if agreed == STOP:
-            self.log.info("stopped and saved; continue with the same command and --resume %s", self.folder.path)
+            self.log.info(
+                "stopped and saved; continue with the same command and --resume %s",
+                self.folder.path,
+            )
             raise Stopped
 
     def _look(self) -> None:
@@ -204,27 +238,40 @@ class _Training:
         if found := [entry for entry in self.process.gather(bad) if entry]:
             step, values = min(found, key=lambda entry: entry[0])
             raise NonFiniteLoss(
-                f"step {step} (epoch {self.state.progress.epoch + 1}): {', '.join(f'{k} = {v}' for k, v in values.items())}."
-                f" {self._last_good()} Lower train.lr, clip gradients (train.clip=1), or use bf16 instead of fp16"
+                f"step {step} (epoch {self.state.progress.epoch + 1}):"
+                f" {', '.join(f'{k} = {v}' for k, v in values.items())}."
+                f" {self._last_good()} Lower train.optimizer.lr, clip gradients (train.clip=1), or"
+                " use bf16 instead of fp16"
             )
         own = means([values for _, values in rows])
         if not own:
             return
-        shared = dict(zip(own, (v / self.process.count for v in self.process.all_reduce_sum(list(own.values()))), strict=True))
-        rates = {f"lr/group{i}": group["lr"] for i, group in enumerate(self.state.optimizer.param_groups)}
+        shared = dict(
+            zip(
+                own,
+                (v / self.process.count for v in self.process.all_reduce_sum(list(own.values()))),
+                strict=True,
+            )
+        )
+        rates = {
+            f"lr/group{i}": group["lr"] for i, group in enumerate(self.state.optimizer.param_groups)
+        }
         self.log.scalars("train", shared | rates, self.state.progress.step)
 
     def _end_epoch(self) -> None:
         progress, config = self.state.progress, self.config
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self.state.scheduler.step()
-        self.replay.end_epoch(self.process)
+        self.memory.end_epoch(self.process)
         keep = config.checkpoint_interval and progress.epoch % config.checkpoint_interval == 0
         self._save(f"{progress.epoch:03d}.pth" if keep else None)
         last = progress.epoch == config.epochs
         if config.validate_every and (last or progress.epoch % config.validate_every == 0):
-            # Validation has random numbers of its own, or it would change what is trained afterwards.
-            with torch.random.fork_rng([self.process.device] if self.process.device.type == "cuda" else []):
+            # Validation has random numbers of its own, or it would change what is trained
+            # afterwards.
+            with torch.random.fork_rng(
+                [self.process.device] if self.process.device.type == "cuda" else []
+            ):
                 self._validate()
 
     @torch.no_grad()
@@ -235,12 +282,20 @@ class _Training:
             if self.trainer.data.val is not None:
                 entry |= self._held_out_losses(model)
             if self.trainer.validate is not None:
-                entry |= self.process.broadcast_from_rank0(lambda: dict(self.trainer.validate(model, epoch)))
-        self.log.scalars("val", {k: v for k, v in entry.items() if k not in ("epoch", "step")}, self.state.progress.step)
+                entry |= self.process.broadcast_from_rank0(
+                    lambda: dict(self.trainer.validate(model, epoch))
+                )
+        self.log.scalars(
+            "val",
+            {k: v for k, v in entry.items() if k not in ("epoch", "step")},
+            self.state.progress.step,
+        )
         self.log.record(entry)
 
     def _held_out_losses(self, model: ClickModel) -> dict[str, float]:
-        """Mean losses and IoU over the held-out data, played like the training data and the same at every validation."""
+        """Mean losses and IoU over the held-out data, played like the training data and the same at
+        every validation.
+        """
         data, process = self.trainer.data.val, self.process
         sums: dict[str, float] = {}
         held = list(held_out(len(data), self.config.batch_size, process.rank, process.count))
@@ -250,27 +305,48 @@ class _Training:
                 for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
         names = sorted({name for found in process.gather(list(sums)) for name in found})
-        totals = dict(zip(names, process.all_reduce_sum([sums.get(name, 0.0) for name in names]), strict=True))
+        totals = dict(
+            zip(names, process.all_reduce_sum([sums.get(name, 0.0) for name in names]), strict=True)
+        )
         samples = totals.pop("samples", 1.0)
         return {name: value / samples for name, value in totals.items()}
 
-    def _held_out_values(self, model: ClickModel, batch: dict[str, Tensor], number: int) -> dict[str, Tensor | float]:
-        round_, target = self.learner.round(batch, draw_rounds(self.policy, self.config.seed, number))
+    def _held_out_values(
+        self, model: ClickModel, batch: dict[str, Tensor], number: int
+    ) -> dict[str, Tensor | float]:
+        round_, target = self.learner.round(
+            batch, self.trainer.user.rounds(self.config.seed, number)
+        )
         with self.learner.autocast():
             pred = model(round_)
             losses = model.losses(pred, target, round_)
-        return {"loss": sum(losses.values()), **losses, "IoU": sample_ious(pred.logits, target).mean(), "samples": 1.0}
+        return {
+            "loss": sum(losses.values()),
+            **losses,
+            "IoU": sample_ious(pred.logits, target).mean(),
+            "samples": 1.0,
+        }
 
     def _loader(self, dataset: Dataset, batches: Iterable[list[Key]]) -> Loader:
         return Loader(dataset, batches, self.config.workers, pin=self.process.device.type == "cuda")
 
     def _save(self, copy_as: str | None = None) -> None:
-        """Write the last checkpoint, and a copy to keep; never over a good one with broken weights."""
+        """Write the last checkpoint, and a copy to keep; never over a good one with broken
+        weights.
+        """
         self._look()
         if not checkpoint.finite(self.state.model):
-            raise NonFiniteLoss(f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}")
-        contents = self.identity | self.state.state_dict(self.process) | {"replay": self.replay.state_dict(self.process)}
-        self.process.broadcast_from_rank0(lambda: self._write(contents, copy_as))  # a full disk is noticed by all at once
+            raise NonFiniteLoss(
+                f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}"
+            )
+        contents = (
+            self.identity
+            | self.state.state_dict(self.process)
+            | {"memory": self.memory.state_dict(self.process)}
+        )
+        self.process.broadcast_from_rank0(
+            lambda: self._write(contents, copy_as)
+        )  # a full disk is noticed by all at once
         self.last_save = time.monotonic()
 
     def _write(self, contents: dict[str, Any], copy_as: str | None) -> None:
@@ -280,36 +356,49 @@ class _Training:
 
     def _last_good(self) -> str:
         path = self.folder.last_checkpoint
-        return f"The last checkpoint is good: {path}." if path.exists() else "There is no checkpoint yet."
+        return (
+            f"The last checkpoint is good: {path}."
+            if path.exists()
+            else "There is no checkpoint yet."
+        )
 
     def _enough_steps(self) -> bool:
-        return bool(self.config.max_steps) and self.state.progress.step >= self.config.max_steps
+        return (
+            self.config.max_steps is not None and self.state.progress.step >= self.config.max_steps
+        )
 
     def _seed_generators(self) -> None:
         """Seed torch's generators differently on every process."""
-        words = np.random.SeedSequence([self.config.seed, self.process.rank, self.state.progress.step]).generate_state(
-            1, np.uint64
-        )
+        words = np.random.SeedSequence(
+            [self.config.seed, self.process.rank, self.state.progress.step]
+        ).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))
 
-    def _open_folder(self) -> run_folder.RunFolder:
-        """Continue in the run folder of the checkpoint to resume, or make a new one."""
-        options, cfg = self.trainer.options, self.trainer.cfg
-        experiment = run_folder.experiment_folder(absolute(cfg, cfg.EXPS_PATH), options)
-        path = self.process.broadcast_from_rank0(lambda: run_folder.find_checkpoint(experiment, options))
-        if path is None:
-            make = lambda: run_folder.create(experiment, options.exp_name, options.script, self.trainer.settings())  # noqa: E731
-            return self.process.broadcast_from_rank0(make)
+    def _new_folder(self) -> run_folder.RunFolder:
+        trainer, options = self.trainer, self.trainer.options
+        text = to_text(Loaded(trainer.experiment, options.name), " ".join(sys.argv))
+        return self.process.broadcast_from_rank0(
+            lambda: run_folder.create(trainer.folder, options, text)
+        )
+
+    def _resume(self, path: Path) -> run_folder.RunFolder:
+        """Continue where a checkpoint was written, in the run folder that it lies in."""
         saved = self.process.broadcast_from_rank0(
             lambda: checkpoint.read_checkpoint(path)
         )  # other machines may not see the file
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
-        if "replay" in saved:
-            self.replay.load_state_dict(saved["replay"])
+        self.memory.load_state_dict(saved["memory"])
         if len(saved["random"]) != self.process.count:
             self._seed_generators()
-            log.info("%s was written by %d processes: dropout draws anew", path, len(saved["random"]))
+            log.info(
+                "%s was written by %d processes: dropout draws anew", path, len(saved["random"])
+            )
         if self.process.first:
-            log.info("resuming %s at epoch %d, step %d", path, self.state.progress.epoch + 1, self.state.progress.step)
+            log.info(
+                "resuming %s at epoch %d, step %d",
+                path,
+                self.state.progress.epoch + 1,
+                self.state.progress.step,
+            )
         return self.process.broadcast_from_rank0(lambda: run_folder.of_checkpoint(path))

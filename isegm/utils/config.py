@@ -13,35 +13,44 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError, unknown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = Path(__file__).resolve().parents[1] / "shipped"  # what setup.py puts into a wheel; a clone has no such folder
+SHIPPED = (
+    Path(__file__).resolve().parents[1] / "shipped"
+)  # what setup.py puts into a wheel; a clone has no such folder
 
 
 def repository_roots() -> tuple[Path, ...]:
     """Where files of the repository are looked for, first come first served.
 
-    That is the clone. An installed wheel has none around it: there the working folder may be one, and the wheel carries copies
-    of the files that are read at run time.
+    That is the clone. An installed wheel has none around it: there the working folder may be one,
+    and the wheel carries copies of the files that are read at run time.
     """
     return (Path.cwd(), SHIPPED) if SHIPPED.is_dir() else (REPOSITORY,)
 
 
 def repository_file(name: str) -> Path:
-    """A file of the repository by its path there, e.g. ``"assets/published.csv"``; it need not exist."""
+    """A file of the repository by its path there, e.g. ``"assets/published.csv"``; it need not
+    exist.
+    """
     places = [root / name for root in repository_roots()]
     return next((place for place in places if place.exists()), places[0])
 
 
 def load_config(path: str | Path | None = None) -> EasyDict:
-    """Read config.yml (by default the one of this repository, or of the working folder if that has one).
+    """Read config.yml (by default the one of this repository, or of the working folder if that has
+    one).
 
-    Values may use ``${NAME}`` for an environment variable or another key. ``config.local.yml`` beside the file overrides it.
-    Of the copy in an installed wheel, relative paths start at the working folder.
+    Values may use ``${NAME}`` for an environment variable or another key. ``config.local.yml``
+    beside the file overrides it. Of the copy in an installed wheel, relative paths start at the
+    working folder.
 
     Raises:
         IsegmError: the file is missing, or is no YAML mapping.
     """
     if path is None:
-        path = next((p for p in (Path("config.yml"), repository_file("config.yml")) if p.exists()), "config.yml")
+        path = next(
+            (p for p in (Path("config.yml"), repository_file("config.yml")) if p.exists()),
+            "config.yml",
+        )
     path = Path(path)
     values = _read(path)
     place = Path("config.yml") if SHIPPED in path.parents else path
@@ -57,11 +66,14 @@ def require_path(cfg: EasyDict, key: str, what: str) -> Path:
     """The path that config.yml gives under ``key``, as an absolute path that exists.
 
     Raises:
-        IsegmError: the key is missing, names an unset environment variable, or the path does not exist.
+        IsegmError: the key is missing, names an unset environment variable, or the path does not
+            exist.
     """
     if key not in cfg:
         raise unknown(
-            f"key in {cfg.get('config_path', 'config.yml')} (for {what})", key, [k for k in cfg if k.endswith("_PATH")]
+            f"key in {cfg.get('config_path', 'config.yml')} (for {what})",
+            key,
+            [k for k in cfg if k.endswith("_PATH")],
         )
     value = str(cfg[key])
     if missing := re.findall(r"\$\{(\w+)\}", value):
@@ -71,7 +83,10 @@ def require_path(cfg: EasyDict, key: str, what: str) -> Path:
         )
     path = absolute(cfg, value)
     if not path.exists():
-        raise IsegmError(f"{what}: {path} does not exist; put the data there or change {key} in {cfg.config_path}")
+        raise IsegmError(
+            f"{what}: {path} does not exist; put the data there or change {key} in"
+            f" {cfg.config_path}"
+        )
     return path
 
 
@@ -83,7 +98,10 @@ def absolute(cfg: EasyDict, value: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise IsegmError(f"there is no configuration file {path}; pass --config-path, or copy config.yml of the repository")
+        raise IsegmError(
+            f"there is no configuration file {path}; pass --config-path, or copy config.yml of the"
+            " repository"
+        )
     try:
         values = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -101,6 +119,8 @@ def _expanded(value: Any, names: dict[str, Any]) -> Any:
 
     def replacement(match: re.Match[str]) -> str:
         name = match.group(1)
-        return os.environ.get(name) or (str(names[name]) if isinstance(names.get(name), str) else match.group(0))
+        return os.environ.get(name) or (
+            str(names[name]) if isinstance(names.get(name), str) else match.group(0)
+        )
 
     return re.sub(r"\$\{(\w+)\}", replacement, value)

@@ -11,12 +11,14 @@ from isegm.core.clicks import Click
 
 
 def deepest(error: np.ndarray, clicked: Sequence[Click] = ()) -> tuple[int, int, int]:
-    """The pixel of ``error`` (``H W`` bool) deepest inside it: (squared distance, row, column); zeros if there is none.
+    """The pixel of ``error`` (``H W`` bool) deepest inside it: (squared distance, row, column);
+    zeros if there is none.
 
     Pixels already clicked are never the deepest; among equals the first in row order is.
 
-    The distance transform runs on the bounding box of the error with a rim of one pixel. That is exact: the rim holds no
-    error, and any way from an error pixel to a pixel beyond the rim crosses it.
+    The distance transform runs on the bounding box of the error with a rim of one pixel. That is
+    exact: the rim holds no error, and any way from an error pixel to a pixel beyond the rim crosses
+    it.
     """
     rows = np.flatnonzero(error.any(1))
     if not len(rows):
@@ -36,10 +38,12 @@ def deepest(error: np.ndarray, clicked: Sequence[Click] = ()) -> tuple[int, int,
 
 
 def squared_distance_inside(mask: np.ndarray) -> np.ndarray:
-    """``H W`` float32 integers: squared distance of every true pixel to the nearest false one, what lies outside being false.
+    """``H W`` float32 integers: squared distance of every true pixel to the nearest false one, what
+    lies outside being false.
 
-    Squared distances are whole numbers, and rounding to them matters: the square root in some builds of OpenCV is off in its
-    last bit here and there, so that equal distances differ by where they stand in the array, and ties would be decided by that.
+    Squared distances are whole numbers, and rounding to them matters: the square root in some
+    builds of OpenCV is off in its last bit here and there, so that equal distances differ by where
+    they stand in the array, and ties would be decided by that.
     """
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
     padded[1:-1, 1:-1] = mask

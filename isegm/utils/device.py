@@ -14,7 +14,9 @@ from isegm.utils.processes import local_rank, world_size
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def pick_device(cpu: bool = False, gpu: int | str | None = None, keep_memory: bool = True) -> torch.device:
+def pick_device(
+    cpu: bool = False, gpu: int | str | None = None, keep_memory: bool = True
+) -> torch.device:
     """The CPU if asked for, else the CUDA device ``gpu`` (default 0) if there is one, else the CPU.
 
     Args:
@@ -33,7 +35,8 @@ def pick_device(cpu: bool = False, gpu: int | str | None = None, keep_memory: bo
         raise IsegmError(f"--gpus {gpu}: expected the number of one GPU, e.g. 0") from None
     if index >= torch.cuda.device_count():
         raise IsegmError(
-            f"--gpus names GPU {index}, but this machine has {torch.cuda.device_count()}; use --cpu or another number"
+            f"--gpus names GPU {index}, but this machine has {torch.cuda.device_count()}; use --cpu"
+            " or another number"
         )
     return torch.device("cuda", index)
 
@@ -50,29 +53,35 @@ def device_of_process(cpu: bool = False, gpus: Sequence[int] = ()) -> torch.devi
     local, count = local_rank(), world_size()
     if gpus and local >= len(gpus):
         raise IsegmError(
-            f"process {local} of this machine has no GPU: --gpus names {len(gpus)}, {count} processes were started"
+            f"process {local} of this machine has no GPU: --gpus names {len(gpus)}, {count}"
+            " processes were started"
         )
     gpu = gpus[local] if gpus else local if count > 1 and torch.cuda.is_available() else None
     return pick_device(cpu, None if cpu else gpu)
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory for the next allocation instead of giving it back to the system; True if it will.
+    """Tell glibc to keep freed memory for the next allocation instead of giving it back to the
+    system; True if it will.
 
-    By default every feature map of more than a few hundred kilobytes is mapped, cleared page by page and unmapped again, which
-    can cost more than the convolution that fills it: a training step of HRNet-18s was measured several times slower so.
-    Elsewhere than on Linux with glibc this does nothing.
+    By default every feature map of more than a few hundred kilobytes is mapped, cleared page by
+    page and unmapped again, which can cost more than the convolution that fills it: a training step
+    of HRNet-18s was measured several times slower so. Elsewhere than on Linux with glibc this does
+    nothing.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(
+        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    )
 
 
 def release_freed_memory() -> bool:
-    """Give memory that was freed back to the system now, also after ``keep_freed_memory``; True if something was given back.
+    """Give memory that was freed back to the system now, also after ``keep_freed_memory``; True if
+    something was given back.
 
     Elsewhere than on Linux with glibc this does nothing.
     """

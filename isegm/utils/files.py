@@ -11,9 +11,11 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; at the end it takes the place of ``path``, unless an error left the block.
+    """Yield a temporary path to write to; at the end it takes the place of ``path``, unless an
+    error left the block.
 
-    The folder is made if there is none. Whoever reads ``path`` meanwhile sees the old file or the new one, never a part.
+    The folder is made if there is none. Whoever reads ``path`` meanwhile sees the old file or the
+    new one, never a part.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,10 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     # Waiting threads must not keep the others from the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    processes = [context.Process(target=_work, args=(work, arguments, rank, count, port)) for rank in range(count)]
+    processes = [
+        context.Process(target=_work, args=(work, arguments, rank, count, port))
+        for rank in range(count)
+    ]
 
     def pass_on(number: int, frame: Any) -> None:
         for process in processes:
@@ -42,7 +45,9 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
                 process.terminate()
 
     # Installed first: a signal while processes are being started must not leave orphans behind.
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {
+        number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         for process in processes:
             process.start()
@@ -59,7 +64,9 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
         time.sleep(0.1)
         failed = next((p.exitcode for p in processes if p.exitcode), 0)
         if failed and not status:
-            stopped = failed == STOPPED  # it has agreed on that with the others, and they may still be saving
+            stopped = (
+                failed == STOPPED
+            )  # it has agreed on that with the others, and they may still be saving
             status, deadline = (
                 failed,
                 time.monotonic() + (SAVING_SECONDS if stopped else GRACE_SECONDS),
@@ -73,7 +80,9 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
     return status or next((p.exitcode for p in processes if p.exitcode), 0)
 
 
-def _work(work: Callable[..., int], arguments: Sequence[Any], rank: int, count: int, port: int) -> None:
+def _work(
+    work: Callable[..., int], arguments: Sequence[Any], rank: int, count: int, port: int
+) -> None:
     # Ctrl-C reaches every process of the terminal, and the parent passes it on as SIGTERM: only
     # that counts, or it would count twice.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,6 @@
-"""How much memory this process uses on a device, in bytes; on a CPU it is the process's own (Linux; elsewhere 0)."""
+"""How much memory this process uses on a device, in bytes; on a CPU it is the process's own (Linux;
+elsewhere 0).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +8,26 @@ from pathlib import Path
 
 import torch
 
-STATUS, MEMORY, FORGET = Path("/proc/self/status"), Path("/proc/meminfo"), Path("/proc/self/clear_refs")
+STATUS, MEMORY, FORGET = (
+    Path("/proc/self/status"),
+    Path("/proc/meminfo"),
+    Path("/proc/self/clear_refs"),
+)
 
 
 def used(device: torch.device) -> int:
-    return torch.cuda.memory_reserved(device) if device.type == "cuda" else _kilobytes(STATUS, "VmRSS")
+    return (
+        torch.cuda.memory_reserved(device) if device.type == "cuda" else _kilobytes(STATUS, "VmRSS")
+    )
 
 
 def peak(device: torch.device) -> int:
     """The most that was used since the start, or since ``reset_peak``."""
-    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else _kilobytes(STATUS, "VmHWM")
+    return (
+        torch.cuda.max_memory_reserved(device)
+        if device.type == "cuda"
+        else _kilobytes(STATUS, "VmHWM")
+    )
 
 
 def reset_peak(device: torch.device) -> None:
@@ -27,11 +39,17 @@ def reset_peak(device: torch.device) -> None:
 
 def total(device: torch.device) -> int:
     """The memory of the device."""
-    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else _kilobytes(MEMORY, "MemTotal")
+    return (
+        torch.cuda.get_device_properties(device).total_memory
+        if device.type == "cuda"
+        else _kilobytes(MEMORY, "MemTotal")
+    )
 
 
 def available() -> int:
-    """What processes of this machine can still take without swapping; a container's own limit counts too."""
+    """What processes of this machine can still take without swapping; a container's own limit
+    counts too.
+    """
     free = _kilobytes(MEMORY, "MemAvailable")
     limit, held = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
     if limit.exists() and held.exists() and limit.read_text().strip() != "max":

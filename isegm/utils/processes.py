@@ -15,7 +15,9 @@ import torch.distributed as dist
 
 from isegm.core.errors import IsegmError
 
-PATIENCE = datetime.timedelta(hours=24)  # a long validation of rank 0 must not look like a dead peer
+PATIENCE = datetime.timedelta(
+    hours=24
+)  # a long validation of rank 0 must not look like a dead peer
 MEETING = datetime.timedelta(minutes=30)
 
 
@@ -122,7 +124,10 @@ def joined(device: torch.device, backend: str | None = None) -> Iterator[Process
         yield Process(device=device)
         return
     if missing := [n for n in ("RANK", "MASTER_ADDR", "MASTER_PORT") if n not in os.environ]:
-        raise IsegmError(f"WORLD_SIZE is {count} but {', '.join(missing)} is not set; start with torchrun or --ngpus")
+        raise IsegmError(
+            f"WORLD_SIZE is {count} but {', '.join(missing)} is not set; start with torchrun or"
+            " --ngpus"
+        )
     store, number, count = next(dist.rendezvous("env://", timeout=MEETING))
     # After an elastic restart torchrun's store still holds addresses of processes that are gone.
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)

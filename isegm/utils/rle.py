@@ -1,4 +1,6 @@
-"""Masks as runs, the way COCO writes them: column after column, first the length of a run of background, then of object."""
+"""Masks as runs, the way COCO writes them: column after column, first the length of a run of
+background, then of object.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,21 @@ from isegm.core.errors import IsegmError
 
 
 def encode(mask: np.ndarray) -> dict[str, list[int]]:
-    """``H W`` bool to ``{"size": [H, W], "counts": [...]}``, which pycocotools reads as uncompressed RLE."""
+    """``H W`` bool to ``{"size": [H, W], "counts": [...]}``, which pycocotools reads as
+    uncompressed RLE.
+    """
     column = np.asarray(mask, bool).ravel(order="F")
     borders = np.flatnonzero(column[1:] != column[:-1]) + 1
     counts = np.diff(np.concatenate([[0], borders, [column.size]])).tolist() if column.size else []
-    return {"size": list(mask.shape), "counts": [0, *counts] if column.size and column[0] else counts}
+    return {
+        "size": list(mask.shape),
+        "counts": [0, *counts] if column.size and column[0] else counts,
+    }
 
 
 def decode(runs: Any, size: tuple[int, int]) -> np.ndarray:
-    """What ``encode`` wrote back to ``H W`` bool. Trusts nothing: ``runs`` may come from a stranger's file.
+    """What ``encode`` wrote back to ``H W`` bool. Trusts nothing: ``runs`` may come from a
+    stranger's file.
 
     Raises:
         IsegmError: these are no runs, or not of a mask of ``size`` (rows, columns).
@@ -27,8 +35,12 @@ def decode(runs: Any, size: tuple[int, int]) -> np.ndarray:
     if not isinstance(counts, list) or runs.get("size") != list(size):
         raise IsegmError(f"expected a mask as runs of size {list(size)}, with a list of counts")
     if not all(type(count) is int and 0 <= count <= size[0] * size[1] for count in counts):
-        raise IsegmError("the runs of a mask must be whole numbers, none below 0 or above the number of pixels")
+        raise IsegmError(
+            "the runs of a mask must be whole numbers, none below 0 or above the number of pixels"
+        )
     if sum(counts) != size[0] * size[1]:
-        raise IsegmError(f"the runs of a mask sum up to {sum(counts)}, expected {size[0]} x {size[1]} pixels")
+        raise IsegmError(
+            f"the runs of a mask sum up to {sum(counts)}, expected {size[0]} x {size[1]} pixels"
+        )
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape(size, order="F")

@@ -1,7 +1,9 @@
 """CDNet with ResNet-34 on SBD: feature diffusion, diversified training, no simulated corrections.
 
-Paper:  Chen et al., ICCV 2021; the version of ClickSEG's code (cdnet_res34_sbd), published as CDNet R34 (SBD), two GPUs
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.sample_scores=null
+Paper:  Chen et al., ICCV 2021; the version of ClickSEG's code (cdnet_res34_sbd), published as CDNet
+        R34 (SBD), two GPUs
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/cdnet/r34_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here
@@ -9,20 +11,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import sbd
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.cdnet import cdnet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = cdnet(layers=34, width=128)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(
-        cfg, **recipes.CDNET, augmentation="aligned_colour", sample_scores="sbd_samples_weights.pkl", val_epoch_len=500
-    )
-    train = TrainConfig(epochs=120, batch_size=32, lr=5e-4, milestones=(80, 105), pretrained="RESNET34_V1B")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=cdnet(layers=34, width=128),
+    **sbd(),
+    user=spec(Iterative, max_rounds=0),
+    train=Training(
+        epochs=120,
+        batch_size=32,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(80, 105)),
+        pretrained="RESNET34_V1B",
+    ),
+)

@@ -1,4 +1,5 @@
-"""ClickAttention with SegFormer-B3 on COCO+LVIS; the affinity as a training signal only (published code).
+"""ClickAttention with SegFormer-B3 on COCO+LVIS; the affinity as a training signal only (published
+code).
 
 Paper:  arXiv 2408.06021; published, trained on five GPUs
 Run:    python train.py models/click_attention/b3_cocolvis.py --gpus 0,1,2,3
@@ -8,20 +9,16 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import cocolvis, training
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.click_attention import click_attention
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment
+from isegm.training.users.restarting import Restarting
 
-MODEL = click_attention("b3", "none")
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(cfg, **recipes.CLICK_ATTENTION, augmentation="aligned_colour", stuff_prob=0.20)
-    train = TrainConfig(
-        epochs=500, batch_size=64, lr=5e-4, milestones=(160, 210), weight_decay=0.01, sync_bn=True, pretrained="SEGFORMER_B3"
-    )
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3, extra_round=True, restart=0.02), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=click_attention("b3", "none"),
+    **cocolvis(),
+    user=spec(Restarting, max_rounds=3, restart=0.02),
+    train=training(pretrained="SEGFORMER_B3"),
+)

@@ -8,18 +8,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import USER, cocolvis
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.emc_click import emc_hrnet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
 
-MODEL = emc_hrnet(width=18, depth="full", ocr_width=64, refiner_width=96)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(cfg, **recipes.EMC_CLICK)
-    train = TrainConfig(epochs=230, batch_size=64, lr=1e-3, milestones=(200, 220), sync_bn=True, pretrained="HRNETV2_W18")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=23, round_decay=0.8, proportional_side=True), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=emc_hrnet(width=18, depth="full", ocr_width=64, refiner_width=96),
+    **cocolvis(),
+    user=USER,
+    train=Training(
+        epochs=230,
+        batch_size=64,
+        optimizer=spec(Adam, lr=1e-3),
+        schedule=spec(MultiStep, at=(200, 220)),
+        sync_bn=True,
+        pretrained="HRNETV2_W18",
+    ),
+)

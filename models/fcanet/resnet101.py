@@ -1,4 +1,5 @@
-"""FCA-Net with ResNet-101 on augmented PASCAL VOC: first click attention, click loss, iterative training.
+"""FCA-Net with ResNet-101 on augmented PASCAL VOC: first click attention, click loss, iterative
+training.
 
 Paper:  Lin et al., CVPR 2020, published as fcanet-resnet (VOC 2.98 clicks, Berkeley 4.23)
 Run:    python train.py models/fcanet/resnet101.py --gpus 0
@@ -8,20 +9,16 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import pascal_sbd, training
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.fcanet import fcanet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment
+from isegm.training.users.replay import Replaying
 
-MODEL = fcanet("resnet")
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.pascal_sbd(cfg, **recipes.FCANET)
-    train = TrainConfig(
-        epochs=33, batch_size=8, lr=0.007, momentum=0.9, weight_decay=5e-4, poly_epochs=30, pretrained="RESNET101"
-    )
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0, replay=0.7), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=fcanet("resnet"),
+    **pascal_sbd(),
+    user=spec(Replaying, replay=0.7),
+    train=training(pretrained="RESNET101"),
+)

@@ -8,20 +8,16 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import pascal_sbd, training
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.fcanet import fcanet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment
+from isegm.training.users.iterative import Iterative
 
-MODEL = fcanet("resnet", first_click=False, click_loss=False)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.pascal_sbd(cfg, **recipes.FCANET)
-    train = TrainConfig(
-        epochs=33, batch_size=8, lr=0.007, momentum=0.9, weight_decay=5e-4, poly_epochs=30, pretrained="RESNET101"
-    )
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=fcanet("resnet", first_click=False, click_loss=False),
+    **pascal_sbd(),
+    user=spec(Iterative, max_rounds=0),
+    train=training(pretrained="RESNET101"),
+)

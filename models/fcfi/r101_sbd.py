@@ -1,7 +1,8 @@
 """FCFI with ResNet-101 + DeepLabV3+ on SBD.
 
 Paper:  Wei et al., CVPR 2023; published as r101_dh256_sbd, trained on two GPUs
-Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set data.sample_scores=null
+Needs:  sbd_samples_weights.pkl in SBD_PATH (published with f-BRS and RITM), or --set
+        data.scores=null
 Run:    python train.py models/fcfi/r101_sbd.py --gpus 0,1
 Cost:   not run here
 Result: not run here
@@ -9,30 +10,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import sbd
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.fcfi import fcfi_r101
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = fcfi_r101()
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(
-        cfg,
-        crop=(320, 480),
-        max_clicks=24,
-        gamma=0.8,
-        merge_objects=0.15,
-        first_click_center=True,
-        augmentation="coco",
-        sample_scores="sbd_samples_weights.pkl",
-        min_object_area=80,
-        keep_background=0.01,
-        val_epoch_len=500,
-    )
-    train = TrainConfig(epochs=220, batch_size=24, lr=5e-4, milestones=(50, 100, 150), pretrained="RESNET101_V1S")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=fcfi_r101(),
+    **sbd(),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=220,
+        batch_size=24,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(50, 100, 150)),
+        pretrained="RESNET101_V1S",
+    ),
+)

@@ -8,18 +8,24 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import CROP, cocolvis
 
-from isegm.data import recipes
+from isegm.core.registry import spec
+from isegm.data.augment import aligned
 from isegm.methods.focalclick import focalclick_segformer
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = focalclick_segformer("b0", pipeline="s2")
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(cfg, **recipes.FOCALCLICK, augmentation="aligned", stuff_prob=0.20)
-    train = TrainConfig(epochs=230, batch_size=64, lr=5e-3, milestones=(190, 210), pretrained="SEGFORMER_B0")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=focalclick_segformer("b0", pipeline="s2"),
+    **cocolvis(spec(aligned, crop=CROP)),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=230,
+        batch_size=64,
+        optimizer=spec(Adam, lr=5e-3),
+        schedule=spec(MultiStep, at=(190, 210)),
+        pretrained="SEGFORMER_B0",
+    ),
+)

@@ -1,7 +1,8 @@
-"""FocalClick with SegFormer-B3, S2 on COCO+LVIS mixed with sets of finer masks, three simulated corrections.
+"""FocalClick with SegFormer-B3, S2 on COCO+LVIS mixed with sets of finer masks, three simulated
+corrections.
 
 Paper:  arXiv 2204.02574, trained on two GPUs; published
-Needs:  the data sets of recipes.comb, or some of them: --set data.shares=[0.35,0,0.1,0,0.1,0]
+Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)
 Run:    python train.py models/focalclick/segformer_b3_s2_comb.py --gpus 0,1
 Cost:   not run here
 Result: not run here
@@ -9,18 +10,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import comb
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.focalclick import focalclick_segformer
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = focalclick_segformer("b3", pipeline="s2")
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.comb(cfg, **recipes.FOCALCLICK, augmentation="aligned_wide_colour")
-    train = TrainConfig(epochs=230, batch_size=32, lr=5e-3, milestones=(190, 210), pretrained="SEGFORMER_B3")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=focalclick_segformer("b3", pipeline="s2"),
+    **comb(colour=True),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=230,
+        batch_size=32,
+        optimizer=spec(Adam, lr=5e-3),
+        schedule=spec(MultiStep, at=(190, 210)),
+        pretrained="SEGFORMER_B3",
+    ),
+)

@@ -1,4 +1,5 @@
-"""The non-iterative baseline of RITM on LVIS v1: HRNet-18 + OCR, no previous mask, sampled clicks only.
+"""The non-iterative baseline of RITM on LVIS v1: HRNet-18 + OCR, no previous mask, sampled clicks
+only.
 
 Paper:  arXiv 2102.06583; script hrnet18_ocr64_lvis, no weights published
 Run:    python train.py models/ritm/hrnet18_lvis_baseline.py --gpus 0,1
@@ -8,18 +9,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import lvis
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.ritm import ritm_hrnet
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = ritm_hrnet(width=18, depth="full", ocr_width=64, prev_mask=False)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.lvis(cfg, crop=(320, 480), max_clicks=24, merge_objects=0.15)
-    train = TrainConfig(epochs=160, batch_size=28, lr=5e-4, milestones=(140, 155), pretrained="HRNETV2_W18")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=ritm_hrnet(width=18, depth="full", ocr_width=64, prev_mask=False),
+    **lvis(),
+    user=spec(Iterative, max_rounds=0),
+    train=Training(
+        epochs=160,
+        batch_size=28,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(140, 155)),
+        pretrained="HRNETV2_W18",
+    ),
+)

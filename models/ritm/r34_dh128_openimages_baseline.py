@@ -8,18 +8,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import openimages
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.ritm import ritm_deeplab
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = ritm_deeplab(layers=34, width=128, prev_mask=False)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.open_images(cfg, crop=(320, 480), max_clicks=24, merge_objects=0.15)
-    train = TrainConfig(epochs=140, batch_size=28, lr=5e-4, milestones=(120, 135), pretrained="RESNET34_V1B")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=0), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=ritm_deeplab(layers=34, width=128, prev_mask=False),
+    **openimages(),
+    user=spec(Iterative, max_rounds=0),
+    train=Training(
+        epochs=140,
+        batch_size=28,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(120, 135)),
+        pretrained="RESNET34_V1B",
+    ),
+)

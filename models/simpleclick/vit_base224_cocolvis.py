@@ -9,18 +9,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import cocolvis
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.simpleclick import simpleclick
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = simpleclick("base", 224, pyramid=(256, 256, 256, 256))
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.cocolvis(cfg, crop=(224, 224), max_clicks=24, merge_objects=0.15, stuff_prob=0.30)
-    train = TrainConfig(epochs=55, batch_size=32, lr=5e-4, milestones=(49, 55), pretrained="MAE_BASE")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=simpleclick("base", 224, pyramid=(256, 256, 256, 256)),
+    **cocolvis(224),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=55,
+        batch_size=32,
+        optimizer=spec(Adam, lr=5e-4),
+        schedule=spec(MultiStep, at=(49, 55)),
+        pretrained="MAE_BASE",
+    ),
+)

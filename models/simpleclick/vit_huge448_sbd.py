@@ -1,7 +1,8 @@
 """SimpleClick with ViT-H on SBD, crops of 448 x 448, three simulated corrections.
 
 Paper:  arXiv 2210.11006; published as sbd_vith_epoch_54, trained on four GPUs
-Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or data.sample_scores=null
+Needs:  MAE's weights, see PRETRAINED in config.yml; sbd_samples_weights.pkl in SBD_PATH, or
+        data.scores=null
 Run:    python train.py models/simpleclick/vit_huge448_sbd.py --gpus 0,1,2,3
 Cost:   not run here
 Result: not run here
@@ -9,18 +10,23 @@ Result: not run here
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import sbd
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.simpleclick import simpleclick
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam, MultiStep
+from isegm.training.users.iterative import Iterative
 
-MODEL = simpleclick("huge", 448)
-
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.sbd(cfg, crop=(448, 448), **recipes.ITERATIVE_SBD)
-    train = TrainConfig(epochs=55, batch_size=32, lr=5e-5, milestones=(50, 55), pretrained="MAE_HUGE")
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+EXPERIMENT = Experiment(
+    model=simpleclick("huge", 448),
+    **sbd(448),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=55,
+        batch_size=32,
+        optimizer=spec(Adam, lr=5e-5),
+        schedule=spec(MultiStep, at=(50, 55)),
+        pretrained="MAE_HUGE",
+    ),
+)

@@ -10,28 +10,40 @@ Without --weights the same network begins with random weights.
 
 from __future__ import annotations
 
-from easydict import EasyDict
-
-from isegm.data import recipes
+from isegm.core.registry import spec
+from isegm.data.augment import around_object
+from isegm.data.dataset import ClickDataset
+from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.folder import folder_images
 from isegm.originals.loading import spec_of
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam
+from isegm.training.users.iterative import Iterative
 
-MODEL = spec_of("starter")
+PLACES = {
+    "image_dir": "slices/hippocampus_train/images",
+    "mask_dir": "slices/hippocampus_train/masks",
+}
 
-
-def main(cfg: EasyDict) -> None:
-    data = recipes.folder(
-        cfg,
-        image_dir="slices/hippocampus_train/images",
-        mask_dir="slices/hippocampus_train/masks",
-        crop=(256, 256),
-        augmentation="around_object",
-        max_clicks=8,
-        gamma=0.5,
-        first_click_center=True,
+EXPERIMENT = Experiment(
+    model=spec_of("starter"),
+    data=spec(
+        ClickDataset,
+        source=spec(folder_images, **PLACES),
+        sampler=spec(MultiPoint, max_clicks=8, gamma=0.5, merge_prob=0.15, first_click_center=True),
+        augment=spec(around_object, crop=(256, 256)),
         epoch_len=2400,
-    )
-    train = TrainConfig(epochs=1, batch_size=8, lr=5e-4, clip=5.0, ema=0.98, channels_last=True, workers=1, image_every=100)
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+        min_object_area=80,
+    ),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
+        epochs=1,
+        batch_size=8,
+        optimizer=spec(Adam, lr=5e-4),
+        clip=5.0,
+        ema=0.98,
+        channels_last=True,
+        workers=1,
+        image_every=100,
+    ),
+)

@@ -11,35 +11,28 @@ any time.
 
 from __future__ import annotations
 
-from easydict import EasyDict
+from common import starter
 
-from isegm.data import recipes
+from isegm.core.registry import spec
 from isegm.methods.click_pyramid import click_pyramid
-from isegm.training.config import TrainConfig
-from isegm.training.rollout import ClickPolicy
-from isegm.training.trainer import Trainer
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam
+from isegm.training.users.iterative import Iterative
 
-MODEL = click_pyramid()
-
-
-def main(cfg: EasyDict) -> None:
-    # With fewer clicks to begin with (at most 8, gamma 0.5) the first answers are as good, but the
-    # later ones stop improving: after 1,000 steps 9 of GrabCut's 50 objects never reached 90 %.
-    clicks = {"max_clicks": 12, "gamma": 0.75, "first_click_center": True, "merge_objects": 0.1}
-    views = {"crop": (256, 256)}
-    views |= {"augmentation": "around_object", "val_augmentation": "around_object"}
-    sizes = {"min_object_area": 300, "epoch_len": 8000, "val_epoch_len": 80}
-    data = recipes.starter(cfg, **views, **clicks, **sizes)
-    train = TrainConfig(
+EXPERIMENT = Experiment(
+    model=click_pyramid(),
+    **starter(crop=(256, 256)),
+    user=spec(Iterative, max_rounds=3),
+    train=Training(
         epochs=40,
         batch_size=8,
-        lr=1e-3,
+        optimizer=spec(Adam, lr=1e-3),
         clip=5.0,
         ema=0.999,
         channels_last=True,
         workers=1,
         pretrained="EFFICIENTNET_LITE0",
         checkpoint_interval=1,
-        checkpoint_minutes=3,
-    )
-    Trainer(MODEL, data, ClickPolicy(max_rounds=3), train, cfg).fit()
+        checkpoint_minutes=3.0,
+    ),
+)

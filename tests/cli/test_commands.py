@@ -31,7 +31,9 @@ def test_the_list_has_one_line_for_each(words: list[str], capsys: pytest.Capture
     assert max(map(len, said.splitlines())) <= 120
 
 
-def test_a_new_file_is_a_new_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_a_new_file_is_a_new_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     text = '"""Say a word."""\nimport torch_is_not_needed\n'
     functions = "def add_flags(parser): pass\ndef main(args): pass\n"
     (tmp_path / "say_it.py").write_text(text + functions)

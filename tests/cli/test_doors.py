@@ -67,14 +67,18 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_command_of_the_repository_has_one_door() -> None:
-    named = [re.search(r'run_command\("([\w-]+)"', (REPOSITORY / path).read_text())[1] for path in DOORS]
+    named = [
+        re.search(r'run_command\("([\w-]+)"', (REPOSITORY / path).read_text())[1] for path in DOORS
+    ]
     assert sorted(named) == sorted(summaries())
 
 
 @pytest.mark.parametrize("door", DOORS, ids=str)
 def test_a_door_runs_the_package_beside_it(clone: Path, door: Path, tmp_path: Path) -> None:
     words = [sys.executable, clone / door]
-    done = subprocess.run(words, cwd=tmp_path, env=searching(REPOSITORY), check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        words, cwd=tmp_path, env=searching(REPOSITORY), check=False, capture_output=True, text=True
+    )
     assert done.returncode == 7, done.stderr
     _, prog, parent, child = done.stdout.splitlines()
     assert prog == door.name
@@ -85,12 +89,20 @@ def test_a_door_runs_the_package_beside_it(clone: Path, door: Path, tmp_path: Pa
 @pytest.mark.parametrize("script", [path for path in SCRIPTS if path not in DOORS], ids=str)
 def test_so_does_every_other_script(script: Path, broken: Path, tmp_path: Path) -> None:
     words = [sys.executable, REPOSITORY / script, "--help"]
-    subprocess.run(words, cwd=tmp_path, env=searching(broken), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        words, cwd=tmp_path, env=searching(broken), check=True, stdout=subprocess.DEVNULL
+    )
 
 
-@pytest.mark.parametrize("launcher", [[], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]])
-def test_so_do_all_processes_of_a_training(launcher: list[str], broken: Path, tmp_path: Path) -> None:
-    """Training processes and their data workers; the package in the way raises when it is imported."""
+@pytest.mark.parametrize(
+    "launcher", [[], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]]
+)
+def test_so_do_all_processes_of_a_training(
+    launcher: list[str], broken: Path, tmp_path: Path
+) -> None:
+    """Training processes and their data workers; the package in the way raises when it is
+    imported.
+    """
     words = [
         SCRIPT,
         "--cpu",

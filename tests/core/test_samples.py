@@ -8,7 +8,9 @@ from isegm.core.samples import InstanceSample, ObjectInfo
 
 @pytest.fixture
 def nested() -> InstanceSample:
-    """A 4x6 image: object 0 holds object 1 (in the second layer), which holds object 2; object 3 stands apart."""
+    """A 4x6 image: object 0 holds object 1 (in the second layer), which holds object 2; object 3
+    stands apart.
+    """
     layers = np.zeros((4, 6, 2), np.uint8)
     layers[:, :4, 0] = 1
     layers[:2, :3, 1] = 7

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from isegm.core.samples import InstanceSample, ObjectInfo
-from isegm.data.augment import AroundObject, pipeline
+from isegm.data.augment import AroundObject, around_object
 
 BOX = (30, 50, 50, 90)  # of the object: top, left, bottom, right
 
@@ -32,7 +32,9 @@ def shows_all(made: InstanceSample) -> bool:
     return bottom - top >= 96 and right - left >= 190
 
 
-def draws(count: int = 60, layers: int = 1, drawn: bool = True, **settings: object) -> list[InstanceSample]:
+def draws(
+    count: int = 60, layers: int = 1, drawn: bool = True, **settings: object
+) -> list[InstanceSample]:
     augment = AroundObject(A.Compose([]), crop=(64, 48), **settings)
     shown = sample(layers, drawn)
     return [augment(shown, np.random.default_rng(seed)) for seed in range(count)]
@@ -56,7 +58,9 @@ def test_the_whole_object_is_inside_the_window() -> None:
 
 
 def test_windows_are_as_large_as_asked_for() -> None:
-    sizes = [(b - t, r - left) for t, left, b, r in map(window, draws(whole=0, expansion=(1.5, 2.0)))]
+    sizes = [
+        (b - t, r - left) for t, left, b, r in map(window, draws(whole=0, expansion=(1.5, 2.0)))
+    ]
     heights, widths = np.array(sizes).T
     assert 28 <= heights.min() < 33 < heights.max() <= 41
     assert 56 <= widths.min() < 66 < widths.max() <= 81
@@ -87,8 +91,8 @@ def test_image_and_labels_move_together() -> None:
         assert (inside == (made.layers[:, :, 0] == 4)).mean() > 0.9
 
 
-def test_the_starters_pipeline_by_name() -> None:
-    augment = pipeline("around_object", (32, 32))
+def test_the_starters_pipeline() -> None:
+    augment = around_object((32, 32))
     first, again = (augment(sample(), np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first.image, again.image)
     assert first.image.shape == (32, 32, 3)

@@ -1,4 +1,6 @@
-"""Augmentation: every transform fires with its probability, independently, and image and labels move together."""
+"""Augmentation: every transform fires with its probability, independently, and image and labels
+move together.
+"""
 
 import pickle
 
@@ -8,13 +10,21 @@ import pytest
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample
-from isegm.data.augment import Pipeline, pipeline
+from isegm.data.augment import Crop, Pipeline, cropped, photographs, turned
 
-NAMES = ("coco", "sbd", "val", "val_sbd")
+
+def val_sbd(crop: Crop) -> Pipeline:
+    return cropped(crop, scale=(0.75, 1.25))
+
+
+PIPELINES = {"coco": photographs, "sbd": turned, "val": cropped, "val_sbd": val_sbd}
+NAMES = tuple(PIPELINES)
 
 
 def sample(height: int = 40, width: int = 60, layers: int = 1) -> InstanceSample:
-    """A picture whose channels are its row and column, and whose first layer repeats them in blocks."""
+    """A picture whose channels are its row and column, and whose first layer repeats them in
+    blocks.
+    """
     y, x = np.mgrid[:height, :width].astype(np.uint8)
     image = np.stack([4 * y, 4 * x, np.full_like(y, 100)], 2)
     labels = (y // 10 * 6 + x // 10 + 1).astype(np.uint8)
@@ -29,7 +39,7 @@ def run(p: Pipeline, seed: int, **size: int) -> InstanceSample:
 @pytest.mark.parametrize("layers", [1, 2, 7])
 def test_results_have_the_size_of_the_crop(name: str, layers: int) -> None:
     for size in ((20, 30), (96, 128)):
-        made = run(pipeline(name, size), 0, layers=layers)
+        made = run(PIPELINES[name](size), 0, layers=layers)
         assert made.image.shape == (*size, 3)
         assert made.image.dtype == np.uint8
         assert made.layers.shape == (*size, layers)
@@ -38,7 +48,7 @@ def test_results_have_the_size_of_the_crop(name: str, layers: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_padding_is_black_and_background(name: str) -> None:
-    made = run(pipeline(name, (200, 200)), 3)
+    made = run(PIPELINES[name]((200, 200)), 3)
     outside = made.layers[:, :, 0] == 0
     assert outside.sum() > 200 * 200 - 60 * 90
     assert made.layers.max() == 24
@@ -49,7 +59,7 @@ def test_padding_is_black_and_background(name: str) -> None:
 @pytest.mark.parametrize("name", ["val", "val_sbd"])
 def test_image_and_labels_move_together(name: str) -> None:
     for seed in range(10):
-        made = run(pipeline(name, (36, 50)), seed)
+        made = run(PIPELINES[name]((36, 50)), seed)
         inside = made.layers[:, :, 0] > 0
         y, x = made.image[:, :, 0] / 4, made.image[:, :, 1] / 4
         label = y // 10 * 6 + x // 10 + 1
@@ -57,8 +67,11 @@ def test_image_and_labels_move_together(name: str) -> None:
 
 
 def test_geometry_of_sbd_moves_both() -> None:
-    p = pipeline("sbd", (64, 64))
-    geometry = Pipeline(A.Compose([t for t in p.transforms.transforms if not isinstance(t, A.ImageOnlyTransform)]), p.scale)
+    p = turned((64, 64))
+    geometry = Pipeline(
+        A.Compose([t for t in p.transforms.transforms if not isinstance(t, A.ImageOnlyTransform)]),
+        p.scale,
+    )
     for seed in range(20):
         made = geometry(sample(), np.random.default_rng(seed))
         inside = (made.layers[:, :, 0] > 0) & (made.image[:, :, 2] == 100)
@@ -68,7 +81,13 @@ def test_geometry_of_sbd_moves_both() -> None:
 
 
 EXPECTED = {
-    "coco": {"HorizontalFlip": 0.5, "PadIfNeeded": 1.0, "RandomCrop": 1.0, "RandomBrightnessContrast": 0.75, "RGBShift": 0.75},
+    "coco": {
+        "HorizontalFlip": 0.5,
+        "PadIfNeeded": 1.0,
+        "RandomCrop": 1.0,
+        "RandomBrightnessContrast": 0.75,
+        "RGBShift": 0.75,
+    },
     "sbd": {
         "OneOf": 0.5,
         "RandomRotate90": 0.5,
@@ -84,8 +103,10 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_transform_fires_with_its_probability_and_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    p = pipeline(name, (24, 24))
+def test_every_transform_fires_with_its_probability_and_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = PIPELINES[name]((24, 24))
     transforms = p.transforms.transforms
     assert [type(t).__name__ for t in transforms] == list(EXPECTED[name])
     fired = np.zeros((400, len(transforms)), bool)
@@ -114,8 +135,10 @@ def test_every_transform_fires_with_its_probability_and_alone(name: str, monkeyp
 
 
 def test_scale_covers_its_range() -> None:
-    p = pipeline("coco", (160, 160))
-    heights = [np.ptp(np.flatnonzero(run(p, seed).layers[:, :, 0].any(1))) + 1 for seed in range(200)]
+    p = photographs((160, 160))
+    heights = [
+        np.ptp(np.flatnonzero(run(p, seed).layers[:, :, 0].any(1))) + 1 for seed in range(200)
+    ]
     assert min(heights) == pytest.approx(0.75 * 40, abs=2)
     assert max(heights) == pytest.approx(1.40 * 40, abs=2)
     assert np.mean(heights) == pytest.approx(1.075 * 40, abs=1.5)
@@ -123,14 +146,14 @@ def test_scale_covers_its_range() -> None:
 
 def test_brightness_is_relative_to_the_largest_value() -> None:
     black = InstanceSample(np.zeros((24, 24, 3), np.uint8), np.zeros((24, 24, 1), np.uint8), {})
-    p = pipeline("coco", (24, 24))
+    p = photographs((24, 24))
     values = [p(black, np.random.default_rng(seed)).image.mean() for seed in range(200)]
     assert 55 < max(values) <= 0.25 * 255 + 10
 
 
 def test_same_generator_same_result() -> None:
     for name in NAMES:
-        p = pipeline(name, (30, 40))
+        p = PIPELINES[name]((30, 40))
         first = run(p, 1)
         run(p, 2)
         again = pickle.loads(pickle.dumps(p))
@@ -141,15 +164,17 @@ def test_same_generator_same_result() -> None:
 
 
 def test_many_labels_survive() -> None:
-    wide = InstanceSample(np.zeros((40, 60, 3), np.uint8), np.arange(2400, dtype=np.uint16).reshape(40, 60, 1), {})
+    wide = InstanceSample(
+        np.zeros((40, 60, 3), np.uint8), np.arange(2400, dtype=np.uint16).reshape(40, 60, 1), {}
+    )
     for name in NAMES:
-        made = pipeline(name, (64, 64))(wide, np.random.default_rng(0))
+        made = PIPELINES[name]((64, 64))(wide, np.random.default_rng(0))
         assert made.layers.dtype == np.uint16
         assert made.layers.max() > 2000
 
 
-def test_unknown_names_and_sizes() -> None:
-    with pytest.raises(IsegmError, match="unknown augmentation 'koko'"):
-        pipeline("koko", (2, 2))
-    with pytest.raises(IsegmError, match="crop"):
-        pipeline("coco", (0, 2))
+def test_impossible_sizes() -> None:
+    for make in PIPELINES.values():
+        for crop in ((0, 2), (2,), ()):
+            with pytest.raises(IsegmError, match="expected rows and columns"):
+                make(crop)

@@ -13,16 +13,25 @@ from isegm.cli.commands import parser_of
 from isegm.data.catalogue import CATALOGUE
 from isegm.data.checking import check, fingerprint, spread
 from isegm.data.conversion.coco_lvis import SUMMARY
-from isegm.data.datasets.lvis import annotation_file, annotation_places
 from isegm.data.evaluation_sets import evaluation_sets
+from isegm.data.sources.lvis import annotation_file, annotation_places
 from isegm.utils.config import REPOSITORY, load_config
 
 
 @pytest.fixture
 def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Run the command on the data in ``tmp_path``: whether all is well, and what it says."""
-    lines = [f"{key}: {folder}" for key, folder in (("SBD_PATH", "SBD"), ("COCO_LVIS_PATH", "CL"), ("PASCALVOC_PATH", "VOC"))]
-    (tmp_path / "config.yml").write_text("\n".join([*lines, "GRABCUT_PATH: GrabCut", "EXPS_PATH: experiments"]))
+    lines = [
+        f"{key}: {folder}"
+        for key, folder in (
+            ("SBD_PATH", "SBD"),
+            ("COCO_LVIS_PATH", "CL"),
+            ("PASCALVOC_PATH", "VOC"),
+        )
+    ]
+    (tmp_path / "config.yml").write_text(
+        "\n".join([*lines, "GRABCUT_PATH: GrabCut", "EXPS_PATH: experiments"])
+    )
 
     def run(*arguments: str) -> tuple[bool, str]:
         arguments = (*arguments, "--config-path", str(tmp_path / "config.yml"))
@@ -148,10 +157,16 @@ def test_fingerprints_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> No
 
 
 def test_evaluation_sets_that_share_a_folder_and_organs(tmp_path: Path) -> None:
-    """COCO's categories are here once their annotations are; an organ is here once its folder is."""
+    """COCO's categories are here once their annotations are; an organ is here once its folder
+    is.
+    """
     sets = {data_set.name: data_set for data_set in CATALOGUE}
     (tmp_path / "COCO" / "annotations").mkdir(parents=True)
-    cfg = EasyDict(config_path="config.yml", COCO_PATH=str(tmp_path / "COCO"), LIVER_PATH=str(tmp_path / "liver"))
+    cfg = EasyDict(
+        config_path="config.yml",
+        COCO_PATH=str(tmp_path / "COCO"),
+        LIVER_PATH=str(tmp_path / "liver"),
+    )
     assert not check_data.is_here(sets["COCO_categories"], cfg)
     (tmp_path / "COCO" / "annotations" / "instances_val2017.json").write_text("{}")
     assert check_data.is_here(sets["COCO_categories"], cfg)

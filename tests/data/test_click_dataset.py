@@ -3,25 +3,30 @@
 import logging
 import multiprocessing
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from layouts import config
 from torch.utils.data import DataLoader
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
-from isegm.data.augment import Augmentation, pipeline
-from isegm.data.dataset import ClickDataset, ItemSettings
-from isegm.data.datasets.synthetic import SyntheticSource
-from isegm.data.point_sampler import SamplerConfig
+from isegm.data.augment import Augmentation, cropped, photographs
+from isegm.data.dataset import ClickDataset
 from isegm.data.reading import CorruptSample
+from isegm.data.sample_scores import SampleScores
+from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.synthetic import SyntheticSource
 
-SAMPLER = SamplerConfig(max_clicks=6, gamma=0.8)
+SAMPLER = MultiPoint(max_clicks=6, gamma=0.8)
 
 
 class Squares:
-    """Image i is filled with the value i and shows one object in a corner of it; images in ``broken`` cannot be read."""
+    """Image i is filled with the value i and shows one object in a corner of it; images in
+    ``broken`` cannot be read.
+    """
 
     def __init__(self, count: int = 10, broken: tuple[int, ...] = (), side: int = 8) -> None:
         self.count, self.broken, self.side = count, broken, side
@@ -35,11 +40,17 @@ class Squares:
         layers = np.zeros((40, 40, 1), np.uint8)
         layers[: self.side, : self.side] = 1
         image = np.full((40, 40, 3), index, np.uint8)
-        return InstanceSample(image, layers, {0: ObjectInfo(0, 1)} if self.side else {}, id=str(index))
+        return InstanceSample(
+            image, layers, {0: ObjectInfo(0, 1)} if self.side else {}, id=str(index)
+        )
 
 
-def dataset(source: Squares | None = None, augment: Augmentation | None = None, **settings: float) -> ClickDataset:
-    return ClickDataset(Squares() if source is None else source, SAMPLER, augment, ItemSettings(**settings), seed=3)
+def dataset(
+    source: Squares | None = None, augment: Augmentation | None = None, **settings: float
+) -> ClickDataset:
+    return ClickDataset(
+        Squares() if source is None else source, SAMPLER, augment, **settings, seed=3
+    )
 
 
 def index_of(item: dict[str, torch.Tensor]) -> int:
@@ -47,7 +58,7 @@ def index_of(item: dict[str, torch.Tensor]) -> int:
 
 
 def synthetic() -> ClickDataset:
-    return ClickDataset(SyntheticSource((48, 64), 20), SAMPLER, pipeline("coco", (40, 48)), ItemSettings(), seed=7)
+    return ClickDataset(SyntheticSource((48, 64), 20), SAMPLER, photographs((40, 48)), seed=7)
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -87,7 +98,11 @@ def test_workers_make_the_same_items(method: str) -> None:
     data = synthetic()
     keys = [(1, position) for position in range(4)]
     loader = DataLoader(
-        data, batch_size=2, sampler=keys, num_workers=2 if method == "fork" else 1, multiprocessing_context=method
+        data,
+        batch_size=2,
+        sampler=keys,
+        num_workers=2 if method == "fork" else 1,
+        multiprocessing_context=method,
     )
     batches = list(loader)
     made = {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
@@ -112,21 +127,30 @@ def test_with_epoch_len_images_are_drawn_uniformly() -> None:
     assert counts.max() < 90
 
 
-def test_high_scores_are_drawn_rarely() -> None:
-    scores = np.array([0.0, 0.5, 1.0])
-    data = ClickDataset(Squares(3), SAMPLER, None, ItemSettings(epoch_len=600, score_gamma=2.0), 0, scores)
+def test_high_scores_are_drawn_rarely(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text('{"scores": {"2": 1.0, "0": 0.0, "1": 0.5}}')
+    scores = SampleScores(config(SQUARES=tmp_path), "scores.json", "SQUARES", gamma=2.0)
+    source = Squares(3)
+    source.names = ["0", "1", "2"]
+    data = ClickDataset(source, SAMPLER, epoch_len=600, scores=scores)
     counts = np.bincount([index_of(data[0, i]) for i in range(600)], minlength=3) / 600
     assert counts == pytest.approx([0.8, 0.2, 0.0], abs=0.05)
-    with pytest.raises(IsegmError, match="2 sample scores for 3 images"):
-        ClickDataset(Squares(3), SAMPLER, None, ItemSettings(), 0, scores[:2])
+    with pytest.raises(IsegmError, match="Squares has no names of images"):
+        ClickDataset(Squares(3), SAMPLER, scores=scores)
 
 
 def test_crops_without_objects_are_retried_or_kept() -> None:
-    crop = pipeline("val", (20, 20))
+    crop = cropped((20, 20))
     assert all(dataset(augment=crop)[0, i]["target"].any() for i in range(10))
-    empty = [not dataset(augment=crop, epoch_len=100, keep_background_prob=-1)[0, i]["target"].any() for i in range(100)]
+    empty = [
+        not dataset(augment=crop, epoch_len=100, keep_background=1.0)[0, i]["target"].any()
+        for i in range(100)
+    ]
     assert 0.5 < np.mean(empty) < 1
-    sometimes = [not dataset(augment=crop, epoch_len=100, keep_background_prob=0.2)[0, i]["target"].any() for i in range(100)]
+    sometimes = [
+        not dataset(augment=crop, epoch_len=100, keep_background=0.2)[0, i]["target"].any()
+        for i in range(100)
+    ]
     assert 0 < np.mean(sometimes) < np.mean(empty)
 
 
@@ -158,7 +182,7 @@ def test_too_many_broken_images_are_an_error() -> None:
     with pytest.raises(IsegmError, match=r"30 images in a row .* image \d is broken"):
         dataset(Squares(broken=tuple(range(10))))[0, 0]
     with pytest.raises(IsegmError, match="no object was inside the crop"):
-        dataset(Squares(side=0), augment=pipeline("val", (20, 20)))[0, 0]
+        dataset(Squares(side=0), augment=cropped((20, 20)))[0, 0]
 
 
 def test_wrong_use() -> None:
@@ -166,3 +190,6 @@ def test_wrong_use() -> None:
         dataset(Squares(0))
     with pytest.raises(IndexError):
         dataset()[0, 10]
+    for settings in ({"epoch_len": 0}, {"keep_background": -1}, {"keep_background": 2}):
+        with pytest.raises(IsegmError, match=f"{next(iter(settings))}="):
+            dataset(**settings)

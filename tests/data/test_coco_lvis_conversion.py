@@ -1,4 +1,6 @@
-"""COCO panoptic and LVIS become COCO+LVIS by RITM's rules; what is written reads back, and an interruption costs nothing."""
+"""COCO panoptic and LVIS become COCO+LVIS by RITM's rules; what is written reads back, and an
+interruption costs nothing.
+"""
 
 import json
 import pickle
@@ -11,7 +13,7 @@ from layouts import coco_panoptic, lvis, rectangle
 from isegm.core.errors import IsegmError
 from isegm.data.conversion.coco_lvis import JOURNAL, SUMMARY, Paths, convert
 from isegm.data.conversion.merging import hierarchy, merged, regions
-from isegm.data.datasets.coco_lvis import CocoLvis
+from isegm.data.sources.coco_lvis import CocoLvis
 
 RNG = np.random.default_rng(0)
 
@@ -27,9 +29,16 @@ class TestMerging:
 
     def test_lvis_has_priority_and_the_last_of_equals_stays(self) -> None:
         coco = regions([box(0, 0, 20, 20), box(30, 30, 50, 50)])
-        lvis_regions = regions([box(0, 0, 20, 19), box(0, 40, 20, 60), box(0, 40, 20, 59), box(0, 40, 20, 45)])
+        lvis_regions = regions(
+            [box(0, 0, 20, 19), box(0, 40, 20, 60), box(0, 40, 20, 59), box(0, 40, 20, 45)]
+        )
         kept = merged(coco, lvis_regions)
-        assert [region.box for region in kept] == [(30, 30, 50, 50), (0, 0, 20, 19), (0, 40, 20, 59), (0, 40, 20, 45)]
+        assert [region.box for region in kept] == [
+            (30, 30, 50, 50),
+            (0, 0, 20, 19),
+            (0, 40, 20, 59),
+            (0, 40, 20, 45),
+        ]
 
     def test_limits_are_not_equal_for_both(self) -> None:
         pair = regions([box(0, 0, 20, 20), box(0, 0, 20, 16)])  # IoU 0.8 of boxes and masks
@@ -37,7 +46,15 @@ class TestMerging:
         assert len(merged([], pair)) == 2, "LVIS: the same above 0.85"
 
     def test_parts_hang_on_the_deepest_whole(self) -> None:
-        objects = regions([box(8, 8, 20, 20), box(0, 0, 40, 40), box(4, 4, 30, 30), box(45, 45, 59, 59), box(0, 70, 20, 80)])
+        objects = regions(
+            [
+                box(8, 8, 20, 20),
+                box(0, 0, 40, 40),
+                box(4, 4, 30, 30),
+                box(45, 45, 59, 59),
+                box(0, 70, 20, 80),
+            ]
+        )
         assert hierarchy(objects) == {
             0: {"children": [], "parent": 2, "node_level": 2},
             1: {"children": [2], "parent": None, "node_level": 0},
@@ -48,19 +65,30 @@ class TestMerging:
 
     def test_most_of_a_part_must_lie_within(self) -> None:
         inside, outside = box(0, 10, 20, 30), box(0, 14, 20, 30)
-        assert hierarchy(regions([box(0, 0, 20, 26), inside])) == {0: None, 1: None}, "exactly 0.8 is not enough"
+        assert hierarchy(regions([box(0, 0, 20, 26), inside])) == {0: None, 1: None}, (
+            "exactly 0.8 is not enough"
+        )
         assert hierarchy(regions([box(0, 0, 20, 28), outside]))[1]["parent"] == 0
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    """Three images of COCO, two of them in LVIS. Object 300 of COCO is object 0 of LVIS; the crowd is one of 32 pixels."""
-    return Paths(coco_panoptic(tmp_path / "COCO"), lvis(tmp_path / "LVIS"), tmp_path / "COCO_LVIS", tmp_path / "cache")
+    """Three images of COCO, two of them in LVIS. Object 300 of COCO is object 0 of LVIS; the crowd
+    is one of 32 pixels.
+    """
+    return Paths(
+        coco_panoptic(tmp_path / "COCO"),
+        lvis(tmp_path / "LVIS"),
+        tmp_path / "COCO_LVIS",
+        tmp_path / "cache",
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {
-        path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix in (".pickle", ".json")
+        path.name: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in (".pickle", ".json")
     }
 
 

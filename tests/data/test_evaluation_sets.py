@@ -92,7 +92,10 @@ def test_two_images_of_one_stem_are_refused(tmp_path: Path) -> None:
 
 
 def test_fingerprint_follows_content(tmp_path: Path) -> None:
-    prints = [made(tmp_path / "a", "DAVIS").fingerprint(), made(tmp_path / "b", "DAVIS").fingerprint()]
+    prints = [
+        made(tmp_path / "a", "DAVIS").fingerprint(),
+        made(tmp_path / "b", "DAVIS").fingerprint(),
+    ]
     assert prints[0] == prints[1], "the same files in another place are the same set"
     write(tmp_path / "b" / "gt" / "1x.png", rectangle(4, 5, 14, 22, value=255))
     again = evaluation_set("DAVIS", config(DAVIS_PATH=tmp_path / "b"))

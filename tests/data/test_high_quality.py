@@ -1,22 +1,34 @@
-"""The sets of the comb recipe and DAVIS585, read from miniature copies of their layouts, good and broken."""
+"""The sets of the comb recipe and DAVIS585, read from miniature copies of their layouts, good and
+broken.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import ade20k, comb, config, davis585, picture, rectangle, write, write_indexed, youtube_vos
+from layouts import (
+    ade20k,
+    comb,
+    config,
+    davis585,
+    picture,
+    rectangle,
+    write,
+    write_indexed,
+    youtube_vos,
+)
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
-from isegm.data.datasets.ade20k import ADE20K
-from isegm.data.datasets.duts import duts
-from isegm.data.datasets.hflickr import hflickr
-from isegm.data.datasets.msra10k import msra10k
-from isegm.data.datasets.thin_object import thin_object
-from isegm.data.datasets.youtube_vos import YouTubeVOS
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.pairs import MaskPairs
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.ade20k import ADE20K
+from isegm.data.sources.duts import duts
+from isegm.data.sources.hflickr import hflickr
+from isegm.data.sources.msra10k import msra10k
+from isegm.data.sources.thin_object import thin_object
+from isegm.data.sources.youtube_vos import YouTubeVOS
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -30,8 +42,16 @@ def paths(tmp_path: Path) -> dict[str, Path]:
 
 class TestMaskPairs:
     def test_layouts(self, paths: dict[str, Path]) -> None:
-        saliency = [*msra10k(paths["MSRA10K_PATH"]), *duts(paths["DUTS_TR_PATH"]), *duts(paths["DUTS_TE_PATH"])]
-        sources = [thin_object(paths["THINOBJECT_PATH"]), hflickr(paths["HFLICKR_PATH"]), MaskPairs("saliency", saliency)]
+        saliency = [
+            *msra10k(paths["MSRA10K_PATH"]),
+            *duts(paths["DUTS_TR_PATH"]),
+            *duts(paths["DUTS_TE_PATH"]),
+        ]
+        sources = [
+            thin_object(paths["THINOBJECT_PATH"]),
+            hflickr(paths["HFLICKR_PATH"]),
+            MaskPairs("saliency", saliency),
+        ]
         assert [len(source) for source in sources] == [1, 1, 3]
         for source in sources:
             for index in range(len(source)):
@@ -51,7 +71,9 @@ class TestMaskPairs:
         source = hflickr(root)
         assert [source.read(i, rng()).object_mask(0).sum() for i in range(2)] == [14 * 19, 9]
         write(root / "masks/g_1.png", rectangle(0, 0, 3, 3, value=255))
-        with pytest.raises(IsegmError, match=r"1 of 3 masks have no image in .*real_images, e\.g\. g_1\.png"):
+        with pytest.raises(
+            IsegmError, match=r"1 of 3 masks have no image in .*real_images, e\.g\. g_1\.png"
+        ):
             hflickr(root)
 
     def test_broken(self, paths: dict[str, Path], tmp_path: Path) -> None:
@@ -79,7 +101,9 @@ class TestYouTubeVOS:
         for seed in range(20):
             sample = source.read(0, rng(seed))
             seen[Path(sample.id).stem] = sorted(info.label for info in sample.objects.values())
-        assert seen == {"00000": [1], "00005": [1, 2]}, "sorted by name, annotated frames only, palette indices as objects"
+        assert seen == {"00000": [1], "00005": [1, 2]}, (
+            "sorted by name, annotated frames only, palette indices as objects"
+        )
         assert source.read(0, rng(1)).id == source.read(0, rng(1)).id
 
     def test_an_annotation_without_objects_is_an_empty_sample(self, tmp_path: Path) -> None:
@@ -88,7 +112,9 @@ class TestYouTubeVOS:
         write_indexed(root / "train/Annotations/b/00005.png", rectangle(0, 0, 0, 0))
         assert not YouTubeVOS(root).read(1, rng()).objects
 
-    @pytest.mark.parametrize("text", ["{", "[]", '{"videos": {"a": {}}}', '{"videos": {"a": {"objects": {}}}}'])
+    @pytest.mark.parametrize(
+        "text", ["{", "[]", '{"videos": {"a": {}}}', '{"videos": {"a": {"objects": {}}}}']
+    )
     def test_broken(self, tmp_path: Path, text: str) -> None:
         root = youtube_vos(tmp_path)
         (root / "train/meta.json").write_text(text)
@@ -116,36 +142,70 @@ class TestADE20K:
 
 
 class TestComb:
+    NAME = "focalclick/hrnet18s_s2_comb"
+
     def test_every_set_takes_part(self, paths: dict[str, Path]) -> None:
-        data = recipes.comb(config(**paths), crop=(20, 28), min_object_area=4, augmentation="none", epoch_len=60)
+        small = {
+            "data__min_object_area": 4,
+            "data__sampler__min_area": 4,
+            "data__sampler__min_region": 4,
+        }
+        data = data_of(self.NAME, config(**paths), [20, 28], data__epoch_len=60, **small)
         names = {
-            Path(data.train.source.read(0, rng(seed)).id).relative_to(paths["COCO_LVIS_PATH"].parent).parts[0]
+            Path(data.train.source.read(0, rng(seed)).id)
+            .relative_to(paths["COCO_LVIS_PATH"].parent)
+            .parts[0]
             for seed in range(99)
         }
-        assert names >= {"COCO_LVIS", "ThinObject5K", "MSRA10K", "DUTS-TR", "DUTS-TE", "HFlickr", "YouTube-VOS", "ADE20K"}
+        assert names >= {
+            "COCO_LVIS",
+            "ThinObject5K",
+            "MSRA10K",
+            "DUTS-TR",
+            "DUTS-TE",
+            "HFlickr",
+            "YouTube-VOS",
+            "ADE20K",
+        }
         assert len(data.train) == 60
         assert data.val is not None
-        cropped = recipes.comb(config(**paths), crop=(20, 28), min_object_area=4)
-        assert cropped.train[0, 0]["image"].shape == (3, 20, 28)
+        assert data.train[0, 0]["image"].shape == (3, 20, 28)
 
-    def test_a_set_without_a_share_need_not_be_there(self, paths: dict[str, Path]) -> None:
+    def test_a_set_that_is_left_out_need_not_be_there(self, paths: dict[str, Path]) -> None:
         cfg = config(HFLICKR_PATH=paths["HFLICKR_PATH"])
-        data = recipes.comb(cfg, shares=(0, 0, 0, 0, 1, 0), augmentation="none", min_object_area=4)
-        assert data.val is None
-        assert data.train[0, 0]["target"].sum() == 14 * 19
-        with pytest.raises(IsegmError, match="shares has 2 entries"):
-            recipes.comb(cfg, shares=(1, 1))
+        without = {f"data__source__parts__{part}": None for part in (0, 1, 2, 3)}
         with pytest.raises(IsegmError, match="ADE20K_PATH"):
-            recipes.comb(cfg, shares=(0, 0, 0, 0, 1, 0.5))
+            data_of(self.NAME, cfg, [20, 28], **without, val=None)
+        experiment = {
+            **without,
+            "data__source__parts__5": None,
+            "data__augment": None,
+            "data__min_object_area": 4,
+        }
+        data = data_of(self.NAME, cfg, [20, 28], **experiment, data__sampler__min_area=4, val=None)
+        assert data.val is None
+        assert len(data.train.source) == 1
+        assert data.train.source.read(0, rng()).areas() == {0: 14 * 19}
 
 
 class TestDavis585:
     def test_order_and_initial_masks(self, tmp_path: Path) -> None:
         cfg = config(DAVIS585_PATH=davis585(tmp_path))
-        nothing, spoilt, carried = (evaluation_set(name, cfg) for name in ("DAVIS585", "D585_SP", "D585_STM"))
-        assert nothing.ids() == ["a/object1_00010", "a/object2_00003", "a/object2_00010", "b/object1_00000"]
+        nothing, spoilt, carried = (
+            evaluation_set(name, cfg) for name in ("DAVIS585", "D585_SP", "D585_STM")
+        )
+        assert nothing.ids() == [
+            "a/object1_00010",
+            "a/object2_00003",
+            "a/object2_00010",
+            "b/object1_00000",
+        ]
         assert nothing.ids() == spoilt.ids() == carried.ids()
-        assert [dataset.name for dataset in (nothing, spoilt, carried)] == ["DAVIS585", "D585_SP", "D585_STM"]
+        assert [dataset.name for dataset in (nothing, spoilt, carried)] == [
+            "DAVIS585",
+            "D585_SP",
+            "D585_STM",
+        ]
         assert nothing[1].init_mask is None
         assert np.array_equal(nothing[1].gt, rectangle(4, 4, 16, 20))
         assert np.array_equal(spoilt[1].init_mask, rectangle(4, 4, 16, 12).astype(np.float32))
@@ -167,7 +227,10 @@ class TestDavis585:
         with pytest.raises(CorruptSample, match="30x32"):
             evaluation_set("D585_SP", cfg)[3]
         (tmp_path / "a/init_stm_object2_00003.png").unlink()
-        with pytest.raises(IsegmError, match=r"1 of 4 objects have no mask to start from, e\.g\. .*init_stm_object2_00003"):
+        with pytest.raises(
+            IsegmError,
+            match=r"1 of 4 objects have no mask to start from, e\.g\. .*init_stm_object2_00003",
+        ):
             evaluation_set("D585_STM", cfg)
         write(tmp_path / "a/object1_00010.png", rectangle(0, 0, 0, 0))
         with pytest.raises(CorruptSample, match="holds no object"):

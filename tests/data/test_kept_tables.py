@@ -11,16 +11,20 @@ import pytest
 from layouts import coco, coco_lvis
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.coco_lvis import CocoLvis
 from isegm.data.labelled import object_index
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.coco_lvis import CocoLvis
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 
 ROWS = [[1, 2, 3], [], [4]]
 
 
 def small_tables() -> Tables:
-    return {"rows": Ragged(ROWS, np.int32), "names": Texts(["a", "", "größe"]), "none": Ragged([], np.int16)}
+    return {
+        "rows": Ragged(ROWS, np.int32),
+        "names": Texts(["a", "", "größe"]),
+        "none": Ragged([], np.int16),
+    }
 
 
 def make_slowly(cache: Path, source: Path, made: Path) -> None:
@@ -73,7 +77,9 @@ def test_only_tables_of_the_present_state_are_kept(tmp_path: Path, source: Path)
     source.write_text("{} ")
     kept_tables(cache, "t", [source], small_tables)
     now = {path.name for path in cache.iterdir()}
-    assert len(first - now) == len(now - first) == 1, "the new tables took the place of the old ones, and no others"
+    assert len(first - now) == len(now - first) == 1, (
+        "the new tables took the place of the old ones, and no others"
+    )
     assert {"t_other_name", f"tt_{'0' * 16}"} <= now
 
 
@@ -82,14 +88,22 @@ def test_lists_of_objects_are_kept_alike(tmp_path: Path) -> None:
     for number in (1, 2):
         path.write_bytes(bytes(number))
         for _ in range(2):
-            found = object_index("set", [path], lambda _, number=number: np.full((2, 2), number), None, tmp_path / "cache")
+            found = object_index(
+                "set",
+                [path],
+                lambda _, number=number: np.full((2, 2), number),
+                None,
+                tmp_path / "cache",
+            )
             assert found == [[number]]
         assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_pickles_hold_no_numbers(tmp_path: Path, source: Path) -> None:
     """A spawned worker is sent the place of the files."""
-    large = kept_tables(tmp_path, "t", [source], lambda: {"rows": Ragged(np.ones((100, 1000)), np.float64)})["rows"]
+    large = kept_tables(
+        tmp_path, "t", [source], lambda: {"rows": Ragged(np.ones((100, 1000)), np.float64)}
+    )["rows"]
     assert len(pickle.dumps(large)) < 1000
     assert np.array_equal(pickle.loads(pickle.dumps(large)).values(), large.values())
     texts = kept_tables(tmp_path, "u", [source], lambda: {"texts": Texts(["x" * 10_000])})["texts"]
@@ -109,14 +123,22 @@ def test_processes_that_start_together_make_them_once(tmp_path: Path, source: Pa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(tmp_path: Path, source: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_written(
+    tmp_path: Path, source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
-    assert kept_tables(tmp_path / "locked" / "cache", "t", [source], small_tables)["rows"][0].tolist() == [1, 2, 3]
+    assert kept_tables(tmp_path / "locked" / "cache", "t", [source], small_tables)["rows"][
+        0
+    ].tolist() == [1, 2, 3]
     assert "cannot be kept" in caplog.text
 
 
 def test_a_file_in_the_way(tmp_path: Path, source: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert kept_tables(source / "cache", "t", [source], small_tables)["rows"][0].tolist() == [1, 2, 3]
+    assert kept_tables(source / "cache", "t", [source], small_tables)["rows"][0].tolist() == [
+        1,
+        2,
+        3,
+    ]
     assert "cannot be kept" in caplog.text
 
 
@@ -143,6 +165,8 @@ def test_sources_read_the_same_with_and_without(tmp_path: Path) -> None:
         assert len(plain) == len(kept) == len(reopened)
         assert plain.object_count == reopened.object_count
         for index in range(len(plain)):
-            one, other = (source.read(index, np.random.default_rng(3)) for source in (plain, reopened))
+            one, other = (
+                source.read(index, np.random.default_rng(3)) for source in (plain, reopened)
+            )
             assert one.objects == other.objects
             assert np.array_equal(one.layers, other.layers)

@@ -15,7 +15,14 @@ from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.medical import volumes
 from isegm.data.medical.cases import cases
 from isegm.data.medical.organs import ORGANS, parse_labels, parse_window, shown_range, to_gray
-from isegm.data.medical.slices import SliceSettings, assemble, extract, extracted, read_sidecar, read_sidecars
+from isegm.data.medical.slices import (
+    SliceSettings,
+    assemble,
+    extract,
+    extracted,
+    read_sidecar,
+    read_sidecars,
+)
 from isegm.data.medical.sources import ScanPair, decathlon, label_names, single_pair
 from isegm.data.medical.volumes import read_object, read_volume, write_mask
 from isegm.data.reading import read_image, read_mask
@@ -28,12 +35,16 @@ SPACING = {"R": 0.7, "A": 0.9, "S": 2.5}
 
 
 def affine_of(orientation: str, turned: float = 0.0) -> np.ndarray:
-    """Axes pointing as named, with a spacing of their own each, turned about the body axis by an angle."""
+    """Axes pointing as named, with a spacing of their own each, turned about the body axis by an
+    angle.
+    """
     affine = np.eye(4)
     for axis, code in enumerate(orientation):
         direction = next(pair for pair in ("RL", "AP", "SI") if code in pair)
         affine[:3, axis] = 0
-        affine["RAS".index(direction[0]), axis] = SPACING[direction[0]] * (1 if code == direction[0] else -1)
+        affine["RAS".index(direction[0]), axis] = SPACING[direction[0]] * (
+            1 if code == direction[0] else -1
+        )
     sine, cosine = np.sin(turned), np.cos(turned)
     affine[:2, :3] = np.array([[cosine, -sine], [sine, cosine]]) @ affine[:2, :3]
     affine[:3, 3] = (-31.5, 12.25, 94.125)
@@ -54,13 +65,17 @@ def patch(path: Path, start: int, data: bytes) -> None:
 
 
 def labels_of(shape: tuple[int, ...] = (9, 11, 13), seed: int = 0) -> np.ndarray:
-    """Noise of labels 0 .. 2 in a part of the volume, so that no flip or transposition looks the same."""
+    """Noise of labels 0 .. 2 in a part of the volume, so that no flip or transposition looks the
+    same.
+    """
     labels = np.zeros(shape, np.uint8)
     labels[2:7, 3:9, 4:10] = np.random.default_rng(seed).integers(0, 3, (5, 6, 6))
     return labels
 
 
-def pair_in(folder: Path, orientation: str = "RAS", turned: float = 0.0, name: str = "case") -> ScanPair:
+def pair_in(
+    folder: Path, orientation: str = "RAS", turned: float = 0.0, name: str = "case"
+) -> ScanPair:
     labels, affine = labels_of(), affine_of(orientation, turned)
     scan = save(folder / "imagesTr" / f"{name}.nii.gz", (labels * 60).astype(np.int16), affine)
     return single_pair(scan, save(folder / "labelsTr" / f"{name}.nii.gz", labels, affine))
@@ -74,7 +89,9 @@ def test_round_trip(tmp_path: Path, orientation: str, turned: float) -> None:
     assert sidecar == read_sidecar(tmp_path / "out" / "volumes" / "case.json")
     assert sidecar.geometry.orientation == orientation
     assert sidecar.geometry.spacing == pytest.approx((SPACING["S"], SPACING["A"], SPACING["R"]))
-    write_mask(tmp_path / "back.nii.gz", assemble(sidecar, tmp_path / "out" / "masks"), sidecar.geometry)
+    write_mask(
+        tmp_path / "back.nii.gz", assemble(sidecar, tmp_path / "out" / "masks"), sidecar.geometry
+    )
     back, label = nibabel.load(tmp_path / "back.nii.gz"), nibabel.load(pair.label)
     assert np.array_equal(back.dataobj, np.asarray(label.dataobj) == 1)
     assert np.array_equal(back.affine, label.affine)
@@ -88,7 +105,9 @@ def test_slices_lie_as_radiologists_look_at_them(tmp_path: Path, orientation: st
     ras[0, 1, 6] = 1
     image = nibabel.Nifti1Image(ras, affine_of("RAS"))
     wanted = nibabel.orientations.axcodes2ornt(orientation)
-    image = image.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(image.affine), wanted))
+    image = image.as_reoriented(
+        nibabel.orientations.ornt_transform(nibabel.io_orientation(image.affine), wanted)
+    )
     path = save(tmp_path / "label.nii", np.asarray(image.dataobj), image.affine)
     found = read_object(path, (1,)).values
     assert found.shape == (8, 7, 6)
@@ -126,7 +145,9 @@ def test_what_is_there_is_not_extracted_again(tmp_path: Path) -> None:
         extracted(pair, other, out)
     write(out / "masks" / "case_0012.png", picture())
     extract(pair, other, out)
-    assert not (out / "masks" / "case_0012.png").exists()  # left by another extraction, it would be evaluated along
+    assert not (
+        out / "masks" / "case_0012.png"
+    ).exists()  # left by another extraction, it would be evaluated along
 
 
 def test_a_volume_without_the_object_leaves_a_sidecar(tmp_path: Path) -> None:
@@ -150,18 +171,42 @@ def test_labels_stored_another_way_round_still_match(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda a: save(a.label, labels_of(), affine_of("LAS")), "does not lie on the grid"),
-        (lambda a: save(a.label, labels_of()[:, :, :-1], affine_of("RAS")), "does not lie on the grid"),
-        (lambda a: save(a.image, np.zeros((9, 11, 13, 2), np.int16), affine_of("RAS")), "4-dimensional"),
+        (
+            lambda a: save(a.label, labels_of()[:, :, :-1], affine_of("RAS")),
+            "does not lie on the grid",
+        ),
+        (
+            lambda a: save(a.image, np.zeros((9, 11, 13, 2), np.int16), affine_of("RAS")),
+            "4-dimensional",
+        ),
         (lambda a: save(a.label, labels_of()[..., None], affine_of("RAS")), "4-dimensional"),
         (lambda a: save(a.label, labels_of()[0], affine_of("RAS")), "2-dimensional"),
         (lambda a: save(a.image, np.zeros((9, 0, 13), np.int16), affine_of("RAS")), "is empty"),
         (lambda a: save(a.label, labels_of() / np.float32(2), affine_of("RAS")), "holds fractions"),
-        (lambda a: patch(a.image, 312, bytes(16)), "no usable orientation"),  # the third row of the affine
+        (
+            lambda a: patch(a.image, 312, bytes(16)),
+            "no usable orientation",
+        ),  # the third row of the affine
         (lambda a: a.image.unlink(), "does not exist"),
         (lambda a: a.image.write_bytes(b"nothing of the kind"), "not a readable NIfTI file"),
-        (lambda a: a.image.write_bytes(a.image.read_bytes()[:-60]), "cannot be read to its end|not a readable"),
+        (
+            lambda a: a.image.write_bytes(a.image.read_bytes()[:-60]),
+            "cannot be read to its end|not a readable",
+        ),
     ],
-    ids=["flipped", "shape", "4-D", "4-D label", "2-D", "empty", "fractions", "flat", "missing", "no NIfTI", "cut off"],
+    ids=[
+        "flipped",
+        "shape",
+        "4-D",
+        "4-D label",
+        "2-D",
+        "empty",
+        "fractions",
+        "flat",
+        "missing",
+        "no NIfTI",
+        "cut off",
+    ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, change, message: str) -> None:
     pair = pair_in(tmp_path)
@@ -186,7 +231,9 @@ def test_without_nibabel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read_volume(pair.image)
     with pytest.raises(IsegmError, match=r"\[medical\]"):
         list(cases(tmp_path / "out", tmp_path / "out" / "masks", "spleen", (1,)))
-    assert len(evaluation_set("spleen", config(SPLEEN_PATH=tmp_path / "out"))) == 6, "slices alone need no volumes"
+    assert len(evaluation_set("spleen", config(SPLEEN_PATH=tmp_path / "out"))) == 6, (
+        "slices alone need no volumes"
+    )
 
 
 def test_writing_checks_size_and_name(tmp_path: Path) -> None:
@@ -266,7 +313,9 @@ def test_evaluation_set(tmp_path: Path) -> None:
     sample = dataset[2]
     truth = np.flip(labels_of()[:, :, 6].T == 1)
     assert np.array_equal(sample.gt, truth)
-    assert np.array_equal(sample.image[:, :, 0], np.flip(to_gray(60 * labels_of()[:, :, 6].T, -135, 215)))
+    assert np.array_equal(
+        sample.image[:, :, 0], np.flip(to_gray(60 * labels_of()[:, :, 6].T, -135, 215))
+    )
     assert read_image(tmp_path / "out" / "images" / "case_0006.png").shape == (11, 9, 3)
     with pytest.raises(IsegmError, match="slices of spleen"):
         evaluation_set("liver", config(LIVER_PATH=tmp_path / "out"))
@@ -289,7 +338,9 @@ def test_cases_from_slices(tmp_path: Path) -> None:
     assert case.slices == sidecar.slices
     assert np.array_equal(case.gt, read_object(tmp_path / "labelsTr" / "case.nii.gz", (1,)).values)
     one = read_mask(tmp_path / "out" / "masks" / f"{sidecar.ids[1]}.png")
-    write(tmp_path / "some" / sidecar.ids[1] / "mask.png", one)  # as evaluate_model.py --vis-preds writes it
+    write(
+        tmp_path / "some" / sidecar.ids[1] / "mask.png", one
+    )  # as evaluate_model.py --vis-preds writes it
     with pytest.raises(IsegmError, match="lacks 5 of 6 predicted masks"):
         list(cases(tmp_path / "out", tmp_path / "some", "spleen", (1,)))
     (case,) = cases(tmp_path / "out", tmp_path / "some", "spleen", (1,), skip_missing=True)
@@ -320,12 +371,16 @@ def test_cases_from_volumes(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not (DATA / "CT_sample").is_dir(), reason="ISEGM_DATA names no folder with CT_sample")
+@pytest.mark.skipif(
+    not (DATA / "CT_sample").is_dir(), reason="ISEGM_DATA names no folder with CT_sample"
+)
 @pytest.mark.parametrize(("organ", "slices"), [("liver", 30), ("spleen", 30), ("lung", 11)])
 def test_real_ct(tmp_path: Path, organ: str, slices: int) -> None:
     folder, labels = DATA / "CT_sample", ORGANS[organ].labels["totalsegmentator"]
     pair = single_pair(folder / "example_ct_sm.nii.gz", folder / "example_seg.nii.gz")
-    sidecar = extract(pair, SliceSettings(organ, labels, parse_window(ORGANS[organ].window)), tmp_path)
+    sidecar = extract(
+        pair, SliceSettings(organ, labels, parse_window(ORGANS[organ].window)), tmp_path
+    )
     assert len(sidecar.slices) == slices
     write_mask(tmp_path / "back.nii.gz", assemble(sidecar, tmp_path / "masks"), sidecar.geometry)
     truth, back = nibabel.load(pair.label), nibabel.load(tmp_path / "back.nii.gz")
@@ -334,13 +389,18 @@ def test_real_ct(tmp_path: Path, organ: str, slices: int) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not (DATA / "MSD_Task04_Hippocampus").is_dir(), reason="ISEGM_DATA names no folder with the MRI volumes")
+@pytest.mark.skipif(
+    not (DATA / "MSD_Task04_Hippocampus").is_dir(),
+    reason="ISEGM_DATA names no folder with the MRI volumes",
+)
 def test_real_mri(tmp_path: Path) -> None:
     pairs = decathlon(DATA / "MSD_Task04_Hippocampus")
     assert len(pairs) == 8
     for pair in pairs[:3]:
         sidecar = extract(pair, SliceSettings("hippocampus", (1, 2), None), tmp_path)
-        write_mask(tmp_path / "back.nii.gz", assemble(sidecar, tmp_path / "masks"), sidecar.geometry)
+        write_mask(
+            tmp_path / "back.nii.gz", assemble(sidecar, tmp_path / "masks"), sidecar.geometry
+        )
         truth, back = nibabel.load(pair.label), nibabel.load(tmp_path / "back.nii.gz")
         assert np.array_equal(back.dataobj, np.asarray(truth.dataobj) > 0)
         assert np.allclose(back.affine, truth.affine)

@@ -7,13 +7,15 @@ import pytest
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
-from isegm.data.dataset import ClickDataset, ItemSettings
-from isegm.data.mix import Part, ProportionalMix
-from isegm.data.point_sampler import SamplerConfig
+from isegm.data.dataset import ClickDataset
+from isegm.data.mix import Mix, Part
+from isegm.data.sampling.multi_point import MultiPoint
 
 
 class Numbered:
-    """Images that say where they come from: the first pixel is (name, index // 256, index % 256)."""
+    """Images that say where they come from: the first pixel is (name, index // 256, index %
+    256).
+    """
 
     def __init__(self, name: int, length: int) -> None:
         self.name, self.length = name, length
@@ -34,16 +36,19 @@ def where(pixel: list[int]) -> tuple[int, int]:
 
 
 def draws(parts: list[Part], count: int) -> list[tuple[int, int]]:
-    mix, rng = ProportionalMix(parts), np.random.default_rng(0)
+    mix, rng = Mix(parts), np.random.default_rng(0)
     return [where(mix.read(i, rng).image[0, 0].tolist()) for i in range(count)]
 
 
 def epoch_of(dataset: ClickDataset, epoch: int) -> list[tuple[int, int]]:
-    return [where(dataset[epoch, position]["image"][:, 0, 0].tolist()) for position in range(len(dataset))]
+    return [
+        where(dataset[epoch, position]["image"][:, 0, 0].tolist())
+        for position in range(len(dataset))
+    ]
 
 
 def dataset_of(parts: list[Part], epoch_len: int, seed: int = 0) -> ClickDataset:
-    return ClickDataset(ProportionalMix(parts), SamplerConfig(), None, ItemSettings(epoch_len=epoch_len), seed)
+    return ClickDataset(Mix(parts), MultiPoint(), epoch_len=epoch_len, seed=seed)
 
 
 def test_shares_hold_whatever_the_sizes() -> None:
@@ -55,7 +60,11 @@ def test_shares_hold_whatever_the_sizes() -> None:
 
 def test_every_image_of_a_part_is_drawn() -> None:
     """Not only as many as an epoch is long, where the original stops."""
-    found = {index for epoch in range(2) for _, index in epoch_of(dataset_of([Part(Numbered(0, 300), 1)], 20), epoch)}
+    found = {
+        index
+        for epoch in range(2)
+        for _, index in epoch_of(dataset_of([Part(Numbered(0, 300), 1)], 20), epoch)
+    }
     assert max(found) > 150
     assert {index for _, index in draws([Part(Numbered(0, 300), 1)], 4000)} == set(range(300))
 
@@ -64,24 +73,27 @@ def test_an_item_follows_from_seed_epoch_and_position() -> None:
     parts = [Part(Numbered(0, 40), 1), Part(Numbered(1, 9), 2)]
     first, again = dataset_of(parts, 12), dataset_of(parts, 12)
     order = epoch_of(first, 1)
-    assert [where(again[1, i]["image"][:, 0, 0].tolist()) for i in reversed(range(12))] == order[::-1]
+    assert [where(again[1, i]["image"][:, 0, 0].tolist()) for i in reversed(range(12))] == order[
+        ::-1
+    ]
     assert order != epoch_of(first, 2)
     assert order != epoch_of(dataset_of(parts, 12, seed=1), 1)
 
 
-def test_scores_of_a_part_count() -> None:
-    part = Part(Numbered(0, 4), 1, scores=np.array([1.0, 0.9, 0.1, 1.0]), score_gamma=2)
-    counts = Counter(index for _, index in draws([part], 400))
-    assert set(counts) == {1, 2}
-    assert counts[2] > 20 * counts[1]
+@pytest.mark.parametrize("share", [0.0, -0.5])
+def test_impossible_shares(share: float) -> None:
+    with pytest.raises(IsegmError, match=r"share=.* set it to null"):
+        Part(Numbered(0, 3), share)
 
 
-@pytest.mark.parametrize("shares", [[], [0.0, 0.0], [1.0, -0.5]])
-def test_impossible_shares(shares: list[float]) -> None:
-    with pytest.raises(IsegmError, match="shares"):
-        ProportionalMix([Part(Numbered(0, 3), share) for share in shares])
+def test_a_part_can_be_left_out() -> None:
+    assert {
+        name for name, _ in draws([Part(Numbered(0, 5), 1), None, Part(Numbered(2, 5), 1)], 50)
+    } == {0, 2}
+    with pytest.raises(IsegmError, match="at least one part"):
+        Mix([None])
 
 
 def test_an_empty_part() -> None:
     with pytest.raises(IsegmError, match="part 1 of the mix"):
-        ProportionalMix([Part(Numbered(0, 3), 1), Part(Numbered(1, 0), 1)])
+        Mix([Part(Numbered(0, 3), 1), Part(Numbered(1, 0), 1)])

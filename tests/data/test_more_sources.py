@@ -1,20 +1,32 @@
-"""COCO panoptic, LVIS, OpenImages and ADE20K with parts, read from miniature copies of their layouts, good and broken."""
+"""COCO panoptic, LVIS, OpenImages and ADE20K with parts, read from miniature copies of their
+layouts, good and broken.
+"""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import ade20k, coco, coco_panoptic, config, lvis, open_images, picture, rectangle, write
+from layouts import (
+    ade20k,
+    coco,
+    coco_panoptic,
+    config,
+    lvis,
+    open_images,
+    picture,
+    rectangle,
+    write,
+)
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
 from isegm.data.conversion import open_images as cleaning
-from isegm.data.datasets.ade20k import ADE20K, STUFF
-from isegm.data.datasets.coco_panoptic import CocoPanoptic
-from isegm.data.datasets.lvis import Lvis, painted_over
-from isegm.data.datasets.open_images import OpenImages
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.ade20k import ADE20K, STUFF
+from isegm.data.sources.coco_panoptic import CocoPanoptic
+from isegm.data.sources.lvis import Lvis, painted_over
+from isegm.data.sources.open_images import OpenImages
 
 RNG = np.random.default_rng(0)
 
@@ -41,7 +53,10 @@ class TestCocoPanoptic:
         write(tmp_path / "annotations" / "panoptic_train2017" / "000000000001.png", picture(10, 10))
         with pytest.raises(CorruptSample, match="none of the 4 segments"):
             source.read(0, RNG)
-        write(tmp_path / "annotations" / "panoptic_train2017" / "000000000002.png", np.zeros((9, 9, 3), np.uint8))
+        write(
+            tmp_path / "annotations" / "panoptic_train2017" / "000000000002.png",
+            np.zeros((9, 9, 3), np.uint8),
+        )
         with pytest.raises(CorruptSample, match="9x9"):
             source.read(1, RNG)
         (tmp_path / "annotations" / "panoptic_train2017.json").write_text('{"images": []}')
@@ -53,14 +68,18 @@ class TestLvis:
     def test_a_whole_or_its_parts(self, tmp_path: Path) -> None:
         coco(tmp_path / "COCO")
         source = Lvis(lvis(tmp_path / "LVIS"), "train", tmp_path / "COCO", cache=tmp_path / "cache")
-        assert (len(source), source.object_count) == (2, 6), "the outline of two corners is no object"
+        assert (len(source), source.object_count) == (2, 6), (
+            "the outline of two corners is no object"
+        )
         samples = [source.read(0, np.random.default_rng(seed)) for seed in range(20)]
         assert samples[0].id.endswith("train2017/000000000001.jpg")
         found = {tuple(sorted(sample.objects)) for sample in samples}
         assert found == {(0, 2), (1, 2)}, "the half lies in the whole, so either hides the other"
         whole = next(sample for sample in samples if 0 in sample.objects)
         assert np.array_equal(whole.object_mask(0), rectangle(6, 2, 16, 14) > 0)
-        assert np.array_equal(whole.object_mask(2), rectangle(2, 20, 7, 23) + rectangle(2, 26, 7, 30) > 0)
+        assert np.array_equal(
+            whole.object_mask(2), rectangle(2, 20, 7, 23) + rectangle(2, 26, 7, 30) > 0
+        )
 
     def test_small_overlaps_are_painted_over(self) -> None:
         masks = [rectangle(0, 0, 10, 10), rectangle(8, 0, 18, 10), np.zeros((24, 32), np.uint8)]
@@ -68,7 +87,9 @@ class TestLvis:
         assert np.array_equal(labels == 1, rectangle(0, 0, 8, 10) > 0)
         assert np.array_equal(labels == 2, masks[1] > 0)
         tiny = rectangle(0, 0, 2, 2)
-        assert not (painted_over([tiny, rectangle(0, 0, 2, 20)], [0, 1]) == 2).any(), "it would hide all of the first"
+        assert not (painted_over([tiny, rectangle(0, 0, 2, 20)], [0, 1]) == 2).any(), (
+            "it would hide all of the first"
+        )
 
     def test_where_things_are(self, tmp_path: Path) -> None:
         with pytest.raises(IsegmError, match=r"no lvis_v1_train\.json"):
@@ -94,7 +115,11 @@ class TestOpenImages:
         open_images(tmp_path)
         if clean:
             path, images, masks = cleaning.convert(tmp_path / "train")
-            assert (path.name, images, masks) == ("train-annotations-object-segmentation_clean.pkl", 1, 2)
+            assert (path.name, images, masks) == (
+                "train-annotations-object-segmentation_clean.pkl",
+                1,
+                2,
+            )
             with pytest.raises(IsegmError, match="there already"):
                 cleaning.convert(tmp_path / "train")
         source = OpenImages(tmp_path, "train", tmp_path / "cache")
@@ -102,7 +127,9 @@ class TestOpenImages:
         samples = [source.read(0, np.random.default_rng(seed)) for seed in range(10)]
         areas = {int(sample.object_mask(0).sum()) for sample in samples}
         assert len(areas) == 2
-        assert all(sample.image.shape == (24, 32, 3) == (*sample.layers.shape[:2], 3) for sample in samples)
+        assert all(
+            sample.image.shape == (24, 32, 3) == (*sample.layers.shape[:2], 3) for sample in samples
+        )
 
     def test_broken(self, tmp_path: Path) -> None:
         with pytest.raises(IsegmError, match="expected images/, masks/"):
@@ -129,7 +156,10 @@ class TestADE20KParts:
             found[sample.layers.max()] = {info.label for info in sample.objects.values()}
         assert found == {7: {7}, 3: {3}}, "object 1 is sky"
         always = ADE20K(tmp_path, parts=True, stuff_prob=1.0)
-        drawn = [{info.label for info in always.read(0, np.random.default_rng(seed)).objects.values()} for seed in range(9)]
+        drawn = [
+            {info.label for info in always.read(0, np.random.default_rng(seed)).objects.values()}
+            for seed in range(9)
+        ]
         assert {1, 7} in drawn
 
     def test_broken(self, tmp_path: Path) -> None:
@@ -143,19 +173,32 @@ class TestADE20KParts:
             source.read(0, RNG)
 
 
-def test_recipes(tmp_path: Path) -> None:
+def test_experiments(tmp_path: Path) -> None:
     for split in ("train", "val"):
         coco_panoptic(tmp_path / "COCO", f"{split}2017")
         lvis(tmp_path / "LVIS", split)
         open_images(tmp_path / "OpenImages", {"train": "train", "val": "validation"}[split])
         ade20k(tmp_path / "ADE20K", {"train": "training", "val": "validation"}[split])
-    names = {"COCO_PATH": "COCO", "LVIS_v1_PATH": "LVIS", "OPENIMAGES_PATH": "OpenImages", "ADE20K_PATH": "ADE20K"}
-    cfg = config(EXPS_PATH=tmp_path / "experiments", **{key: tmp_path / folder for key, folder in names.items()})
-    for recipe in (recipes.coco_panoptic, recipes.lvis, recipes.open_images, recipes.ade20k):
-        data = recipe(cfg, crop=(20, 28), min_object_area=4, stuff_prob=1.0)
+    names = {
+        "COCO_PATH": "COCO",
+        "LVIS_v1_PATH": "LVIS",
+        "OPENIMAGES_PATH": "OpenImages",
+        "ADE20K_PATH": "ADE20K",
+    }
+    cfg = config(
+        EXPS_PATH=tmp_path / "experiments",
+        **{key: tmp_path / folder for key, folder in names.items()},
+    )
+    for name, stuff in (("coco", True), ("lvis", False), ("openimages", False), ("ade20k", True)):
+        changes = {"data__min_object_area": 4, "val__min_object_area": 4}
+        changes |= {"data__source__stuff_prob": 1.0} if stuff else {}
+        data = data_of(f"ritm/hrnet18_{name}_baseline", cfg, [20, 28], **changes)
         assert data.train[0, 0]["image"].shape == data.val[0, 0]["image"].shape == (3, 20, 28)
-        assert data.train.settings.keep_background_prob == 0.05
-        assert data.val.settings.keep_background_prob == (0 if recipe is recipes.lvis else 0.05)
+        assert data.train.keep_background == 0.05
+        assert data.val.keep_background == (0 if name == "lvis" else 0.05)
         generators = [np.random.default_rng(seed) for seed in range(9)]
-        train, val = (sum(len(part.source.read(0, rng).objects) for rng in generators) for part in (data.train, data.val))
-        assert (train > val) == (recipe in (recipes.coco_panoptic, recipes.ade20k)), "validation has no stuff"
+        train, val = (
+            sum(len(part.source.read(0, rng).objects) for rng in generators)
+            for part in (data.train, data.val)
+        )
+        assert (train > val) == stuff, "validation has no stuff"

@@ -1,4 +1,6 @@
-"""PASCAL VOC by palette index, augmented PASCAL VOC in both layouts, COCO by category, and their recipes."""
+"""PASCAL VOC by palette index, augmented PASCAL VOC in both layouts, COCO by category, and their
+recipes.
+"""
 
 import json
 from pathlib import Path
@@ -6,16 +8,32 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from layouts import coco, config, pascal_png, pascal_voc, picture, rectangle, sbd, write, write_voc_labels
+from layouts import (
+    coco,
+    config,
+    pascal_png,
+    pascal_voc,
+    picture,
+    rectangle,
+    sbd,
+    write,
+    write_voc_labels,
+)
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
-from isegm.data.datasets.coco_categories import CocoByCategory, chosen
-from isegm.data.datasets.pascal_sbd import from_downloads, from_png
-from isegm.data.datasets.pascal_voc import PascalVocObjects, palette, read_labels
+from isegm.core.registry import spec
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.mix import Joined
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.coco_categories import CocoByCategory, chosen
+from isegm.data.sources.pascal_sbd import (
+    from_downloads,
+    from_png,
+    pascal_sbd_masks,
+    pascal_sbd_objects,
+)
+from isegm.data.sources.pascal_voc import PascalVocObjects, palette, read_labels
 
 RNG = np.random.default_rng(0)
 
@@ -64,9 +82,16 @@ class TestPalette:
 
 class TestVoc:
     def test_evaluation(self, tmp_path: Path) -> None:
-        cfg = config(PASCALVOC_PATH=pascal_voc(tmp_path / "VOC2012"), EXPS_PATH=tmp_path / "experiments")
+        cfg = config(
+            PASCALVOC_PATH=pascal_voc(tmp_path / "VOC2012"), EXPS_PATH=tmp_path / "experiments"
+        )
         dataset = evaluation_set("PascalVOC", cfg)
-        assert dataset.ids() == ["2007_000001_1", "2007_000001_16", "2007_000000_1", "2007_000000_16"], "255 is no object"
+        assert dataset.ids() == [
+            "2007_000001_1",
+            "2007_000001_16",
+            "2007_000000_1",
+            "2007_000000_16",
+        ], "255 is no object"
         assert np.array_equal(dataset[1].gt, rectangle(16, 20, 22, 28))
         with_band = dataset[2].gt
         assert (with_band[1:15, 14] == -1).all()
@@ -74,7 +99,9 @@ class TestVoc:
         assert (with_band == 1).sum() == 144
         assert len(list((tmp_path / "experiments").rglob("*.json"))) == 1
         found = dataset.fingerprint()
-        write_voc_labels(tmp_path / "VOC2012" / "SegmentationObject" / "2007_000001.png", rectangle(2, 2, 14, 15))
+        write_voc_labels(
+            tmp_path / "VOC2012" / "SegmentationObject" / "2007_000001.png", rectangle(2, 2, 14, 15)
+        )
         again = evaluation_set("PascalVOC", cfg)
         assert len(again) == 3
         assert again.fingerprint() != found
@@ -105,7 +132,9 @@ class TestVoc:
 class TestAugmented:
     @pytest.fixture
     def roots(self, tmp_path: Path) -> tuple[Path, Path]:
-        """SBD's 2008_000000 is a training image of VOC too, its 2008_000001 a validation image; 2008_000002 is its own."""
+        """SBD's 2008_000000 is a training image of VOC too, its 2008_000001 a validation image;
+        2008_000002 is its own.
+        """
         voc = pascal_voc(tmp_path / "VOC2012", "train", images=1, prefix="2008")
         pascal_voc(voc, "val", images=2, prefix="2008")
         (voc / "ImageSets" / "Segmentation" / "val.txt").write_text("2008_000001\n")
@@ -124,7 +153,9 @@ class TestAugmented:
             "2008_000002.mat, object 4",
         ]
         sample = source.read(1, RNG)
-        assert np.array_equal(sample.layers[:, :, 0], rectangle(16, 20, 22, 28)), "all else is background, the band too"
+        assert np.array_equal(sample.layers[:, :, 0], rectangle(16, 20, 22, 28)), (
+            "all else is background, the band too"
+        )
         assert not sample.ignored
         assert len(sample.objects) == 1
 
@@ -144,24 +175,32 @@ class TestAugmented:
         with pytest.raises(IsegmError, match=r"no .*val\.txt"):
             from_png(tmp_path, "val")
 
-    def test_recipe(self, roots: tuple[Path, Path], tmp_path: Path) -> None:
-        cfg = config(PASCALVOC_PATH=roots[0], SBD_PATH=roots[1], PASCAL_SBD_PATH=pascal_png(tmp_path / "png"))
-        data = recipes.pascal_sbd(cfg, crop=(20, 28), augmentation="coco", max_clicks=5)
+    def test_experiment(self, roots: tuple[Path, Path], tmp_path: Path) -> None:
+        cfg = config(
+            PASCALVOC_PATH=roots[0], SBD_PATH=roots[1], PASCAL_SBD_PATH=pascal_png(tmp_path / "png")
+        )
+        data = data_of("fcanet/resnet101", cfg, [20, 28])
         assert (len(data.train), len(data.val)) == (5, 2)
         assert (data.train[0, 2]["target"] == 1).any()
-        data = recipes.pascal_sbd(cfg, layout="png", augmentation="none", crop=(24, 32))
+        masks = spec(pascal_sbd_masks)
+        data = data_of(
+            "fcanet/resnet101", cfg, [24, 32], data__source=masks, data__augment=None, val=None
+        )
         assert len(data.train) == 3
         assert data.val is None
         assert {int(data.train[0, i]["target"].sum()) for i in range(3)} == {17 * 8, 16 * 8, 15 * 8}
-        with pytest.raises(IsegmError, match="did you mean downloads"):
-            recipes.pascal_sbd(cfg, layout="download")
+        with pytest.raises(IsegmError, match="did you mean train"):
+            pascal_sbd_objects(cfg, "trian")
 
 
 class TestVocSbd:
     def test_every_image_of_both_once(self, tmp_path: Path) -> None:
-        cfg = config(PASCALVOC_PATH=pascal_voc(tmp_path / "VOC2012", "train"), SBD_PATH=sbd(tmp_path / "SBD", "train"))
+        cfg = config(
+            PASCALVOC_PATH=pascal_voc(tmp_path / "VOC2012", "train"),
+            SBD_PATH=sbd(tmp_path / "SBD", "train"),
+        )
         sbd(tmp_path / "SBD", "val", images=1)
-        data = recipes.voc_sbd(cfg, crop=(20, 28), min_object_area=1, val_min_object_area=1000)
+        data = data_of("ritm/hrnet18_vocsbd_baseline", cfg, [20, 28], data__min_object_area=1)
         assert (len(data.train), len(data.val)) == (4, 1)
         ids = [data.train.source.read(i, RNG).id for i in range(4)]
         assert [Path(id_).parent.name for id_ in ids] == ["JPEGImages", "JPEGImages", "img", "img"]
@@ -190,7 +229,11 @@ class TestCocoByCategory:
         coco(tmp_path, "val2017", images=3)
         path = tmp_path / "annotations" / "instances_val2017.json"
         content = json.loads(path.read_text())
-        content["categories"] = [{"id": 1, "name": "person"}, {"id": 5, "name": "dining table"}, {"id": 9, "name": "kite"}]
+        content["categories"] = [
+            {"id": 1, "name": "person"},
+            {"id": 5, "name": "dining table"},
+            {"id": 9, "name": "kite"},
+        ]
         for number, annotation in enumerate(content["annotations"]):
             annotation |= {"id": 100 + number, "category_id": (1, 9, 1)[number % 3]}
         path.write_text(json.dumps(content))
@@ -210,12 +253,18 @@ class TestCocoByCategory:
 
     def test_one_object_per_image_whatever_the_order_of_the_file(self) -> None:
         box = [[2, 2, 12, 2, 12, 12, 2, 12]]
-        annotations = [{"id": i, "image_id": i // 4, "category_id": 1, "iscrowd": 0, "segmentation": box} for i in range(40)]
+        annotations = [
+            {"id": i, "image_id": i // 4, "category_id": 1, "iscrowd": 0, "segmentation": box}
+            for i in range(40)
+        ]
         images = [{"id": i, "file_name": f"{i}.jpg", "height": 24, "width": 32} for i in range(10)]
         found = chosen({"images": images, "annotations": annotations}, {1: "dining table"}, 6)
         assert len({object_.file_name for object_ in found}) == len(found) == 6
         assert found[0].id.startswith("dining-table_")
-        assert chosen({"images": images, "annotations": annotations[::-1]}, {1: "dining table"}, 6) == found
+        assert (
+            chosen({"images": images, "annotations": annotations[::-1]}, {1: "dining table"}, 6)
+            == found
+        )
 
     def test_broken(self, root: Path) -> None:
         dataset = CocoByCategory("COCO_seen", root, seen=True)
@@ -225,7 +274,11 @@ class TestCocoByCategory:
             dataset[0]
         path = root / "annotations" / "instances_val2017.json"
         whole = json.loads(path.read_text())
-        for content, message in (({}, "not a COCO"), (whole | {"categories": []}, "holds no object"), ([], "not a COCO")):
+        for content, message in (
+            ({}, "not a COCO"),
+            (whole | {"categories": []}, "holds no object"),
+            ([], "not a COCO"),
+        ):
             path.write_text(json.dumps(content))
             with pytest.raises(IsegmError, match=message):
                 CocoByCategory("COCO_seen", root, seen=True)

@@ -104,7 +104,9 @@ def test_more_objects_than_8_bits_can_number() -> None:
     assert len(scene.objects) > 1000
 
 
-@pytest.mark.parametrize("settings", [{"most": 0}, {"least_share": 0}, {"least_share": 0.5, "most_share": 0.4}])
+@pytest.mark.parametrize(
+    "settings", [{"most": 0}, {"least_share": 0}, {"least_share": 0.5, "most_share": 0.4}]
+)
 def test_impossible_settings(settings: dict[str, float]) -> None:
     with pytest.raises(IsegmError, match="expected most >= 1 and 0 < least_share <= most_share"):
         PastedScenes(Squares(), **settings)

@@ -8,8 +8,8 @@ import pytest
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets import photos as module
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
+from isegm.data.sources import photos as module
 from isegm.utils.config import REPOSITORY
 
 FOLDER = REPOSITORY / "assets/photos"

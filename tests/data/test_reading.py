@@ -9,10 +9,19 @@ import pytest
 from PIL import Image
 
 from isegm.core.errors import IsegmError
-from isegm.data.reading import CorruptSample, check_size, list_images, read_image, read_labels, read_mask
+from isegm.data.reading import (
+    CorruptSample,
+    check_size,
+    list_images,
+    read_image,
+    read_labels,
+    read_mask,
+)
 
 RNG = np.random.default_rng(0)
-PICTURE = cv2.resize(RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8), (40, 30), interpolation=cv2.INTER_CUBIC)
+PICTURE = cv2.resize(
+    RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8), (40, 30), interpolation=cv2.INTER_CUBIC
+)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif"])
@@ -66,7 +75,11 @@ def test_palette_gives_colours_as_image_and_indices_as_labels(tmp_path: Path) ->
 
 def test_labels_of_gray_colour_and_deep_files(tmp_path: Path) -> None:
     deep = RNG.integers(0, 65536, (5, 6), dtype=np.uint16)
-    for name, pixels in {"deep": deep, "colour": PICTURE, "gray": np.repeat(PICTURE[:, :, :1], 3, 2)}.items():
+    for name, pixels in {
+        "deep": deep,
+        "colour": PICTURE,
+        "gray": np.repeat(PICTURE[:, :, :1], 3, 2),
+    }.items():
         cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
     assert np.array_equal(read_labels(tmp_path / "deep.png")[0], deep)
     assert np.array_equal(read_labels(tmp_path / "colour.png")[0], PICTURE[:, :, ::-1])

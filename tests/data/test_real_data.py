@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import config
+from published import data_of
 
-from isegm.data import recipes
-from isegm.data.datasets.coco import CocoInstances
 from isegm.data.evaluation_sets import evaluation_set
+from isegm.data.sources.coco import CocoInstances
 
 DATA = Path(os.environ.get("ISEGM_DATA", ""))
 
@@ -42,7 +42,9 @@ def test_evaluation_sets_are_complete_and_decode(name: str, key: str, count: int
 
 
 @needs("COCO_tiny")
-@pytest.mark.parametrize(("split", "images", "objects"), [("train2017", 344, 3044), ("val2017", 40, 325)])
+@pytest.mark.parametrize(
+    ("split", "images", "objects"), [("train2017", 344, 3044), ("val2017", 40, 325)]
+)
 def test_coco_tiny(split: str, images: int, objects: int) -> None:
     """3,080 and 326 annotations, of which 36 and 1 are crowds."""
     source = CocoInstances(DATA / "COCO_tiny", split)
@@ -55,7 +57,7 @@ def test_coco_tiny(split: str, images: int, objects: int) -> None:
 
 @needs("COCO_tiny")
 def test_items_of_coco_tiny() -> None:
-    data = recipes.coco(config(COCO_PATH=DATA / "COCO_tiny"))
+    data = data_of("ritm/hrnet18s_coco", config(COCO_PATH=DATA / "COCO_tiny"), [320, 480])
     for i in range(30):
         item = data.train[0, i]
         y, x = item["yx"][item["label"] == 1].long().T

@@ -1,4 +1,6 @@
-"""SBD: training source, per-object evaluation with its kept list of objects, sample scores, and the recipe."""
+"""SBD: training source, per-object evaluation with its kept list of objects, sample scores, and the
+recipe.
+"""
 
 import json
 import pickle
@@ -8,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import config, picture, rectangle, sbd, write, write_sbd_labels
+from published import data_of
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
-from isegm.data.datasets import sbd as sbd_module
-from isegm.data.datasets.sbd import SbdEvaluation, SbdObjects, read_labels
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.reading import CorruptSample
 from isegm.data.sample_scores import read_scores
+from isegm.data.sources import sbd as sbd_module
+from isegm.data.sources.sbd import SbdEvaluation, SbdObjects, read_labels
 
 RNG = np.random.default_rng(0)
 
@@ -65,7 +67,12 @@ class TestObjects:
             path.write_bytes(content)
             with pytest.raises(CorruptSample, match=r"a\.mat"):
                 read_labels(path)
-        for labels in (np.full((4, 4), 300), np.full((4, 4), -1), np.zeros((4, 4)), np.zeros((2, 4, 4), np.uint8)):
+        for labels in (
+            np.full((4, 4), 300),
+            np.full((4, 4), -1),
+            np.zeros((4, 4)),
+            np.zeros((2, 4, 4), np.uint8),
+        ):
             with pytest.raises(CorruptSample, match=r"holds labels from|whole numbers"):
                 read_labels(write_sbd_labels(path, labels))
 
@@ -74,14 +81,20 @@ class TestEvaluation:
     def test_one_sample_per_object(self, tmp_path: Path) -> None:
         dataset = evaluation_set("SBD", config(SBD_PATH=sbd(tmp_path, "val")))
         assert dataset.name == "SBD"
-        assert dataset.ids() == [f"2008_00000{image}_{label}" for image in (1, 0) for label in (1, 3, 4)]
+        assert dataset.ids() == [
+            f"2008_00000{image}_{label}" for image in (1, 0) for label in (1, 3, 4)
+        ]
         sample = dataset[1]
         assert sample.id == "2008_000001_3"
         assert np.array_equal(sample.gt, rectangle(16, 20, 22, 28))
         assert dataset[2].gt.sum() == 2, "evaluation leaves no object out"
-        assert len(evaluation_set("SBD_Train", config(SBD_PATH=sbd(tmp_path, "train", images=3)))) == 9
+        assert (
+            len(evaluation_set("SBD_Train", config(SBD_PATH=sbd(tmp_path, "train", images=3)))) == 9
+        )
 
-    def test_the_list_is_kept_outside_the_data_and_checked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_list_is_kept_outside_the_data_and_checked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         root = sbd(tmp_path / "SBD", "val")
         cfg = config(SBD_PATH=root, EXPS_PATH=tmp_path / "experiments")
         before = sorted(root.rglob("*"))
@@ -102,7 +115,14 @@ class TestEvaluation:
 
     def test_a_folder_that_cannot_be_written_does_no_harm(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        assert len(SbdEvaluation("SBD", sbd(tmp_path / "SBD", "val"), "val", tmp_path / "file" / "cache")) == 6
+        assert (
+            len(
+                SbdEvaluation(
+                    "SBD", sbd(tmp_path / "SBD", "val"), "val", tmp_path / "file" / "cache"
+                )
+            )
+            == 6
+        )
 
     def test_an_unreadable_annotation_is_one_corrupt_sample(self, tmp_path: Path) -> None:
         cfg = config(SBD_PATH=sbd(tmp_path / "SBD", "val"), EXPS_PATH=tmp_path / "experiments")
@@ -112,7 +132,9 @@ class TestEvaluation:
         with pytest.raises(CorruptSample):
             dataset[0]
         assert dataset[1].id == "2008_000000_1"
-        assert not list((tmp_path / "experiments").rglob("*.json")), "what was broken may be mended: it is not remembered"
+        assert not list((tmp_path / "experiments").rglob("*.json")), (
+            "what was broken may be mended: it is not remembered"
+        )
 
     def test_fingerprint_follows_content(self, tmp_path: Path) -> None:
         cfg = config(SBD_PATH=sbd(tmp_path, "val"))
@@ -131,10 +153,14 @@ class TestScores:
         own.write_text(json.dumps({"scores": {name: float(score) for _, name, score in rows}}))
         for path in (published, own):
             assert read_scores(path, ["2008_000000", "2008_000001"]).tolist() == [0.75, 0.25]
-            with pytest.raises(IsegmError, match="no score for 1 of 2 images, the first of them absent"):
+            with pytest.raises(
+                IsegmError, match="no score for 1 of 2 images, the first of them absent"
+            ):
                 read_scores(path, ["2008_000000", "absent"])
 
-    @pytest.mark.parametrize("content", ['{"scores": 3}', "[]", "{", '{"scores": {"a": null}}', '{"scores": {"a": 7}}'])
+    @pytest.mark.parametrize(
+        "content", ['{"scores": 3}', "[]", "{", '{"scores": {"a": null}}', '{"scores": {"a": 7}}']
+    )
     def test_broken(self, tmp_path: Path, content: str) -> None:
         path = tmp_path / "scores.json"
         with pytest.raises(IsegmError, match="there is no file"):
@@ -150,23 +176,36 @@ class TestScores:
             read_scores(path, ["a"])
 
 
-class TestRecipe:
+class TestExperiment:
     def test_settings(self, tmp_path: Path) -> None:
         sbd(tmp_path, "train")
         sbd(tmp_path, "val", images=1)
-        data = recipes.sbd(config(SBD_PATH=tmp_path), crop=(20, 28), max_clicks=5, val_min_object_area=1000)
+        data = data_of(
+            "ritm/hrnet18_sbd_baseline", config(SBD_PATH=tmp_path), [20, 28], data__scores=None
+        )
         assert (len(data.train), len(data.val)) == (2, 1)
         assert data.train[0, 0]["image"].shape == (3, 20, 28)
-        assert data.train.settings.min_object_area == 80
-        assert data.val.settings.min_object_area == 1000
-        assert recipes.sbd(config(SBD_PATH=tmp_path)).val.settings.min_object_area == 80
+        assert data.train.min_object_area == 80
+        assert data.val.min_object_area == 1000
 
     def test_scores_decide_what_is_drawn(self, tmp_path: Path) -> None:
         sbd(tmp_path, "train")
         sbd(tmp_path, "val", images=1)
-        (tmp_path / "scores.json").write_text('{"scores": {"2008_000000": 1.0, "2008_000001": 0.5}}')
-        data = recipes.sbd(config(SBD_PATH=tmp_path), sample_scores="scores.json", augmentation="none", min_object_area=1)
-        assert data.train.settings.score_gamma == 1.25
+        (tmp_path / "scores.json").write_text(
+            '{"scores": {"2008_000000": 1.0, "2008_000001": 0.5}}'
+        )
+        changes = {
+            "data__scores__file": "scores.json",
+            "data__augment": None,
+            "data__min_object_area": 1,
+        }
+        data = data_of("ritm/hrnet18_sbd_baseline", config(SBD_PATH=tmp_path), [20, 28], **changes)
         solved = data.train.source.read(1, RNG).image.transpose(2, 0, 1)
-        drawn = [data.train[epoch, position]["image"].numpy() for epoch in range(20) for position in range(2)]
+        drawn = [
+            data.train[epoch, position]["image"].numpy()
+            for epoch in range(20)
+            for position in range(2)
+        ]
         assert not any(np.array_equal(image, solved) for image in drawn)
+        with pytest.raises(IsegmError, match=r"--set data\.scores=null"):
+            data_of("ritm/hrnet18_sbd", config(SBD_PATH=tmp_path), [20, 28])

@@ -9,12 +9,12 @@ import pytest
 from layouts import coco, coco_lvis, config, picture, rectangle, write, write_indexed
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.coco_lvis import CocoLvis
-from isegm.data.datasets.folder import Folder, FolderEvaluation, read_objects
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.pickles import read_pickle
 from isegm.data.reading import CorruptSample
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.coco_lvis import CocoLvis
+from isegm.data.sources.folder import Folder, FolderEvaluation, read_objects
 from isegm.data.tables import Ragged, Texts, paint_layers
 
 RNG = np.random.default_rng(0)
@@ -31,7 +31,9 @@ class TestTables:
         assert len(Ragged([], np.int32)) == 0
 
     def test_painted_layers_hold_every_mask(self) -> None:
-        masks = [(RNG.random((20, 30)) < 0.2).astype(np.uint8) for _ in range(12)] + [np.zeros((20, 30), np.uint8)]
+        masks = [(RNG.random((20, 30)) < 0.2).astype(np.uint8) for _ in range(12)] + [
+            np.zeros((20, 30), np.uint8)
+        ]
         layers, places = paint_layers(masks, 20, 30)
         for mask, (layer, label) in zip(masks, places, strict=True):
             assert np.array_equal(layers[layer] == label, mask > 0)
@@ -71,7 +73,9 @@ class TestCoco:
         path.write_text(json.dumps(content))
         source = CocoInstances(tmp_path, "train2017")
         assert source.object_count == 5, "a polygon of two corners is no object"
-        with pytest.raises(CorruptSample, match=r"000000000001\.jpg is 24x32, but the run-length code"):
+        with pytest.raises(
+            CorruptSample, match=r"000000000001\.jpg is 24x32, but the run-length code"
+        ):
             source.read(0, RNG)
         for text in ('{"images": []}', "[]", "{", json.dumps({"images": [], "annotations": []})):
             path.write_text(text)
@@ -114,7 +118,14 @@ class TestCocoLvis:
         source = CocoLvis(coco_lvis(tmp_path), "train")
         masks = tmp_path / "train" / "masks" / "0000.pickle"
         good = masks.read_bytes()
-        for data in (good[:50], b"", b"text", pickle.dumps(([], [])), pickle.dumps(5), pickle.dumps(([np.zeros(3)], []))):
+        for data in (
+            good[:50],
+            b"",
+            b"text",
+            pickle.dumps(([], [])),
+            pickle.dumps(5),
+            pickle.dumps(([np.zeros(3)], [])),
+        ):
             masks.write_bytes(data)
             with pytest.raises(CorruptSample, match="0000"):
                 source.read(0, RNG)
@@ -178,7 +189,9 @@ class TestMaskKinds:
             read_objects(path)
         layer, count = self.layer(path, "binary")
         assert count == 1
-        assert np.array_equal(np.array(layer).ravel(), np.where(np.arange(256) > 128, 1, 2 * (np.arange(256) == 128)))
+        assert np.array_equal(
+            np.array(layer).ravel(), np.where(np.arange(256) > 128, 1, 2 * (np.arange(256) == 128))
+        )
 
     def test_indexed(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.png", np.array([[0, 7, 3, 255, 128]], np.uint8))
@@ -196,7 +209,10 @@ class TestMaskKinds:
         assert self.layer(path, "binary") == ([[0, 1, 1, 1]], 1)
 
     def test_colour(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "a.png", np.array([[[0, 0, 0], [255, 0, 0], [0, 0, 1], [255, 0, 0]]], np.uint8))
+        path = write(
+            tmp_path / "a.png",
+            np.array([[[0, 0, 0], [255, 0, 0], [0, 0, 1], [255, 0, 0]]], np.uint8),
+        )
         assert self.layer(path) == ([[0, 1, 2, 1]], 2)
 
     def test_many_objects(self, tmp_path: Path) -> None:
@@ -209,13 +225,18 @@ class TestMaskKinds:
 
 class TestFolder:
     def write_all(self, root: Path) -> tuple[Path, Path]:
-        """a: two objects in a gray mask; b: two mask files, the second with ignored pixels; c_1: exact match before suffix."""
+        """a: two objects in a gray mask; b: two mask files, the second with ignored pixels; c_1:
+        exact match before suffix.
+        """
         images, masks = root / "images", root / "masks"
         for name in ("a.jpg", "b.png", "c_1.jpg"):
             write(images / name, picture())
         write(masks / "a.png", rectangle(0, 0, 5, 5) + rectangle(10, 10, 15, 15, value=2))
         write(masks / "b_2.png", rectangle(0, 0, 5, 5, value=255))
-        write(masks / "b_10.png", rectangle(2, 2, 9, 9, value=255) + rectangle(20, 20, 24, 24, value=128))
+        write(
+            masks / "b_10.png",
+            rectangle(2, 2, 9, 9, value=255) + rectangle(20, 20, 24, 24, value=128),
+        )
         write(masks / "c_1.png", rectangle(3, 3, 4, 4, value=255))
         write(masks / "unrelated.png", rectangle(3, 3, 4, 4))
         return images, masks
@@ -240,7 +261,10 @@ class TestFolder:
         assert (dataset[3].gt == -1).sum() == 16
         before = dataset.fingerprint()
         write(masks / "c_1.png", rectangle(3, 3, 5, 4, value=255))
-        assert evaluation_set("folder", config(IMAGE_DIR=images, MASK_DIR=masks)).fingerprint() != before
+        assert (
+            evaluation_set("folder", config(IMAGE_DIR=images, MASK_DIR=masks)).fingerprint()
+            != before
+        )
 
     def test_empty_and_broken_masks(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         images, masks = self.write_all(tmp_path)
@@ -270,5 +294,7 @@ class TestFolder:
         with pytest.raises(IsegmError, match="did you mean binary"):
             Folder(images, masks, "binery")
         (masks / "a.png").unlink()
-        with pytest.raises(IsegmError, match=r"1 of 3 images have no mask .* a\.jpg; expected a\.png"):
+        with pytest.raises(
+            IsegmError, match=r"1 of 3 images have no mask .* a\.jpg; expected a\.png"
+        ):
             Folder(images, masks)

@@ -1,13 +1,14 @@
-"""FCA-Net's clicks and crops."""
+"""Spaced clicks, and crops around an object."""
 
 import numpy as np
 import pytest
 
 from isegm.core.samples import InstanceSample, ObjectInfo
-from isegm.data.augment import pipeline
-from isegm.data.point_sampler import SamplerConfig, draw
-from isegm.data.spaced_clicks import BORDER, FURTHEST, MOST, NEAREST, distance_to, spaced_clicks
+from isegm.data.augment import object_crop
+from isegm.data.sampling.spaced import BORDER, FURTHEST, NEAREST, Spaced, distance_to, spaced_clicks
 from isegm.utils.depth import squared_distance_inside
+
+MOST = 10
 
 
 def disc(height: int = 200, width: int = 240, radius: int = 60) -> np.ndarray:
@@ -21,7 +22,7 @@ def least_distance(clicks: np.ndarray) -> float:
 
 
 def many(gt: np.ndarray, count: int = 200) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [spaced_clicks(gt, np.random.default_rng(seed)) for seed in range(count)]
+    return [spaced_clicks(gt, np.random.default_rng(seed), MOST) for seed in range(count)]
 
 
 def test_the_first_click_is_the_centre() -> None:
@@ -30,7 +31,7 @@ def test_the_first_click_is_the_centre() -> None:
 
 def test_the_border_of_the_crop_is_background() -> None:
     gt = np.ones((41, 61), np.int8)
-    positive, negative = spaced_clicks(gt, np.random.default_rng(0))
+    positive, negative = spaced_clicks(gt, np.random.default_rng(0), MOST)
     assert positive[0].tolist() == [20, 20]
     assert len(negative) == 0
 
@@ -58,7 +59,10 @@ def test_numbers() -> None:
 def test_thin_objects_have_the_first_click_alone() -> None:
     gt = np.zeros((64, 64), np.int8)
     gt[30:34, 5:60] = 1
-    assert all(len(positive) == 1 and gt[tuple(positive[0].astype(int))] == 1 for positive, _ in many(gt, 20))
+    assert all(
+        len(positive) == 1 and gt[tuple(positive[0].astype(int))] == 1
+        for positive, _ in many(gt, 20)
+    )
 
 
 def test_ignored_pixels_are_neither() -> None:
@@ -73,15 +77,15 @@ def test_ignored_pixels_are_neither() -> None:
 def test_draws_put_the_centre_first() -> None:
     layers = disc()[:, :, None].astype(np.uint8)
     sample = InstanceSample(np.zeros((200, 240, 3), np.uint8), layers, {0: ObjectInfo(0, 1)})
-    config = SamplerConfig(max_clicks=11, spaced=True)
+    sampler = Spaced()
     for seed in range(20):
-        drawn = draw(sample, config, np.random.default_rng(seed))
+        drawn = sampler.draw(sample, np.random.default_rng(seed))
         assert drawn.yx[0].tolist() == [90, 110]
         assert drawn.label.shape == (22,)
         assert set(drawn.label[:11]) <= {1, -1}
         assert set(drawn.label[11:]) <= {0, -1}
-        assert np.array_equal(drawn.yx, draw(sample, config, np.random.default_rng(seed)).yx)
-    few = draw(sample, SamplerConfig(max_clicks=3, spaced=True), np.random.default_rng(1))
+        assert np.array_equal(drawn.yx, sampler.draw(sample, np.random.default_rng(seed)).yx)
+    few = Spaced(most=2).draw(sample, np.random.default_rng(1))
     assert (few.label[:3] == 1).sum() in (2, 3)
 
 
@@ -89,7 +93,7 @@ def test_draws_put_the_centre_first() -> None:
 def test_crops_show_an_object(crop: tuple[int, int]) -> None:
     image, layers = np.zeros((100, 300, 3), np.uint8), np.zeros((100, 300, 1), np.uint8)
     layers[40:60, 10:30], image[40:60, 10:30] = 1, 255
-    sample, augment = InstanceSample(image, layers, {0: ObjectInfo(0, 1)}), pipeline("object", crop)
+    sample, augment = InstanceSample(image, layers, {0: ObjectInfo(0, 1)}), object_crop(crop)
     shares = set()
     for seed in range(30):
         made = augment(sample, np.random.default_rng(seed))
@@ -104,4 +108,4 @@ def test_crops_show_an_object(crop: tuple[int, int]) -> None:
 
 def test_crops_without_any_object() -> None:
     empty = InstanceSample(np.zeros((100, 300, 3), np.uint8), np.zeros((100, 300, 1), np.uint8), {})
-    assert pipeline("object", (64, 64))(empty, np.random.default_rng(0)).image.shape == (64, 64, 3)
+    assert object_crop((64, 64))(empty, np.random.default_rng(0)).image.shape == (64, 64, 3)

@@ -19,13 +19,17 @@ from layouts import (
 )
 
 from isegm.core.errors import IsegmError
-from isegm.data import recipes
-from isegm.data.datasets.bsds import BSDS
-from isegm.data.datasets.clothing import ClothingCoParsing
-from isegm.data.datasets.coco import CocoInstances
-from isegm.data.datasets.duts import duts
+from isegm.data.dataset import ClickDataset
 from isegm.data.leave_out import FILE, left_out
 from isegm.data.reading import CorruptSample
+from isegm.data.sampling.multi_point import MultiPoint
+from isegm.data.sources.bsds import BSDS
+from isegm.data.sources.clothing import ClothingCoParsing
+from isegm.data.sources.coco import CocoInstances
+from isegm.data.sources.duts import duts
+from isegm.training.experiment import Experiment
+from isegm.training.experiment_file import load_experiment
+from isegm.utils.config import REPOSITORY
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -43,7 +47,11 @@ def test_every_region_of_one_person_is_an_object(tmp_path: Path) -> None:
         assert areas[1] == 24 * 16
         counts.add(len(areas))
     assert counts == {2, 3}  # one person saw two regions, the other one three
-    assert [Path(source.read(i, rng()).id).parent.name for i in range(3)] == ["train", "val", "test"]
+    assert [Path(source.read(i, rng()).id).parent.name for i in range(3)] == [
+        "train",
+        "val",
+        "test",
+    ]
     assert len(BSDS(tmp_path, ("val",))) == 1
 
 
@@ -74,7 +82,9 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
         (lambda path: write_bsds_labels(path, [rectangle(1, 1, 9, 9, 20, 30)]), "is 20x30"),
     ],
 )
-def test_broken_annotations_of_bsds(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+def test_broken_annotations_of_bsds(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
     damage(bsds(tmp_path) / "groundTruth" / "train" / "100.mat")
     source = BSDS(tmp_path)
     with pytest.raises(CorruptSample, match=message):
@@ -111,7 +121,9 @@ def test_ccp_with_files_missing(tmp_path: Path) -> None:
         (lambda path: write_ccp_labels(path, rectangle(0, 0, 0, 0)), "labels nothing"),
     ],
 )
-def test_broken_annotations_of_ccp(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+def test_broken_annotations_of_ccp(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
     damage(ccp(tmp_path) / "annotations" / "pixel-level" / "0001.mat")
     source = ClothingCoParsing(tmp_path)
     with pytest.raises(CorruptSample, match=message):
@@ -156,25 +168,37 @@ def test_a_coco_of_which_nothing_is_left(tmp_path: Path) -> None:
     source = CocoInstances(root, "val2017")
     assert (len(source), source.object_count) == (0, 0)
     with pytest.raises(IsegmError, match="no image"):
-        recipes.of_sources(config(), source)
+        ClickDataset(source, MultiPoint())
 
 
-def test_the_starters_recipe(tmp_path: Path) -> None:
-    paths = starter(tmp_path)
-    cfg = config(EXPS_PATH=tmp_path / "experiments", **paths)
-    data = recipes.starter(cfg, crop=(24, 32), augmentation="none", min_object_area=4, epoch_len=60)
-    seen = {Path(data.train.source.read(0, rng(seed)).id).parent.name for seed in range(60)}
-    assert seen == {"DUTS-TR-Image", "DUTS-TE-Image", "train2017", "val2017", "photos", *("train", "val", "test")}
-    assert data.train[0, 0]["image"].shape == (3, 24, 32)
-    assert len(data.val.source) == 3
+@pytest.fixture(scope="module")
+def experiment() -> Experiment:
+    return load_experiment(REPOSITORY / "models/starter/lite0.py").experiment
 
 
-def test_a_part_with_share_0_need_not_be_there(tmp_path: Path) -> None:
+def test_the_starters_recipe(tmp_path: Path, experiment: Experiment) -> None:
+    cfg = config(EXPS_PATH=tmp_path / "experiments", **starter(tmp_path))
+    small = {"augment.crop": [24, 32], "min_object_area": 4}
+    changes = {f"{part}.{key}": value for part in ("data", "val") for key, value in small.items()}
+    chosen = experiment.changed(changes | {"data.epoch_len": 60})
+    data, val = (chosen.build(part, cfg=cfg) for part in (chosen.data, chosen.val))
+    seen = {Path(data.source.read(0, rng(seed)).id).parent.name for seed in range(60)}
+    assert seen == {
+        "DUTS-TR-Image",
+        "DUTS-TE-Image",
+        "train2017",
+        "val2017",
+        "photos",
+        *("train", "val", "test"),
+    }
+    assert data[0, 0]["image"].shape == (3, 24, 32)
+    assert len(val.source) == 3
+
+
+def test_a_part_that_is_left_out_need_not_be_there(tmp_path: Path, experiment: Experiment) -> None:
     cfg = config(EXPS_PATH=tmp_path / "experiments", BSDS_PATH=bsds(tmp_path / "BSDS500"))
-    data = recipes.starter(cfg, shares=(0, 0, 0, 0, 1, 0))
-    assert len(data.train.source) == 3
-    assert data.val is None
-    with pytest.raises(IsegmError, match=r"data\.shares has 2 entries; expected 6, e\.g\. \(0\.42"):
-        recipes.starter(cfg, shares=(1, 2))
+    without = experiment.changed({f"data.source.parts.{i}": None for i in (0, 1, 2, 3, 5)})
+    assert len(without.build(without.data, cfg=cfg).source) == 3
+    clothes = experiment.changed({f"data.source.parts.{i}": None for i in range(4)})
     with pytest.raises(IsegmError, match="CCP"):
-        recipes.starter(cfg, shares=(0, 0, 0, 0, 1, 1))
+        clothes.build(clothes.data, cfg=cfg)

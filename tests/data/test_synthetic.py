@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from isegm.data.datasets.synthetic import SyntheticEvaluation, SyntheticSource, scene
+from isegm.data.sources.synthetic import SyntheticEvaluation, SyntheticSource, scene
 
 
 def test_same_seed_same_scene() -> None:
@@ -33,7 +33,9 @@ def test_source_follows_the_generator_it_is_given() -> None:
 
 def test_repeated_scenes_are_the_same_for_every_generator() -> None:
     source = SyntheticSource((48, 64), 3, repeated=True)
-    first, again, other = (source.read(i, np.random.default_rng(s)) for i, s in ((0, 1), (0, 2), (1, 1)))
+    first, again, other = (
+        source.read(i, np.random.default_rng(s)) for i, s in ((0, 1), (0, 2), (1, 1))
+    )
     assert np.array_equal(first.image, again.image)
     assert np.array_equal(first.layers, again.layers)
     assert not np.array_equal(first.image, other.image)
@@ -55,7 +57,9 @@ def test_evaluation_set() -> None:
 
 
 def test_colour_alone_does_not_solve_them() -> None:
-    """The best threshold on the distance to the clicked colour, chosen knowing the answer, fails for many objects."""
+    """The best threshold on the distance to the clicked colour, chosen knowing the answer, fails
+    for many objects.
+    """
     best = []
     for sample in (SyntheticEvaluation(30)[i] for i in range(30)):
         gt = sample.gt == 1
@@ -77,6 +81,8 @@ def test_shapes_vary() -> None:
         _, hierarchy = cv2.findContours(gt, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         holes.append((hierarchy[0, :, 3] >= 0).any())
         pieces.append(cv2.connectedComponents(gt)[0] > 2)
-        thin.append(cv2.distanceTransform(np.pad(gt, 1), cv2.DIST_L2, 3).max() < 0.25 * np.sqrt(gt.sum()))
+        thin.append(
+            cv2.distanceTransform(np.pad(gt, 1), cv2.DIST_L2, 3).max() < 0.25 * np.sqrt(gt.sum())
+        )
     for share in (np.mean(holes), np.mean(thin), np.mean(pieces)):
         assert 0 < share < 0.7

@@ -1,4 +1,6 @@
-"""A server, a client, a browser and pictures. Without the extra ``demo`` there is nothing to test here."""
+"""A server, a client, a browser and pictures. Without the extra ``demo`` there is nothing to test
+here.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
     from playwright.sync_api import Browser, Page
 
-if not all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "python_multipart", "httpx")):
+if not all(
+    importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "python_multipart", "httpx")
+):
     collect_ignore_glob = ["test_*.py"]
 
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-# --- clicks and what can be taken back --------------------------------------------------------------------------------
+# --- clicks and what can be taken back ------------------------------------------------------------
 
 
 def test_a_click_is_answered_with_a_mask(client: TestClient, photo: bytes) -> None:
@@ -66,7 +66,9 @@ def test_a_mask_to_start_from_is_corrected(client: TestClient, photo: bytes) -> 
     start = np.zeros((120, 160), np.uint8)
     start[20:60, 20:60] = 255
     key = opened(client, photo)
-    state = client.post(f"/api/sessions/{key}/mask", files={"mask": ("mask.png", png(start))}).json()
+    state = client.post(
+        f"/api/sessions/{key}/mask", files={"mask": ("mask.png", png(start))}
+    ).json()
     assert (mask_of(state) == (start > 0)).all()
     mask = click(client, key, 30, 30, positive=False)
     assert mask[58, 58]
@@ -75,7 +77,7 @@ def test_a_mask_to_start_from_is_corrected(client: TestClient, photo: bytes) -> 
     assert "50 rows" in refused(small, 400, "invalid")
 
 
-# --- objects and what is saved ----------------------------------------------------------------------------------------
+# --- objects and what is saved --------------------------------------------------------------------
 
 
 def test_two_objects_are_saved_as_they_were_shown(client: TestClient, photo: bytes) -> None:
@@ -95,7 +97,10 @@ def test_two_objects_are_saved_as_they_were_shown(client: TestClient, photo: byt
     assert indexed.mode == "P"
     assert (np.array(indexed) == np.where(second, 2, first.astype(int))).all()
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"{at}/export/masks.zip").content))
-    assert [(pixels(archive.read(n)) > 0).sum() for n in archive.namelist()] == [first.sum(), second.sum()]
+    assert [(pixels(archive.read(n)) > 0).sum() for n in archive.namelist()] == [
+        first.sum(),
+        second.sum(),
+    ]
     coco = client.get(f"{at}/export/coco.json").json()
     for annotation, mask in zip(coco["annotations"], (first, second), strict=True):
         runs = coco_mask.frPyObjects(annotation["segmentation"], 120, 160)
@@ -137,7 +142,7 @@ def test_maps_and_crop_are_shown(client: TestClient, photo: bytes) -> None:
     refused(client.get(f"/api/sessions/{key}/layers/2.png"), 404, "http_404")
 
 
-# --- settings ---------------------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------
 
 
 def test_settings_answer_the_clicks_again(client: TestClient, photo: bytes) -> None:
@@ -157,8 +162,13 @@ def test_a_higher_threshold_shrinks_the_mask(client: TestClient, photo: bytes) -
     assert after.sum() < before.sum()
 
 
-@pytest.mark.parametrize("changes", [{"treshold": 0.4}, {"threshold": 2}, {"threshold": "0.4"}, {"mirror": 1}, {"window": 0.3}])
-def test_wrong_settings_change_nothing(client: TestClient, photo: bytes, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"treshold": 0.4}, {"threshold": 2}, {"threshold": "0.4"}, {"mirror": 1}, {"window": 0.3}],
+)
+def test_wrong_settings_change_nothing(
+    client: TestClient, photo: bytes, changes: dict[str, Any]
+) -> None:
     key = opened(client, photo)
     before = client.get(f"/api/sessions/{key}").json()["settings"]
     refused(client.put(f"/api/sessions/{key}/settings", json=changes), 400, "invalid")

@@ -7,7 +7,17 @@ import re
 import threading
 
 import numpy as np
-from demo_page import click, expect, mask_in, open_photo, place_of, playwright, saved, settled, shown
+from demo_page import (
+    click,
+    expect,
+    mask_in,
+    open_photo,
+    place_of,
+    playwright,
+    saved,
+    settled,
+    shown,
+)
 from demo_server import RADIUS, png
 from fastapi import FastAPI
 
@@ -21,7 +31,9 @@ def test_a_click_shows_a_mask_and_another_changes_it(page: playwright.Page) -> N
     click(page, 80, 100)
     assert np.abs(shown(page) - first).max() > 40
     expect(page.locator("#latency")).to_contain_text("ms")
-    assert page.locator("body").get_attribute("data-area") == str((mask_in(saved(page, "This object")) == 255).sum())
+    assert page.locator("body").get_attribute("data-area") == str(
+        (mask_in(saved(page, "This object")) == 255).sum()
+    )
 
 
 def test_the_click_lands_on_the_pixel_below_the_pointer(page: playwright.Page) -> None:
@@ -80,7 +92,9 @@ def test_two_objects_are_listed_saved_and_deleted(page: playwright.Page) -> None
     indexed = mask_in(saved(page, "All objects, indexed"))
     assert (indexed == np.where(masks[1], 2, masks[0].astype(int))).all()
     coco = json.loads(saved(page, "COCO"))
-    assert [annotation["area"] for annotation in coco["annotations"]] == [mask.sum() for mask in masks]
+    assert [annotation["area"] for annotation in coco["annotations"]] == [
+        mask.sum() for mask in masks
+    ]
     page.click("#objects li >> nth=0 >> button[title=Delete]")
     expect(page.locator("#objects li")).to_have_count(1)
     expect(page.locator("#objects li")).to_contain_text("object 2")
@@ -115,7 +129,9 @@ def test_a_finished_object_is_opened_again_and_corrected(page: playwright.Page) 
     assert (mask_in(saved(page, "All objects, indexed")) == expected).all()
 
 
-def test_what_is_slow_can_be_cancelled_and_nothing_has_changed(page: playwright.Page, slow: threading.Event) -> None:
+def test_what_is_slow_can_be_cancelled_and_nothing_has_changed(
+    page: playwright.Page, slow: threading.Event
+) -> None:
     open_photo(page)
     click(page, 40, 60)
     area = page.locator("body").get_attribute("data-area")
@@ -132,7 +148,9 @@ def test_what_is_slow_can_be_cancelled_and_nothing_has_changed(page: playwright.
     expect(page.locator(".toast")).to_contain_text("cancelled")
     settled(page)
     assert page.locator("body").get_attribute("data-area") == area
-    expect(page.locator("body")).to_have_attribute("data-clicks", "1")  # the click that waited is given up as well
+    expect(page.locator("body")).to_have_attribute(
+        "data-clicks", "1"
+    )  # the click that waited is given up as well
     click(page, 80, 100)
 
 
@@ -155,7 +173,9 @@ def test_a_replay_equals_the_live_session(page: playwright.Page) -> None:
     file, live = saved(page, "Session with its"), mask_in(saved(page, "All objects, indexed"))
     page.reload()
     expect(page.locator("body")).to_have_attribute("data-ready", "yes")
-    page.locator("#session-file").set_input_files({"name": "s.json", "mimeType": "application/json", "buffer": file})
+    page.locator("#session-file").set_input_files(
+        {"name": "s.json", "mimeType": "application/json", "buffer": file}
+    )
     expect(page.locator(".toast")).to_contain_text("every mask is as it was recorded")
     settled(page)
     assert (mask_in(saved(page, "All objects, indexed")) == live).all()
@@ -171,7 +191,9 @@ def test_a_replay_with_its_image_is_cancelled_and_the_open_image_stays(
     file, area = saved(page, "Session with its"), page.locator("body").get_attribute("data-area")
     count = len(served.state.store)
     slow.set()
-    page.locator("#session-file").set_input_files({"name": "s.json", "mimeType": "application/json", "buffer": file})
+    page.locator("#session-file").set_input_files(
+        {"name": "s.json", "mimeType": "application/json", "buffer": file}
+    )
     expect(page.locator("#work")).to_have_text("replaying: click 0 of 2")
     page.click("#cancel")
     slow.clear()
@@ -183,7 +205,9 @@ def test_a_replay_with_its_image_is_cancelled_and_the_open_image_stays(
 
 
 def test_a_broken_file_is_answered_with_a_toast(page: playwright.Page) -> None:
-    page.locator("#image-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no image"})
+    page.locator("#image-file").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"}
+    )
     expect(page.locator(".toast.error")).to_contain_text("a.png is no image that can be read")
     open_photo(page)  # and everything still works
     click(page, 40, 40)
@@ -193,7 +217,9 @@ def test_a_mask_file_is_a_start(page: playwright.Page) -> None:
     open_photo(page)
     mask = np.zeros((120, 160), np.uint8)
     mask[30:70, 40:90] = 255
-    page.locator("#mask-file").set_input_files({"name": "m.png", "mimeType": "image/png", "buffer": png(mask)})
+    page.locator("#mask-file").set_input_files(
+        {"name": "m.png", "mimeType": "image/png", "buffer": png(mask)}
+    )
     expect(page.locator("body")).to_have_attribute("data-area", str(40 * 50))
     settled(page)
     assert (mask_in(saved(page, "This object")) == mask).all()

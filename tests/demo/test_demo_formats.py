@@ -1,4 +1,6 @@
-"""Images as cameras, scanners and web pages make them: each opens upright, with the colours that the network sees."""
+"""Images as cameras, scanners and web pages make them: each opens upright, with the colours that
+the network sees.
+"""
 
 from __future__ import annotations
 
@@ -50,20 +52,30 @@ def sixteen_bit() -> bytes:
 
 def animated(kind: str) -> bytes:
     frames = [Image.fromarray(pixels) for pixels in (scene(), 255 - scene())]
-    return saved(frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {}))
+    return saved(
+        frames[0],
+        kind,
+        save_all=True,
+        append_images=frames[1:],
+        **({"lossless": True} if kind == "WEBP" else {}),
+    )
 
 
 FILES: dict[str, Callable[[], bytes]] = {
     "cmyk.jpg": lambda: saved(Image.fromarray(scene()).convert("CMYK"), "JPEG", quality=95),
     "gray.png": lambda: saved(Image.fromarray(scene()).convert("L"), "PNG"),
-    "palette.png": lambda: saved(Image.fromarray(scene()).convert("P", palette=Image.Palette.ADAPTIVE), "PNG"),
+    "palette.png": lambda: saved(
+        Image.fromarray(scene()).convert("P", palette=Image.Palette.ADAPTIVE), "PNG"
+    ),
     "transparent.png": transparent,
     "sixteen bit.png": sixteen_bit,
     "rotated.jpg": rotated,
     "animated.png": lambda: animated("PNG"),
     "animated.webp": lambda: animated("WEBP"),
     "pages.tiff": lambda: animated("TIFF"),
-    "progressive.jpg": lambda: saved(Image.fromarray(scene()), "JPEG", quality=95, progressive=True),
+    "progressive.jpg": lambda: saved(
+        Image.fromarray(scene()), "JPEG", quality=95, progressive=True
+    ),
     "plain.bmp": lambda: saved(Image.fromarray(scene()), "BMP"),
 }
 
@@ -75,23 +87,36 @@ def test_it_opens_upright_in_its_colours(client: TestClient, name: str) -> None:
     assert answer.status_code == 200, answer.text
     state = answer.json()
     assert (state["image"]["height"], state["image"]["width"]) == (HEIGHT, WIDTH)
-    shown = np.array(Image.open(io.BytesIO(client.get(f"/api/sessions/{state['id']}/image").content)))
+    shown = np.array(
+        Image.open(io.BytesIO(client.get(f"/api/sessions/{state['id']}/image").content))
+    )
     assert (shown == decode_image(data, name)).all()  # what the network sees
-    expected = np.array(Image.fromarray(scene()).convert("L").convert("RGB")) if name.startswith("gray") else scene()
+    expected = (
+        np.array(Image.fromarray(scene()).convert("L").convert("RGB"))
+        if name.startswith("gray")
+        else scene()
+    )
     centres = np.ix_((15, 45), (20, 60))
     assert np.abs(shown[centres].astype(int) - expected[centres]).max() <= 12
-    click = client.post(f"/api/sessions/{state['id']}/clicks", json={"y": HEIGHT - 1, "x": WIDTH - 1, "positive": True})
+    click = client.post(
+        f"/api/sessions/{state['id']}/clicks",
+        json={"y": HEIGHT - 1, "x": WIDTH - 1, "positive": True},
+    )
     assert click.json()["current"]["area"] > 0
 
 
 @pytest.mark.parametrize("kind", ["GIF", "ICO", "PPM"])
 def test_other_formats_are_named_as_such(client: TestClient, kind: str) -> None:
-    answer = client.post("/api/sessions", files={"image": ("picture", saved(Image.fromarray(scene()), kind))})
+    answer = client.post(
+        "/api/sessions", files={"image": ("picture", saved(Image.fromarray(scene()), kind))}
+    )
     assert answer.status_code == 400
     assert "expected one of JPEG, PNG, BMP, TIFF, WEBP" in answer.json()["error"]
 
 
 def test_nothing_is_unpickled(client: TestClient) -> None:
     for path, field in (("/api/sessions", "image"), ("/api/sessions/replay", "session")):
-        answer = client.post(path, files={field: ("a.pkl", pickle.dumps({"kind": "isegm session"}))})
+        answer = client.post(
+            path, files={field: ("a.pkl", pickle.dumps({"kind": "isegm session"}))}
+        )
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid")

@@ -1,4 +1,6 @@
-"""The page in a real browser, headless Chromium: settings, keyboard, windows, and ways to open an image."""
+"""The page in a real browser, headless Chromium: settings, keyboard, windows, and ways to open an
+image.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,13 @@ def test_the_crop_is_outlined_and_shown_as_the_network_saw_it(page: playwright.P
     plain = shown(page)
     page.keyboard.press("c")
     expect(page.locator("#inset-frame")).to_be_visible()
-    assert page.evaluate("Math.max(document.getElementById('inset').width, document.getElementById('inset').height)") == 96
+    assert (
+        page.evaluate(
+            "Math.max(document.getElementById('inset').width,"
+            " document.getElementById('inset').height)"
+        )
+        == 96
+    )
     expect(page.locator("#inset-frame figcaption")).to_contain_text("the network saw")
     assert np.abs(shown(page) - plain).max() > 40
     page.keyboard.press("c")
@@ -94,7 +102,9 @@ def test_the_keyboard_clicks_as_well(page: playwright.Page) -> None:
         page.keyboard.press(key)
     expect(page.locator("body")).to_have_attribute("data-clicks", "2")
     settled(page)
-    first, second = [c[:3] for c in json.loads(saved(page, "Session with its"))["objects"][0]["clicks"]]
+    first, second = [
+        c[:3] for c in json.loads(saved(page, "Session with its"))["objects"][0]["clicks"]
+    ]
     assert first == [59, 78, 1]
     assert second == [59, second[1], 0]
     assert second[1] > 80
@@ -102,8 +112,12 @@ def test_the_keyboard_clicks_as_well(page: playwright.Page) -> None:
 
 def test_a_file_that_is_too_large_is_said_without_sending_it(page: playwright.Page) -> None:
     page.evaluate("import('/static/api.js').then((api) => { api.limits.upload = 66000; })")
-    page.locator("#image-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"x" * 1000})
-    expect(page.locator(".toast.error")).to_contain_text("a.png has 1 MiB; at most 0 MiB are accepted")
+    page.locator("#image-file").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": b"x" * 1000}
+    )
+    expect(page.locator(".toast.error")).to_contain_text(
+        "a.png has 1 MiB; at most 0 MiB are accepted"
+    )
 
 
 def test_an_address_opens_one_of_the_pictures(page: playwright.Page, address: str) -> None:

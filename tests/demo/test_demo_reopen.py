@@ -1,4 +1,6 @@
-"""A finished object is taken into work again: it comes back as it was, the others stay as they are."""
+"""A finished object is taken into work again: it comes back as it was, the others stay as they
+are.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ PLACES = ((30, 30), (80, 70), (40, 120))
 def workspace(answering: Answering | None = None) -> Workspace:
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     picture = Picture("photo.png", b"", image)
-    return Workspace(answering or Answering(Discs(), PROTOCOL), picture, contextlib.nullcontext, 1 << 20)
+    return Workspace(
+        answering or Answering(Discs(), PROTOCOL), picture, contextlib.nullcontext, 1 << 20
+    )
 
 
 def with_objects() -> Workspace:
@@ -159,7 +163,10 @@ def test_methods_that_keep_a_state_answer_as_before(name: str) -> None:
     torch.manual_seed(0)
     model = importlib.import_module(f"isegm.methods.{name}").tiny().eval().requires_grad_(False)
     work = workspace(Answering(model, load_protocol(model.protocol)))
-    work.configure({"size": 64, "threshold": 0.05} | ({"mode": "f-BRS-B", "iterations": 3} if name == "fbrs" else {}))
+    work.configure(
+        {"size": 64, "threshold": 0.05}
+        | ({"mode": "f-BRS-B", "iterations": 3} if name == "fbrs" else {})
+    )
     for click in ((40, 50, True), (80, 100, False), (60, 60, True)):
         work.click(*click)
     mask = work.shown()[1].copy()

@@ -30,7 +30,9 @@ def test_a_replay_on_the_open_image_says_what_differs(client: TestClient, photo:
     del data["image"]["data"]
     data["checkpoint"]["sha256"] = "0"
     files = {"session": ("s.json", json.dumps(data).encode())}
-    assert "open photo.png first" in refused(client.post("/api/sessions/replay", files=files), 400, "invalid")
+    assert "open photo.png first" in refused(
+        client.post("/api/sessions/replay", files=files), 400, "invalid"
+    )
     other = opened(client, png(255 - np.array(Image.open(io.BytesIO(photo)))))
     answer = client.post(f"/api/sessions/{other}/replay", files=files).json()
     assert "another checkpoint" in answer["notice"]
@@ -85,37 +87,51 @@ def damaged(data: dict[str, Any], path: list[Any], value: Any) -> dict[str, Any]
         (["protocol", "name"], "../../etc/passwd"),
     ],
 )
-def test_damaged_session_files_are_refused(client: TestClient, photo: bytes, path: list[Any], value: Any) -> None:
+def test_damaged_session_files_are_refused(
+    client: TestClient, photo: bytes, path: list[Any], value: Any
+) -> None:
     _, file = recorded(client, photo)
     data = json.dumps(damaged(json.loads(file), path, value)).encode()
     count = len(client.app.state.store)
-    refused(client.post("/api/sessions/replay", files={"session": ("s.json", data)}), 400, "invalid")
+    refused(
+        client.post("/api/sessions/replay", files={"session": ("s.json", data)}), 400, "invalid"
+    )
     assert len(client.app.state.store) == count
 
 
-def test_a_few_runs_may_not_stand_for_any_number_of_pixels(client: TestClient, photo: bytes) -> None:
+def test_a_few_runs_may_not_stand_for_any_number_of_pixels(
+    client: TestClient, photo: bytes
+) -> None:
     data, side = json.loads(recorded(client, photo)[1]), 60_000
     data["image"]["size"] = [side, side]
     for found in data["objects"]:
         found["clicks"], found["mask"] = [], {"size": [side, side], "counts": [side * side]}
     files = {"session": ("s.json", json.dumps(data).encode())}
-    assert "pixels are read in all" in refused(client.post("/api/sessions/replay", files=files), 400, "invalid")
+    assert "pixels are read in all" in refused(
+        client.post("/api/sessions/replay", files=files), 400, "invalid"
+    )
 
 
 def test_a_replay_that_leaves_no_mask_says_so(client: TestClient, photo: bytes) -> None:
     data = json.loads(recorded(client, photo)[1])
     data["objects"][0]["clicks"] = [[40, 40, 0]]
     files = {"session": ("s.json", json.dumps(data).encode())}
-    assert "object 1 has no mask" in refused(client.post("/api/sessions/replay", files=files), 400, "invalid")
+    assert "object 1 has no mask" in refused(
+        client.post("/api/sessions/replay", files=files), 400, "invalid"
+    )
 
 
-def test_names_that_no_page_or_terminal_can_show_are_made_readable(client: TestClient, photo: bytes) -> None:
+def test_names_that_no_page_or_terminal_can_show_are_made_readable(
+    client: TestClient, photo: bytes
+) -> None:
     data = json.loads(recorded(client, photo)[1])
     strange = "a\ud800\x1b[2J\N{GRINNING FACE}.png"
     data["image"]["name"] = data["checkpoint"]["name"] = data["objects"][0]["name"] = strange
     data["checkpoint"]["sha256"] = "of another"
     data["objects"][0]["settings"][strange] = 1
-    answer = client.post("/api/sessions/replay", files={"session": ("s.json", json.dumps(data).encode())})
+    answer = client.post(
+        "/api/sessions/replay", files={"session": ("s.json", json.dumps(data).encode())}
+    )
     assert answer.status_code == 200
     shown = "a\ufffd\ufffd[2J\N{GRINNING FACE}.png"
     assert answer.json()["image"]["name"] == shown
@@ -125,4 +141,6 @@ def test_names_that_no_page_or_terminal_can_show_are_made_readable(client: TestC
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\x80\x04\x95", b"[" * 100_000, b"null"])
 def test_what_is_no_session_file_is_refused(client: TestClient, data: bytes) -> None:
-    refused(client.post("/api/sessions/replay", files={"session": ("s.json", data)}), 400, "invalid")
+    refused(
+        client.post("/api/sessions/replay", files={"session": ("s.json", data)}), 400, "invalid"
+    )

@@ -34,15 +34,25 @@ def test_the_number_of_sessions_is_limited(photo: bytes) -> None:
 def test_an_image_in_place_of_another_opens_where_there_is_no_room(photo: bytes) -> None:
     with connected(app_of(sessions=1)) as client:
         first = opened(client, photo)
-        broken = client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", b"no image")})
+        broken = client.post(
+            f"/api/sessions?instead={first}", files={"image": ("a.png", b"no image")}
+        )
         refused(broken, 400, "invalid")
-        assert client.get(f"/api/sessions/{first}").status_code == 200  # it stays where nothing takes its place
+        assert (
+            client.get(f"/api/sessions/{first}").status_code == 200
+        )  # it stays where nothing takes its place
         answer = client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", photo)})
         assert answer.status_code == 200, answer.text
         refused(client.get(f"/api/sessions/{first}"), 404, "stale_session")
-        refused(client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", photo)}), 503, "busy")
+        refused(
+            client.post(f"/api/sessions?instead={first}", files={"image": ("a.png", photo)}),
+            503,
+            "busy",
+        )
         second = answer.json()["id"]
-        answer = client.post(f"/api/sessions/picture?instead={second}", json={"name": "scene 1.png"})
+        answer = client.post(
+            f"/api/sessions/picture?instead={second}", json={"name": "scene 1.png"}
+        )
         assert answer.status_code == 200, answer.text
         assert len(client.app.state.store) == 1
 
@@ -56,7 +66,8 @@ def test_many_users_at_once_get_their_own_masks(client: TestClient, photo: bytes
     keys = [opened(client, photo) for _ in places]
     found: dict[int, np.ndarray] = {}
     threads = [
-        threading.Thread(target=lambda i=i: found.update({i: click(client, keys[i], *places[i])})) for i in range(len(places))
+        threading.Thread(target=lambda i=i: found.update({i: click(client, keys[i], *places[i])}))
+        for i in range(len(places))
     ]
     for thread in threads:
         thread.start()
@@ -66,7 +77,9 @@ def test_many_users_at_once_get_their_own_masks(client: TestClient, photo: bytes
         assert (found[i] == mask).all()
 
 
-def waiting_clicks(client: TestClient, keys: list[str], each: int, found: list[int]) -> list[threading.Thread]:
+def waiting_clicks(
+    client: TestClient, keys: list[str], each: int, found: list[int]
+) -> list[threading.Thread]:
     """So many clicks in each of these sessions, sent and waiting."""
     body = {"y": 30, "x": 40, "positive": True}
 
@@ -93,7 +106,9 @@ def test_requests_that_wait_for_their_session_do_not_hold_up_others(photo: bytes
         for key in keys:
             held.enter_context(client.app.state.store.use(key))
         found: list[int] = []
-        threads = waiting_clicks(client, keys, 8, found)  # more than the 40 threads of a server by default
+        threads = waiting_clicks(
+            client, keys, 8, found
+        )  # more than the 40 threads of a server by default
         said = refused(client.post(f"/api/sessions/{keys[0]}/undo"), 429, "crowded")
         assert "8 requests of this session are waiting" in said
         assert client.get("/").status_code == 200
@@ -126,9 +141,13 @@ def test_a_session_answers_while_a_file_is_replayed_in_it(client: TestClient, ph
     refused(found[1], 404, "stale_session")
 
 
-def test_clicks_of_one_session_are_answered_one_after_another(client: TestClient, photo: bytes) -> None:
+def test_clicks_of_one_session_are_answered_one_after_another(
+    client: TestClient, photo: bytes
+) -> None:
     key = opened(client, photo)
-    threads = [threading.Thread(target=click, args=(client, key, 10 + 12 * i, 20)) for i in range(6)]
+    threads = [
+        threading.Thread(target=click, args=(client, key, 10 + 12 * i, 20)) for i in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

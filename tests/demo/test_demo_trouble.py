@@ -1,4 +1,6 @@
-"""What goes wrong inside: a network that fails, an answer that takes too long. Every user finds the session as it was."""
+"""What goes wrong inside: a network that fails, an answer that takes too long. Every user finds the
+session as it was.
+"""
 
 from __future__ import annotations
 
@@ -56,14 +58,23 @@ def test_a_failing_network_is_answered_and_the_session_goes_on(moody: TestClient
         return moody.request(method, f"/api/sessions/{key}/{path}", json=body)
 
     before = ask("POST", "clicks", {"y": 60, "x": 60, "positive": True}).json()["current"]
-    for failing in (("POST", "clicks", {"y": 2, "x": 60, "positive": True}), ("PUT", "settings", {"size": 64})):
+    for failing in (
+        ("POST", "clicks", {"y": 2, "x": 60, "positive": True}),
+        ("PUT", "settings", {"size": 64}),
+    ):
         answer = ask(*failing)
         assert answer.status_code == 500
-        assert answer.json() == {"error": "the server failed on this request; its log says why", "code": "failed"}
+        assert answer.json() == {
+            "error": "the server failed on this request; its log says why",
+            "code": "failed",
+        }
         state = moody.get(f"/api/sessions/{key}").json()
         assert state["current"] == before
         assert state["settings"]["size"] == 96
-    assert len(ask("POST", "clicks", {"y": 80, "x": 90, "positive": True}).json()["current"]["clicks"]) == 2
+    assert (
+        len(ask("POST", "clicks", {"y": 80, "x": 90, "positive": True}).json()["current"]["clicks"])
+        == 2
+    )
     assert ask("POST", "undo").json()["current"]["mask"] == before["mask"]
 
 
@@ -77,11 +88,15 @@ def until(true: Callable[[], Any]) -> None:
 def test_a_request_is_cancelled_while_it_waits_for_the_network(client: TestClient) -> None:
     store: SessionStore = client.app.state.store
     key = client.post("/api/sessions", files={"image": ("photo.png", photo_of(0))}).json()["id"]
-    before = client.post(f"/api/sessions/{key}/clicks", json={"y": 60, "x": 60, "positive": True}).json()["current"]
+    before = client.post(
+        f"/api/sessions/{key}/clicks", json={"y": 60, "x": 60, "positive": True}
+    ).json()["current"]
     answers: list[Any] = []
 
     def click() -> None:
-        answers.append(client.post(f"/api/sessions/{key}/clicks", json={"y": 20, "x": 20, "positive": True}))
+        answers.append(
+            client.post(f"/api/sessions/{key}/clicks", json={"y": 20, "x": 20, "positive": True})
+        )
 
     thread = threading.Thread(target=click)
     with store.turn():
@@ -92,13 +107,23 @@ def test_a_request_is_cancelled_while_it_waits_for_the_network(client: TestClien
     thread.join(PATIENCE)
     assert (answers[0].status_code, answers[0].json()["code"]) == (409, "cancelled")
     assert client.get(f"/api/sessions/{key}").json()["current"] == before
-    assert client.post(f"/api/sessions/{key}/clicks", json={"y": 20, "x": 20, "positive": True}).status_code == 200
+    assert (
+        client.post(
+            f"/api/sessions/{key}/clicks", json={"y": 20, "x": 20, "positive": True}
+        ).status_code
+        == 200
+    )
 
 
 def test_cancelling_nothing_changes_nothing(client: TestClient) -> None:
     key = client.post("/api/sessions", files={"image": ("photo.png", photo_of(0))}).json()["id"]
     assert client.post(f"/api/sessions/{key}/cancel").status_code == 200
-    assert client.post(f"/api/sessions/{key}/clicks", json={"y": 60, "x": 60, "positive": True}).status_code == 200
+    assert (
+        client.post(
+            f"/api/sessions/{key}/clicks", json={"y": 60, "x": 60, "positive": True}
+        ).status_code
+        == 200
+    )
     assert client.post("/api/sessions/nobody/cancel").json()["code"] == "stale_session"
 
 
@@ -107,7 +132,9 @@ def test_an_optimisation_ends_between_two_evaluations() -> None:
     torch.manual_seed(0)
     answering = Answering(ritm.tiny().eval().requires_grad_(False), PROTOCOL)
     limits = Limits()
-    picture = Picture("noise.png", b"", np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    picture = Picture(
+        "noise.png", b"", np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    )
     work = Workspace(answering, picture, SessionStore(limits).turn, limits.history_bytes)
     work.configure({"mode": "f-BRS-C", "iterations": 50, "size": 64})
     work.click(10, 10, True)
@@ -142,7 +169,9 @@ def test_a_replay_is_cancelled_and_leaves_the_session_as_it_was(client: TestClie
     answers: list[Any] = []
 
     def replay() -> None:
-        answers.append(client.post(f"/api/sessions/{key}/replay", files={"session": ("s.json", file)}))
+        answers.append(
+            client.post(f"/api/sessions/{key}/replay", files={"session": ("s.json", file)})
+        )
 
     thread = threading.Thread(target=replay)
     with store.turn():
@@ -152,7 +181,10 @@ def test_a_replay_is_cancelled_and_leaves_the_session_as_it_was(client: TestClie
     thread.join(PATIENCE)
     assert answers[0].json()["code"] == "cancelled"
     assert client.get(f"/api/sessions/{key}").json()["current"] == before
-    assert client.post(f"/api/sessions/{key}/replay", files={"session": ("s.json", file)}).status_code == 200
+    assert (
+        client.post(f"/api/sessions/{key}/replay", files={"session": ("s.json", file)}).status_code
+        == 200
+    )
 
 
 def test_memory_of_expired_sessions_comes_back() -> None:
@@ -160,9 +192,15 @@ def test_memory_of_expired_sessions_comes_back() -> None:
         store: SessionStore = app.state.store
         held = []
         for index in range(3):
-            key = client.post("/api/sessions", files={"image": ("photo.png", photo_of(index))}).json()["id"]
+            key = client.post(
+                "/api/sessions", files={"image": ("photo.png", photo_of(index))}
+            ).json()["id"]
             client.post(f"/api/sessions/{key}/clicks", json={"y": 60, "x": 60, "positive": True})
-            held += [weakref.ref(work := store.peek(key)), weakref.ref(work.session()), weakref.ref(work.session().prob)]
+            held += [
+                weakref.ref(work := store.peek(key)),
+                weakref.ref(work.session()),
+                weakref.ref(work.session().prob),
+            ]
         for slot in store._slots.values():
             slot.used -= store.limits.idle_seconds + 1
         del work, slot

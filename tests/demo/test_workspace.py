@@ -23,7 +23,9 @@ def clicked(name: str, history_bytes: int) -> Workspace:
     model = importlib.import_module(f"isegm.methods.{name}").tiny().eval().requires_grad_(False)
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     answering = Answering(model, load_protocol(model.protocol))
-    work = Workspace(answering, Picture("noise.png", b"", image), contextlib.nullcontext, history_bytes)
+    work = Workspace(
+        answering, Picture("noise.png", b"", image), contextlib.nullcontext, history_bytes
+    )
     work.configure({"size": SIDE})
     for click in CLICKS:
         work.click(*click)
@@ -31,7 +33,9 @@ def clicked(name: str, history_bytes: int) -> Workspace:
 
 
 def held(sessions: list[Session]) -> int:
-    return sum({place: size for session in sessions for place, size in storages(session).items()}.values())
+    return sum(
+        {place: size for session in sessions for place, size in storages(session).items()}.values()
+    )
 
 
 @pytest.mark.parametrize("name", ["emc_click", "fcfi"])
@@ -42,7 +46,9 @@ def test_history_counts_all_that_a_method_keeps(name: str) -> None:
     newest = answers[-1]
     state = newest.state.logits if name == "emc_click" else newest.followed
     assert state.nbytes <= storages(newest)[str(state.device), state.untyped_storage().data_ptr()]
-    assert held(answers) > (3 + 4) * SIDE**2 + 4 * SIDE**2 * len(CLICKS)  # image and probabilities alone
+    assert held(answers) > (3 + 4) * SIDE**2 + 4 * SIDE**2 * len(
+        CLICKS
+    )  # image and probabilities alone
 
     budget = held(answers[-4:])
     work = clicked(name, budget)
@@ -58,7 +64,9 @@ def test_what_sessions_share_is_counted_once() -> None:
     image, prob = torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 1, 8, 8)
     sessions = [
         Session(image, prob, followed=prob, state={"a": (torch.zeros(2, 5)[:1], None)}),
-        Session(image, prob.clone(), plain=Session(image, prob, maps={"m": torch.zeros(1, 1, 4, 4)})),
+        Session(
+            image, prob.clone(), plain=Session(image, prob, maps={"m": torch.zeros(1, 1, 4, 4)})
+        ),
     ]
     assert held(sessions[:1]) == 192 + 256 + 40
     assert held(sessions) == 192 + 256 + 40 + 256 + 64

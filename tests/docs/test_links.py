@@ -1,4 +1,6 @@
-"""What the documentation names exists: files it links to, scripts and experiments it runs, and their flags."""
+"""What the documentation names exists: files it links to, scripts and experiments it runs, and
+their flags.
+"""
 
 import argparse
 import functools
@@ -17,14 +19,27 @@ PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(REPOSITORY)) for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-# Something that looks like a file of this repository; templates (<name>, NNN, *) and data folders are no such thing.
-NAMED = re.compile(r"(?<![\w/.])((?:isegm|tests|scripts|models|configs|docs|assets)/[\w/.-]*\w|train\.py)(?![\w/*<{])")
+# Something that looks like a file of this repository; templates (<name>, NNN, *) and data folders
+# are no such thing.
+NAMED = re.compile(
+    r"(?<![\w/.])((?:isegm|tests|scripts|models|configs|docs|assets)/[\w/.-]*\w|train\.py)(?![\w/*<{])"
+)
 INTRODUCED = re.compile(r"<!-- file: (\S+) -->")
 RUNNER = r"(?:python|torchrun(?: --[\w-]+ \d+)+) "
-ENTRY = re.compile(rf"^(?:{RUNNER})?(train\.py|scripts/\w+\.py|(?:-m )?isegm [a-z-]+)\b(.*)$", re.MULTILINE)
+ENTRY = re.compile(
+    rf"^(?:{RUNNER})?(train\.py|scripts/\w+\.py|(?:-m )?isegm [a-z-]+)\b(.*)$", re.MULTILINE
+)
 FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)")
 # Flags that no argparse parser of this repository knows: of other programs that pages mention.
-TORCHRUN = {"--nnodes", "--node-rank", "--nproc-per-node", "--master-addr", "--master-port", "--max-restarts", "--standalone"}
+TORCHRUN = {
+    "--nnodes",
+    "--node-rank",
+    "--nproc-per-node",
+    "--master-addr",
+    "--master-port",
+    "--max-restarts",
+    "--standalone",
+}
 SBATCH = {"--nodes", "--gpus-per-node", "--time"}
 FOREIGN = {"--logdir", "--force-reinstall"} | TORCHRUN | SBATCH
 
@@ -53,14 +68,19 @@ def flags_of(entry: str) -> set[str]:
 
 def flags_of_parser(parser: argparse.ArgumentParser) -> set[str]:
     flags = {name for action in parser._actions for name in action.option_strings}
-    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    groups = [
+        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+    ]
     below = [flags_of_parser(part) for group in groups for part in group.choices.values()]
     return flags.union(*below)
 
 
 @pytest.fixture(scope="module")
 def every_flag() -> set[str]:
-    scripts = ["train.py", *(f"scripts/{path.name}" for path in (REPOSITORY / "scripts").glob("*.py"))]
+    scripts = [
+        "train.py",
+        *(f"scripts/{path.name}" for path in (REPOSITORY / "scripts").glob("*.py")),
+    ]
     return set().union(*(flags_of(script) for script in scripts)) | FOREIGN
 
 
@@ -103,20 +123,34 @@ def test_flags_in_prose_belong_to_some_script(page: Path, every_flag: set[str]) 
 def test_the_flags_found_in_source_are_those_of_the_parser() -> None:
     """Where ``flags_of`` reads source, one script shows that it reads right."""
     script = "scripts/quickstart.py"
-    told = subprocess.run([sys.executable, REPOSITORY / script, "--help"], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        [sys.executable, REPOSITORY / script, "--help"], check=True, capture_output=True, text=True
+    ).stdout
     assert flags_of(script) == set(FLAG.findall(told.partition("options:")[2]))
 
 
 def test_the_page_of_commands_lists_all_of_them() -> None:
-    rows = re.findall(r"^\| `isegm ([\w-]+)` \| `([\w./]+)` \| (.+) \|$", (REPOSITORY / "docs/commands.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `isegm ([\w-]+)` \| `([\w./]+)` \| (.+) \|$",
+        (REPOSITORY / "docs/commands.md").read_text(),
+        re.M,
+    )
     assert {name: summary for name, _, summary in rows} == summaries()
     for name, door, _ in rows:
         assert f'run_command("{name}"' in (REPOSITORY / door).read_text()
 
 
 def test_doors_have_the_flags_of_their_commands() -> None:
-    assert flags_of("scripts/convert_annotations.py") == flags_of("isegm convert-annotations") > {"--help", "--split"}
-    assert flags_of("train.py") == flags_of("-m isegm train") > {"--gpus", "--mid-ch", "--with-prev-mask"}
+    assert (
+        flags_of("scripts/convert_annotations.py")
+        == flags_of("isegm convert-annotations")
+        > {"--help", "--split"}
+    )
+    assert (
+        flags_of("train.py")
+        == flags_of("-m isegm train")
+        > {"--gpus", "--mid-ch", "--with-prev-mask"}
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

@@ -35,7 +35,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     described = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
     save_model(tmp_path / "model.safetensors", build(described), described)
-    write(tmp_path / "photo.jpg", np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8))
+    write(
+        tmp_path / "photo.jpg",
+        np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8),
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

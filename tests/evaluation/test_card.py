@@ -36,7 +36,10 @@ PAGE = f"# Title\n\n## Data\n\nPhotographs.\n\n## Results\n\n{pages.BEGIN}\nold\
 
 
 def result(curves: dict[str, tuple[float, ...]], name: str = "Berkeley") -> DatasetResult:
-    records = (ObjectRecord(i, ((0.0, 0.0, 1),) * len(ious), ious, (0.1,) * len(ious)) for i, ious in curves.items())
+    records = (
+        ObjectRecord(i, ((0.0, 0.0, 1),) * len(ious), ious, (0.1,) * len(ious))
+        for i, ious in curves.items()
+    )
     return DatasetResult(name, "ab" * 32, tuple(records), (0.85, 0.9), 20)
 
 
@@ -59,7 +62,9 @@ def test_objects_know_their_image(dataset: str, object_id: str, image: str) -> N
 
 
 def test_means_are_those_of_the_tables() -> None:
-    data = result({"a": (0.5, 0.86, 0.91), "b": (0.7, 0.9), "c": NEVER, "d": (0.87, 0.88, 0.93)}, "GrabCut")
+    data = result(
+        {"a": (0.5, 0.86, 0.91), "b": (0.7, 0.9), "c": NEVER, "d": (0.87, 0.88, 0.93)}, "GrabCut"
+    )
     for metric in ("NoC@85", "NoC@90", "mIoU@1", "mIoU@5"):
         assert interval(data, metric).value == pytest.approx(data.metrics[metric])
     assert interval(data, "fail@90").value * 4 == data.metrics["fail@90"] == 1
@@ -67,11 +72,15 @@ def test_means_are_those_of_the_tables() -> None:
 
 
 def test_whole_photographs_are_resampled() -> None:
-    """Of two photographs a resample holds one twice (each 25 %) or both: three means, known exactly."""
+    """Of two photographs a resample holds one twice (each 25 %) or both: three means, known
+    exactly.
+    """
     found = interval(TWO, "NoC@90")
     assert (found.low, found.value, found.high) == (1, 23 / 4, 20)
     apart = interval(result({str(i): c for i, c in enumerate(TWO.curves)}, "GrabCut"), "NoC@90")
-    assert apart.high < 20  # four photographs: all four resampled as the failed one is rarer than 2.5 %
+    assert (
+        apart.high < 20
+    )  # four photographs: all four resampled as the failed one is rarer than 2.5 %
 
 
 def test_many_images_give_the_normal_interval() -> None:
@@ -107,14 +116,22 @@ def test_numbers_as_a_table(checkpoint: LoadedModel) -> None:
     text = card.markdown(card.numbers(checkpoint, [run(checkpoint)], SPEED))
     row = next(line for line in text.splitlines() if line.startswith("| Berkeley"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[:5] == ["Berkeley", "starter v1", "4 (2)", "5.75 [1.00, 20.00]", "5.75 [1.00, 20.00]"]
+    assert cells[:5] == [
+        "Berkeley",
+        "starter v1",
+        "4 (2)",
+        "5.75 [1.00, 20.00]",
+        "5.75 [1.00, 20.00]",
+    ]
     assert cells[5] == "83.0 [50.0, 94.0]"
     assert cells[7] == "25.0 [0.0, 100.0]"
     assert "| first | 1.23 | 40 | 56 |" in text
     assert checkpoint.sha256[:16] in text
 
 
-def test_the_card_goes_into_page_and_file_and_again(checkpoint: LoadedModel, tmp_path: Path) -> None:
+def test_the_card_goes_into_page_and_file_and_again(
+    checkpoint: LoadedModel, tmp_path: Path
+) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     measured = card.numbers(checkpoint, [run(checkpoint)], SPEED)
@@ -131,7 +148,9 @@ def test_the_card_goes_into_page_and_file_and_again(checkpoint: LoadedModel, tmp
     again = card.numbers(after, [run(checkpoint)], SPEED)  # the same results still belong to it
     assert again["sha256"] == checkpoint.sha256
     kept = card.numbers(after, [], None)  # numbers that are not given anew stay
-    assert (kept["sha256"], kept["rows"], kept["speed"]) == tuple(measured[k] for k in ("sha256", "rows", "speed"))
+    assert (kept["sha256"], kept["rows"], kept["speed"]) == tuple(
+        measured[k] for k in ("sha256", "rows", "speed")
+    )
     assert json.loads(read_metadata(checkpoint.path)["spec"]) == TINY
 
 
@@ -167,8 +186,8 @@ def test_the_command(checkpoint: LoadedModel, tmp_path: Path) -> None:
 def test_the_starter_has_a_card() -> None:
     """The page says what a card must, and page and shipped file have the same numbers.
 
-    The prose in the file is that of the day its numbers were written: a corrected comma is no reason
-    for another version of a file of megabytes.
+    The prose in the file is that of the day its numbers were written: a corrected comma is no
+    reason for another version of a file of megabytes.
     """
     stored = card.read_card(REPOSITORY / "assets/starter.safetensors")
     page = (REPOSITORY / "docs/starter.md").read_text()

@@ -91,7 +91,9 @@ def reference_click(mask: np.ndarray, gt: np.ndarray, clicked: list[Click]) -> C
 def test_the_restricted_transform_gives_the_same_clicks_bit_for_bit(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 220)), int(rng.integers(1, 220)))
-    noise = cv2.GaussianBlur(rng.standard_normal((*shape, 2)).astype(np.float32), (0, 0), float(rng.uniform(1, 12)))
+    noise = cv2.GaussianBlur(
+        rng.standard_normal((*shape, 2)).astype(np.float32), (0, 0), float(rng.uniform(1, 12))
+    )
     noise = noise.reshape(*shape, 2)
     gt = (noise[..., 0] > rng.normal(0, 0.02)).astype(np.int8)
     gt[rng.random(shape) < 0.01] = -1
@@ -107,4 +109,6 @@ def test_the_restricted_transform_gives_the_same_clicks_bit_for_bit(seed: int) -
         part = np.s_[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
         whole = squared_distance_inside(error)
         assert np.array_equal(squared_distance_inside(error[part]), whole[part])
-        assert np.array_equal(whole, np.rint(distance_transform_edt(np.pad(error, 1))[1:-1, 1:-1] ** 2))
+        assert np.array_equal(
+            whole, np.rint(distance_transform_edt(np.pad(error, 1))[1:-1, 1:-1] ** 2)
+        )

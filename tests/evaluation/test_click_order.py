@@ -12,17 +12,21 @@ from painted import Listed
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
-from isegm.data.datasets.folder import FolderEvaluation
+from isegm.data.sources.folder import FolderEvaluation
 from isegm.evaluation.click_order import centrality, click_order, rank_table
 from isegm.evaluation.report import save_figure
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
 from isegm.inference.protocol import load_protocol
 from isegm.utils.config import REPOSITORY
 
-GT = rectangle(5, 5, 16, 16).astype(np.int8)  # 11 x 11: the middle is (10, 10), 6 pixels from the outside
+GT = rectangle(5, 5, 16, 16).astype(
+    np.int8
+)  # 11 x 11: the middle is (10, 10), 6 pixels from the outside
 
 
-def result(*objects: ObjectRecord, name: str = "listed", fingerprint: str = "f" * 64) -> DatasetResult:
+def result(
+    *objects: ObjectRecord, name: str = "listed", fingerprint: str = "f" * 64
+) -> DatasetResult:
     return DatasetResult(name, fingerprint, objects, (0.9,), 20)
 
 
@@ -31,9 +35,13 @@ def record(id_: str, clicks: list[tuple[float, float, int]], ious: list[float]) 
 
 
 def test_centrality() -> None:
-    assert centrality(GT, [(10, 10), (5, 10), (6, 6), (0, 0)]) == pytest.approx([1, 1 / 6, 2 / 6, 0])
+    assert centrality(GT, [(10, 10), (5, 10), (6, 6), (0, 0)]) == pytest.approx(
+        [1, 1 / 6, 2 / 6, 0]
+    )
     whole = np.ones((7, 7), np.int8)
-    assert centrality(whole, [(3, 3), (0, 3)]) == pytest.approx([1, 1 / 4]), "the image border is the end of the object"
+    assert centrality(whole, [(3, 3), (0, 3)]) == pytest.approx([1, 1 / 4]), (
+        "the image border is the end of the object"
+    )
 
 
 def test_gain_and_centrality_by_index() -> None:
@@ -79,12 +87,20 @@ def test_a_picture_of_no_known_format(tmp_path: Path) -> None:
 def test_script(tmp_path: Path) -> None:
     write(tmp_path / "images" / "a.png", np.zeros((24, 32, 3), np.uint8))
     write(tmp_path / "masks" / "a.png", GT.astype(np.uint8))
-    command = [sys.executable, "scripts/click_order.py", str(tmp_path / "run.json"), "--plot", str(tmp_path / "clicks.png")]
+    command = [
+        sys.executable,
+        "scripts/click_order.py",
+        str(tmp_path / "run.json"),
+        "--plot",
+        str(tmp_path / "clicks.png"),
+    ]
     command += ["--image-dir", str(tmp_path / "images"), "--mask-dir", str(tmp_path / "masks")]
 
     def told(fingerprint: str) -> subprocess.CompletedProcess:
         found = result(record("a", [(10, 10, 1)], [0.6]), name="folder", fingerprint=fingerprint)
-        RunResult.of(load_protocol("ritm"), {"sha256": "abc"}, [found], "tiny").save(tmp_path / "run.json")
+        RunResult.of(load_protocol("ritm"), {"sha256": "abc"}, [found], "tiny").save(
+            tmp_path / "run.json"
+        )
         return subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
 
     failed = told("0" * 64)

@@ -71,11 +71,17 @@ def test_iou_leaves_ignored_pixels_out() -> None:
 
 def test_stops_at_the_target_but_not_before_the_least_number_of_clicks() -> None:
     assert len(run(Painted(wait=2), [painted(0)]).objects[0].ious) == 3
-    least = run(Painted(wait=2), [painted(0)], Protocol("test", 1, view={"rule": "whole_image"}, min_clicks=6))
+    least = run(
+        Painted(wait=2),
+        [painted(0)],
+        Protocol("test", 1, view={"rule": "whole_image"}, min_clicks=6),
+    )
     assert len(least.objects[0].ious) == 6
 
 
-@pytest.mark.parametrize("settings", [{"window": 2, "threads": 1, "ahead": 1}, {"window": 64, "threads": 4, "ahead": 9}])
+@pytest.mark.parametrize(
+    "settings", [{"window": 2, "threads": 1, "ahead": 1}, {"window": 64, "threads": 4, "ahead": 9}]
+)
 def test_results_do_not_depend_on_the_layout_of_the_work(settings: dict[str, int]) -> None:
     protocol = load_protocol("ritm").changed(max_clicks=6)
     shapes = [(200, 320), (240, 320), (240, 300)]
@@ -96,7 +102,10 @@ def test_results_do_not_depend_on_the_layout_of_the_work(settings: dict[str, int
 
 def test_broken_samples_are_skipped_and_counted() -> None:
     empty = Sample(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.int8), "empty")
-    result = run(Painted(wait=0), [painted(0), CorruptSample("sample1.jpg cannot be read"), empty, painted(3)])
+    result = run(
+        Painted(wait=0),
+        [painted(0), CorruptSample("sample1.jpg cannot be read"), empty, painted(3)],
+    )
     assert [o.id for o in result.objects] == ["sample0", "sample3"]
     assert [name for name, _ in result.skipped] == ["sample1", "empty"]
     with pytest.raises(IsegmError, match="none of 1 objects could be evaluated"):
@@ -106,7 +115,10 @@ def test_broken_samples_are_skipped_and_counted() -> None:
 def test_extreme_objects() -> None:
     pixel, full = np.zeros((30, 40), np.int8), np.ones((30, 40), np.int8)
     pixel[29, 39] = 1
-    samples = [Sample(np.dstack([255 * (gt == 1)] * 3).astype(np.uint8), gt, str(i)) for i, gt in enumerate((pixel, full))]
+    samples = [
+        Sample(np.dstack([255 * (gt == 1)] * 3).astype(np.uint8), gt, str(i))
+        for i, gt in enumerate((pixel, full))
+    ]
     assert run(Painted(wait=0), samples).metrics["NoC@90"] == 1
 
 
@@ -129,7 +141,12 @@ def test_limit_takes_the_first_objects() -> None:
 def test_the_observer_sees_every_click() -> None:
     seen: list[tuple[str, int]] = []
     predictor = Predictor(Painted(wait=1), WholeImage())
-    evaluate(predictor, Listed([painted(0)]), WHOLE, observer=lambda sample, session, ious: seen.append((sample.id, len(ious))))
+    evaluate(
+        predictor,
+        Listed([painted(0)]),
+        WHOLE,
+        observer=lambda sample, session, ious: seen.append((sample.id, len(ious))),
+    )
     assert seen == [("sample0", 1), ("sample0", 2)]
 
 

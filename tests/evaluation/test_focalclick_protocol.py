@@ -1,4 +1,6 @@
-"""Click sequences recorded with ClickSEG's evaluator: every click, every IoU and the first crops must come out the same."""
+"""Click sequences recorded with ClickSEG's evaluator: every click, every IoU and the first crops
+must come out the same.
+"""
 
 from __future__ import annotations
 
@@ -26,29 +28,69 @@ from isegm.reference.evaluation_loop import play_sequentially
 
 # (predictor, previous mask, starts from a mask): sign(row,col)IoU
 SEQUENCES = {
-    ("baseline", "n", "n"): "+(133,186)0.6719 -(59,59)0.7418 +(150,122)0.7738 +(151,142)0.8296 +(158,114)0.8454 "
-    "+(141,113)0.8508 -(141,106)0.8597 -(157,106)0.8581 +(159,151)0.8846 +(165,178)0.9158 +(140,143)0.9387 +(160,112)0.9367 "
+    (
+        "baseline",
+        "n",
+        "n",
+    ): "+(133,186)0.6719 -(59,59)0.7418 +(150,122)0.7738 +(151,142)0.8296 +(158,114)0.8454 "
+    "+(141,113)0.8508 -(141,106)0.8597 -(157,106)0.8581 +(159,151)0.8846 +(165,178)0.9158"
+    " +(140,143)0.9387 +(160,112)0.9367 "
     "-(161,107)0.9469",
-    ("baseline", "n", "y"): "+(148,152)0.8181 +(149,121)0.8522 +(158,114)0.8686 +(158,132)0.8822 -(157,106)0.8868 "
-    "+(141,130)0.8997 -(117,232)0.9169 +(117,222)0.9261 +(165,174)0.9447 +(140,112)0.9261 -(139,106)0.9434 -(135,123)0.9469 "
+    (
+        "baseline",
+        "n",
+        "y",
+    ): "+(148,152)0.8181 +(149,121)0.8522 +(158,114)0.8686 +(158,132)0.8822 -(157,106)0.8868 "
+    "+(141,130)0.8997 -(117,232)0.9169 +(117,222)0.9261 +(165,174)0.9447 +(140,112)0.9261"
+    " -(139,106)0.9434 -(135,123)0.9469 "
     "+(139,111)0.9428",
-    ("baseline", "y", "n"): "+(133,186)0.6601 +(150,122)0.7280 -(59,60)0.8222 +(154,146)0.8372 +(142,143)0.8646 "
-    "+(158,114)0.8805 +(141,113)0.8876 +(165,178)0.9153 -(141,106)0.9324 -(157,106)0.9390 +(139,111)0.9225 -(135,112)0.9382 "
+    (
+        "baseline",
+        "y",
+        "n",
+    ): "+(133,186)0.6601 +(150,122)0.7280 -(59,60)0.8222 +(154,146)0.8372 +(142,143)0.8646 "
+    "+(158,114)0.8805 +(141,113)0.8876 +(165,178)0.9153 -(141,106)0.9324 -(157,106)0.9390"
+    " +(139,111)0.9225 -(135,112)0.9382 "
     "+(160,112)0.9388",
-    ("baseline", "y", "y"): "+(148,152)0.7926 +(150,122)0.8211 +(157,132)0.8523 +(141,113)0.8635 +(159,113)0.8670 "
-    "-(141,106)0.8758 -(158,106)0.8827 +(141,132)0.8874 -(117,232)0.9068 +(166,186)0.9388 +(116,222)0.9437 -(136,127)0.9415 "
+    (
+        "baseline",
+        "y",
+        "y",
+    ): "+(148,152)0.7926 +(150,122)0.8211 +(157,132)0.8523 +(141,113)0.8635 +(159,113)0.8670 "
+    "-(141,106)0.8758 -(158,106)0.8827 +(141,132)0.8874 -(117,232)0.9068 +(166,186)0.9388"
+    " +(116,222)0.9437 -(136,127)0.9415 "
     "+(140,112)0.9421",
-    ("focalclick", "n", "n"): "+(133,186)0.6688 -(59,60)0.7418 +(150,122)0.7638 +(151,141)0.8080 +(158,114)0.8312 "
-    "+(141,143)0.8566 +(158,152)0.8867 -(157,106)0.8832 +(142,114)0.8979 +(165,178)0.9308 -(142,106)0.9258 +(159,113)0.9370 "
+    (
+        "focalclick",
+        "n",
+        "n",
+    ): "+(133,186)0.6688 -(59,60)0.7418 +(150,122)0.7638 +(151,141)0.8080 +(158,114)0.8312 "
+    "+(141,143)0.8566 +(158,152)0.8867 -(157,106)0.8832 +(142,114)0.8979 +(165,178)0.9308"
+    " -(142,106)0.9258 +(159,113)0.9370 "
     "+(140,112)0.9421",
-    ("focalclick", "n", "y"): "+(148,152)0.7895 +(150,122)0.8104 +(156,134)0.8424 +(142,133)0.8664 +(158,114)0.8822 "
-    "+(141,113)0.8849 -(117,232)0.9050 -(141,107)0.9088 +(140,112)0.9052 +(165,174)0.9252 +(116,222)0.9293 +(160,143)0.9365 "
+    (
+        "focalclick",
+        "n",
+        "y",
+    ): "+(148,152)0.7895 +(150,122)0.8104 +(156,134)0.8424 +(142,133)0.8664 +(158,114)0.8822 "
+    "+(141,113)0.8849 -(117,232)0.9050 -(141,107)0.9088 +(140,112)0.9052 +(165,174)0.9252"
+    " +(116,222)0.9293 +(160,143)0.9365 "
     "+(166,196)0.9518",
-    ("focalclick", "y", "n"): "+(133,186)0.6606 +(150,122)0.7036 -(59,60)0.8173 +(154,145)0.8109 +(143,138)0.8467 "
-    "+(158,114)0.8705 +(142,114)0.8909 +(165,178)0.9091 -(157,106)0.9223 +(159,112)0.9340 +(160,133)0.9390 -(142,107)0.9385 "
+    (
+        "focalclick",
+        "y",
+        "n",
+    ): "+(133,186)0.6606 +(150,122)0.7036 -(59,60)0.8173 +(154,145)0.8109 +(143,138)0.8467 "
+    "+(158,114)0.8705 +(142,114)0.8909 +(165,178)0.9091 -(157,106)0.9223 +(159,112)0.9340"
+    " +(160,133)0.9390 -(142,107)0.9385 "
     "+(140,112)0.9385",
-    ("focalclick", "y", "y"): "+(148,152)0.7639 +(150,122)0.7799 +(155,135)0.8128 +(142,132)0.8399 +(158,114)0.8585 "
-    "+(141,113)0.8658 +(165,178)0.8946 -(117,232)0.9162 +(159,144)0.9326 +(117,223)0.9372 -(140,107)0.9388 +(140,112)0.9322 "
+    (
+        "focalclick",
+        "y",
+        "y",
+    ): "+(148,152)0.7639 +(150,122)0.7799 +(155,135)0.8128 +(142,132)0.8399 +(158,114)0.8585 "
+    "+(141,113)0.8658 +(165,178)0.8946 -(117,232)0.9162 +(159,144)0.9326 +(117,223)0.9372"
+    " -(140,107)0.9388 +(140,112)0.9322 "
     "-(136,115)0.9397",
 }
 # The first target crops and focus crops (top, left, bottom, right) of the FocalClick sequences.
@@ -74,16 +116,22 @@ PROTOCOL = replace(load_protocol("focalclick"), max_clicks=13, stop_iou=0.95)
 
 
 class FocalProbe(FocalClick):
-    """FocalClick around the probe network; its refiner adds the brightness of the crop to the coarse answer."""
+    """FocalClick around the probe network; its refiner adds the brightness of the crop to the
+    coarse answer.
+    """
 
     def __init__(self, prev_mask: bool) -> None:
         ClickModel.__init__(self)
         self.probe = ProbeNet(prev_mask)
 
     def forward(self, round_: Round) -> Prediction:
-        return Prediction(self.probe(round_).logits, {"features": torch.zeros(len(round_.image), 4, 64, 64)})
+        return Prediction(
+            self.probe(round_).logits, {"features": torch.zeros(len(round_.image), 4, 64, 64)}
+        )
 
-    def look_closer(self, pred: Prediction, image: Tensor, clicks: Clicks, places: Tensor) -> tuple[Tensor, Tensor]:
+    def look_closer(
+        self, pred: Prediction, image: Tensor, clicks: Clicks, places: Tensor
+    ) -> tuple[Tensor, Tensor]:
         coarse = crop_and_resize(pred.logits, places, tuple(image.shape[-2:]))
         return coarse + 4 * (image.mean(1, keepdim=True) - 0.5), coarse
 
@@ -106,24 +154,32 @@ def network(kind: str, prev: str) -> ClickModel:
 
 def expected(key: tuple[str, str, str]) -> tuple[list[tuple[int, int, int]], list[float]]:
     found = re.findall(r"([+-])\((\d+),(\d+)\)([\d.]+)", SEQUENCES[key])
-    return [(int(y), int(x), int(sign == "+")) for sign, y, x, _ in found], [float(iou) for *_, iou in found]
+    return [(int(y), int(x), int(sign == "+")) for sign, y, x, _ in found], [
+        float(iou) for *_, iou in found
+    ]
 
 
 @pytest.mark.parametrize("how", ["lock-step", "sequential"])
 @pytest.mark.parametrize(("kind", "prev", "init"), SEQUENCES)
-def test_clicks_and_ious_are_those_of_the_reference(kind: str, prev: str, init: str, how: str) -> None:
+def test_clicks_and_ious_are_those_of_the_reference(
+    kind: str, prev: str, init: str, how: str
+) -> None:
     predictor, dataset = PROTOCOL.predictor(network(kind, prev)), Listed([sample(init)])
     if how == "sequential":
         [(_, record)] = play_sequentially(predictor, dataset, PROTOCOL, [0], Clock())
     else:
-        [(_, record)] = LockStep(predictor, dataset, PROTOCOL, Clock(), LockStepSettings(threads=1)).run([0])
+        [(_, record)] = LockStep(
+            predictor, dataset, PROTOCOL, Clock(), LockStepSettings(threads=1)
+        ).run([0])
     clicks, ious = expected((kind, prev, init))
     assert list(record.clicks) == clicks
     assert np.round(record.ious, 4) == pytest.approx(ious, abs=1e-6)
 
 
 @pytest.mark.parametrize(("prev", "init"), CROPS)
-def test_first_crops_are_those_of_the_reference(prev: str, init: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_crops_are_those_of_the_reference(
+    prev: str, init: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     focused = []
 
     def recorded(*args, **kwargs):

@@ -62,19 +62,38 @@ def test_unknown_methods_and_broken_ledgers(tmp_path: Path) -> None:
 def run() -> RunResult:
     record = ObjectRecord("one", ((0, 0, 1),), (0.95,), (0.1,))
     result = DatasetResult("GrabCut", "ab" * 32, (record,), (0.85, 0.9), 20, {})
-    return RunResult.of(load_protocol("ritm"), {"path": "m.pth", "sha256": "12" * 32}, [result], "mine")
+    return RunResult.of(
+        load_protocol("ritm"), {"path": "m.pth", "sha256": "12" * 32}, [result], "mine"
+    )
 
 
 def test_published_rows_are_marked_and_name_their_source(run: RunResult) -> None:
-    row = PublishedRow("RITM", "HRNet18", "SBD", "a paper", "a note", {("GrabCut", "NoC@90"): 2.04, ("SBD", "NoC@90"): 5.43})
+    row = PublishedRow(
+        "RITM",
+        "HRNet18",
+        "SBD",
+        "a paper",
+        "a note",
+        {("GrabCut", "NoC@90"): 2.04, ("SBD", "NoC@90"): 5.43},
+    )
     elsewhere = PublishedRow("RITM", "HRNet18", "SBD", "another", "", {("DAVIS", "NoC@90"): 6.7})
     text = table([run], ["NoC@85", "NoC@90"], published=[row, elsewhere])
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    cells = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
     assert cells[0] == ["model", "protocol", "GrabCut NoC@85", "GrabCut NoC@90"]
-    assert cells[2:] == [["mine", "ritm v1", "1.00", "1.00"], ["RITM HRNet18, SBD (published)", "a paper", "-", "2.04"]]
+    assert cells[2:] == [
+        ["mine", "ritm v1", "1.00", "1.00"],
+        ["RITM HRNet18, SBD (published)", "a paper", "-", "2.04"],
+    ]
     assert "not run here" in text.splitlines()[-2]
     assert text.splitlines()[-1] == "- RITM HRNet18, SBD (published): a note"
-    assert table([run], ["NoC@90"], "csv", [row]).splitlines()[-1] == '"RITM HRNet18, SBD (published)",a paper,2.04'
+    assert (
+        table([run], ["NoC@90"], "csv", [row]).splitlines()[-1]
+        == '"RITM HRNet18, SBD (published)",a paper,2.04'
+    )
 
 
 def test_without_published_rows_a_table_is_what_it_was(run: RunResult) -> None:

@@ -42,7 +42,9 @@ def samples(count: int = 6) -> list[Sample]:
     made = []
     for i in range(count):
         part = np.s_[: shapes[i % 3][0], : shapes[i % 3][1]]
-        made.append(Sample(probe_image()[part].copy(), probe_gt(i % 2 == 0)[part].copy(), f"sample{i}"))
+        made.append(
+            Sample(probe_image()[part].copy(), probe_gt(i % 2 == 0)[part].copy(), f"sample{i}")
+        )
     return made
 
 
@@ -51,9 +53,13 @@ def test_lock_step_gives_the_clicks_of_the_sequential_loop(window: int, passes: 
     torch.manual_seed(0)
     model, dataset = tiny().eval(), Listed(samples())
     slow = PROTOCOL.predictor(slow_twin(model))
-    expected = evaluate(slow, dataset, PROTOCOL, player=partial(play_sequentially, slow, dataset, PROTOCOL)).objects
+    expected = evaluate(
+        slow, dataset, PROTOCOL, player=partial(play_sequentially, slow, dataset, PROTOCOL)
+    ).objects
     fast = PROTOCOL.predictor(for_evaluation(model), max_pixels=4 * 400 * 400)
-    found = evaluate(fast, dataset, PROTOCOL, settings=LockStepSettings(window=window, passes=passes)).objects
+    found = evaluate(
+        fast, dataset, PROTOCOL, settings=LockStepSettings(window=window, passes=passes)
+    ).objects
     for a, b in zip(expected, found, strict=True):
         assert a.clicks == b.clicks
         assert a.ious == pytest.approx(b.ious, abs=1e-4)
@@ -112,7 +118,9 @@ def test_passes_run_side_by_side_and_leave_the_number_of_threads_as_it_was() -> 
     try:
         predictor = Predictor(Meeting(), WholeImage())
         one_click = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=1)
-        result = evaluate(predictor, Listed(samples(4)), one_click, settings=LockStepSettings(passes=2))
+        result = evaluate(
+            predictor, Listed(samples(4)), one_click, settings=LockStepSettings(passes=2)
+        )
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
@@ -123,7 +131,9 @@ def test_without_memory_a_pass_is_split() -> None:
     model = Counting(room=2)
     predictor = Predictor(model, WholeImage(), max_pixels=10**9)
     one_click = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=1)
-    result = evaluate(predictor, Listed(samples(9)), one_click, settings=LockStepSettings(window=99))
+    result = evaluate(
+        predictor, Listed(samples(9)), one_click, settings=LockStepSettings(window=99)
+    )
     assert len(result.objects) == 9
     assert sum(model.passes) == 9
     with pytest.raises(IsegmError, match="no memory for a single view"):
@@ -149,7 +159,13 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
     predictor = Predictor(Painted(wait=1), WholeImage())
     settings = LockStepSettings(window=1, threads=1, ahead=0)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(predictor, Interrupting(made, 4), protocol, settings=settings, run=Run(RecordFile(tmp_path / "r", IDENTITY)))
+        evaluate(
+            predictor,
+            Interrupting(made, 4),
+            protocol,
+            settings=settings,
+            run=Run(RecordFile(tmp_path / "r", IDENTITY)),
+        )
     lines = (tmp_path / "r.0.jsonl").read_text().splitlines()
     assert [json.loads(line)["index"] for line in lines[1:]] == [0, 1, 2, 3]
     with (tmp_path / "r.0.jsonl").open("a") as file:
@@ -160,9 +176,17 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path) -> None:
             assert index >= 4, "this object was already played"
             return super().__getitem__(index)
 
-    result = evaluate(predictor, Rest(made), protocol, settings=settings, run=Run(RecordFile(tmp_path / "r", IDENTITY)))
+    result = evaluate(
+        predictor,
+        Rest(made),
+        protocol,
+        settings=settings,
+        run=Run(RecordFile(tmp_path / "r", IDENTITY)),
+    )
     whole = evaluate(predictor, Listed(made), protocol)
-    assert [(o.id, o.clicks, o.ious) for o in result.objects] == [(o.id, o.clicks, o.ious) for o in whole.objects]
+    assert [(o.id, o.clicks, o.ious) for o in result.objects] == [
+        (o.id, o.clicks, o.ious) for o in whole.objects
+    ]
     again = RecordFile(tmp_path / "r", IDENTITY)
     assert len(again.open("f" * 64)) == 6
     again.remove()
@@ -184,7 +208,9 @@ def test_records_of_another_run_are_refused(tmp_path: Path, change: dict[str, st
 
 
 def _part(rank: int, port: int, folder: str) -> None:
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
     torch.set_num_threads(1)
     with joined(torch.device("cpu")) as process:
         protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=4)
@@ -192,7 +218,9 @@ def _part(rank: int, port: int, folder: str) -> None:
         made = Listed([painted(i) for i in range(5)])
         records = RecordFile(Path(folder) / "r", IDENTITY, process.rank)
         result = evaluate(predictor, made, protocol, run=Run(records, process))
-        Path(folder, f"out{rank}.json").write_text(json.dumps([o.as_json()["clicks"] for o in result.objects]))
+        Path(folder, f"out{rank}.json").write_text(
+            json.dumps([o.as_json()["clicks"] for o in result.objects])
+        )
 
 
 def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
@@ -201,12 +229,20 @@ def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
         port = found.getsockname()[1]
     torch.multiprocessing.spawn(_part, (port, str(tmp_path)), nprocs=2)
     protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=4)
-    alone = evaluate(Predictor(Painted(wait=2), WholeImage()), Listed([painted(i) for i in range(5)]), protocol)
+    alone = evaluate(
+        Predictor(Painted(wait=2), WholeImage()), Listed([painted(i) for i in range(5)]), protocol
+    )
     expected = [o.as_json()["clicks"] for o in alone.objects]
-    assert [json.loads((tmp_path / f"out{rank}.json").read_text()) for rank in (0, 1)] == [expected, expected]
+    assert [json.loads((tmp_path / f"out{rank}.json").read_text()) for rank in (0, 1)] == [
+        expected,
+        expected,
+    ]
     assert len(list(tmp_path.glob("r.*.jsonl"))) == 2
     lines = [(tmp_path / f"r.{rank}.jsonl").read_text().splitlines()[1:] for rank in (0, 1)]
-    assert [sorted(json.loads(line)["index"] for line in part) for part in lines] == [[0, 2, 4], [1, 3]]
+    assert [sorted(json.loads(line)["index"] for line in part) for part in lines] == [
+        [0, 2, 4],
+        [1, 3],
+    ]
 
 
 def test_folding_changes_nothing_but_rounding() -> None:
@@ -223,4 +259,6 @@ def test_folding_changes_nothing_but_rounding() -> None:
     session = Predictor(model, WholeImage()).start(probe_image())
     click = Click(133, 186, True)
     plain = Predictor(model, WholeImage()).click(session, click).prob
-    torch.testing.assert_close(Predictor(folded, WholeImage()).click(session, click).prob, plain, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        Predictor(folded, WholeImage()).click(session, click).prob, plain, atol=1e-5, rtol=1e-4
+    )

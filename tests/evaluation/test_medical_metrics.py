@@ -12,7 +12,14 @@ import pytest
 from isegm.core.errors import IsegmError
 from isegm.data.medical.cases import Case
 from isegm.data.medical.volumes import read_object
-from isegm.evaluation.medical import METRICS, agreement, agreement_table, judge, mean_and_deviation, write_csv
+from isegm.evaluation.medical import (
+    METRICS,
+    agreement,
+    agreement_table,
+    judge,
+    mean_and_deviation,
+    write_csv,
+)
 
 DATA = Path(os.environ.get("ISEGM_DATA", ""))
 
@@ -30,8 +37,9 @@ def test_a_shifted_square() -> None:
     assert found.iou == pytest.approx(12 / 20)
     assert found.sensitivity == found.precision == pytest.approx(12 / 16)
     assert found.specificity == pytest.approx((14 * 16 - 20) / (14 * 16 - 16))
-    # Of twelve surface pixels on either side, the four of the far edge are one column away; of the two inner ones of the near
-    # edge's neighbour column the nearest surface is one row away; all others coincide.
+    # Of twelve surface pixels on either side, the four of the far edge are one column away; of the
+    # two inner ones of the near edge's neighbour column the nearest surface is one row away; all
+    # others coincide.
     assert found.hd95_mm == pytest.approx(3)
     assert found.surface_distance_mm == pytest.approx((4 * 3 + 2 * 2) / 12)
 
@@ -40,10 +48,15 @@ def test_empty_masks() -> None:
     full, empty = box((2, 6), (2, 6)), box((0, 0), (0, 0))
     both = agreement(empty, empty, (1, 1))
     assert (both.dice, both.iou, both.specificity) == (1, 1, 1)
-    assert all(math.isnan(v) for v in (both.sensitivity, both.precision, both.hd95_mm, both.surface_distance_mm))
+    assert all(
+        math.isnan(v)
+        for v in (both.sensitivity, both.precision, both.hd95_mm, both.surface_distance_mm)
+    )
     missed = agreement(full, empty, (1, 1))
     assert (missed.dice, missed.iou, missed.sensitivity, missed.specificity) == (0, 0, 0, 1)
-    assert all(math.isnan(v) for v in (missed.precision, missed.hd95_mm, missed.surface_distance_mm))
+    assert all(
+        math.isnan(v) for v in (missed.precision, missed.hd95_mm, missed.surface_distance_mm)
+    )
     invented = agreement(empty, full, (1, 1))
     assert (invented.dice, invented.precision) == (0, 0)
     assert math.isnan(invented.sensitivity)
@@ -68,7 +81,9 @@ def by_monai(gt: np.ndarray, pred: np.ndarray, spacing: tuple[float, ...]) -> di
     found = {
         "dice": metrics.compute_dice(a.double(), b.double()),
         "iou": metrics.compute_iou(a.double(), b.double()),
-        "hd95_mm": metrics.compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing),
+        "hd95_mm": metrics.compute_hausdorff_distance(
+            a, b, include_background=True, percentile=95, spacing=spacing
+        ),
         "surface_distance_mm": metrics.compute_average_surface_distance(
             a, b, include_background=True, symmetric=True, spacing=spacing
         ),
@@ -92,9 +107,13 @@ def test_agrees_with_monai(dimensions: int) -> None:
     rng = np.random.default_rng(dimensions)
     spacing = (2.5, 0.7, 0.9)[-dimensions:]
     for _ in range(6):
-        bounds = [tuple(sorted(rng.choice(n + 1, 2, replace=False))) for n in (12, 14, 16)[-dimensions:]]
+        bounds = [
+            tuple(sorted(rng.choice(n + 1, 2, replace=False))) for n in (12, 14, 16)[-dimensions:]
+        ]
         gt = box(*bounds)
-        pred = np.roll(gt, int(rng.integers(0, 4)), int(rng.integers(0, dimensions))) ^ (rng.random(gt.shape) < 0.03)
+        pred = np.roll(gt, int(rng.integers(0, 4)), int(rng.integers(0, dimensions))) ^ (
+            rng.random(gt.shape) < 0.03
+        )
         assert_agrees_with_monai(gt, pred, spacing)
 
 
@@ -130,8 +149,17 @@ def judged() -> list:
 
 
 def test_slices_and_volumes(judged: list) -> None:
-    assert [(row.volume, row.slice) for row in judged] == [("a", 2), ("a", 3), ("a", 4), ("a", 5), ("a", None), ("b", 2)]
-    assert [row.agreement.dice for row in judged] == pytest.approx([1, 1, 0, 2 * 12 / 28, 2 * 44 / 108, 1])
+    assert [(row.volume, row.slice) for row in judged] == [
+        ("a", 2),
+        ("a", 3),
+        ("a", 4),
+        ("a", 5),
+        ("a", None),
+        ("b", 2),
+    ]
+    assert [row.agreement.dice for row in judged] == pytest.approx(
+        [1, 1, 0, 2 * 12 / 28, 2 * 44 / 108, 1]
+    )
     dice = [1, 1, 0, 24 / 28, 1]
     slices = [row for row in judged if row.slice is not None]
     assert mean_and_deviation(slices, "dice") == pytest.approx((np.mean(dice), np.std(dice), 5))
@@ -149,4 +177,7 @@ def test_table_and_csv(judged: list, tmp_path: Path) -> None:
     assert float(rows[3]["dice"]) == judged[3].agreement.dice
     assert (rows[2]["precision"], rows[2]["slice"]) == ("", "4")
     assert [row["level"] for row in rows[6:9]] == ["slice mean", "slice deviation", "slice values"]
-    assert float(rows[6]["dice"]) == mean_and_deviation([r for r in judged if r.slice is not None], "dice")[0]
+    assert (
+        float(rows[6]["dice"])
+        == mean_and_deviation([r for r in judged if r.slice is not None], "dice")[0]
+    )

@@ -27,14 +27,20 @@ SMALL = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
 
 def session_of(**extras) -> Session:
     image = torch.zeros(1, 3, 40, 60, dtype=torch.uint8)
-    return Session(image, torch.rand(1, 1, 40, 60), (Click(10, 10, True),), view=Box(0, 0, 40, 60), **extras)
+    return Session(
+        image, torch.rand(1, 1, 40, 60), (Click(10, 10, True),), view=Box(0, 0, 40, 60), **extras
+    )
 
 
 def test_one_panel_per_map(tmp_path: Path) -> None:
     sample = Sample(np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.int8), "a/b")
     pictures = ClickPictures(tmp_path, 0.5)
     widths = []
-    for maps in ({}, {"attention": torch.rand(1, 1, 5, 8)}, {"one": torch.rand(1, 2, 5, 8), "two": torch.rand(1, 1, 4, 4)}):
+    for maps in (
+        {},
+        {"attention": torch.rand(1, 1, 5, 8)},
+        {"one": torch.rand(1, 2, 5, 8), "two": torch.rand(1, 1, 4, 4)},
+    ):
         pictures(sample, session_of(maps=maps), [0.5])
         widths.append(read_image(tmp_path / "a_b" / "click_01.jpg").shape[1])
     assert widths == [60 * n + 4 * (n - 1) for n in (2, 3, 5)]
@@ -54,7 +60,9 @@ def test_clicks_are_drawn_on_the_masks_only_if_asked(tmp_path: Path) -> None:
 def test_a_map_of_a_crop_lies_where_the_crop_does() -> None:
     session = session_of(maps={"attention": torch.ones(1, 1, 4, 4)})
     crop = Box(10, 20, 30, 50)
-    (shown,) = maps_of(Session(session.image, session.prob, session.clicks, view=crop, maps=session.maps))
+    (shown,) = maps_of(
+        Session(session.image, session.prob, session.clicks, view=crop, maps=session.maps)
+    )
     assert shown.shape == (40, 60)
     assert np.allclose(shown[10:30, 20:50], 1)
     assert shown.sum() == 20 * 30

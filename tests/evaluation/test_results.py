@@ -14,15 +14,21 @@ from isegm.inference.protocol import known_protocols, load_protocol
 from isegm.inference.sizes import fixed_size, with_crops
 
 
-def result(name: str = "GrabCut", fingerprint: str = "ab" * 32, ious: tuple[float, ...] = (0.5, 0.92)) -> DatasetResult:
+def result(
+    name: str = "GrabCut", fingerprint: str = "ab" * 32, ious: tuple[float, ...] = (0.5, 0.92)
+) -> DatasetResult:
     clicks = tuple((i, i + 1, 1) for i in range(len(ious)))
     record = ObjectRecord("one", clicks, ious, (0.1,) * len(ious))
     seconds = {"model": 1.0, "simulation": 0.1, "io": 0.2, "wall": 1.2}
-    return DatasetResult(name, fingerprint, (record, record), (0.8, 0.85, 0.9), 20, seconds, (("bad", "unreadable"),))
+    return DatasetResult(
+        name, fingerprint, (record, record), (0.8, 0.85, 0.9), 20, seconds, (("bad", "unreadable"),)
+    )
 
 
 def run(model: str, *datasets: DatasetResult) -> RunResult:
-    return RunResult.of(load_protocol("ritm"), {"path": "model.pth", "sha256": "12" * 32}, datasets, model)
+    return RunResult.of(
+        load_protocol("ritm"), {"path": "model.pth", "sha256": "12" * 32}, datasets, model
+    )
 
 
 def test_a_result_file_gives_back_what_was_written(tmp_path: Path) -> None:
@@ -33,13 +39,22 @@ def test_a_result_file_gives_back_what_was_written(tmp_path: Path) -> None:
     assert data["schema"] == 1
     assert data["protocol"]["name"] == "ritm"
     assert data["protocol"]["version"] == 1
-    assert set(data["datasets"][0]) >= {"name", "fingerprint", "size", "metrics", "seconds", "objects"}
+    assert set(data["datasets"][0]) >= {
+        "name",
+        "fingerprint",
+        "size",
+        "metrics",
+        "seconds",
+        "objects",
+    }
     assert set(data["datasets"][0]["objects"][0]) == {"id", "clicks", "ious", "seconds"}
     assert data["datasets"][0]["metrics"]["NoC@90"] == 2
     assert not list(tmp_path.glob("**/*.partial"))
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 99}', '{"schema": 1, "datasets": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"schema": 1}', '{"schema": 99}', '{"schema": 1, "datasets": 3}']
+)
 def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(IsegmError, match=r"a\.json"):
@@ -53,7 +68,13 @@ def test_tables_in_every_format(tmp_path: Path) -> None:
     text = table(runs)
     lines = text.splitlines()
     assert lines[0].split("|")[3].strip() == "GrabCut NoC@85"
-    assert [c.strip() for c in lines[2].split("|")[1:6]] == ["first", "ritm v1", "2.00", "2.00", "0"]
+    assert [c.strip() for c in lines[2].split("|")[1:6]] == [
+        "first",
+        "ritm v1",
+        "2.00",
+        "2.00",
+        "0",
+    ]
     assert lines[3].split("|")[6].strip() == "-"
     assert "data abababab, 1 skipped" in text
     assert table(runs, ["mIoU@1"], "csv").splitlines()[1] == "first,ritm v1,50.0,50.0"
@@ -65,21 +86,32 @@ def test_tables_in_every_format(tmp_path: Path) -> None:
 
 
 def test_other_data_of_the_same_name_stands_in_its_own_column() -> None:
-    header = table([run("a", result()), run("b", result(fingerprint="cd" * 32))], ["NoC@90"]).splitlines()[0]
+    header = table(
+        [run("a", result()), run("b", result(fingerprint="cd" * 32))], ["NoC@90"]
+    ).splitlines()[0]
     assert "GrabCut (2 objects, ababab) NoC@90" in header
     assert "GrabCut (2 objects, cdcdcd) NoC@90" in header
 
 
-def test_a_column_of_several_protocols_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_of_several_protocols_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fair, own = run("ritm", result(), result("Berkeley")), run("fcfi", result())
     own = replace(own, protocol={"name": "fcfi_r101", "version": 1})
     text = table([fair, own])
     assert "- GrabCut: **different protocols in one column** (ritm v1; fcfi_r101 v1)" in text
     assert "- Berkeley: **" not in text
     assert "different protocols" not in table([fair, fair])
-    assert [line.split(",")[1] for line in table([fair, own], style="csv").splitlines()[1:]] == ["ritm v1", "fcfi_r101 v1"]
+    assert [line.split(",")[1] for line in table([fair, own], style="csv").splitlines()[1:]] == [
+        "ritm v1",
+        "fcfi_r101 v1",
+    ]
     labels, plot = [], Axes.plot
-    monkeypatch.setattr(Axes, "plot", lambda *given, **options: labels.append(options["label"]) or plot(*given, **options))
+    monkeypatch.setattr(
+        Axes,
+        "plot",
+        lambda *given, **options: labels.append(options["label"]) or plot(*given, **options),
+    )
     curve_picture([fair, own], tmp_path / "curves.png")
     assert labels[:2] == ["ritm, ritm v1", "fcfi, fcfi_r101 v1"]
 
@@ -96,7 +128,10 @@ def test_every_protocol_file_loads_and_names_itself(name: str) -> None:
     assert protocol.source
     for dataset in ("GrabCut", *protocol.datasets):
         narrowed = protocol.for_dataset(dataset)
-        assert narrowed.rule.noted_as in ("zoom", "whole")  # labels in result files have these names
+        assert narrowed.rule.noted_as in (
+            "zoom",
+            "whole",
+        )  # labels in result files have these names
 
 
 def test_ritm_zooms_larger_on_davis() -> None:
@@ -110,7 +145,10 @@ def test_changes_stand_in_the_label() -> None:
     protocol = load_protocol("ritm")
     assert protocol.label == "ritm v1"
     assert protocol.changed(stop_iou=0.9).label == "ritm v1"
-    assert protocol.changed(stop_iou=0.95, mirror=False).label == "ritm v1 (stop_iou=0.95, mirror=False)"
+    assert (
+        protocol.changed(stop_iou=0.95, mirror=False).label
+        == "ritm v1 (stop_iou=0.95, mirror=False)"
+    )
     fixed = fixed_size(protocol, "fixed448")
     assert fixed.for_dataset("DAVIS").view["size"] == [448, 448]
     assert fixed.label != protocol.label
@@ -119,9 +157,14 @@ def test_changes_stand_in_the_label() -> None:
 
 def test_a_changed_entry_leaves_the_others_of_a_data_set() -> None:
     wide = with_crops(load_protocol("ritm"), target_crop=1.6)
-    assert wide.for_dataset("DAVIS").view == {**load_protocol("ritm").for_dataset("DAVIS").view, "expansion": 1.6}
+    assert wide.for_dataset("DAVIS").view == {
+        **load_protocol("ritm").for_dataset("DAVIS").view,
+        "expansion": 1.6,
+    }
     assert wide.label == "ritm v1 (zoom.expansion=1.6)"
-    same = with_crops(load_protocol("fcfi_r101"), target_crop=3.0)  # its default, but not what GrabCut has
+    same = with_crops(
+        load_protocol("fcfi_r101"), target_crop=3.0
+    )  # its default, but not what GrabCut has
     assert same.for_dataset("GrabCut").view["expansion"] == 3.0
     assert same.for_dataset("GrabCut").view["size"] == 600
     assert same.label == "fcfi_r101 v1 (zoom.expansion=3.0)"

@@ -13,7 +13,9 @@ def test_the_metrics_of_each_set_are_named_after_it() -> None:
     torch.manual_seed(0)
     model = tiny().train()
     found = noc_validation(load_config(), ["synthetic"], limit=1, protocol="ritm")(model, 1)
-    assert {"synthetic/NoC@85", "synthetic/NoC@90", "synthetic/fail@90", "synthetic/mIoU@1"} <= set(found)
+    assert {"synthetic/NoC@85", "synthetic/NoC@90", "synthetic/fail@90", "synthetic/mIoU@1"} <= set(
+        found
+    )
     assert 1 <= found["synthetic/NoC@90"] <= 20
 
 

@@ -17,7 +17,9 @@ PROTOCOL = load_protocol("emc_click")
 
 
 def view_size(rule: WholeImage, height: int, width: int) -> tuple[int, int]:
-    view = rule.view(Session(torch.zeros(1, 3, height, width), torch.zeros(1, 1, height, width)), [])
+    view = rule.view(
+        Session(torch.zeros(1, 3, height, width), torch.zeros(1, 1, height, width)), []
+    )
     assert view.source == view.target == whole(height, width)
     assert view.held is None
     return view.size
@@ -61,7 +63,10 @@ def test_eval_modes() -> None:
 def test_infer_size_is_the_shorter_side() -> None:
     small = with_crops(PROTOCOL, infer_size=192)
     assert small.label == "emc_click v1 (whole.size=192)"
-    assert view_size(small.for_dataset("DAVIS").predictor(emc_click.tiny()).rule, 240, 320) == (192, 256)
+    assert view_size(small.for_dataset("DAVIS").predictor(emc_click.tiny()).rule, 240, 320) == (
+        192,
+        256,
+    )
     with pytest.raises(IsegmError, match="WholeImage has no setting for a crop"):
         with_crops(PROTOCOL, target_crop=1.5)
 

@@ -1,4 +1,6 @@
-"""A network prepared for fast evaluation answers as it did before, whatever its layers are; otherwise it is refused."""
+"""A network prepared for fast evaluation answers as it did before, whatever its layers are;
+otherwise it is refused.
+"""
 
 import pytest
 import torch

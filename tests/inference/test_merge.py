@@ -45,7 +45,9 @@ def test_regions_that_touch_at_a_corner_are_one() -> None:
     assert np.array_equal(merged_mask(OLD, new, 25, 25), new)
 
 
-def test_a_click_that_changes_nothing_floods_or_empties_the_mask_as_published_and_nothing_if_guarded() -> None:
+def test_a_click_that_changes_nothing_floods_or_empties_the_mask_as_published_and_nothing_if_guarded() -> (
+    None
+):
     new = OLD | square(20, 20, 7)
     flooded = merged_mask(OLD, new, 45, 5)
     assert flooded.sum() == 2500 - 49
@@ -78,8 +80,12 @@ def test_the_user_sees_the_merged_mask_and_the_network_its_own() -> None:
     assert np.array_equal(session.prob[0, 0].numpy(), OLD | square(20, 20))
     later = predictor.click(session, Click(40, 5, True))
     assert np.array_equal(later.prob[0, 0].numpy(), OLD | square(20, 20) | square(35, 0))
-    assert [torch.equal(a, torch.from_numpy(b)) for a, b in zip(model.shown, (OLD, answer), strict=True)] == [True, True]
-    assert np.array_equal(session.prob[0, 0].numpy(), OLD | square(20, 20))  # the earlier session is as it was
+    assert [
+        torch.equal(a, torch.from_numpy(b)) for a, b in zip(model.shown, (OLD, answer), strict=True)
+    ] == [True, True]
+    assert np.array_equal(
+        session.prob[0, 0].numpy(), OLD | square(20, 20)
+    )  # the earlier session is as it was
 
 
 def test_a_session_that_starts_from_nothing_is_not_merged() -> None:
@@ -141,7 +147,10 @@ def test_flags_change_the_crops() -> None:
     assert protocol.view["size"] == [384, 384]
     assert protocol.view["expansion"] == 1.2
     assert protocol.predictor(Painted(0)).finish.refine == {"expansion": 1.6}
-    assert protocol.label == "focalclick v1 (zoom.size=[384, 384], zoom.expansion=1.2, refine.expansion=1.6)"
+    assert (
+        protocol.label
+        == "focalclick v1 (zoom.size=[384, 384], zoom.expansion=1.2, refine.expansion=1.6)"
+    )
     assert with_crops(load_protocol("focalclick")) == load_protocol("focalclick")
 
 
@@ -163,5 +172,7 @@ def test_small_regions_are_found_without_diagonals_and_the_largest_with_them() -
     mask = square(0, 0, 3) | square(3, 3, 2) | square(20, 20, 4)
     assert np.array_equal(without_small_regions(mask, 5), square(0, 0, 3) | square(20, 20, 4))
     assert np.array_equal(largest_region(mask), square(20, 20, 4))
-    assert np.array_equal(largest_region(mask | square(5, 5, 3)), square(0, 0, 3) | square(3, 3, 2) | square(5, 5, 3))
+    assert np.array_equal(
+        largest_region(mask | square(5, 5, 3)), square(0, 0, 3) | square(3, 3, 2) | square(5, 5, 3)
+    )
     assert not largest_region(np.zeros((4, 4), bool)).any()

@@ -10,14 +10,24 @@ from isegm.core.errors import IsegmError
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.methods import cdnet, clickseg_baseline, emc_click, focalclick, ritm
 
-METHODS = {"FocalClick": focalclick, "CDNet": cdnet, "Baseline": clickseg_baseline, "EMC-Click": emc_click}
+METHODS = {
+    "FocalClick": focalclick,
+    "CDNet": cdnet,
+    "Baseline": clickseg_baseline,
+    "EMC-Click": emc_click,
+}
 
 
 @pytest.mark.parametrize(("mode", "method"), METHODS.items(), ids=METHODS)
-def test_what_published_scripts_call_a_method_is_for_it_alone(mode: str, method: ModuleType) -> None:
+def test_what_published_scripts_call_a_method_is_for_it_alone(
+    mode: str, method: ModuleType
+) -> None:
     model = method.tiny()
     assert with_mode(model, mode, 3) == with_mode(model, "NoBRS", 3) == (model, 3)
-    with pytest.raises(IsegmError, match=f"mode {mode} needs a network of {type(model).__name__}, the checkpoint holds RITM"):
+    with pytest.raises(
+        IsegmError,
+        match=f"mode {mode} needs a network of {type(model).__name__}, the checkpoint holds RITM",
+    ):
         with_mode(ritm.tiny(), mode)
 
 

@@ -1,4 +1,6 @@
-"""What the network is told beyond a crop: several passes on the first click, no clicks on the border, maps to look at."""
+"""What the network is told beyond a crop: several passes on the first click, no clicks on the
+border, maps to look at.
+"""
 
 import torch
 from probe import ProbeNet, probe_image
@@ -37,11 +39,15 @@ def seen_prev(model: Watched) -> list[Tensor]:
 def test_the_first_click_is_answered_twice_the_second_once() -> None:
     model = Watched()
     predictor = Predictor(model, whole(first_passes=2))
-    once = Predictor(Watched(), whole()).click(predictor.start(probe_image()), Click(100, 100, True))
+    once = Predictor(Watched(), whole()).click(
+        predictor.start(probe_image()), Click(100, 100, True)
+    )
     session = predictor.click(predictor.start(probe_image()), Click(100, 100, True))
     assert len(model.rounds) == 2
     assert not seen_prev(model)[0].any()
-    assert torch.allclose(seen_prev(model)[1].mean(), once.prob.mean(), atol=1e-2), "the first answer is the previous mask"
+    assert torch.allclose(seen_prev(model)[1].mean(), once.prob.mean(), atol=1e-2), (
+        "the first answer is the previous mask"
+    )
     assert not torch.equal(session.prob, once.prob)
     assert session.clicks == (Click(100, 100, True),)
     predictor.click(session, Click(20, 20, False))
@@ -56,7 +62,10 @@ def test_only_first_clicks_of_a_mixed_batch_are_answered_again() -> None:
     fresh = predictor.start(probe_image())
     both = predictor.click_many([old, fresh], [Click(20, 20, False), Click(100, 100, True)])
     assert sum(len(round_.image) for round_ in model.rounds) == 1 + 3
-    alone = [predictor.click(old, Click(20, 20, False)), predictor.click(fresh, Click(100, 100, True))]
+    alone = [
+        predictor.click(old, Click(20, 20, False)),
+        predictor.click(fresh, Click(100, 100, True)),
+    ]
     for a, b in zip(both, alone, strict=True):
         assert torch.allclose(a.prob, b.prob, atol=1e-6)
 
@@ -78,7 +87,12 @@ def test_clicks_on_the_first_row_and_column_vanish() -> None:
     model = Watched()
     predictor = Predictor(model, whole(inner_clicks=True))
     session = predictor.start(probe_image())
-    for click in (Click(0, 50, True), Click(50, 0, True), Click(0.5, 0.5, True), Click(239, 319, True)):
+    for click in (
+        Click(0, 50, True),
+        Click(50, 0, True),
+        Click(0.5, 0.5, True),
+        Click(239, 319, True),
+    ):
         session = predictor.click(session, click)
     assert model.rounds[-1].clicks.label.tolist() == [[-1, -1, 1, 1]]
     assert len(session.clicks) == 4, "the session itself keeps them"
@@ -88,7 +102,10 @@ def test_clicks_on_the_first_row_and_column_vanish() -> None:
 
 
 def test_inner_clicks() -> None:
-    yx = torch.tensor([[[0.0, 3.0], [3.0, 0.0], [0.1, 0.1], [8.0, 3.0], [7.9, 9.9], [-1.0, 3.0]]], dtype=torch.float64)
+    yx = torch.tensor(
+        [[[0.0, 3.0], [3.0, 0.0], [0.1, 0.1], [8.0, 3.0], [7.9, 9.9], [-1.0, 3.0]]],
+        dtype=torch.float64,
+    )
     clicks = Clicks(yx, torch.tensor([[1, 0, 1, 1, 0, 1]]))
     assert clicks.inner((8, 10)).label.tolist() == [[-1, -1, 1, -1, 0, -1]]
 

@@ -1,4 +1,6 @@
-"""The prediction API: the same answers as the predictor, values that do not change, and errors that say what to do."""
+"""The prediction API: the same answers as the predictor, values that do not change, and errors that
+say what to do.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,9 @@ from isegm.methods.ritm import ritm_hrnet
 from isegm.originals.loading import load_model
 
 SPEC = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
-IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)  # BGR, as OpenCV reads
+IMAGE = np.random.default_rng(0).integers(
+    0, 256, (90, 120, 3), dtype=np.uint8
+)  # BGR, as OpenCV reads
 CLICKS = [(30, 40, True), (70, 100, False), (20, 90, True)]  # x, y would be (40, 30), ...
 
 
@@ -45,7 +49,9 @@ def columns(clicks: list[tuple[float, float, bool]]) -> tuple[list, list, list]:
     return xs, ys, labels
 
 
-def test_it_answers_as_the_predictor_of_the_protocol_of_the_method(engine: Engine, checkpoint: Path) -> None:
+def test_it_answers_as_the_predictor_of_the_protocol_of_the_method(
+    engine: Engine, checkpoint: Path
+) -> None:
     predictor = load_protocol("ritm").predictor(load_model(checkpoint).model)
     expected = predictor.start(IMAGE[:, :, ::-1].copy())
     session = engine.start(IMAGE)
@@ -73,7 +79,9 @@ def test_predict_replays_the_clicks(engine: Engine) -> None:
     assert not np.array_equal(engine.predict(*columns(CLICKS), rgb, threshold), mask)
     arrays = (np.array(column) for column in columns(CLICKS))
     assert np.array_equal(engine.predict(*arrays, IMAGE, threshold), mask)
-    assert np.array_equal(engine.predict([40, 100, 90], [30, 70, 20], [1, 0, 1], IMAGE, threshold), mask)
+    assert np.array_equal(
+        engine.predict([40, 100, 90], [30, 70, 20], [1, 0, 1], IMAGE, threshold), mask
+    )
 
 
 def test_no_clicks_no_object(engine: Engine) -> None:
@@ -120,11 +128,16 @@ def test_many_threads_share_an_engine(mode: str, request: pytest.FixtureRequest)
                 np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_optimisation_leaves_the_first_answer_and_the_network_alone(checkpoint: Path, optimising: Engine) -> None:
+def test_optimisation_leaves_the_first_answer_and_the_network_alone(
+    checkpoint: Path, optimising: Engine
+) -> None:
     engine = Engine(checkpoint, device="cpu", protocol=optimising.protocol)
     plain, better = engine.start(IMAGE), optimising.start(IMAGE)
     for step, (y, x, positive) in enumerate(CLICKS):
-        plain, better = engine.click(plain, y, x, positive), optimising.click(better, y, x, positive)
+        plain, better = (
+            engine.click(plain, y, x, positive),
+            optimising.click(better, y, x, positive),
+        )
         assert np.allclose(plain.prob, better.prob, atol=1e-6) == (step == 0)
     assert not any(p.requires_grad or p.grad is not None for p in optimising.model.parameters())
     again = optimising.click(better.undo(), *CLICKS[-1])
@@ -155,7 +168,11 @@ def test_starting_from_a_mask(engine: Engine) -> None:
 
 
 def test_another_protocol(checkpoint: Path, engine: Engine) -> None:
-    whole = Engine(checkpoint, device="cpu", protocol=load_protocol("ritm").changed(view={"rule": "whole_image"}, mirror=False))
+    whole = Engine(
+        checkpoint,
+        device="cpu",
+        protocol=load_protocol("ritm").changed(view={"rule": "whole_image"}, mirror=False),
+    )
     assert whole.protocol.label == "ritm v1 (view=whole_image, mirror=False)"
     probs = []
     for used in (engine, whole):
@@ -216,7 +233,9 @@ def test_wrong_single_clicks(engine: Engine) -> None:
         engine.click(IMAGE, 5, 5, True)
 
 
-def test_wrong_settings(engine: Engine, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wrong_settings(
+    engine: Engine, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "config.yml").write_text(f"WEIGHTS_PATH: {checkpoint.parent}\nEXPS_PATH: nowhere\n")
     monkeypatch.chdir(tmp_path)
     assert Engine("model", device="cpu").predict([], [], [], IMAGE).shape == (90, 120)

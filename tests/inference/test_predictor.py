@@ -1,4 +1,6 @@
-"""Sessions are values, views follow the published rules, and a batch of sessions gives what single sessions give."""
+"""Sessions are values, views follow the published rules, and a batch of sessions gives what single
+sessions give.
+"""
 
 from dataclasses import dataclass
 
@@ -27,7 +29,9 @@ class Memory:
 
 
 class Remembering(ClickModel):
-    """Adds its own last answer while the view stands still, and counts rounds: any leak between sessions shows."""
+    """Adds its own last answer while the view stands still, and counts rounds: any leak between
+    sessions shows.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +55,11 @@ def play(predictor: Predictor, image: np.ndarray, clicks: list[Click]) -> Sessio
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-@pytest.mark.parametrize("zoom", [ZoomIn(), ZoomIn(skip_clicks=-1, size=(96, 128)), ZoomIn(min_crop=40), WholeImage()], ids=str)
+@pytest.mark.parametrize(
+    "zoom",
+    [ZoomIn(), ZoomIn(skip_clicks=-1, size=(96, 128)), ZoomIn(min_crop=40), WholeImage()],
+    ids=str,
+)
 def test_undo_and_branches_disturb_nothing(zoom: ZoomIn | WholeImage, mirror: bool) -> None:
     predictor = Predictor(Remembering(), zoom, mirror=mirror)
     image = probe_image()
@@ -91,7 +99,9 @@ def test_a_batch_of_sessions_gives_what_single_sessions_give(mirror: bool) -> No
 
 
 class Scripted(ClickModel):
-    """Answers with given full-resolution masks, one per click, whatever view it is shown of an image of that size."""
+    """Answers with given full-resolution masks, one per click, whatever view it is shown of an
+    image of that size.
+    """
 
     def __init__(self, masks: list[np.ndarray]) -> None:
         super().__init__()
@@ -139,7 +149,9 @@ def test_an_empty_answer_is_squeezed_into_the_held_crop() -> None:
     object_ = box_mask(Box(100, 100, 220, 220))
     model = Scripted([object_, np.zeros_like(full), full])
     predictor = Predictor(model, ZoomIn())
-    session = play(predictor, IMAGE, [Click(150, 150, True), Click(151, 151, True), Click(160, 160, True)])
+    session = play(
+        predictor, IMAGE, [Click(150, 150, True), Click(151, 151, True), Click(160, 160, True)]
+    )
     assert model.rounds[-1].image.shape == (1, 3, 300, 400)  # it sees the whole image again
     assert session.prob[0, 0, 60:261, 60:261].min() > 0.99
     assert session.prob[0, 0, :60].max() == 0
@@ -147,7 +159,9 @@ def test_an_empty_answer_is_squeezed_into_the_held_crop() -> None:
 
 def test_fixed_size_starts_from_the_whole_image() -> None:
     model = Scripted([box_mask(Box(10, 10, 30, 30))])
-    session = play(Predictor(model, ZoomIn(skip_clicks=-1, size=(64, 80))), IMAGE, [Click(20, 20, True)])
+    session = play(
+        Predictor(model, ZoomIn(skip_clicks=-1, size=(64, 80))), IMAGE, [Click(20, 20, True)]
+    )
     assert model.rounds[0].image.shape == (1, 3, 64, 80)
     assert session.box == Box(0, 0, 300, 400)
     assert model.rounds[0].clicks.yx.tolist() == [[[20 * 64 / 300, 20 * 80 / 400]]]
@@ -158,7 +172,9 @@ def test_second_pass_when_the_first_click_may_zoom() -> None:
     model = Scripted([small])
     session = play(Predictor(model, ZoomIn(skip_clicks=0)), IMAGE, [Click(120, 120, True)])
     assert [tuple(r.image.shape[-2:]) for r in model.rounds] == [(300, 400), (400, 400)]
-    assert model.rounds[1].prev_prob.max() == 0  # the crop follows the new answer, the network sees the old one
+    assert (
+        model.rounds[1].prev_prob.max() == 0
+    )  # the crop follows the new answer, the network sees the old one
     assert session.box == Box(20, 24, 221, 225)
     large = box_mask(Box(0, 0, 300, 390))
     model = Scripted([large])

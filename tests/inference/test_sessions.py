@@ -1,4 +1,6 @@
-"""Every method under the predictor: undo, branches and batches of sessions, with a still view and a moving one."""
+"""Every method under the predictor: undo, branches and batches of sessions, with a still view and a
+moving one.
+"""
 
 import importlib
 import pkgutil
@@ -15,7 +17,10 @@ from isegm.inference.predictor import Predictor
 from isegm.inference.views.whole_image import WholeImage
 from isegm.inference.views.zoom_in import ZoomIn
 
-MODULES = [importlib.import_module(f"isegm.methods.{m.name}") for m in pkgutil.iter_modules(isegm.methods.__path__)]
+MODULES = [
+    importlib.import_module(f"isegm.methods.{m.name}")
+    for m in pkgutil.iter_modules(isegm.methods.__path__)
+]
 METHODS = [pytest.param(m, id=m.__name__.rpartition(".")[2]) for m in MODULES if hasattr(m, "tiny")]
 ZOOMS = {
     "still": WholeImage(max_size=96),

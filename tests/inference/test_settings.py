@@ -99,7 +99,9 @@ def test_controls_come_from_what_model_and_protocol_declare(name: str) -> None:
     declared = {found.name for found in answering.model.adjustable}
     assert declared <= set(answering.controls)
     assert ("mode" in answering.controls) == bool(answering.model.insertion_points)
-    assert {control.name for control in answering.protocol.rule.controls()} <= set(answering.controls)
+    assert {control.name for control in answering.protocol.rule.controls()} <= set(
+        answering.controls
+    )
     assert ("zoom_in" in answering.controls) == (answering.protocol.view["rule"] == "zoom_in")
     assert ("focus" in answering.controls) == ("expansion" in answering.protocol.refine)
     for control in answering.controls.values():
@@ -114,7 +116,14 @@ def test_a_control_of_a_taken_name_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_distance_maps_have_no_disks_to_adjust() -> None:
-    described = fcfi.fcfi_hrnet(width=8, depth="tiny", ocr_width=16, feedback_width=16, click_map="distance", click_radius=80)
+    described = fcfi.fcfi_hrnet(
+        width=8,
+        depth="tiny",
+        ocr_width=16,
+        feedback_width=16,
+        click_map="distance",
+        click_radius=80,
+    )
     assert [found.name for found in build(described).adjustable] == ["window", "adaptive"]
 
 

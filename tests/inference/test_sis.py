@@ -1,4 +1,6 @@
-"""The structural integrity strategy: toy masks, the flood fill it stands for, and that it is nothing but post-processing."""
+"""The structural integrity strategy: toy masks, the flood fill it stands for, and that it is
+nothing but post-processing.
+"""
 
 import json
 import subprocess
@@ -54,19 +56,31 @@ def on(*points: tuple[int, int]) -> list[Click]:
 
 
 def test_many_sessions_are_each_as_alone() -> None:
-    """Masks that touch every border, of several sizes, one without a positive click: nothing connects across sessions."""
+    """Masks that touch every border, of several sizes, one without a positive click: nothing
+    connects across sessions.
+    """
     rng = np.random.default_rng(3)
-    masks = [np.ones((3, 7), bool), *(rng.random((h, w)) < 0.6 for h, w in ((9, 5), (4, 12), (9, 5))), np.ones((2, 4), bool)]
+    masks = [
+        np.ones((3, 7), bool),
+        *(rng.random((h, w)) < 0.6 for h, w in ((9, 5), (4, 12), (9, 5))),
+        np.ones((2, 4), bool),
+    ]
     positive = [[], on((4, 2), (8, 4)), on((0, 0)), on((1, 1)), on((0, 3))]
-    sessions = [session(mask, *clicks, Click(0.0, 1.0, False)) for mask, clicks in zip(masks, positive, strict=True)]
+    sessions = [
+        session(mask, *clicks, Click(0.0, 1.0, False))
+        for mask, clicks in zip(masks, positive, strict=True)
+    ]
     for connectivity in (4, 8):
         keep = StructuralIntegrity(connectivity)
-        for together, alone, given in zip(keep.many(sessions), map(keep, sessions), sessions, strict=True):
+        for together, alone, given in zip(
+            keep.many(sessions), map(keep, sessions), sessions, strict=True
+        ):
             assert torch.equal(together.prob, alone.prob)
             assert together.plain is given
             points = [(int(c.y), int(c.x)) for c in given.clicks if c.positive]
             assert np.array_equal(
-                together.prob[0, 0].numpy() > 0.5, regions_at(given.prob[0, 0].numpy() > 0.5, points, connectivity)
+                together.prob[0, 0].numpy() > 0.5,
+                regions_at(given.prob[0, 0].numpy() > 0.5, points, connectivity),
             )
     assert StructuralIntegrity(4).many([]) == []
 
@@ -89,7 +103,9 @@ def test_toys(clicks: list[Click], connectivity: int, kept: list[tuple[int, int]
     before = session(TOY, *clicks)
     after = StructuralIntegrity(connectivity)(before)
     assert sorted(map(tuple, np.argwhere(after.prob[0, 0].numpy() > 0.5))) == kept
-    assert torch.equal(after.prob[0, 0][~TOY], before.prob[0, 0][~TOY]), "what was off the mask keeps its probability"
+    assert torch.equal(after.prob[0, 0][~TOY], before.prob[0, 0][~TOY]), (
+        "what was off the mask keeps its probability"
+    )
     assert after.plain is before
     assert after.clicks == before.clicks
 
@@ -119,7 +135,9 @@ def test_unknown_connectivity() -> None:
 
 
 class Spotted(ClickModel):
-    """Finds everything bright, asked for or not, and says in its logits which previous mask it was shown."""
+    """Finds everything bright, asked for or not, and says in its logits which previous mask it was
+    shown.
+    """
 
     def forward(self, round_: Round) -> Prediction:
         return Prediction(8 * round_.image[:, :1] - 4 + 0.5 * round_.prev_prob)
@@ -167,14 +185,19 @@ def test_evaluation_judges_what_is_shown() -> None:
     assert better.metrics["NoC@90"] == 1.0
     predictor = tidy.predictor(Spotted())
     slow = evaluate(
-        predictor, data, tidy, player=lambda indices, clock: play_sequentially(predictor, data, tidy, indices, clock)
+        predictor,
+        data,
+        tidy,
+        player=lambda indices, clock: play_sequentially(predictor, data, tidy, indices, clock),
     )
     assert [o.clicks for o in slow.objects] == [o.clicks for o in better.objects]
 
 
 def test_a_right_answer_stays_right() -> None:
     protocol = Protocol("test", 1, view={"rule": "whole_image"}, max_clicks=3, sis=8)
-    found = evaluate(protocol.predictor(Painted(wait=0)), Listed([painted(i) for i in range(3)]), protocol)
+    found = evaluate(
+        protocol.predictor(Painted(wait=0)), Listed([painted(i) for i in range(3)]), protocol
+    )
     assert found.metrics["NoC@90"] == 1.0
 
 
@@ -192,7 +215,9 @@ def test_engine(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
     engine._predictor.model = Spotted()
     image = two_spots()
     assert (engine.predict([20], [20], [True], image) == 255).sum() == 400
-    assert (engine.predict([20], [20], [True], image, threshold=0.001) == 255).all(), "at this threshold all is one region"
+    assert (engine.predict([20], [20], [True], image, threshold=0.001) == 255).all(), (
+        "at this threshold all is one region"
+    )
     assert not engine.predict([], [], [], image).any()
     session = engine.click(engine.start(image), 5, 5, False)
     assert not session.mask.any()
@@ -208,13 +233,37 @@ def test_engine(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_scripts(checkpoint: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "image.png", two_spots())
-    base = [sys.executable, "scripts/try_clicks.py", "--checkpoint", str(checkpoint), "--cpu", "--image"]
-    command = [*base, str(tmp_path / "image.png"), "--clicks", "5,5,0", "--sis", "--save-probs", str(tmp_path / "probs.npy")]
-    told = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    base = [
+        sys.executable,
+        "scripts/try_clicks.py",
+        "--checkpoint",
+        str(checkpoint),
+        "--cpu",
+        "--image",
+    ]
+    command = [
+        *base,
+        str(tmp_path / "image.png"),
+        "--clicks",
+        "5,5,0",
+        "--sis",
+        "--save-probs",
+        str(tmp_path / "probs.npy"),
+    ]
+    told = subprocess.run(
+        command, cwd=REPOSITORY, check=True, capture_output=True, text=True
+    ).stdout
     assert "(sis=4)" in told
     assert "0 pixels, 0.00 % of the image; empty because no click is positive yet" in told
     assert (np.load(tmp_path / "probs.npy") <= 0.49).all()
-    command = [sys.executable, "scripts/evaluate_model.py", "NoBRS", "--checkpoint", str(checkpoint), "--cpu"]
+    command = [
+        sys.executable,
+        "scripts/evaluate_model.py",
+        "NoBRS",
+        "--checkpoint",
+        str(checkpoint),
+        "--cpu",
+    ]
     command += ["--datasets", "synthetic", "--limit", "1", "--n-clicks", "2", "--sis", "8"]
     command += ["--save-json", str(tmp_path / "result.json"), "--logs-path", str(tmp_path)]
     subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)

@@ -1,4 +1,6 @@
-"""CDNet beside what its published predictor and trainer do, its files, and what its parts must fit."""
+"""CDNet beside what its published predictor and trainer do, its files, and what its parts must
+fit.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def model() -> CDNet:
 def published_state(described: Spec = SMALL) -> tuple[dict[str, Tensor], dict]:
     layout = publish(described)
     named = layout.keys.to_published(build(described).state_dict())
-    golden = {k: v if k.startswith("PDM.") else golden_tensor(k, tuple(v.shape)) for k, v in named.items()}
+    golden = {
+        k: v if k.startswith("PDM.") else golden_tensor(k, tuple(v.shape)) for k, v in named.items()
+    }
     return golden, layout.config
 
 
@@ -63,7 +67,9 @@ class TestAnswers:
         expected = model.pixel_diffusion(half.image, average, Disks(5)(half.clicks, (64, 80)))
         found, flipped = model.infer(round_).logits.chunk(2)
         assert torch.equal(found, expected)
-        assert torch.equal(0.5 * (found + flipped.flip(-1)), found)  # nothing is left for the predictor to average
+        assert torch.equal(
+            0.5 * (found + flipped.flip(-1)), found
+        )  # nothing is left for the predictor to average
 
     @torch.no_grad()
     def test_the_previous_mask_is_not_looked_at(self, model: CDNet) -> None:
@@ -75,7 +81,9 @@ class TestAnswers:
     def test_training_and_a_network_without_it_know_no_pixel_diffusion(self, model: CDNet) -> None:
         round_ = golden_round(64, 80)
         plain = build(cdnet(layers=10, width=32, resnet_width=8, pixel_diffusion=False)).eval()
-        plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("pixel_diffusion.")})
+        plain.load_state_dict(
+            {k: v for k, v in model.state_dict().items() if not k.startswith("pixel_diffusion.")}
+        )
         assert torch.equal(plain.infer(round_).logits, model(round_).logits)
         assert not torch.equal(model.infer(round_).logits, model(round_).logits)
 
@@ -98,10 +106,16 @@ class TestAnswers:
                 module.running_mean.normal_(std=0.1)
                 module.running_var.uniform_(0.5, 1.5)
         fast, round_ = for_evaluation(model), golden_round(64, 80)
-        left = {name.partition(".")[0] for name, m in fast.named_modules() if isinstance(m, nn.BatchNorm2d)}
+        left = {
+            name.partition(".")[0]
+            for name, m in fast.named_modules()
+            if isinstance(m, nn.BatchNorm2d)
+        }
         assert left == {"latent"}  # which is not asked at test time
         with torch.no_grad():
-            torch.testing.assert_close(fast.infer(round_).logits, model.infer(round_).logits, rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(
+                fast.infer(round_).logits, model.infer(round_).logits, rtol=1e-3, atol=1e-4
+            )
 
 
 class TestLosses:
@@ -109,11 +123,17 @@ class TestLosses:
         target = torch.zeros(2, 1, 64, 80)
         target[..., 10:40, 20:60] = 1
         half = golden_round(64, 80)
-        round_ = Round(torch.cat([half.image] * 2), Clicks.cat([half.clicks] * 2), torch.cat([half.prev_prob] * 2))
+        round_ = Round(
+            torch.cat([half.image] * 2),
+            Clicks.cat([half.clicks] * 2),
+            torch.cat([half.prev_prob] * 2),
+        )
         pred = model(round_)
         losses = model.losses(pred, target, round_)
         assert set(losses) == {"instance", "gate", "diversity"}
-        assert torch.equal(losses["gate"], 0.4 * model.focal.of_prob(pred.aux["gate"], target).mean())
+        assert torch.equal(
+            losses["gate"], 0.4 * model.focal.of_prob(pred.aux["gate"], target).mean()
+        )
         assert pred.aux["gate"].min() >= 0
         assert pred.aux["gate"].max() <= 1
         assert pred.aux["latent"].shape == (2, 4, 64, 80)
@@ -121,16 +141,29 @@ class TestLosses:
         assert set(without.losses(without(round_), target, round_)) == {"instance", "gate"}
 
     def test_only_the_backbone_is_slow(self, model: CDNet) -> None:
-        rates = {name.partition(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()}
-        assert rates == {"backbone": 0.1, "head": 1, "fusion": 1, "feature_diffusion": 1, "latent": 1}
+        rates = {
+            name.partition(".")[0]: model.lr_multiplier(name)
+            for name, _ in model.named_parameters()
+        }
+        assert rates == {
+            "backbone": 0.1,
+            "head": 1,
+            "fusion": 1,
+            "feature_diffusion": 1,
+            "latent": 1,
+        }
 
 
 class TestSessions:
     @torch.no_grad()
     def test_a_session_is_that_of_the_published_predictor(self, model: CDNet) -> None:
-        """Its rules, written down once more: crop, 384 x 384, mirror average, pixel diffusion, sigmoid, back."""
+        """Its rules, written down once more: crop, 384 x 384, mirror average, pixel diffusion,
+        sigmoid, back.
+        """
         nn.init.normal_(model.head.classify[-1].weight, std=0.1)
-        nn.init.constant_(model.head.classify[-1].bias, -0.2)  # so that only pixel diffusion finds an object, near clicks
+        nn.init.constant_(
+            model.head.classify[-1].bias, -0.2
+        )  # so that only pixel diffusion finds an object, near clicks
         predictor = load_protocol("cdnet").predictor(copy.deepcopy(model))
         session, known = predictor.start(probe_image()), []
         image = session.image.float() / 255
@@ -151,7 +184,9 @@ class TestSessions:
         assert session.view != whole(240, 320)
 
     def test_many_sessions_are_answered_as_alone(self, model: CDNet) -> None:
-        predictor = load_protocol("cdnet").for_dataset("synthetic").predictor(model, max_pixels=10**9)
+        predictor = (
+            load_protocol("cdnet").for_dataset("synthetic").predictor(model, max_pixels=10**9)
+        )
         images = [probe_image(), probe_image()[20:200, 30:]]
         together = [predictor.start(image) for image in images]
         for click in CLICKS[:2]:
@@ -173,16 +208,23 @@ class TestSessions:
         merged = predictor.click(predictor.start(probe_image(), start), CLICKS[0])
         assert set(merged.prob.unique().tolist()) <= {0.0, 1.0}
         assert torch.equal(
-            network_answer(predictor.start(probe_image(), start)), network_answer(predictor.start(probe_image()))
+            network_answer(predictor.start(probe_image(), start)),
+            network_answer(predictor.start(probe_image())),
         )
 
 
 def _shown(click: Click, box: Box) -> Click:
-    return Click(384 * (click.y - box.top) / box.height, 384 * (click.x - box.left) / box.width, click.positive)
+    return Click(
+        384 * (click.y - box.top) / box.height,
+        384 * (click.x - box.left) / box.width,
+        click.positive,
+    )
 
 
 def crop_of(prob: Tensor, clicks: list[Click]) -> Box:
-    """1.4 times the box of the answer above 0.49 and of the object clicks; the image without any answer."""
+    """1.4 times the box of the answer above 0.49 and of the object clicks; the image without any
+    answer.
+    """
     rows, columns = torch.where(prob[0, 0] > 0.49)
     if not len(rows):
         return whole(240, 320)
@@ -191,7 +233,9 @@ def crop_of(prob: Tensor, clicks: list[Click]) -> Box:
         given = [int(getattr(c, axis)) for c in clicks if c.positive]
         low, high = min(int(found.min()), *given), max(int(found.max()), *given)
         centre, size = 0.5 * (low + high), max(1.4 * (high - low + 1), 10)
-        sides.append((max(0, round(centre - 0.5 * size)), min(length - 1, round(centre + 0.5 * size)) + 1))
+        sides.append(
+            (max(0, round(centre - 0.5 * size)), min(length - 1, round(centre + 0.5 * size)) + 1)
+        )
     return Box(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
@@ -218,7 +262,10 @@ class TestFiles:
         theirs = shapes(ritm.publish(RITM_R34).keys.to_published(build(RITM_R34).state_dict()))
         assert recognise(theirs, {}) is None
 
-    @pytest.mark.parametrize("missing", ["PDM.aff_m.kernel", "latent_head.layers.2.bias", "feature_extractor.FDM.z2.weight"])
+    @pytest.mark.parametrize(
+        "missing",
+        ["PDM.aff_m.kernel", "latent_head.layers.2.bias", "feature_extractor.FDM.z2.weight"],
+    )
     def test_an_incomplete_file_is_refused(self, tmp_path: Path, missing: str) -> None:
         state, config = published_state()
         del state[missing]
@@ -235,11 +282,17 @@ class TestFiles:
 
     def test_the_configuration_is_heeded(self) -> None:
         state, _ = published_state()
-        told = recognise(shapes(state), {"aspp_dropout": 0.5, "use_leaky_relu": False, "backbone_lr_mult": 0.2}).spec["args"]
+        told = recognise(
+            shapes(state), {"aspp_dropout": 0.5, "use_leaky_relu": False, "backbone_lr_mult": 0.2}
+        ).spec["args"]
         assert told["head"]["args"]["dropout"] == 0.5
         assert told["fusion"]["args"]["leaky"] is False
         assert told["backbone_lr"] == 0.2
-        for name, value in (("with_prev_mask", True), ("deeplab_ch", 256), ("backbone", "resnet34")):
+        for name, value in (
+            ("with_prev_mask", True),
+            ("deeplab_ch", 256),
+            ("backbone", "resnet34"),
+        ):
             with pytest.raises(IsegmError, match=name):
                 recognise(shapes(state), {name: value})
 
@@ -265,7 +318,10 @@ RITM_R34 = ritm_deeplab(34, 16, resnet_width=8)
     [
         ({"fusion": spec(Conv1S, in_channels=3)}, "fusion.in_channels is 3"),
         ({"latents": -1}, "latents=-1"),
-        ({"feature_diffusion": spec("isegm.nn.diffusion:FeatureDiffusion", channels=8)}, "feature_diffusion.channels is 8"),
+        (
+            {"feature_diffusion": spec("isegm.nn.diffusion:FeatureDiffusion", channels=8)},
+            "feature_diffusion.channels is 8",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(changes: dict, message: str) -> None:

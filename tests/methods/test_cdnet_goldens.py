@@ -36,10 +36,15 @@ PREFIXES = {
 
 @pytest.fixture(scope="module")
 def model() -> CDNet:
-    """The published network with golden weights, recognised by these. The kernels of PDM are what the original makes them."""
+    """The published network with golden weights, recognised by these. The kernels of PDM are what
+    the original makes them.
+    """
     made = build(cdnet())
     tensors = publish(cdnet()).keys.to_published(made.state_dict())
-    golden = {k: v if k.startswith("PDM.") else golden_tensor(k, tuple(v.shape)) for k, v in tensors.items()}
+    golden = {
+        k: v if k.startswith("PDM.") else golden_tensor(k, tuple(v.shape))
+        for k, v in tensors.items()
+    }
     recognised = recognise({key: tuple(value.shape) for key, value in golden.items()})
     assert build(recognised.spec).state_dict().keys() == made.state_dict().keys()
     load_strictly(made, golden, "golden weights", recognised.keys)
@@ -62,7 +67,10 @@ def test_parts_have_the_published_size() -> None:
     with torch.device("meta"):
         made = build(cdnet())
     keys = publish(cdnet()).keys
-    tensors, parameters = keys.to_published(made.state_dict()), keys.to_published(dict(made.named_parameters()))
+    tensors, parameters = (
+        keys.to_published(made.state_dict()),
+        keys.to_published(dict(made.named_parameters())),
+    )
     for prefix, expected in PREFIXES.items():
         below = {key: value.numel() for key, value in tensors.items() if key.startswith(prefix)}
         trained = sum(count for key, count in below.items() if key in parameters)

@@ -45,8 +45,16 @@ class TestOurs:
     @pytest.mark.parametrize("with_ema", [True, False])
     def test_training_checkpoints_prefer_ema_weights(self, tmp_path: Path, with_ema: bool) -> None:
         plain, smooth = build(TINY).eval(), build(TINY).eval()
-        header = {"isegm": {"kind": "training", "schema": 1}, "spec": TINY, "optimizer": {"step": 3}}
-        contents = {**header, "model": plain.state_dict(), "ema": smooth.state_dict() if with_ema else None}
+        header = {
+            "isegm": {"kind": "training", "schema": 1},
+            "spec": TINY,
+            "optimizer": {"step": 3},
+        }
+        contents = {
+            **header,
+            "model": plain.state_dict(),
+            "ema": smooth.state_dict() if with_ema else None,
+        }
         torch.save(contents, tmp_path / "last_checkpoint.pth")
         loaded = load_model(tmp_path / "last_checkpoint.pth")
         assert torch.equal(answer(loaded.model), answer(smooth if with_ema else plain))
@@ -61,37 +69,62 @@ class TestOurs:
             ("isegm.methods.ritm:RITMM", "did you mean RITM"),
         ],
     )
-    def test_a_spec_may_only_name_networks_of_this_package(self, tmp_path: Path, target: str, reason: str) -> None:
+    def test_a_spec_may_only_name_networks_of_this_package(
+        self, tmp_path: Path, target: str, reason: str
+    ) -> None:
         stored = json.dumps({"target": target, "args": {}})
-        save_file({"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": stored})
+        save_file(
+            {"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": stored}
+        )
         with pytest.raises(IsegmError, match=reason) as caught:
             load_model(tmp_path / "bad.safetensors")
         assert "bad.safetensors" in str(caught.value)
 
     def test_refused_targets_hide_nowhere_in_a_spec(self, tmp_path: Path) -> None:
         hidden = {"target": "isegm.methods.checkpoints:save_model", "args": {}}
-        stored = {"target": TINY["target"], "args": {**TINY["args"], "fusion": [{"deep": hidden}, [hidden]]}}
-        save_file({"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": json.dumps(stored)})
+        stored = {
+            "target": TINY["target"],
+            "args": {**TINY["args"], "fusion": [{"deep": hidden}, [hidden]]},
+        }
+        save_file(
+            {"a": torch.rand(1)},
+            tmp_path / "bad.safetensors",
+            {"isegm": "1", "spec": json.dumps(stored)},
+        )
         with pytest.raises(IsegmError, match="refused"):
             load_model(tmp_path / "bad.safetensors")
 
     @pytest.mark.parametrize(
         "stored",
-        ["{", "[]", '"text"', json.dumps({"target": TINY["target"], "args": {"width": 3}}), '{"target": 1, "args": 2}'],
+        [
+            "{",
+            "[]",
+            '"text"',
+            json.dumps({"target": TINY["target"], "args": {"width": 3}}),
+            '{"target": 1, "args": 2}',
+        ],
     )
     def test_a_broken_spec_is_one_clear_error(self, tmp_path: Path, stored: str) -> None:
-        save_file({"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": stored})
+        save_file(
+            {"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": stored}
+        )
         with pytest.raises(IsegmError):
             load_model(tmp_path / "bad.safetensors")
 
     def test_a_spec_without_required_arguments_is_one_clear_error(self, tmp_path: Path) -> None:
         stored = json.dumps({"target": TINY["target"], "args": {}})
-        save_file({"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": stored})
+        save_file(
+            {"a": torch.rand(1)}, tmp_path / "bad.safetensors", {"isegm": "1", "spec": stored}
+        )
         with pytest.raises(IsegmError, match="does not make a model"):
             load_model(tmp_path / "bad.safetensors")
 
     def test_a_later_schema_is_refused(self, tmp_path: Path) -> None:
-        save_file({"a": torch.rand(1)}, tmp_path / "later.safetensors", {"isegm": "3", "spec": json.dumps(TINY)})
+        save_file(
+            {"a": torch.rand(1)},
+            tmp_path / "later.safetensors",
+            {"isegm": "3", "spec": json.dumps(TINY)},
+        )
         with pytest.raises(IsegmError, match="schema '3'"):
             load_model(tmp_path / "later.safetensors")
 
@@ -101,7 +134,10 @@ class TestOurs:
             load_model(tmp_path / "wrong.safetensors")
 
     def test_a_foreign_state_dict_names_its_keys(self, tmp_path: Path) -> None:
-        torch.save({"encoder.weight": torch.rand(2), "decoder.weight": torch.rand(2)}, tmp_path / "foreign.pth")
+        torch.save(
+            {"encoder.weight": torch.rand(2), "decoder.weight": torch.rand(2)},
+            tmp_path / "foreign.pth",
+        )
         with pytest.raises(IsegmError, match=r"no known model.*encoder\.weight, decoder\.weight"):
             load_model(tmp_path / "foreign.pth")
 
@@ -116,7 +152,9 @@ class TestHalfPrecision:
                 buffer.fill_(1e5)  # more than half precision holds
         return model
 
-    def test_parameters_are_rounded_and_statistics_are_not(self, tmp_path: Path, model: torch.nn.Module) -> None:
+    def test_parameters_are_rounded_and_statistics_are_not(
+        self, tmp_path: Path, model: torch.nn.Module
+    ) -> None:
         save_model(tmp_path / "half.safetensors", model, TINY, dtype="fp16")
         save_model(tmp_path / "full.safetensors", model, TINY)
         loaded = load_model(tmp_path / "half.safetensors")
@@ -149,7 +187,9 @@ class TestMetadata:
         assert read_metadata(path) == before | {"card": "{}"}
         after = load_model(path)
         assert after.spec == TINY
-        assert all(torch.equal(tensors[key], value) for key, value in after.model.state_dict().items())
+        assert all(
+            torch.equal(tensors[key], value) for key, value in after.model.state_dict().items()
+        )
 
     def test_files_without_a_spec_are_refused(self, tmp_path: Path) -> None:
         save_file({"a": torch.rand(1)}, tmp_path / "bare.safetensors")
@@ -166,7 +206,9 @@ class TestStarter:
         assert path.stat().st_size <= 12e6
         assert spec_of("starter") == loaded.spec
 
-    def test_a_file_of_that_name_comes_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_file_of_that_name_comes_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "starter").touch()
         monkeypatch.chdir(tmp_path)
         assert find_checkpoint({}, "starter") == Path("starter")
@@ -179,11 +221,18 @@ class TestStarter:
 class TestFinding:
     @pytest.fixture
     def cfg(self, tmp_path: Path) -> EasyDict:
-        for name in ("weights/h18.pth", "weights/sub/h32.safetensors", "runs/ritm/000_a/last.pth", "runs/ritm/001_b/last.pth"):
+        for name in (
+            "weights/h18.pth",
+            "weights/sub/h32.safetensors",
+            "runs/ritm/000_a/last.pth",
+            "runs/ritm/001_b/last.pth",
+        ):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        return EasyDict(WEIGHTS_PATH="weights", EXPS_PATH="runs", config_path=str(tmp_path / "config.yml"))
+        return EasyDict(
+            WEIGHTS_PATH="weights", EXPS_PATH="runs", config_path=str(tmp_path / "config.yml")
+        )
 
     @pytest.mark.parametrize(
         ("name", "found"),

@@ -1,4 +1,6 @@
-"""ClickAttention against the original: keys, sizes, answers, affinities, losses and sessions under generated weights."""
+"""ClickAttention against the original: keys, sizes, answers, affinities, losses and sessions under
+generated weights.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_heads import CLICKS, SESSION, fingerprint, golden_array, golden_clicks, golden_image, golden_tensor
+from golden_heads import (
+    CLICKS,
+    SESSION,
+    fingerprint,
+    golden_array,
+    golden_clicks,
+    golden_image,
+    golden_tensor,
+)
 from torch import Tensor
 
 from isegm.core.clicks import Click, Clicks
@@ -56,8 +66,21 @@ ANSWERS = {
         "attention_4": [0.486437, 0.198186, 0.96701],
     },
 }
-SELF_ATTENTION = [0.015625, 0.014157, 0.01618, 0.00689, 0.00500, 0.00882, 0.02250]  # b0, stage 2, first block
-SESSION_ANSWERS = [(0.737789, 0.040061), (0.738432, 0.039991), (0.737334, 0.040113), (0.736366, 0.040264)]
+SELF_ATTENTION = [
+    0.015625,
+    0.014157,
+    0.01618,
+    0.00689,
+    0.00500,
+    0.00882,
+    0.02250,
+]  # b0, stage 2, first block
+SESSION_ANSWERS = [
+    (0.737789, 0.040061),
+    (0.738432, 0.039991),
+    (0.737334, 0.040113),
+    (0.736366, 0.040264),
+]
 
 
 def described(name: str) -> Spec:
@@ -85,7 +108,10 @@ def golden_model(name: str, affinity_use: str = "none") -> ClickAttention:
 
 def golden_round(size: int = 256, samples: tuple = (tuple(CLICKS),)) -> Round:
     batch = len(samples)
-    image, prev = golden_array("image", (batch, 3, size, size)), golden_array("prev", (batch, 1, size, size))
+    image, prev = (
+        golden_array("image", (batch, 3, size, size)),
+        golden_array("prev", (batch, 1, size, size)),
+    )
     return Round(image, golden_clicks(samples), prev)
 
 
@@ -100,14 +126,21 @@ class TestOriginal:
         lines = sorted(f"{key}\t{tuple(value.shape)}" for key, value in state.items())
         with torch.device("meta"):
             parameters = sum(p.numel() for p in build(described(name)).parameters())
-        assert (len(lines), parameters, hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]) == SIZES[name]
+        assert (
+            len(lines),
+            parameters,
+            hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
+        ) == SIZES[name]
 
     @pytest.mark.parametrize("variant", AFFINITY_PARAMETERS)
     def test_affinity_blocks_have_the_original_size(self, variant: str) -> None:
         with torch.device("meta"):
             backbone = build(described(variant)).backbone
         blocks = [backbone.get_submodule(f"attn_weight{stage}") for stage in (2, 3, 4)]
-        assert tuple(sum(p.numel() for p in block.parameters()) for block in blocks) == AFFINITY_PARAMETERS[variant]
+        assert (
+            tuple(sum(p.numel() for p in block.parameters()) for block in blocks)
+            == AFFINITY_PARAMETERS[variant]
+        )
 
     @pytest.mark.parametrize("name", ANSWERS)
     @torch.no_grad()
@@ -115,20 +148,26 @@ class TestOriginal:
         pred = golden_model(name)(golden_round())
         assert near(fingerprint(pred.logits), ANSWERS[name]["logits"])
         for stage in (2, 3, 4):
-            assert near(fingerprint(pred.aux[f"attention_{stage}"]), ANSWERS[name][f"attention_{stage}"]), stage
+            assert near(
+                fingerprint(pred.aux[f"attention_{stage}"]), ANSWERS[name][f"attention_{stage}"]
+            ), stage
 
     @torch.no_grad()
     def test_self_attention_of_a_block(self) -> None:
         seen = []
         block = golden_model("b0").backbone.block2[0]
-        handle = block.attn.register_forward_hook(lambda _, inputs, output: seen.append(inputs[3][0]))
+        handle = block.attn.register_forward_hook(
+            lambda _, inputs, output: seen.append(inputs[3][0])
+        )
         golden_model("b0")(golden_round())
         handle.remove()
         assert near(fingerprint(seen[0]), SELF_ATTENTION)
 
     @torch.no_grad()
     def test_losses(self) -> None:
-        round_ = golden_round(512, (tuple(CLICKS), tuple(CLICKS[:2])))  # the second sample has a single positive click
+        round_ = golden_round(
+            512, (tuple(CLICKS), tuple(CLICKS[:2]))
+        )  # the second sample has a single positive click
         target = torch.zeros(2, 1, 512, 512)
         target[:, :, 20:150, 40:200] = 1
         model = golden_model("b0")
@@ -152,9 +191,16 @@ class TestOriginal:
 class TestAffinity:
     def test_cells(self) -> None:
         click = Clicks.of([Click(100, 200, True)])
-        assert [int(_cells(click, (256 // s, 256 // s), s)) for s in (4, 8, 16, 32)] == [1650, 409, 108, 30]
+        assert [int(_cells(click, (256 // s, 256 // s), s)) for s in (4, 8, 16, 32)] == [
+            1650,
+            409,
+            108,
+            30,
+        ]
         wide = Clicks.of([Click(15.9, 63.9, True), Click(99, 99, True)])
-        assert _cells(wide, (2, 8), 8).tolist() == [[15, 15]], "a click beyond the grid needs some patch"
+        assert _cells(wide, (2, 8), 8).tolist() == [[15, 15]], (
+            "a click beyond the grid needs some patch"
+        )
 
     def test_fewer_than_two_positive_clicks_leave_everything_alone(self) -> None:
         samples = (
@@ -172,7 +218,9 @@ class TestAffinity:
             assert (weight[3] < 1).all()
 
     def test_a_click_outside_the_view_does_not_count(self) -> None:
-        round_ = golden_round(64, ([Click(9, 9, True), Click(-3, 9, True)], [Click(9, 9, True), Click(9, 64, True)]))
+        round_ = golden_round(
+            64, ([Click(9, 9, True), Click(-3, 9, True)], [Click(9, 9, True), Click(9, 64, True)])
+        )
         with torch.no_grad():
             assert (tiny().eval()(round_).aux["attention"] == 1).all()
 
@@ -200,7 +248,9 @@ class TestAffinity:
                 head=segformer_head("b0"),
             )
         ).eval()
-        bare.load_state_dict({key: value for key, value in plain.state_dict().items() if "attn_weight" not in key})
+        bare.load_state_dict(
+            {key: value for key, value in plain.state_dict().items() if "attn_weight" not in key}
+        )
         assert torch.allclose(bare(round_).logits, plain(round_).logits, atol=1e-5)
         assert not torch.allclose(paper(round_).logits, plain(round_).logits, atol=1e-2)
         # Before the second positive click both are the same network.
@@ -229,14 +279,18 @@ class TestLosses:
         target = torch.zeros(2, 1, 8, 8)
         target[:, :, :4], target[1, :, 7] = 1, -1
         weight = torch.full((2, 1, 4, 4), 0.5)
-        assert float(attention_loss(weight, target, torch.tensor([1.0, 0.0]))) == pytest.approx(0.125)
+        assert float(attention_loss(weight, target, torch.tensor([1.0, 0.0]))) == pytest.approx(
+            0.125
+        )
         perfect = target[:, :, ::2, ::2].clamp(min=0)
         assert float(attention_loss(perfect, target, torch.ones(2))) == 0
         ignored = torch.zeros(2, 1, 8, 8) - 1
         assert float(attention_loss(weight, ignored, torch.ones(2))) == 0
 
     def test_affinity(self) -> None:
-        """Attention that looks only at its own half, and an affinity that is the answer, carry it over exactly."""
+        """Attention that looks only at its own half, and an affinity that is the answer, carry it
+        over exactly.
+        """
         prob = torch.zeros(1, 1, 4, 4)
         prob[..., :2] = 1
         own = torch.zeros(1, 16, 4)  # keys on a 2 x 2 grid: 0 and 2 on the left
@@ -260,13 +314,18 @@ class TestLosses:
 
     def test_learning_rates(self) -> None:
         model = tiny()
-        rates = {name.partition(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()}
+        rates = {
+            name.partition(".")[0]: model.lr_multiplier(name)
+            for name, _ in model.named_parameters()
+        }
         assert rates == {"backbone": 0.1, "head": 1.0}
 
 
 class TestCheckpoints:
     @pytest.mark.parametrize("name", ["b0", "b3 without affinity"])
-    def test_published_files_load_strictly_and_can_be_written_again(self, tmp_path: Path, name: str) -> None:
+    def test_published_files_load_strictly_and_can_be_written_again(
+        self, tmp_path: Path, name: str
+    ) -> None:
         state, layout = golden_state(name), publish(described(name))
         torch.save({"state_dict": state, "config": layout.config}, tmp_path / "ca.pth")
         loaded = load_model(tmp_path / "ca.pth")
@@ -282,12 +341,20 @@ class TestCheckpoints:
     def test_files_without_a_configuration_and_with_unknown_entries(self, tmp_path: Path) -> None:
         torch.save(golden_state("b0"), tmp_path / "bare.pth")
         assert load_model(tmp_path / "bare.pth").spec == described("b0")
-        config = {"class": "anything", "params": {"use_fp16": {"type": "builtin", "value": False, "specified": True}}}
+        config = {
+            "class": "anything",
+            "params": {"use_fp16": {"type": "builtin", "value": False, "specified": True}},
+        }
         torch.save({"state_dict": golden_state("b0"), "config": config}, tmp_path / "more.pth")
         assert load_model(tmp_path / "more.pth").spec == described("b0")
 
     @pytest.mark.parametrize(
-        "config", [{"pipeline_version": "s1"}, {"model_version": "b3"}, {"use_attn_weight": [False, False, True, True]}]
+        "config",
+        [
+            {"pipeline_version": "s1"},
+            {"model_version": "b3"},
+            {"use_attn_weight": [False, False, True, True]},
+        ],
     )
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state("b0").items()}
@@ -296,7 +363,9 @@ class TestCheckpoints:
 
     @pytest.mark.parametrize("mark", ["refiner.image_conv1.conv.weight", "maps_transform.0.weight"])
     def test_other_segformers_are_not_click_attention(self, mark: str) -> None:
-        shapes = {key: tuple(value.shape) for key, value in golden_state("b3 without affinity").items()}
+        shapes = {
+            key: tuple(value.shape) for key, value in golden_state("b3 without affinity").items()
+        }
         assert recognise(shapes) is not None
         assert recognise(shapes | {mark: (1,)}) is None
 
@@ -308,7 +377,9 @@ class TestCheckpoints:
 
     def test_imagenet_weights(self, tmp_path: Path) -> None:
         source = MixTransformer("tiny", side=None)
-        torch.save({**source.state_dict(), "head.weight": torch.rand(10, 128)}, tmp_path / "mit.pth")
+        torch.save(
+            {**source.state_dict(), "head.weight": torch.rand(10, 128)}, tmp_path / "mit.pth"
+        )
         model = tiny()
         model.load_pretrained(str(tmp_path / "mit.pth"))
         assert torch.equal(model.backbone.block3[0].attn.q.weight, source.block3[0].attn.q.weight)
@@ -332,10 +403,14 @@ class TestMistakes:
 
     def test_odd_and_oblong_views(self) -> None:
         round_ = golden_round(128)
-        oblong = dataclasses.replace(round_, image=round_.image[..., :75, :], prev_prob=round_.prev_prob[..., :75, :])
+        oblong = dataclasses.replace(
+            round_, image=round_.image[..., :75, :], prev_prob=round_.prev_prob[..., :75, :]
+        )
         with torch.no_grad():
             pred = tiny().eval()(oblong)
-        thin = dataclasses.replace(round_, image=round_.image[..., :20, :], prev_prob=round_.prev_prob[..., :20, :])
+        thin = dataclasses.replace(
+            round_, image=round_.image[..., :20, :], prev_prob=round_.prev_prob[..., :20, :]
+        )
         with torch.no_grad():
             assert tiny().eval()(thin).logits.shape == (1, 1, 20, 128)
         assert pred.logits.shape == (1, 1, 75, 128)

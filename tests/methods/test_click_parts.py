@@ -35,7 +35,9 @@ METHODS = {
     "cdnet": lambda **o: cdnet(layers=10, width=32, resnet_width=8, **o),
     "simpleclick": lambda **o: simpleclick("tiny", 64, **o),
     "fcanet": lambda **o: fcanet(depths=(1, 1, 1, 3), width=8, head_width=16, **o),
-    "click_pyramid": lambda **o: click_pyramid("lcnet_035", (24, 48, 88), (16, 16, 16), ("blocks.5",), (1, 2, 3), **o),
+    "click_pyramid": lambda **o: click_pyramid(
+        "lcnet_035", (24, 48, 88), (16, 16, 16), ("blocks.5",), (1, 2, 3), **o
+    ),
 }
 PARTS = [spec(Disks, radius=3), spec(Distances, radius=40), spec(Gaussians, width=12)]
 

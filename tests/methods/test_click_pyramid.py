@@ -64,7 +64,9 @@ def test_previous_mask_and_clicks_are_seen() -> None:
 
 
 def test_parts_that_do_not_fit() -> None:
-    with pytest.raises(IsegmError, match=r"head.in_channels is .*set head.in_channels=\[24, 40, 112"):
+    with pytest.raises(
+        IsegmError, match=r"head.in_channels is .*set head.in_channels=\[24, 40, 112"
+    ):
         build(click_pyramid(channels=(24, 40, 112, 320)))
 
 

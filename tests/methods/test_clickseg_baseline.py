@@ -1,4 +1,6 @@
-"""ClickSEG's light baselines against the original under generated weights, and what they add to other methods."""
+"""ClickSEG's light baselines against the original under generated weights, and what they add to
+other methods.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ OUTPUTS = {
     "pplcnet": (0.078308, 0.000772467, 0.0753435, 0.0824567, 0.0781839, 0.0786567),
     "mobilenetv2": (0.0610937, 0.0113379, 0.0304091, 0.100028, 0.0775068, 0.0464429),
 }
-SIZES = {"pplcnet": (3_092_075, 11_228, 193), "mobilenetv2": (1_901_475, 31_860, 326)}  # parameters, buffer elements, keys
+SIZES = {
+    "pplcnet": (3_092_075, 11_228, 193),
+    "mobilenetv2": (1_901_475, 31_860, 326),
+}  # parameters, buffer elements, keys
 # tensors, parameters and buffer elements below a published prefix, for PP-LCNet and MobileNetV2
 PREFIXES = {
     "feature_extractor.backbone.": ((173, 2_952_520, 10_971), (306, 1_811_712, 31_603)),
@@ -41,7 +46,9 @@ PREFIXES = {
     "maps_transform.2.": ((2, 4640, 0), (2, 4640, 0)),
     "maps_transform.3.": ((1, 1, 0), (1, 1, 0)),
 }
-DEAD = {f"feature_extractor.backbone.{name}" for name in ("last_conv.weight", "fc.weight", "fc.bias")}
+DEAD = {
+    f"feature_extractor.backbone.{name}" for name in ("last_conv.weight", "fc.weight", "fc.bias")
+}
 ALL = pytest.mark.parametrize("network", NETWORKS)
 
 
@@ -61,7 +68,9 @@ def shapes(network: str) -> dict[str, tuple[int, ...]]:
 def golden_model(network: str) -> ClickSEGBaseline:
     recognised = recognise(shapes(network))
     model = build(recognised.spec)
-    load_strictly(model, golden_state(network), "golden weights", recognised.keys, recognised.unused)
+    load_strictly(
+        model, golden_state(network), "golden weights", recognised.keys, recognised.unused
+    )
     return model.eval()
 
 
@@ -94,16 +103,24 @@ class TestOriginal:
     def test_parts_have_the_published_size_and_names(self, column: int, network: str) -> None:
         with torch.device("meta"):
             model = build(clickseg_baseline(network))
-        parameters, state = KEYS.to_published(dict(model.named_parameters())), KEYS.to_published(model.state_dict())
+        parameters, state = (
+            KEYS.to_published(dict(model.named_parameters())),
+            KEYS.to_published(model.state_dict()),
+        )
         with torch.device("meta"):
-            unused = {key: torch.empty(shape) for key, shape in publish(clickseg_baseline(network)).unused.items()}
+            unused = {
+                key: torch.empty(shape)
+                for key, shape in publish(clickseg_baseline(network)).unused.items()
+            }
         parameters, state = parameters | unused, state | unused
         for prefix, columns in PREFIXES.items():
             below = [key for key in state if key.startswith(prefix)]
             counted = sum(parameters[key].numel() for key in below if key in parameters)
             buffers = sum(state[key].numel() for key in below if key not in parameters)
             assert (len(below), counted, buffers) == columns[column], prefix
-        assert sum(len([key for key in state if key.startswith(prefix)]) for prefix in PREFIXES) == len(state)
+        assert sum(
+            len([key for key in state if key.startswith(prefix)]) for prefix in PREFIXES
+        ) == len(state)
 
     def test_layers_of_the_classifier_are_no_part_of_the_network(self) -> None:
         assert set(publish(clickseg_baseline("pplcnet")).unused) == DEAD
@@ -112,7 +129,9 @@ class TestOriginal:
 
     def test_learning_rates(self) -> None:
         model = build(clickseg_baseline("mobilenetv2"))
-        rates = {name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()}
+        rates = {
+            name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()
+        }
         assert rates == {"fusion": 1.0, "backbone": 0.1, "head": 0.1}
 
     @ALL
@@ -136,7 +155,10 @@ class TestLosses:
 
     @torch.no_grad()
     def test_click_loss_is_about_pixels_under_clicks(self) -> None:
-        model, round_ = build(clickseg_baseline("mobilenetv2", click_loss=1.0)), golden_round(64, 96)
+        model, round_ = (
+            build(clickseg_baseline("mobilenetv2", click_loss=1.0)),
+            golden_round(64, 96),
+        )
         pred = model.eval()(round_)
         right = type(pred)(20 * (toy_target() - 0.5), pred.aux)
         assert float(model.losses(right, toy_target(), round_)["clicks"]) < 1e-3
@@ -144,43 +166,73 @@ class TestLosses:
         wrong[..., 18:23, 28:33] *= -1  # around the first click
         elsewhere = right.logits.clone()
         elsewhere[..., 40:45, 50:55] *= -1
-        under, aside = (model.losses(type(pred)(x, pred.aux), toy_target(), round_)["clicks"] for x in (wrong, elsewhere))
+        under, aside = (
+            model.losses(type(pred)(x, pred.aux), toy_target(), round_)["clicks"]
+            for x in (wrong, elsewhere)
+        )
         assert float(under) > 50 * float(aside)
 
     @ALL
     def test_every_trained_parameter_gets_a_gradient(self, network: str) -> None:
         torch.manual_seed(0)
-        model, round_ = build(clickseg_baseline(network, click_loss=1.0)).train(), golden_round(64, 96)
+        model, round_ = (
+            build(clickseg_baseline(network, click_loss=1.0)).train(),
+            golden_round(64, 96),
+        )
         sum(model.losses(model(round_), toy_target(), round_).values()).backward()
-        assert not [name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+        assert not [
+            name
+            for name, p in model.named_parameters()
+            if p.requires_grad and (p.grad is None or not p.grad.any())
+        ]
 
 
 class TestFiles:
     @ALL
-    def test_published_files_load_strictly_and_can_be_written_again(self, tmp_path: Path, network: str) -> None:
+    def test_published_files_load_strictly_and_can_be_written_again(
+        self, tmp_path: Path, network: str
+    ) -> None:
         layout = publish(clickseg_baseline(network))
-        torch.save({"state_dict": golden_state(network), "config": layout.config}, tmp_path / "last_checkpoint.pth")
+        torch.save(
+            {"state_dict": golden_state(network), "config": layout.config},
+            tmp_path / "last_checkpoint.pth",
+        )
         loaded = load_model(tmp_path / "last_checkpoint.pth")
-        assert (loaded.source, loaded.report.matched) == ("ClickSEG baseline (published)", len(golden_state(network)))
+        assert (loaded.source, loaded.report.matched) == (
+            "ClickSEG baseline (published)",
+            len(golden_state(network)),
+        )
         assert loaded.spec == clickseg_baseline(network, backbone_lr=0.1)
         save_published(tmp_path / "again.pth", loaded)
         again = torch.load(tmp_path / "again.pth", weights_only=True)
         assert again["config"] == layout.config
         assert list(again["state_dict"]) == list(golden_state(network))
-        assert all(torch.equal(value, golden_state(network)[key]) for key, value in again["state_dict"].items())
+        assert all(
+            torch.equal(value, golden_state(network)[key])
+            for key, value in again["state_dict"].items()
+        )
 
     @ALL
     def test_a_bare_state_dict_is_enough(self, tmp_path: Path, network: str) -> None:
         torch.save(golden_state(network), tmp_path / "bare.pth")
-        assert load_model(tmp_path / "bare.pth").spec["args"]["backbone"] == NETWORKS[network]["backbone"]
+        assert (
+            load_model(tmp_path / "bare.pth").spec["args"]["backbone"]
+            == NETWORKS[network]["backbone"]
+        )
 
     def test_a_missing_layer_of_the_classifier_is_missed(self, tmp_path: Path) -> None:
-        state = {key: value for key, value in golden_state("pplcnet").items() if not key.endswith("fc.bias")}
+        state = {
+            key: value
+            for key, value in golden_state("pplcnet").items()
+            if not key.endswith("fc.bias")
+        }
         torch.save(state, tmp_path / "cut.pth")
         with pytest.raises(IsegmError, match=r"1 missing: feature_extractor\.backbone\.fc\.bias"):
             load_model(tmp_path / "cut.pth")
 
-    @pytest.mark.parametrize("config", [{"backbone": "PPLCNet"}, {"with_prev_mask": False}, {"binary_prev_mask": True}])
+    @pytest.mark.parametrize(
+        "config", [{"backbone": "PPLCNet"}, {"with_prev_mask": False}, {"binary_prev_mask": True}]
+    )
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         with pytest.raises(IsegmError, match=next(iter(config))):
             recognise(shapes("mobilenetv2"), config)
@@ -207,7 +259,9 @@ class TestFiles:
 
 class TestProtocol:
     def test_is_focalclicks_without_the_second_look_at_384(self) -> None:
-        """The recorded sequences of the original's baseline predictor are tested under FocalClick's protocol."""
+        """The recorded sequences of the original's baseline predictor are tested under FocalClick's
+        protocol.
+        """
         own, focal = load_protocol("clickseg"), load_protocol("focalclick")
         assert replace(own.rule, size=(256, 256)) == focal.rule
         for name in ("max_clicks", "stop_iou", "mask_threshold", "mirror", "merge", "user", "sis"):

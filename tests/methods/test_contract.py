@@ -19,8 +19,15 @@ SIZE = (64, 80)
 
 
 def _methods() -> list:
-    modules = [importlib.import_module(f"isegm.methods.{info.name}") for info in pkgutil.iter_modules(isegm.methods.__path__)]
-    return [pytest.param(module.tiny, id=module.__name__.rpartition(".")[2]) for module in modules if hasattr(module, "tiny")]
+    modules = [
+        importlib.import_module(f"isegm.methods.{info.name}")
+        for info in pkgutil.iter_modules(isegm.methods.__path__)
+    ]
+    return [
+        pytest.param(module.tiny, id=module.__name__.rpartition(".")[2])
+        for module in modules
+        if hasattr(module, "tiny")
+    ]
 
 
 @pytest.fixture(params=_methods())
@@ -30,7 +37,9 @@ def model(request) -> ClickModel:
 
 
 def settled(model: ClickModel) -> ClickModel:
-    """A fresh network in eval mode whose batch statistics fit its input, so that it answers more than a constant."""
+    """A fresh network in eval mode whose batch statistics fit its input, so that it answers more
+    than a constant.
+    """
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # a plain average over the rounds that follow
@@ -40,25 +49,33 @@ def settled(model: ClickModel) -> ClickModel:
             model(round_of([[1, 0, 1], [1, -1, -1]], seed))
     for name, buffer in model.named_buffers():
         if name.endswith("running_var"):
-            buffer.add_(0.1)  # pooled vectors hardly vary between random images; do not blow up rounding errors
+            buffer.add_(
+                0.1
+            )  # pooled vectors hardly vary between random images; do not blow up rounding errors
     return model.eval()
 
 
 def round_of(labels: list[list[int]], seed: int = 0) -> Round:
-    """A round with a random image, random clicks of these labels (-1: padding) and a previous mask that is not zero."""
+    """A round with a random image, random clicks of these labels (-1: padding) and a previous mask
+    that is not zero.
+    """
     rng = torch.Generator().manual_seed(seed)
     label = torch.tensor(labels, dtype=torch.int64)
     yx = torch.rand(*label.shape, 2, generator=rng, dtype=torch.float64) * torch.tensor(SIZE)
     batch = len(labels)
     return Round(
-        torch.rand(batch, 3, *SIZE, generator=rng), Clicks(yx, label), 0.1 + 0.8 * torch.rand(batch, 1, *SIZE, generator=rng)
+        torch.rand(batch, 3, *SIZE, generator=rng),
+        Clicks(yx, label),
+        0.1 + 0.8 * torch.rand(batch, 1, *SIZE, generator=rng),
     )
 
 
 def row(round_: Round, index: int) -> Round:
     rows = slice(index, index + 1)
     clicks = Clicks(round_.clicks.yx[rows], round_.clicks.label[rows])
-    return dataclasses.replace(round_, image=round_.image[rows], clicks=clicks, prev_prob=round_.prev_prob[rows])
+    return dataclasses.replace(
+        round_, image=round_.image[rows], clicks=clicks, prev_prob=round_.prev_prob[rows]
+    )
 
 
 def target() -> Tensor:
@@ -89,21 +106,29 @@ def test_the_answer_has_the_size_of_the_image_and_is_float32(model: ClickModel) 
 
 def test_odd_image_sizes_work(model: ClickModel) -> None:
     round_ = round_of([[1]])
-    odd = dataclasses.replace(round_, image=round_.image[..., :61, :75], prev_prob=round_.prev_prob[..., :61, :75])
+    odd = dataclasses.replace(
+        round_, image=round_.image[..., :61, :75], prev_prob=round_.prev_prob[..., :61, :75]
+    )
     assert answer(model, odd).shape == (1, 1, 61, 75)
 
 
 def test_clicks_matter(model: ClickModel) -> None:
     round_ = round_of([[1, 0]])
     opposite = Clicks(round_.clicks.yx, 1 - round_.clicks.label)
-    assert not torch.equal(answer(model, round_), answer(model, dataclasses.replace(round_, clicks=opposite)))
+    assert not torch.equal(
+        answer(model, round_), answer(model, dataclasses.replace(round_, clicks=opposite))
+    )
 
 
 def test_padding_changes_nothing(model: ClickModel) -> None:
     round_ = round_of([[1, 0], [1, 1]])
-    yx = torch.tensor([[[30.0, 40.0], [0.0, 0.0]], [[10.0, 10.0], [500.0, -7.0]]], dtype=torch.float64)
+    yx = torch.tensor(
+        [[[30.0, 40.0], [0.0, 0.0]], [[10.0, 10.0], [500.0, -7.0]]], dtype=torch.float64
+    )
     padded = round_.clicks.append(yx, torch.full((2, 2), PADDING))
-    assert torch.equal(answer(model, round_), answer(model, dataclasses.replace(round_, clicks=padded)))
+    assert torch.equal(
+        answer(model, round_), answer(model, dataclasses.replace(round_, clicks=padded))
+    )
 
 
 def test_a_batch_answers_as_its_samples_do(model: ClickModel) -> None:
@@ -129,12 +154,16 @@ def test_no_click_at_all_is_allowed(model: ClickModel) -> None:
 
 def test_answering_leaves_the_round_and_the_model_unchanged(model: ClickModel) -> None:
     round_ = round_of([[1, 0]])
-    given = [t.clone() for t in (round_.image, round_.clicks.yx, round_.clicks.label, round_.prev_prob)]
+    given = [
+        t.clone() for t in (round_.image, round_.clicks.yx, round_.clicks.label, round_.prev_prob)
+    ]
     weights = {key: value.clone() for key, value in model.state_dict().items()}
     first = answer(model, round_)
     answer(model, round_of([[1, 1, 0]], seed=1))
     assert torch.equal(first, answer(model, round_))
-    for before, after in zip(given, (round_.image, round_.clicks.yx, round_.clicks.label, round_.prev_prob), strict=True):
+    for before, after in zip(
+        given, (round_.image, round_.clicks.yx, round_.clicks.label, round_.prev_prob), strict=True
+    ):
         assert torch.equal(before, after)
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
 

@@ -1,4 +1,6 @@
-"""EMC-Click against the original: keys, sizes, templates, answers and sessions under generated weights; and its cache."""
+"""EMC-Click against the original: keys, sizes, templates, answers and sessions under generated
+weights; and its cache.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 from golden import published_shapes, unused_size
-from golden_heads import CLICKS, SESSION, fingerprint, golden_array, golden_clicks, golden_image, golden_tensor
+from golden_heads import (
+    CLICKS,
+    SESSION,
+    fingerprint,
+    golden_array,
+    golden_clicks,
+    golden_image,
+    golden_tensor,
+)
 from torch import Tensor
 
 from isegm.core.clicks import Click, Clicks
@@ -44,7 +54,8 @@ SIZES = {
     "segb0": (3_828_770, 391, 112_641),
     "segb3": (45_896_738, 787, 244_705),
 }
-# mean, standard deviation, probes: the base's answer, the answer to the first click, and to all three with features kept
+# mean, standard deviation, probes: the base's answer, the answer to the first click, and to all
+# three with features kept
 ANSWERS = {
     "hr18s": (
         [-0.211136, 0.030415, -0.10808, -0.23551, -0.11971, -0.22983, -0.10056],
@@ -78,24 +89,43 @@ TEMPLATES = {
     "segb0": ([502, 894, 599, 844, 457, 409], [248, 247, 200, 199, 295, 294]),
 }
 SESSION_ANSWERS = {
-    "hr18s": [(0.519670, 0.014227), (0.514525, 0.016380), (0.510816, 0.016987), (0.510110, 0.017934)],
-    "segb0": [(0.499061, 0.030754), (0.498476, 0.025818), (0.491722, 0.034414), (0.496601, 0.032978)],
+    "hr18s": [
+        (0.519670, 0.014227),
+        (0.514525, 0.016380),
+        (0.510816, 0.016987),
+        (0.510110, 0.017934),
+    ],
+    "segb0": [
+        (0.499061, 0.030754),
+        (0.498476, 0.025818),
+        (0.491722, 0.034414),
+        (0.496601, 0.032978),
+    ],
 }
 
 
 def gain(key: str) -> float:
-    slow = key.startswith("feature_extractor.") and "correction_module" not in key and "fusion_module" not in key
+    slow = (
+        key.startswith("feature_extractor.")
+        and "correction_module" not in key
+        and "fusion_module" not in key
+    )
     return 0.6 if slow else 1.0
 
 
 @functools.cache
 def golden_state(name: str) -> dict[str, Tensor]:
-    """A state dict in the published layout; the layer with three names holds the values of the last of them."""
+    """A state dict in the published layout; the layer with three names holds the values of the last
+    of them.
+    """
     with torch.device("meta"):
         model = build(SPECS[name])
     named = published_shapes(publish(SPECS[name]), model.state_dict())
     gains = gain if name.startswith("hr") else lambda key: 1.0
-    last = {key: key.replace("corr_conv.", "corr_conv_neg.").replace("corr_conv_pos.", "corr_conv_neg.") for key in named}
+    last = {
+        key: key.replace("corr_conv.", "corr_conv_neg.").replace("corr_conv_pos.", "corr_conv_neg.")
+        for key in named
+    }
     return {key: golden_tensor(last[key], shape, gains) for key, shape in named.items()}
 
 
@@ -165,21 +195,34 @@ class TestOriginal:
     def test_losses(self) -> None:
         model = golden_model("hr18s")
         logits = golden_array("probs", (2, 1, 64, 96)) - 0.5
-        round_ = Round(golden_array("image", (2, 3, 64, 96)), golden_clicks([CLICKS[:1]] * 2), torch.zeros(2, 1, 64, 96))
+        round_ = Round(
+            golden_array("image", (2, 3, 64, 96)),
+            golden_clicks([CLICKS[:1]] * 2),
+            torch.zeros(2, 1, 64, 96),
+        )
         target = (golden_array("prev", (2, 1, 64, 96)) > 0.5).float()
         pred = model(round_)
         found = model.losses(dataclasses.replace(pred, logits=logits), target, round_)
         assert float(found["instance"]) == pytest.approx(float(model.focal(logits, target).mean()))
-        assert float(found["base"]) == pytest.approx(float(model.focal(pred.aux["base"], target).mean()))
-        assert float(found["aux"]) == pytest.approx(0.4 * float(model.bce(pred.aux["first_guess"], target).mean()))
+        assert float(found["base"]) == pytest.approx(
+            float(model.focal(pred.aux["base"], target).mean())
+        )
+        assert float(found["aux"]) == pytest.approx(
+            0.4 * float(model.bce(pred.aux["first_guess"], target).mean())
+        )
         segformer = build(emc_segformer("tiny", 16, 16)).eval()
         assert set(segformer.losses(segformer(round_), target, round_)) == {"instance", "base"}
 
     def test_learning_rates(self) -> None:
         hrnet, segformer = tiny(), build(emc_segformer("tiny", 16, 16))
-        for model, slow in ((hrnet, {"backbone", "head.aux", "head.classify"}), (segformer, {"backbone"})):
+        for model, slow in (
+            (hrnet, {"backbone", "head.aux", "head.classify"}),
+            (segformer, {"backbone"}),
+        ):
             for name, _ in model.named_parameters():
-                assert model.lr_multiplier(name) == (0.1 if name.startswith(tuple(slow)) else 1.0), name
+                assert model.lr_multiplier(name) == (
+                    0.1 if name.startswith(tuple(slow)) else 1.0
+                ), name
 
 
 class TestBase:
@@ -187,7 +230,9 @@ class TestBase:
     def test_it_sees_neither_later_clicks_nor_the_previous_mask(self) -> None:
         model = golden_model("hr18s")
         round_ = golden_round(CLICKS[:1])
-        more = dataclasses.replace(golden_round(CLICKS), prev_prob=torch.zeros_like(round_.prev_prob))
+        more = dataclasses.replace(
+            golden_round(CLICKS), prev_prob=torch.zeros_like(round_.prev_prob)
+        )
         assert torch.equal(model(round_).aux["base"], model(more).aux["base"])
         assert not torch.equal(model(round_).logits, model(more).logits)
 
@@ -217,10 +262,14 @@ class TestTemplates:
         away = relative_distances(clicks, (30, 40), (30, 40)).view(2, 30, 40)
         assert float(away[0, 0, 0]) == 0
         assert float(away[0, 3, 4]) == pytest.approx(5 / 50)
-        assert torch.allclose(away[1], torch.tensor(1 / 50)), "without a click of a sign everything is one pixel away"
+        assert torch.allclose(away[1], torch.tensor(1 / 50)), (
+            "without a click of a sign everything is one pixel away"
+        )
 
     def test_distances_beyond_a_thousand_pixels_count_as_one(self) -> None:
-        away = relative_distances(Clicks.of([Click(0, 0, True)]), (4, 1200), (4, 1200)).view(2, 4, 1200)
+        away = relative_distances(Clicks.of([Click(0, 0, True)]), (4, 1200), (4, 1200)).view(
+            2, 4, 1200
+        )
         assert float(away[0, 0, 999]) * math.hypot(4, 1200) == pytest.approx(999)
         assert float(away[0, 0, 1001]) * math.hypot(4, 1200) == pytest.approx(1)
 
@@ -232,21 +281,35 @@ class TestTemplates:
         clicks = Clicks.of([Click(0, 0, True), Click(0, 12, False)])
         found = templates(pixels, clicks, (16, 16), 16)
         away = relative_distances(clicks, (16, 16), (4, 4))[0]
-        like = [float(cell % 4 == 0) for cell in range(16)], [float(cell % 4 == 3) for cell in range(16)]
+        like = (
+            [float(cell % 4 == 0) for cell in range(16)],
+            [float(cell % 4 == 3) for cell in range(16)],
+        )
         for kind in (0, 1):
-            scores = [(like[kind][c] + 1 - like[1 - kind][c]) * (1 - float(away[kind, c])) for c in range(16)]
+            scores = [
+                (like[kind][c] + 1 - like[1 - kind][c]) * (1 - float(away[kind, c]))
+                for c in range(16)
+            ]
             assert [scores[c] for c in found[0, kind]] == sorted(scores, reverse=True)
             assert found[0, kind, :3].tolist() == [[0, 4, 8], [3, 7, 11]][kind]
         only = templates(pixels, clicks.first(1), (16, 16), 16)
         assert only[0, 0, :3].tolist() == [0, 4, 8]
-        assert set(only[0, 1, 12:].tolist()) == {0, 4, 8, 12}, "least like the background is what was clicked as object"
+        assert set(only[0, 1, 12:].tolist()) == {0, 4, 8, 12}, (
+            "least like the background is what was clicked as object"
+        )
 
     def test_no_gradient_goes_through_the_choice_or_the_mask(self) -> None:
         model = tiny().train()
-        rows = [golden_array("image", (2, 3, 64, 64)), golden_clicks([CLICKS[:1]] * 2), torch.zeros(2, 1, 64, 64)]
+        rows = [
+            golden_array("image", (2, 3, 64, 64)),
+            golden_clicks([CLICKS[:1]] * 2),
+            torch.zeros(2, 1, 64, 64),
+        ]
         model(Round(*rows)).logits.sum().backward()
         assert model.head.classify.weight.grad is None
-        assert model.backbone.conv1.weight.grad.any(), "the base learns from the correction through its features"
+        assert model.backbone.conv1.weight.grad.any(), (
+            "the base learns from the correction through its features"
+        )
 
 
 class Counting:
@@ -283,7 +346,9 @@ class TestCache:
         assert len({session.state.context.data_ptr() for session in sessions[1:]}) == 1
 
     def test_undo_and_branches(self) -> None:
-        predictor = with_crops(load_protocol("emc_click"), infer_size=96).predictor(golden_model("hr18s"))
+        predictor = with_crops(load_protocol("emc_click"), infer_size=96).predictor(
+            golden_model("hr18s")
+        )
         sessions = played(predictor, SESSION)
         kept = [dataclasses.astuple(session.state) for session in sessions[1:]]
         copies = [[value.clone() for value in state] for state in kept]
@@ -314,12 +379,17 @@ class TestCache:
         state = model(golden_round(CLICKS[:1])).state
         round_ = dataclasses.replace(golden_round(CLICKS, state), fresh_view=True)
         other = dataclasses.replace(state, logits=state.logits + 1)
-        assert torch.equal(model(round_).logits, model(dataclasses.replace(round_, state=other)).logits)
+        assert torch.equal(
+            model(round_).logits, model(dataclasses.replace(round_, state=other)).logits
+        )
         inverted = dataclasses.replace(round_, prev_prob=1 - round_.prev_prob)
         assert not torch.equal(model(round_).logits, model(inverted).logits)
         # In a view that stands still it is the other way round.
         kept = golden_round(CLICKS, state)
-        assert torch.equal(model(kept).logits, model(dataclasses.replace(kept, prev_prob=inverted.prev_prob)).logits)
+        assert torch.equal(
+            model(kept).logits,
+            model(dataclasses.replace(kept, prev_prob=inverted.prev_prob)).logits,
+        )
 
     @torch.no_grad()
     def test_the_state_for_training_has_the_answer_but_no_features(self) -> None:
@@ -329,13 +399,17 @@ class TestCache:
         partial = model.trainable_state(first.state)
         pred = model(golden_round(CLICKS, partial))
         assert "base" in pred.aux
-        assert torch.allclose(pred.logits, model(golden_round(CLICKS, first.state)).logits, atol=1e-5)
+        assert torch.allclose(
+            pred.logits, model(golden_round(CLICKS, first.state)).logits, atol=1e-5
+        )
         assert not torch.allclose(pred.logits, model(golden_round(CLICKS)).logits, atol=1e-5)
 
     @torch.no_grad()
     def test_views_smaller_than_the_templates_need(self) -> None:
         model = build(emc_hrnet(8, "tiny", 16, 64)).eval()
-        small = Round(torch.rand(1, 3, 17, 9), Clicks.of([Click(3, 4, True)]), torch.zeros(1, 1, 17, 9))
+        small = Round(
+            torch.rand(1, 3, 17, 9), Clicks.of([Click(3, 4, True)]), torch.zeros(1, 1, 17, 9)
+        )
         assert model(small).logits.shape == (1, 1, 17, 9)
 
 
@@ -358,12 +432,17 @@ class TestFiles:
     def test_files_are_recognised_by_their_tensors(self, name: str) -> None:
         found = recognise({key: tuple(value.shape) for key, value in golden_state(name).items()})
         with torch.device("meta"):
-            shapes = [{k: v.shape for k, v in build(s).state_dict().items()} for s in (found.spec, SPECS[name])]
+            shapes = [
+                {k: v.shape for k, v in build(s).state_dict().items()}
+                for s in (found.spec, SPECS[name])
+            ]
         assert shapes[0] == shapes[1]
 
     def test_copies_that_differ_are_refused(self, tmp_path: Path) -> None:
         state = dict(golden_state("hr18s"))
-        state["refiner.corr_conv_pos.conv1x1.bias"] = state["refiner.corr_conv_pos.conv1x1.bias"] + 1
+        state["refiner.corr_conv_pos.conv1x1.bias"] = (
+            state["refiner.corr_conv_pos.conv1x1.bias"] + 1
+        )
         torch.save(state, tmp_path / "emc.pth")
         with pytest.raises(IsegmError, match=r"corr_conv_pos\.conv1x1\.bias must be a copy"):
             load_model(tmp_path / "emc.pth")
@@ -376,7 +455,8 @@ class TestFiles:
             load_model(tmp_path / "emc.pth")
 
     @pytest.mark.parametrize(
-        "config", [{"mid_dims": 96}, {"width": 32}, {"only_first_click": False}, {"with_prev_mask": False}]
+        "config",
+        [{"mid_dims": 96}, {"width": 32}, {"only_first_click": False}, {"with_prev_mask": False}],
     )
     def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, config: dict) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state("hr18s").items()}

@@ -39,10 +39,14 @@ NINE = [Click(8 + 4 * i, 60 - 5 * i, i % 3 != 2) for i in range(9)]
 
 @pytest.fixture(scope="module")
 def network() -> RITM:
-    """A network with golden weights: its answers are soft, so that there is something to optimise."""
+    """A network with golden weights: its answers are soft, so that there is something to
+    optimise.
+    """
     described = fbrs_hrnet(width=8, depth="tiny", ocr_width=16)
     model = build(described)
-    model.load_state_dict({k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()})
+    model.load_state_dict(
+        {k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()}
+    )
     return model.eval()
 
 
@@ -50,7 +54,9 @@ def network() -> RITM:
 def iterative() -> RITM:
     """The same with the previous mask as an input."""
     model = build(ritm_hrnet(width=8, depth="tiny", ocr_width=16))
-    model.load_state_dict({k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()})
+    model.load_state_dict(
+        {k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()}
+    )
     return model.eval()
 
 
@@ -85,15 +91,17 @@ class TestVariables:
         features = ScaleAndBias(network, (torch.rand(2, 2, 4, 4),), (8, 8), "A", settings, ())
         assert float(features.penalty(x)) == pytest.approx(1e-3 * (1 + 4) + 1e-2 * (9 + 1))
         offset = torch.full((3 * 48 * 64,), 0.1)
-        assert float(Offset(network, both, coords, "image", settings).penalty(offset)) == pytest.approx(
-            2 * 1e-3 * 0.01 * offset.numel(), rel=1e-4
-        )
-        assert float(Offset(network, both[:1], coords[:1], "image", settings).penalty(offset)) == pytest.approx(
-            1e-3 * 0.01 * offset.numel(), rel=1e-4
-        )
+        assert float(
+            Offset(network, both, coords, "image", settings).penalty(offset)
+        ) == pytest.approx(2 * 1e-3 * 0.01 * offset.numel(), rel=1e-4)
+        assert float(
+            Offset(network, both[:1], coords[:1], "image", settings).penalty(offset)
+        ) == pytest.approx(1e-3 * 0.01 * offset.numel(), rel=1e-4)
 
     @pytest.mark.parametrize("target", ["image", "maps"])
-    def test_an_offset_is_mirrored_and_leaves_the_previous_mask_alone(self, iterative: RITM, target: str) -> None:
+    def test_an_offset_is_mirrored_and_leaves_the_previous_mask_alone(
+        self, iterative: RITM, target: str
+    ) -> None:
         seen = []
 
         class Spy:
@@ -112,11 +120,15 @@ class TestVariables:
         changed_image, changed_coords = seen[0]
         assert torch.equal(changed_image, image + both if target == "image" else image)
         assert torch.equal(changed_coords[:, :1], coords[:, :1])
-        assert torch.equal(changed_coords[:, 1:], coords[:, 1:] + both if target == "maps" else coords[:, 1:])
+        assert torch.equal(
+            changed_coords[:, 1:], coords[:, 1:] + both if target == "maps" else coords[:, 1:]
+        )
 
 
 class TestSearch:
-    def test_scipy_is_given_the_published_parameters(self, network: RITM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_scipy_is_given_the_published_parameters(
+        self, network: RITM, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         calls = []
 
         def fmin(objective, start, **parameters):
@@ -134,7 +146,9 @@ class TestSearch:
 
     @pytest.mark.parametrize("mode", BRS_MODES)
     @pytest.mark.parametrize("mirrored", [False, True])
-    def test_a_first_click_is_answered_by_the_network_alone(self, network: RITM, mode: str, mirrored: bool) -> None:
+    def test_a_first_click_is_answered_by_the_network_alone(
+        self, network: RITM, mode: str, mirrored: bool
+    ) -> None:
         round_ = round_of(NINE[:1], mirrored)
         pred = FBRS(network, mode).infer(round_)
         with torch.no_grad():
@@ -149,19 +163,26 @@ class TestSearch:
 
         def error(logits: Tensor) -> float:
             prob = logits.sigmoid()
-            return float((((1 - prob) * wanted) ** 2).sum() / wanted.sum() + ((prob * unwanted) ** 2).sum() / unwanted.sum())
+            return float(
+                (((1 - prob) * wanted) ** 2).sum() / wanted.sum()
+                + ((prob * unwanted) ** 2).sum() / unwanted.sum()
+            )
 
         pred = FBRS(network, mode).infer(round_)
         with torch.no_grad():
             assert error(pred.logits) < error(network(round_).logits)
         assert (pred.aux["evaluations"] > 1).all()
 
-    def test_the_end_of_a_search_is_the_start_of_the_next(self, network: RITM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_end_of_a_search_is_the_start_of_the_next(
+        self, network: RITM, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         starts = []
 
         def fmin(objective, start, **parameters):
             starts.append(start)
-            objective(start + 5)  # the answer is the best one seen, the start of the next search is where this one ended
+            objective(
+                start + 5
+            )  # the answer is the best one seen, the start of the next search is where this one ended
             return start + 1, 0.0, {}
 
         monkeypatch.setattr(brs, "fmin_l_bfgs_b", fmin)
@@ -169,21 +190,33 @@ class TestSearch:
             model, state = FBRS(network, mode), None
             starts.clear()
             for made, fresh in ((1, True), (2, False), (3, False), (4, True), (5, False)):
-                state = model.infer(round_of(NINE[:made], mirrored=True, state=state, fresh_view=fresh)).state
+                state = model.infer(
+                    round_of(NINE[:made], mirrored=True, state=state, fresh_view=fresh)
+                ).state
             # A scale per channel makes sense in any view, an offset to pixels only in its own.
-            assert [float(s.max()) for s in starts] == ([0, 1, 2, 3] if mode == "f-BRS-C" else [0, 1, 0, 1])
+            assert [float(s.max()) for s in starts] == (
+                [0, 1, 2, 3] if mode == "f-BRS-C" else [0, 1, 0, 1]
+            )
             assert torch.equal(state.variables[0], state.variables[1])
 
-    @pytest.mark.parametrize(("mode", "limit"), [("f-BRS-B", 8), ("RGB-BRS", 5), ("DistMap-BRS", 5)])
+    @pytest.mark.parametrize(
+        ("mode", "limit"), [("f-BRS-B", 8), ("RGB-BRS", 5), ("DistMap-BRS", 5)]
+    )
     def test_the_network_sees_the_first_clicks_and_the_search_all(
         self, network: RITM, mode: str, limit: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         round_ = round_of(NINE)
         shown, judged = [], []
         inputs = network.inputs
-        monkeypatch.setattr(network, "inputs", lambda round_: (shown.append(round_.clicks), inputs(round_))[1])
+        monkeypatch.setattr(
+            network, "inputs", lambda round_: (shown.append(round_.clicks), inputs(round_))[1]
+        )
         masks = fbrs.click_masks
-        monkeypatch.setattr(fbrs, "click_masks", lambda round_, reach: (judged.append(round_.clicks), masks(round_, reach))[1])
+        monkeypatch.setattr(
+            fbrs,
+            "click_masks",
+            lambda round_, reach: (judged.append(round_.clicks), masks(round_, reach))[1],
+        )
         FBRS(network, mode).infer(round_)
         assert torch.equal(shown[0].yx, round_.clicks.yx[:, :limit])
         assert torch.equal(judged[0].yx, round_.clicks.yx)
@@ -194,9 +227,23 @@ class TestSearch:
     def test_what_precedes_the_insertion_point_runs_once_per_click_and_not_at_all_past_the_limit(
         self, network: RITM, mode: str
     ) -> None:
-        model, state, passes, counts, evaluations = FBRS(network, mode, clicks_limit=3), None, [], [], []
+        model, state, passes, counts, evaluations = (
+            FBRS(network, mode, clicks_limit=3),
+            None,
+            [],
+            [],
+            [],
+        )
         hook = network.backbone.register_forward_hook(lambda *_: passes.append(1))
-        for made, fresh in ((1, True), (2, True), (3, False), (4, False), (5, False), (6, True), (7, False)):
+        for made, fresh in (
+            (1, True),
+            (2, True),
+            (3, False),
+            (4, False),
+            (5, False),
+            (6, True),
+            (7, False),
+        ):
             passes.clear()
             pred = model.infer(round_of(NINE[:made], mirrored=True, state=state, fresh_view=fresh))
             state = pred.state
@@ -209,21 +256,27 @@ class TestSearch:
         assert max(evaluations) > 1
         assert bool(state.features)
 
-    def test_features_are_not_kept_while_the_network_still_sees_new_clicks(self, network: RITM) -> None:
+    def test_features_are_not_kept_while_the_network_still_sees_new_clicks(
+        self, network: RITM
+    ) -> None:
         model = FBRS(network, clicks_limit=3)
         assert model.infer(round_of(NINE[:2])).state.features == ()
         assert len(model.infer(round_of(NINE[:3])).state.features) == 1
 
     @pytest.mark.parametrize("mode", BRS_MODES)
     @pytest.mark.parametrize("mirrored", [False, True])
-    def test_a_batch_is_exactly_its_sessions(self, network: RITM, mode: str, mirrored: bool) -> None:
+    def test_a_batch_is_exactly_its_sessions(
+        self, network: RITM, mode: str, mirrored: bool
+    ) -> None:
         model = FBRS(network, mode)
         lists = [NINE[:4], NINE[3:5], NINE[:1]]
         alone = [round_of(clicks) for clicks in lists]
         flips = [torch.flip(r.image, [-2]) for r in alone[:1]] + [r.image for r in alone[1:]]
         alone = [dataclasses.replace(r, image=image) for r, image in zip(alone, flips, strict=True)]
         batch = Round(
-            torch.cat([r.image for r in alone]), Clicks.cat([r.clicks for r in alone]), torch.cat([r.prev_prob for r in alone])
+            torch.cat([r.image for r in alone]),
+            Clicks.cat([r.clicks for r in alone]),
+            torch.cat([r.prev_prob for r in alone]),
         )
         together = model.infer(with_mirror(batch) if mirrored else batch)
         for i, round_ in enumerate(alone):
@@ -260,14 +313,22 @@ class Roaming(WholeImage):
 
 VIEWS = {"fixed": WholeImage(max_size=64), "moving": Roaming()}
 QUICK = BRSSettings(evaluations=6)
-SPREAD = [Click(133, 186, True), Click(59, 59, False), Click(150, 122, True), Click(20, 300, False), Click(60, 60, True)]
+SPREAD = [
+    Click(133, 186, True),
+    Click(59, 59, False),
+    Click(150, 122, True),
+    Click(20, 300, False),
+    Click(60, 60, True),
+]
 
 
 class TestSessions:
     @pytest.mark.parametrize("view", VIEWS)
     @pytest.mark.parametrize("mode", ["f-BRS-B", "RGB-BRS"])
     @pytest.mark.parametrize("mirror", [False, True])
-    def test_undo_and_branches_are_exact(self, network: RITM, mode: str, view: str, mirror: bool) -> None:
+    def test_undo_and_branches_are_exact(
+        self, network: RITM, mode: str, view: str, mirror: bool
+    ) -> None:
         predictor = Predictor(FBRS(network, mode, 2, QUICK), VIEWS[view], mirror=mirror)
         image = probe_image()
         two = play(predictor, image, SPREAD[:2])
@@ -309,7 +370,11 @@ class TestModes:
     def test_a_mode_limits_clicks_by_itself(self, iterative: RITM, mode: str) -> None:
         model, limit = with_mode(iterative, mode, settings=BRSSettings(threshold=0.5))
         assert limit is None
-        assert (model.mode, model.clicks_limit, model.settings.threshold) == (mode, 8 if mode in FEATURE_MODES else 5, 0.5)
+        assert (model.mode, model.clicks_limit, model.settings.threshold) == (
+            mode,
+            8 if mode in FEATURE_MODES else 5,
+            0.5,
+        )
         assert with_mode(iterative, mode, 3)[0].clicks_limit == 3
         assert model.infer(round_of(NINE[:3])).logits.isfinite().all()
 
@@ -342,20 +407,32 @@ class TestTraining:
     def test_learning_rates_are_those_of_the_original(self) -> None:
         def rates(described: dict) -> dict[str, float]:
             model = FBRS(build(described))
-            return {name.removeprefix("base.").split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()}
+            return {
+                name.removeprefix("base.").split(".")[0]: model.lr_multiplier(name)
+                for name, _ in model.named_parameters()
+            }
 
         expected = {"backbone": 0.1, "head": 1.0, "fusion": 1.0}
         assert rates(fbrs_hrnet(width=8, depth="tiny", ocr_width=16)) == expected
         assert rates(fbrs_deeplab(10, 16, resnet_width=8)) == expected
         head = build(fbrs_hrnet(width=8, depth="tiny", ocr_width=16))
-        assert {head.lr_multiplier(n) for n, _ in head.named_parameters() if n.startswith("head.")} == {1.0}
+        assert {
+            head.lr_multiplier(n) for n, _ in head.named_parameters() if n.startswith("head.")
+        } == {1.0}
 
     def test_a_wrapped_network_is_saved_with_its_mode(self, network: RITM, tmp_path: Path) -> None:
-        described = spec(FBRS, base=fbrs_hrnet(width=8, depth="tiny", ocr_width=16), mode="f-BRS-C", clicks_limit=6)
+        described = spec(
+            FBRS,
+            base=fbrs_hrnet(width=8, depth="tiny", ocr_width=16),
+            mode="f-BRS-C",
+            clicks_limit=6,
+        )
         model = build(described)
         model.base.load_state_dict(network.state_dict())
         save_model(tmp_path / "model.safetensors", model, described)
         loaded = load_model(tmp_path / "model.safetensors").model
         assert (loaded.mode, loaded.clicks_limit) == ("f-BRS-C", 6)
         round_ = round_of(NINE[:3])
-        assert torch.equal(loaded.infer(round_).logits, FBRS(network, "f-BRS-C").infer(round_).logits)
+        assert torch.equal(
+            loaded.infer(round_).logits, FBRS(network, "f-BRS-C").infer(round_).logits
+        )

@@ -22,7 +22,11 @@ from isegm.originals.fbrs import publish, recognise
 from isegm.originals.ritm import publish as publish_ritm
 from isegm.originals.ritm import recognise as recognise_ritm
 
-HRNET18, HRNET32, HRNET48 = fbrs_hrnet(18, "full", 64), fbrs_hrnet(32, "full", 128), fbrs_hrnet(48, "full", 128)
+HRNET18, HRNET32, HRNET48 = (
+    fbrs_hrnet(18, "full", 64),
+    fbrs_hrnet(32, "full", 128),
+    fbrs_hrnet(48, "full", 128),
+)
 R34, R50, R101 = fbrs_deeplab(34, 128), fbrs_deeplab(50, 128), fbrs_deeplab(101, 256)
 RITM_R34 = ritm_deeplab(34, 128)
 NETWORKS = {"hrnet18": HRNET18, "r34": R34, "r50": R50, "r101": R101, "ritm_r34": RITM_R34}
@@ -46,10 +50,18 @@ SIZES = [
 ]
 # tensors, parameters, buffer elements below a published prefix, for ResNet-34, 50 and 101
 PREFIXES = {
-    "feature_extractor.backbone.": ((216, 21_284_672, 17_060), (330, 23_631_808, 53_559), (636, 42_623_936, 105_834)),
+    "feature_extractor.backbone.": (
+        (216, 21_284_672, 17_060),
+        (330, 23_631_808, 53_559),
+        (636, 42_623_936, 105_834),
+    ),
     "feature_extractor.head.": ((16, 56_480, 514), (16, 56_480, 514), (16, 210_976, 1026)),
     "feature_extractor.skip_project.": ((6, 2112, 65), (6, 8256, 65), (6, 8256, 65)),
-    "feature_extractor.aspp.": ((36, 1_984_000, 1542), (36, 7_685_632, 1542), (36, 15_535_104, 3078)),
+    "feature_extractor.aspp.": (
+        (36, 1_984_000, 1542),
+        (36, 7_685_632, 1542),
+        (36, 15_535_104, 3078),
+    ),
     "head.layers.": ((16, 14_337, 258), (16, 14_337, 258), (16, 53_249, 514)),
     "rgb_conv.": ((9, 91, 17), (9, 91, 17), (9, 91, 17)),
 }
@@ -101,7 +113,9 @@ def test_state_dict_has_the_published_size(described: dict, expected: tuple[int,
     with torch.device("meta"):
         model = build(described)
     parameters = {name for name, _ in model.named_parameters()}
-    buffers = sum(value.numel() for name, value in model.state_dict().items() if name not in parameters)
+    buffers = sum(
+        value.numel() for name, value in model.state_dict().items() if name not in parameters
+    )
     tensors = layout(described).keys.to_published(model.state_dict())
     assert (sum(p.numel() for p in model.parameters()), buffers, len(tensors)) == expected
 
@@ -111,7 +125,11 @@ def test_parts_have_the_published_size(column: int, described: dict) -> None:
     with torch.device("meta"):
         model = build(described)
     tensors = layout(described).keys.to_published(model.state_dict())
-    buffers = {key for key in tensors if key.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")}
+    buffers = {
+        key
+        for key in tensors
+        if key.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
+    }
     for prefix, expected in PREFIXES.items():
         below = {key: value.numel() for key, value in tensors.items() if key.startswith(prefix)}
         counted = sum(count for key, count in below.items() if key in buffers)
@@ -131,7 +149,12 @@ def mirrored(round_: Round) -> Round:
 
 @pytest.mark.parametrize(("network", "mode", "count", "value", "gradient"), OBJECTIVES)
 def test_objectives_equal_the_original(
-    networks: dict[str, ClickModel], network: str, mode: str, count: int, value: float, gradient: float
+    networks: dict[str, ClickModel],
+    network: str,
+    mode: str,
+    count: int,
+    value: float,
+    gradient: float,
 ) -> None:
     model, round_ = FBRS(networks[network], mode), mirrored(golden_round())
     with torch.no_grad():
@@ -145,7 +168,8 @@ def test_objectives_equal_the_original(
 
 
 @pytest.mark.parametrize(
-    ("mode", "evaluations", "mean"), [("f-BRS-B", 2, 0.67183), ("f-BRS-C", 8, 0.597231), ("RGB-BRS", 3, 0.747413)]
+    ("mode", "evaluations", "mean"),
+    [("f-BRS-B", 2, 0.67183), ("f-BRS-C", 8, 0.597231), ("RGB-BRS", 3, 0.747413)],
 )
 def test_the_search_ends_where_the_original_ended(
     networks: dict[str, ClickModel], mode: str, evaluations: int, mean: float
@@ -154,4 +178,6 @@ def test_the_search_ends_where_the_original_ended(
     straight, flipped = pred.logits.chunk(2)
     answer = (0.5 * (straight + flipped.flip(-1))).sigmoid()
     assert pred.aux["evaluations"].tolist() == [[evaluations], [evaluations]]
-    assert float(answer.mean()) == pytest.approx(mean, rel=0.02)  # iterates depend on the version of scipy
+    assert float(answer.mean()) == pytest.approx(
+        mean, rel=0.02
+    )  # iterates depend on the version of scipy

@@ -1,4 +1,6 @@
-"""FCA-Net against the original under generated weights (keys, answers, losses, sessions), and what its first click does."""
+"""FCA-Net against the original under generated weights (keys, answers, losses, sessions), and what
+its first click does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_heads import SESSION, fingerprint, generator, golden_array, golden_clicks, golden_image, golden_tensor
+from golden_heads import (
+    SESSION,
+    fingerprint,
+    generator,
+    golden_array,
+    golden_clicks,
+    golden_image,
+    golden_tensor,
+)
 from torch import Tensor
 
 from isegm.core.clicks import Click, Clicks
@@ -27,12 +37,20 @@ from isegm.originals.fcanet import KEYS, publish, recognise
 from isegm.originals.loading import load_model, save_published
 
 # keys, parameters, sha256 (its beginning) of the sorted lines "key<tab>shape" of the original
-SIZES = {"resnet": (742, 73_034_658, "4ec3ad89ba6b98cb"), "res2net": (1150, 73_705_722, "ae52b77afc4a6758")}
+SIZES = {
+    "resnet": (742, 73_034_658, "4ec3ad89ba6b98cb"),
+    "res2net": (1150, 73_705_722, "ae52b77afc4a6758"),
+}
 ANSWERS = {  # mean, standard deviation, probes
     "resnet": [-0.963176, 0.379780, -0.24642, -1.36124, -0.40128, -0.99682, -0.17574],
     "res2net": [-5.106035, 1.645299, 0.28963, -6.51837, -3.50313, -6.68462, -2.12705],
 }
-SESSION_ANSWERS = [(0.278636, 0.060297), (0.278640, 0.060302), (0.278624, 0.060301), (0.278641, 0.060287)]
+SESSION_ANSWERS = [
+    (0.278636, 0.060297),
+    (0.278640, 0.060302),
+    (0.278624, 0.060301),
+    (0.278641, 0.060287),
+]
 
 
 @functools.cache
@@ -65,12 +83,18 @@ class TestOriginal:
     def test_keys_shapes_and_sizes(self, network: str) -> None:
         lines = sorted(f"{key}\t{shape}" for key, shape in shapes(network).items())
         parameters = sum(p.numel() for p in golden_model(network).parameters())
-        assert (len(lines), parameters, hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]) == SIZES[network]
+        assert (
+            len(lines),
+            parameters,
+            hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
+        ) == SIZES[network]
 
     @pytest.mark.parametrize("network", ANSWERS)
     @torch.no_grad()
     def test_answers(self, network: str) -> None:
-        round_ = Round(golden_array("image", (1, 3, 128, 192)), golden_clicks(), torch.zeros(1, 1, 128, 192))
+        round_ = Round(
+            golden_array("image", (1, 3, 128, 192)), golden_clicks(), torch.zeros(1, 1, 128, 192)
+        )
         model = golden_model(network)
         assert fingerprint(model.infer(round_).logits) == pytest.approx(ANSWERS[network], abs=2e-4)
         assert torch.equal(model(round_).logits, model.infer(round_).logits)
@@ -93,7 +117,8 @@ class TestOriginal:
         assert request.view.size == (512, 682)
         for click, golden in zip(SESSION[:2], SESSION_ANSWERS, strict=False):
             session = predictor.click(session, click)
-            # The original resizes the image in whole grey levels, which makes the rest of the difference.
+            # The original resizes the image in whole grey levels, which makes the rest of the
+            # difference.
             assert fingerprint(session.prob)[:2] == pytest.approx(golden, abs=5e-5)
 
     def test_gaussians(self) -> None:
@@ -107,28 +132,43 @@ class TestOriginal:
         target[..., 5:20, 8:30] = 1
         clicks = Clicks.of([Click(10, 15, True), Click(18, 28, True), Click(25, 40, False)])
         weights = click_weights(*pixel_distances(clicks, (32, 48)).split(1, 1), target)
-        assert [float(weights.min()), float(weights.max())] == pytest.approx([1.433961, 2.0], abs=1e-6)
+        assert [float(weights.min()), float(weights.max())] == pytest.approx(
+            [1.433961, 2.0], abs=1e-6
+        )
         assert float(weighted_bce(logits, target, weights)) == pytest.approx(1.445441, abs=1e-6)
         first = pixel_distances(Clicks.of([Click(12, 18, True)]), (32, 48))[:, :1]
-        assert float(weighted_bce(logits, target, click_weights(first, None, target))) == pytest.approx(0.842245, abs=1e-6)
+        assert float(
+            weighted_bce(logits, target, click_weights(first, None, target))
+        ) == pytest.approx(0.842245, abs=1e-6)
 
     @pytest.mark.parametrize(
         ("size", "view"),
-        [((240, 320), (512, 682)), ((320, 240), (682, 512)), ((1000, 1000), (512, 512)), ((512, 7), (37449, 512))],
+        [
+            ((240, 320), (512, 682)),
+            ((320, 240), (682, 512)),
+            ((1000, 1000), (512, 512)),
+            ((512, 7), (37449, 512)),
+        ],
     )
-    def test_views_have_512_pixels_on_the_shorter_side(self, size: tuple[int, int], view: tuple[int, int]) -> None:
+    def test_views_have_512_pixels_on_the_shorter_side(
+        self, size: tuple[int, int], view: tuple[int, int]
+    ) -> None:
         predictor = load_protocol("fcanet").predictor(tiny())
         session = predictor.start(torch.zeros(1, 3, *size, dtype=torch.uint8))
         assert predictor.request(session, Click(0, 0, True)).view.size == view
 
     def test_clicks_are_cut_to_pixels_of_the_view(self) -> None:
-        """The original's example: (x, y) = (160, 120) and (319, 239) of 320 x 240 become (341, 256) and (679, 509)."""
+        """The original's example: (x, y) = (160, 120) and (319, 239) of 320 x 240 become (341, 256)
+        and (679, 509).
+        """
         predictor = load_protocol("fcanet").predictor(tiny())
         session = predictor.start(golden_image())
         for (y, x), pixel in (((120, 160), (256, 341)), ((239, 319), (509, 679))):
             view = predictor.request(session, Click(y, x, True)).view
             clicks = Clicks.of([Click(y, x, True)]).crop(view.source, view.size)
-            assert (pixel_distances(clicks, view.size)[0, 0] == 0).nonzero().tolist() == [list(pixel)]
+            assert (pixel_distances(clicks, view.size)[0, 0] == 0).nonzero().tolist() == [
+                list(pixel)
+            ]
 
 
 class TestDistances:
@@ -136,7 +176,9 @@ class TestDistances:
         clicks = Clicks.of([Click(3, 4, True), Click(0, 0, True), Click(8.9, 1.2, False)])
         found = pixel_distances(clicks, (10, 12))[0]
         for y, x in ((0, 0), (9, 11), (5, 2)):
-            assert float(found[0, y, x]) == pytest.approx(min(math.hypot(y - 3, x - 4), math.hypot(y, x)))
+            assert float(found[0, y, x]) == pytest.approx(
+                min(math.hypot(y - 3, x - 4), math.hypot(y, x))
+            )
             assert float(found[1, y, x]) == pytest.approx(math.hypot(y - 8, x - 1))
 
     def test_absent_signs_and_far_pixels_are_255_away(self) -> None:
@@ -156,7 +198,11 @@ class TestFirstClick:
         torch.manual_seed(0)
         model = tiny()
         for _ in range(3):  # statistics of batch norm that fit
-            model.train()(dataclasses.replace(round_of(), image=torch.rand(2, 3, 64, 80), clicks=golden_clicks([[], []])))
+            model.train()(
+                dataclasses.replace(
+                    round_of(), image=torch.rand(2, 3, 64, 80), clicks=golden_clicks([[], []])
+                )
+            )
         return model.eval()
 
     @torch.no_grad()
@@ -164,26 +210,34 @@ class TestFirstClick:
         c, model = Click(5, 5, False), self.model()
         answer = model.infer(round_of(self.A, self.B, c)).logits
         assert torch.allclose(answer, model.infer(round_of(self.A, c, self.B)).logits, atol=1e-6)
-        assert not torch.allclose(answer, model.infer(round_of(self.B, self.A, c)).logits, atol=1e-6)
+        assert not torch.allclose(
+            answer, model.infer(round_of(self.B, self.A, c)).logits, atol=1e-6
+        )
 
     def test_undoing_the_first_click_moves_the_anchor(self) -> None:
         predictor = load_protocol("fcanet").predictor(self.model())
         start = predictor.start(golden_image()[:64, :80])
         both = predictor.click(predictor.click(start, self.A), self.B)
-        without = predictor.click(start, self.B)  # undo of the first click: the session before it, and the click after it
+        without = predictor.click(
+            start, self.B
+        )  # undo of the first click: the session before it, and the click after it
         fresh = predictor.click(predictor.start(golden_image()[:64, :80]), self.B)
         assert torch.equal(without.prob, fresh.prob)
         assert not torch.equal(without.prob, both.prob)
 
     @torch.no_grad()
     def test_a_negative_first_click_is_the_anchor_too(self) -> None:
-        """As in the published code: its map is drawn, as a background click it counts in the other map."""
+        """As in the published code: its map is drawn, as a background click it counts in the other
+        map.
+        """
         model, negative = self.model(), Click(20, 20, False)
         answer = model.infer(round_of(negative)).logits
         assert answer.isfinite().all()
         assert not torch.allclose(answer, model.infer(round_of()).logits, atol=1e-6)
         seen = {}
-        handle = model.first_click.register_forward_hook(lambda _, inputs, __: seen.update(map=inputs[1]))
+        handle = model.first_click.register_forward_hook(
+            lambda _, inputs, __: seen.update(map=inputs[1])
+        )
         model.infer(round_of(negative, self.B))
         handle.remove()
         assert float(seen["map"][0, 0, 20, 20]) == 1
@@ -206,9 +260,15 @@ class TestLosses:
     def test_weights_fall_from_two_to_four_fifths(self) -> None:
         distance = torch.tensor([0.0, 50.0, 100.0, 255.0]).view(1, 1, 1, 4)
         on = torch.ones(1, 1, 1, 4)
-        assert click_weights(distance, distance * 0, on).flatten().tolist() == pytest.approx([2.0, 1.4, 0.8, 0.8])
-        assert click_weights(distance * 0, distance, on * 0).flatten().tolist() == pytest.approx([2.0, 1.4, 0.8, 0.8])
-        assert click_weights(distance * 0, None, on * 0).flatten().tolist() == pytest.approx([0.8] * 4)
+        assert click_weights(distance, distance * 0, on).flatten().tolist() == pytest.approx(
+            [2.0, 1.4, 0.8, 0.8]
+        )
+        assert click_weights(distance * 0, distance, on * 0).flatten().tolist() == pytest.approx(
+            [2.0, 1.4, 0.8, 0.8]
+        )
+        assert click_weights(distance * 0, None, on * 0).flatten().tolist() == pytest.approx(
+            [0.8] * 4
+        )
 
     def test_ignored_pixels_add_nothing(self) -> None:
         target = torch.tensor([1.0, 0.0, -1.0, -1.0]).view(1, 1, 2, 2)
@@ -227,7 +287,10 @@ class TestLosses:
         torch.manual_seed(0)
         model = build(fcanet(depths=(1, 1, 1, 1), width=8, head_width=16, **switches)).train()
         clicks = golden_clicks([[Click(20, 20, True)], [Click(30, 30, True), Click(3, 60, False)]])
-        round_, target = Round(torch.rand(2, 3, 64, 80), clicks, torch.zeros(2, 1, 64, 80)), torch.zeros(2, 1, 64, 80)
+        round_, target = (
+            Round(torch.rand(2, 3, 64, 80), clicks, torch.zeros(2, 1, 64, 80)),
+            torch.zeros(2, 1, 64, 80),
+        )
         target[..., 10:40, 10:50] = 1
         pred = model(round_)
         losses = model.losses(pred, target, round_)
@@ -237,7 +300,10 @@ class TestLosses:
 
     def test_learning_rates(self) -> None:
         model = tiny()
-        rates = {name.partition(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()}
+        rates = {
+            name.partition(".")[0]: model.lr_multiplier(name)
+            for name, _ in model.named_parameters()
+        }
         assert rates == {"backbone": 1.0, "head": 10.0, "first_click": 10.0}
 
 
@@ -272,7 +338,9 @@ class TestCheckpoints:
     @pytest.mark.parametrize("network", [MultiGridResNet, MultiGridRes2Net])
     def test_imagenet_weights(self, tmp_path: Path, network: type[MultiGridResNet]) -> None:
         source = network(depths=(1, 1, 1, 1), width=8, in_channels=3)
-        torch.save({**source.state_dict(), "fc.weight": torch.rand(10, 256)}, tmp_path / "imagenet.pth")
+        torch.save(
+            {**source.state_dict(), "fc.weight": torch.rand(10, 256)}, tmp_path / "imagenet.pth"
+        )
         backbone = network(depths=(1, 1, 1, 1), width=8)
         stem = next(backbone.conv1.parameters()).detach().clone()
         backbone.load_pretrained(tmp_path / "imagenet.pth")
@@ -292,7 +360,9 @@ class TestMistakes:
         with pytest.raises(IsegmError, match=r"head\.in_channels is 288, but its input has 256"):
             build(spec(FCANet, **{**parts, "first_click": None}))
         wrong = {**parts["first_click"], "args": {"in_channels": 7, "width": 16}}
-        with pytest.raises(IsegmError, match=r"first_click\.in_channels is 7, but the fine features have 32"):
+        with pytest.raises(
+            IsegmError, match=r"first_click\.in_channels is 7, but the fine features have 32"
+        ):
             build(spec(FCANet, **{**parts, "first_click": wrong}))
 
     @pytest.mark.parametrize("depths", [(1, 1, 1), (1, 1, 1, 4), (1, 0, 1, 1)])

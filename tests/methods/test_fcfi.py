@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import replace
 
 import pytest
 import torch
+from published import experiment_of
 from torch import Tensor
 
 from isegm.core.boxes import Box
@@ -20,17 +20,31 @@ from isegm.inference.protocol import load_protocol
 from isegm.inference.views.whole_image import WholeImage
 from isegm.inference.views.zoom_in import ZoomIn
 from isegm.methods.checkpoints import save_model
-from isegm.methods.fcfi import FCFI, fcfi_deeplab, fcfi_hrnet, has_feedback, new_clicks, newest_click, tiny
+from isegm.methods.fcfi import (
+    FCFI,
+    fcfi_deeplab,
+    fcfi_hrnet,
+    has_feedback,
+    new_clicks,
+    newest_click,
+    tiny,
+)
 from isegm.methods.ritm import click_maps
 from isegm.methods.ritm import tiny as tiny_ritm
 from isegm.nn.backbones.hrnet import HRNet
-from isegm.nn.heads.feedback import Corrections, FocusedCorrection, hard_window, soft_window, window_of
+from isegm.nn.heads.feedback import (
+    Corrections,
+    FocusedCorrection,
+    hard_window,
+    soft_window,
+    window_of,
+)
 from isegm.originals.fcfi import publish, recognise
 from isegm.originals.loading import load_model
 from isegm.originals.ritm import recognise as recognise_ritm
-from isegm.training.rollout import ClickPolicy, evaluating, rollout
+from isegm.training.rollout import evaluating, rollout
 from isegm.training.step import TrainStep
-from isegm.utils.config import REPOSITORY
+from isegm.training.users.iterative import Iterative
 
 SIZE = (64, 80)
 
@@ -63,7 +77,9 @@ class TestWindow:
             ((100.9, 200.9), (13, 32, 37, 68), (25, 50)),
         ],
     )
-    def test_place(self, click: tuple[float, float], box: tuple[int, ...], cell: tuple[int, int]) -> None:
+    def test_place(
+        self, click: tuple[float, float], box: tuple[int, ...], cell: tuple[int, int]
+    ) -> None:
         """320 x 480 pixels, 80 x 120 cells, windows of 0.3."""
         correction = FocusedCorrection(4, 8, 0.3, adaptive=False)
         half = correction.half_extents(torch.zeros(1, 1, 320, 480))
@@ -73,7 +89,9 @@ class TestWindow:
 
     def test_a_click_far_outside_corrects_nothing(self) -> None:
         half = torch.tensor([[48.0, 72.0]])
-        box, cell = window_of(torch.tensor([[-100.0, 900.0]], dtype=torch.float64), half, (320, 480), (80, 120))
+        box, cell = window_of(
+            torch.tensor([[-100.0, 900.0]], dtype=torch.float64), half, (320, 480), (80, 120)
+        )
         assert cell.tolist() == [[0, 119]]
         assert not hard_window(box, (80, 120)).any()
         assert soft_window(box, (80, 120)).max() < 0.5
@@ -93,7 +111,9 @@ class TestWindow:
         feedback = torch.zeros(3, 1, 320, 480)
         feedback[0, :, 10:31, 100:141] = 0.9  # spans of 20 and 40
         feedback[1, :, 5, 5] = 0.9  # a single pixel spans nothing
-        plain, adaptive = (FocusedCorrection(4, 8, 0.3, adaptive=a).half_extents(feedback) for a in (False, True))
+        plain, adaptive = (
+            FocusedCorrection(4, 8, 0.3, adaptive=a).half_extents(feedback) for a in (False, True)
+        )
         assert plain.tolist() == [[48, 72]] * 3
         assert adaptive.tolist() == [[8, 15], [48, 72], [48, 72]]
 
@@ -101,14 +121,20 @@ class TestWindow:
 class TestCorrection:
     @staticmethod
     def corrected(clicks: list[tuple[float, float, float]], soft: bool) -> tuple[Tensor, Tensor]:
-        """What becomes of a feedback of 0.5 whose features are all alike, so that similarity is 1 everywhere."""
+        """What becomes of a feedback of 0.5 whose features are all alike, so that similarity is 1
+        everywhere.
+        """
         torch.manual_seed(0)
         correction = FocusedCorrection(3 + 2 + 1 + 4, 8, 0.3, adaptive=False).eval()
         correction.similarity = lambda shown, cell: torch.ones(len(shown), 1, *shown.shape[-2:])
         given = torch.tensor([clicks])
-        made = Corrections(given[..., :2].double(), given[..., 2], torch.ones(1, len(clicks), dtype=torch.bool))
+        made = Corrections(
+            given[..., :2].double(), given[..., 2], torch.ones(1, len(clicks), dtype=torch.bool)
+        )
         shown = torch.zeros(1, 3, *SIZE), torch.zeros(1, 2, *SIZE)
-        return correction(torch.zeros(1, 4, 16, 20), shown, torch.full((1, 1, *SIZE), 0.5), made, soft)
+        return correction(
+            torch.zeros(1, 4, 16, 20), shown, torch.full((1, 1, *SIZE), 0.5), made, soft
+        )
 
     def test_alike_places_in_the_window_take_the_label(self) -> None:
         for label in (0.0, 1.0, 0.25):
@@ -142,20 +168,37 @@ class TestWhichClicks:
         assert newest.label[1, 0] == round_.prev_prob[1, 0, 31, 39]
 
     def test_all_new_clicks_of_every_sample(self) -> None:
-        clicks = clicks_of([Click(i, i, True) for i in range(4)], [Click(9, 9, False)], [Click(1, 1, True), Click(2, 2, False)])
+        clicks = clicks_of(
+            [Click(i, i, True) for i in range(4)],
+            [Click(9, 9, False)],
+            [Click(1, 1, True), Click(2, 2, False)],
+        )
         new = new_clicks(round_of(clicks, state=torch.tensor([2, 0, 1])))
-        assert [clicks.yx[i][mask].tolist() for i, mask in zip(range(3), self.full(new, clicks), strict=True)] == [
+        assert [
+            clicks.yx[i][mask].tolist()
+            for i, mask in zip(range(3), self.full(new, clicks), strict=True)
+        ] == [
             [[2, 2], [3, 3]],
             [[9, 9]],
             [[2, 2]],
         ]
         again = new_clicks(round_of(clicks, state=torch.tensor([4, 1, 2])))
-        assert again.given.sum(1).tolist() == [1, 1, 1]  # the same clicks once more: the newest still corrects
+        assert again.given.sum(1).tolist() == [
+            1,
+            1,
+            1,
+        ]  # the same clicks once more: the newest still corrects
 
     @staticmethod
     def full(new, clicks: Clicks) -> list[Tensor]:
         return [
-            torch.stack([((clicks.yx[i] == yx).all(-1)) for yx, g in zip(new.yx[i], new.given[i], strict=True) if g]).any(0)
+            torch.stack(
+                [
+                    ((clicks.yx[i] == yx).all(-1))
+                    for yx, g in zip(new.yx[i], new.given[i], strict=True)
+                    if g
+                ]
+            ).any(0)
             & (clicks.label[i] != -1)
             for i in range(len(clicks.label))
         ]
@@ -174,7 +217,9 @@ class TestGate:
         assert has_feedback(round_).tolist() == [0, 1]
         features = torch.rand(2, 120, 16, 20)
         with torch.no_grad():
-            found = model.feedback.collaboration(features, torch.rand(2, 1, 16, 20), has_feedback(round_))[0]
+            found = model.feedback.collaboration(
+                features, torch.rand(2, 1, 16, 20), has_feedback(round_)
+            )[0]
         assert torch.equal(found[0], features[0])
         assert not torch.equal(found[1], features[1])
 
@@ -190,10 +235,13 @@ class TestTraining:
         torch.manual_seed(0)
         model = tiny().train()
         image, target = torch.rand(3, 3, *SIZE), torch.zeros(3, 1, *SIZE)
-        target[0, :, 10:40, 10:50], target[1, :, 20:30, 20:30] = 1, 1  # the third sample has no object
+        target[0, :, 10:40, 10:50], target[1, :, 20:30, 20:30] = (
+            1,
+            1,
+        )  # the third sample has no object
         clicks = clicks_of([Click(20, 30, True), Click(50, 60, False)], [Click(25, 25, True)], [])
         for rounds in (0, 1, 3):
-            round_ = rollout(model, image, target, clicks, ClickPolicy(), [1, 2, 3], rounds)
+            round_ = rollout(model, image, target, clicks, Iterative(), [1, 2, 3], rounds)
             losses, _ = TrainStep(model)(round_, target)
             assert set(losses) == {"instance", "feedback1", "feedback2"}
             assert all(loss.isfinite() for loss in losses.values())
@@ -201,7 +249,9 @@ class TestTraining:
         assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
 
     def test_a_perfect_answer_is_left_alone(self, model: FCFI) -> None:
-        """The middle is "corrected" towards what it says, whatever the network thinks of similarity there."""
+        """The middle is "corrected" towards what it says, whatever the network thinks of similarity
+        there.
+        """
         clicks = clicks_of([Click(5, 6, True)])
         round_ = round_of(clicks, state=torch.tensor([1]))
         round_ = replace(round_, prev_prob=torch.full((1, 1, *SIZE), 0.7))
@@ -209,12 +259,8 @@ class TestTraining:
             assert torch.allclose(model(round_).aux["feedback1"], round_.prev_prob, atol=1e-6)
 
     def test_the_small_experiment_is_that_of_ritm(self) -> None:
-        bodies = []
-        for name in ("ritm", "fcfi"):
-            text = (REPOSITORY / "models" / name / "tiny_synthetic.py").read_text()
-            body = text[text.index("def main") :]
-            bodies.append(re.sub(r"^ *#.*\n", "", body, flags=re.MULTILINE))
-        assert bodies[0] == bodies[1]
+        here, there = (experiment_of(f"{name}/tiny_synthetic") for name in ("fcfi", "ritm"))
+        assert replace(here, model=there.model) == there
 
 
 class TestSessions:
@@ -239,7 +285,9 @@ class TestSessions:
         image = self.image()
         straight = Predictor(model, WholeImage(), mirror=True)
         one = straight.click(straight.start(image), click).maps["feedback2"]
-        other = straight.click(straight.start(image.flip(-1)), Click(40, 160 - 1 - 50, True)).maps["feedback2"]
+        other = straight.click(straight.start(image.flip(-1)), Click(40, 160 - 1 - 50, True)).maps[
+            "feedback2"
+        ]
         assert torch.allclose(one, other.flip(-1), atol=1e-5)
 
     def test_crops_follow_the_feedback_or_the_answer(self, model: FCFI) -> None:
@@ -256,7 +304,9 @@ class TestSessions:
             assert predictor.rule.view(session, [click, click]).source == Box(50, 50, 251, 251)
 
     def test_a_method_without_the_map_is_told_so(self) -> None:
-        with pytest.raises(IsegmError, match="view is to follow feedback2, but RITM offers nothing but its answer"):
+        with pytest.raises(
+            IsegmError, match="view is to follow feedback2, but RITM offers nothing but its answer"
+        ):
             load_protocol("fcfi_r101").predictor(tiny_ritm())
 
     def test_all_clicks_lie_in_the_crop(self, model: FCFI) -> None:
@@ -269,17 +319,37 @@ class TestSessions:
         boxes = [ZoomIn(all_clicks=both).view(session, clicks).source for both in (False, True)]
         assert [box.contains(500, 500) for box in boxes] == [False, True]
         held = replace(session, box=boxes[0])
-        kept = [ZoomIn(all_clicks=both, stale_iou=0).view(held, clicks).held for both in (False, True)]
+        kept = [
+            ZoomIn(all_clicks=both, stale_iou=0).view(held, clicks).held for both in (False, True)
+        ]
         assert kept == [boxes[0], boxes[1]]
 
     @pytest.mark.parametrize(
         ("name", "rows"),
         [
-            ("fcfi_r101", {"GrabCut": (600, 3.2), "Berkeley": (720, 2.5), "DAVIS": (640, 3.0), "SBD": (480, 2.3)}),
-            ("fcfi_hrnet18", {"GrabCut": (700, 3.0), "Berkeley": (720, 2.8), "DAVIS": (720, 3.5), "SBD": (480, 2.3)}),
+            (
+                "fcfi_r101",
+                {
+                    "GrabCut": (600, 3.2),
+                    "Berkeley": (720, 2.5),
+                    "DAVIS": (640, 3.0),
+                    "SBD": (480, 2.3),
+                },
+            ),
+            (
+                "fcfi_hrnet18",
+                {
+                    "GrabCut": (700, 3.0),
+                    "Berkeley": (720, 2.8),
+                    "DAVIS": (720, 3.5),
+                    "SBD": (480, 2.3),
+                },
+            ),
         ],
     )
-    def test_protocols_have_a_row_per_data_set(self, name: str, rows: dict[str, tuple[int, float]]) -> None:
+    def test_protocols_have_a_row_per_data_set(
+        self, name: str, rows: dict[str, tuple[int, float]]
+    ) -> None:
         protocol = load_protocol(name)
         for dataset, row in rows.items():
             view = protocol.for_dataset(dataset).view
@@ -318,14 +388,21 @@ class TestCheckpoints:
             again = build(found.spec).state_dict()
         assert {k: v.shape for k, v in again.items()} == {k: v.shape for k, v in state.items()}
         assert recognise_ritm(shapes, config) is None
-        assert recognise({key: shape for key, shape in shapes.items() if "correction_module" not in key}) is None
+        assert (
+            recognise(
+                {key: shape for key, shape in shapes.items() if "correction_module" not in key}
+            )
+            is None
+        )
 
     def test_what_shapes_cannot_tell_comes_from_the_configuration(self) -> None:
         described = fcfi_hrnet(width=8, depth="small", ocr_width=16)
         with torch.device("meta"):
             named = publish(described).keys.to_published(build(described).state_dict())
         shapes = {key: tuple(value.shape) for key, value in named.items()}
-        found = recognise(shapes, {"expansion_ratio": 0.5, "update_num": 2, "norm_radius": 3}).spec["args"]
+        found = recognise(shapes, {"expansion_ratio": 0.5, "update_num": 2, "norm_radius": 3}).spec[
+            "args"
+        ]
         assert found["feedback"]["args"]["expansion"] == 0.5
         assert found["feedback"]["args"]["updates"] == 2
         assert found["clicks"] == click_maps("disk", 3)

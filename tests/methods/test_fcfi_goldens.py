@@ -1,4 +1,6 @@
-"""FCFI against the original: keys, sizes, answers, feedback, losses and sessions under generated weights."""
+"""FCFI against the original: keys, sizes, answers, feedback, losses and sessions under generated
+weights.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_heads import CLICKS, SESSION, fingerprint, generator, golden_array, golden_clicks, golden_image, golden_tensor
+from golden_heads import (
+    CLICKS,
+    SESSION,
+    fingerprint,
+    generator,
+    golden_array,
+    golden_clicks,
+    golden_image,
+    golden_tensor,
+)
 from torch import Tensor
 
 from isegm.core.boxes import Box
@@ -25,7 +36,10 @@ from isegm.originals.loading import load_model, save_published
 
 SPECS = {"r101": fcfi_r101, "h18": fcfi_hrnet18}
 # keys, parameters, sha256 (its beginning) of the sorted lines "key<tab>shape" of the original
-SIZES = {"r101": (781, 58_540_599, "d2b504e1e1120355"), "h18": (1961, 10_156_998, "52f067393e2687bd")}
+SIZES = {
+    "r101": (781, 58_540_599, "d2b504e1e1120355"),
+    "h18": (1961, 10_156_998, "52f067393e2687bd"),
+}
 PARTS = {
     "r101": {
         "fusion": 9_329,
@@ -51,17 +65,46 @@ PARTS = {
 ANSWERS = {
     ("r101", 0, "logits"): [3.640312, 1.342713, 0.67533, 5.19782, 1.66859, 4.23281, 0.00887],
     ("r101", 1, "logits"): [3.634244, 1.345281, 0.67533, 5.19782, 1.66859, 4.23281, 0.00887],
-    ("r101", 1, "feedback1 hard"): [0.556634, 0.198004, 0.36193, 0.45187, 0.21592, 0.35496, 0.62258],
-    ("r101", 1, "feedback1 soft"): [0.555942, 0.194257, 0.36193, 0.45188, 0.21592, 0.35496, 0.62258],
+    ("r101", 1, "feedback1 hard"): [
+        0.556634,
+        0.198004,
+        0.36193,
+        0.45187,
+        0.21592,
+        0.35496,
+        0.62258,
+    ],
+    ("r101", 1, "feedback1 soft"): [
+        0.555942,
+        0.194257,
+        0.36193,
+        0.45188,
+        0.21592,
+        0.35496,
+        0.62258,
+    ],
     ("r101", 1, "feedback2"): [0.371772, 0.134914, 0.66512, 0.26959, 0.59105, 0.24910, 0.13393],
     ("h18", 0, "logits"): [-0.138806, 0.045129, -0.29836, -0.13999, -0.16599, -0.09589, -0.18176],
     ("h18", 1, "logits"): [-0.546843, 0.123160, -0.25978, -0.64726, -0.41870, -0.63767, -0.14221],
-    ("h18", 1, "first_guess"): [-1.815379, 0.461810, -0.28032, -2.11888, -0.82680, -1.88331, -1.96660],
+    ("h18", 1, "first_guess"): [
+        -1.815379,
+        0.461810,
+        -0.28032,
+        -2.11888,
+        -0.82680,
+        -1.88331,
+        -1.96660,
+    ],
     ("h18", 1, "feedback1 hard"): [0.559417, 0.199765, 0.36193, 0.52663, 0.21656, 0.40841, 0.62258],
     ("h18", 1, "feedback1 soft"): [0.558605, 0.195488, 0.36193, 0.52663, 0.21656, 0.40841, 0.62258],
     ("h18", 1, "feedback2"): [0.145480, 0.129330, 0.31656, 0.19934, 0.60610, 0.08467, 0.00038],
 }
-SESSION_PROBS = [(0.461760, 0.008968), (0.366286, 0.021771), (0.366278, 0.021773), (0.366277, 0.021774)]
+SESSION_PROBS = [
+    (0.461760, 0.008968),
+    (0.366286, 0.021771),
+    (0.366278, 0.021773),
+    (0.366277, 0.021774),
+]
 SESSION_FEEDBACK = [1656, 908, 908, 908]  # pixels of the second feedback above 0.5
 
 
@@ -70,7 +113,11 @@ def golden_state(name: str) -> dict[str, Tensor]:
     """A state dict in the published layout."""
 
     def gain(key: str) -> float:
-        trunk = key.startswith("feature_extractor.") and "correction_module" not in key and "fusion_module" not in key
+        trunk = (
+            key.startswith("feature_extractor.")
+            and "correction_module" not in key
+            and "fusion_module" not in key
+        )
         return 1.0 if name == "r101" else 0.6 if trunk else 1.4
 
     with torch.device("meta"):
@@ -107,13 +154,20 @@ class TestNetwork:
         lines = sorted(f"{key}\t{tuple(value.shape)}" for key, value in golden_state(name).items())
         with torch.device("meta"):
             parameters = sum(p.numel() for p in build(SPECS[name]()).parameters())
-        assert (len(lines), parameters, hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]) == SIZES[name]
+        assert (
+            len(lines),
+            parameters,
+            hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
+        ) == SIZES[name]
 
     @pytest.mark.parametrize("name", PARTS)
     def test_sizes_of_the_parts(self, name: str) -> None:
         with torch.device("meta"):
             model = build(SPECS[name]())
-        found = {part: sum(p.numel() for p in model.get_submodule(part).parameters()) for part in PARTS[name]}
+        found = {
+            part: sum(p.numel() for p in model.get_submodule(part).parameters())
+            for part in PARTS[name]
+        }
         assert found == PARTS[name]
 
     @pytest.mark.parametrize("case", ANSWERS, ids=lambda case: "-".join(map(str, case)))
@@ -130,10 +184,15 @@ class TestNetwork:
     @torch.no_grad()
     def test_without_feedback_resnet_does_not_see_the_previous_mask(self) -> None:
         image = golden_array("image", (1, 3, 64, 96))
-        rounds = [Round(image, golden_clicks(), prev) for prev in (torch.zeros(1, 1, 64, 96), torch.rand(1, 1, 64, 96))]
+        rounds = [
+            Round(image, golden_clicks(), prev)
+            for prev in (torch.zeros(1, 1, 64, 96), torch.rand(1, 1, 64, 96))
+        ]
         for name, same in (("r101", True), ("h18", False)):
             model, gate = golden_model(name), torch.zeros(1)
-            first, second = (model.answer(r, newest_click(r), gate, soft=True).logits for r in rounds)
+            first, second = (
+                model.answer(r, newest_click(r), gate, soft=True).logits for r in rounds
+            )
             assert torch.equal(first, second) == same, name
 
     def test_the_name_of_the_authors(self) -> None:
@@ -155,7 +214,11 @@ class TestLosses:
         logits, probs, target, window = self.drawn()
         assert near(NormalizedFocalLoss()(logits, target).tolist(), [0.594011, 0.584040], 1e-5)
         assert near(FeedbackLoss()(probs, target).tolist(), [0.488740, 0.476932], 1e-5)
-        assert near(FeedbackLoss(0.2)(probs, target.masked_fill(window < 1, -1)).tolist(), [0.0719814, 0.096115], 1e-5)
+        assert near(
+            FeedbackLoss(0.2)(probs, target.masked_fill(window < 1, -1)).tolist(),
+            [0.0719814, 0.096115],
+            1e-5,
+        )
 
     def test_the_method_judges_the_corrected_feedback_where_the_window_is_open(self) -> None:
         logits, probs, target, window = self.drawn()
@@ -164,14 +227,23 @@ class TestLosses:
             losses = golden_model(name).losses(pred, target, None)
             assert set(losses) == {"instance", "feedback1", "feedback2"}
             assert float(losses["instance"]) == pytest.approx((0.594011 + 0.584040) / 2, abs=1e-5)
-            assert float(losses["feedback1"]) == pytest.approx(weight * (0.359907 + 0.480575) / 2, abs=1e-5)
-            assert float(losses["feedback2"]) == pytest.approx(weight * (0.488740 + 0.476932) / 2, abs=1e-5)
+            assert float(losses["feedback1"]) == pytest.approx(
+                weight * (0.359907 + 0.480575) / 2, abs=1e-5
+            )
+            assert float(losses["feedback2"]) == pytest.approx(
+                weight * (0.488740 + 0.476932) / 2, abs=1e-5
+            )
 
     def test_a_single_sigmoid_is_the_loss_of_the_logits(self) -> None:
         logits, _, target, _ = self.drawn()
         single = FeedbackLoss(double_sigmoid=False)(logits.sigmoid(), target)
         assert torch.allclose(single, NormalizedFocalLoss()(logits, target), atol=1e-5)
-        assert FeedbackLoss(double_sigmoid=False)(torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[0.0, 1.0]]]])) < 1e-5
+        assert (
+            FeedbackLoss(double_sigmoid=False)(
+                torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
+            )
+            < 1e-5
+        )
 
     @pytest.mark.parametrize(
         ("name", "slow"),
@@ -181,7 +253,9 @@ class TestLosses:
         model = golden_model(name)
         found = {}
         for key, _ in model.named_parameters():
-            part = key.split(".")[0] if not key.startswith("head.") else ".".join(key.split(".")[:2])
+            part = (
+                key.split(".")[0] if not key.startswith("head.") else ".".join(key.split(".")[:2])
+            )
             found.setdefault(part, set()).add(model.lr_multiplier(key))
         assert found == {part: {0.1 if part in slow else 1.0} for part in found}
 
@@ -205,7 +279,9 @@ class TestSession:
 
 class TestCheckpoints:
     @pytest.mark.parametrize("name", SPECS)
-    def test_published_files_load_strictly_and_can_be_written_again(self, tmp_path: Path, name: str) -> None:
+    def test_published_files_load_strictly_and_can_be_written_again(
+        self, tmp_path: Path, name: str
+    ) -> None:
         state, layout = golden_state(name), publish(SPECS[name]())
         torch.save({"state_dict": state, "config": layout.config}, tmp_path / "fcfi.pth")
         loaded = load_model(tmp_path / "fcfi.pth")

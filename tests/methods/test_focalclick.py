@@ -47,10 +47,12 @@ def training_round(size: tuple[int, int] = (64, 80), batch: int = 2) -> tuple[Ro
     yx = torch.rand(batch, 3, 2, generator=rng, dtype=torch.float64) * 60
     clicks = Clicks(yx, torch.tensor([[1, 0, 1], [1, -1, -1]]).repeat(batch // 2, 1))
     image = torch.rand(batch, 3, *size, generator=rng) * 0.3 + 0.5 * (target == 1)
-    return Round(image, clicks, torch.rand(batch, 1, *size, generator=rng), seeds=tuple(range(batch))), target
+    return Round(
+        image, clicks, torch.rand(batch, 1, *size, generator=rng), seeds=tuple(range(batch))
+    ), target
 
 
-# --- networks -----------------------------------------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------------
 
 
 @SPECS
@@ -59,7 +61,11 @@ def test_every_trained_parameter_of_both_networks_gets_a_gradient(described: dic
     model = build(described).train()
     round_, target = training_round()
     sum(model.losses(model(round_), target, round_).values()).backward()
-    assert not [name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    assert not [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.any())
+    ]
 
 
 def test_the_unused_layers_of_published_files_are_no_part_of_the_network() -> None:
@@ -85,12 +91,18 @@ def test_the_refiner_trains_the_coarse_network_too() -> None:
     ],
     ids=["hrnet", "segformer"],
 )
-def test_learning_rates_are_those_of_the_original_wrappers(described: dict, rates: dict[str, float]) -> None:
+def test_learning_rates_are_those_of_the_original_wrappers(
+    described: dict, rates: dict[str, float]
+) -> None:
     model = build(described)
-    assert {name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()} == rates
+    assert {
+        name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()
+    } == rates
 
 
-@pytest.mark.parametrize("described", [focalclick_hrnet(8, "tiny", 16, "s1"), focalclick_segformer("tiny", "s1", 32)])
+@pytest.mark.parametrize(
+    "described", [focalclick_hrnet(8, "tiny", 16, "s1"), focalclick_segformer("tiny", "s1", 32)]
+)
 def test_the_first_pipeline_halves_what_the_coarse_network_sees(described: dict) -> None:
     model, round_, seen = build(described).eval(), golden_round(128, 160), {}
     model.backbone.register_forward_pre_hook(lambda _, inputs: seen.update(image=inputs[0]))
@@ -122,7 +134,7 @@ def test_what_does_not_fit_is_said(changes: dict, message: str) -> None:
         build(described)
 
 
-# --- losses -------------------------------------------------------------------------------------------------------------
+# --- losses ---------------------------------------------------------------------------------------
 
 
 def test_losses_are_those_of_the_published_trainer() -> None:
@@ -148,7 +160,9 @@ def test_focus_crops_follow_from_the_seeds_of_the_samples() -> None:
 def test_ignored_pixels_do_not_matter_for_the_refiner(monkeypatch: pytest.MonkeyPatch) -> None:
     model, seen = build(SEGFORMER).eval(), {}
     monkeypatch.setattr(
-        model.boundary_focal, "forward", lambda logits, target, band: seen.update(target=target) or logits.sum()
+        model.boundary_focal,
+        "forward",
+        lambda logits, target, band: seen.update(target=target) or logits.sum(),
     )
     round_, target = training_round()
     with torch.no_grad():
@@ -156,7 +170,7 @@ def test_ignored_pixels_do_not_matter_for_the_refiner(monkeypatch: pytest.Monkey
     assert set(seen["target"].unique().tolist()) == {-1.0, 0.0, 1.0}
 
 
-# --- second looks -------------------------------------------------------------------------------------------------------
+# --- second looks ---------------------------------------------------------------------------------
 
 
 class Constant(FocalClick):
@@ -169,7 +183,9 @@ class Constant(FocalClick):
         logits = 20 * round_.image[:, :1] - 10
         return Prediction(logits, {"features": logits})
 
-    def look_closer(self, pred: Prediction, image: torch.Tensor, clicks: Clicks, places: torch.Tensor) -> tuple:
+    def look_closer(
+        self, pred: Prediction, image: torch.Tensor, clicks: Clicks, places: torch.Tensor
+    ) -> tuple:
         assert image.shape[-2:] == pred.logits.shape[-2:]
         return torch.full_like(image[:, :1], 9.0), image[:, :1]
 
@@ -196,7 +212,8 @@ def test_from_the_eleventh_click_on_nothing_changes_outside_the_focus_crop() -> 
         earlier = tuple(Click(30, 40, True) for _ in range(count - 1))
         old = torch.from_numpy(bright(70, 90, 90, 110)[None, None, ..., 0] / np.float32(255))
         session = predictor.click(
-            dataclasses.replace(start, clicks=earlier, prob=old, view=whole(100, 120)), Click(30, 40, True)
+            dataclasses.replace(start, clicks=earlier, prob=old, view=whole(100, 120)),
+            Click(30, 40, True),
         )
         assert bool(session.prob[0, 0, 80, 100] > 0.5) == kept
         assert session.prob[0, 0, 30, 40] > 0.5
@@ -207,7 +224,10 @@ def test_crops_of_many_sessions_are_refined_as_alone(described: dict) -> None:
     torch.manual_seed(0)
     predictor = load_protocol("focalclick").predictor(build(described), max_pixels=10**9)
     image = probe_image()
-    scripts = [[Click(133, 186, True), Click(59, 59, False)], [Click(60, 60, True), Click(170, 280, True)]]
+    scripts = [
+        [Click(133, 186, True), Click(59, 59, False)],
+        [Click(60, 60, True), Click(170, 280, True)],
+    ]
     together = [predictor.start(image), predictor.start(image[20:200, 30:])]
     for step in range(2):
         together = predictor.click_many(together, [script[step] for script in scripts])
@@ -234,7 +254,7 @@ def test_folding_batch_norms_reaches_the_refiner_and_changes_no_answer() -> None
     torch.testing.assert_close(*answers, atol=1e-4, rtol=1e-3)
 
 
-# --- published files ----------------------------------------------------------------------------------------------------
+# --- published files ------------------------------------------------------------------------------
 
 
 def published_state(described: dict) -> tuple[dict, dict]:
@@ -262,13 +282,17 @@ def test_published_files_are_recognised_and_loaded_strictly(tmp_path: Path, name
 
 
 def test_files_without_configuration_are_of_the_second_pipeline() -> None:
-    shapes = {key: tuple(value.shape) for key, value in published_state(FILES["hrnet s1"])[0].items()}
+    shapes = {
+        key: tuple(value.shape) for key, value in published_state(FILES["hrnet s1"])[0].items()
+    }
     assert recognise(shapes).spec["args"]["pipeline"] == "s2"
     assert recognise(shapes, {"pipeline_version": "s1"}).spec == FILES["hrnet s1"]
     assert ritm.recognise(shapes) is None
 
 
-@pytest.mark.parametrize(("name", "config"), [("b0 s1", {"model_version": "b3"}), ("hrnet s1", {"width": 32})])
+@pytest.mark.parametrize(
+    ("name", "config"), [("b0 s1", {"model_version": "b3"}), ("hrnet s1", {"width": 32})]
+)
 def test_a_configuration_that_contradicts_the_tensors_is_an_error(name: str, config: dict) -> None:
     shapes = {key: tuple(value.shape) for key, value in published_state(FILES[name])[0].items()}
     with pytest.raises(IsegmError, match=next(iter(config))):
@@ -277,7 +301,10 @@ def test_a_configuration_that_contradicts_the_tensors_is_an_error(name: str, con
 
 def test_other_files_are_not_recognised() -> None:
     state = ritm.publish(ritm_hrnet(4, "small", 8))
-    shapes = {k: tuple(v.shape) for k, v in state.keys.to_published(build(state.spec).state_dict()).items()}
+    shapes = {
+        k: tuple(v.shape)
+        for k, v in state.keys.to_published(build(state.spec).state_dict()).items()
+    }
     assert recognise(shapes) is None
     assert publish(state.spec) is None
     assert publish(SEGFORMER) is None

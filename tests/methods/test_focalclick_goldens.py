@@ -1,4 +1,6 @@
-"""FocalClick's networks against values recorded with the original code, and the sizes of their state dicts."""
+"""FocalClick's networks against values recorded with the original code, and the sizes of their
+state dicts.
+"""
 
 from __future__ import annotations
 
@@ -92,12 +94,16 @@ def golden_model(described: dict) -> FocalClick:
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict[str, torch.Tensor]]:
-    """Every network with golden weights, run once; the refiner looks at the whole image as if it were the crop."""
+    """Every network with golden weights, run once; the refiner looks at the whole image as if it
+    were the crop.
+    """
     round_ = golden_round(256, 256)
     outputs = {}
     for name, described in NETWORKS.items():
         model, seen = golden_model(described), {}
-        model.refiner.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.update(coarse=inputs[2]))
+        model.refiner.register_forward_pre_hook(
+            lambda _, inputs, seen=seen: seen.update(coarse=inputs[2])
+        )
         with torch.inference_mode():
             pred = model(round_)
             places = torch.tensor([[64.0, 48.0, 200.0, 190.0]])
@@ -107,7 +113,9 @@ def answers() -> dict[str, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize(("name", "output", "expected"), OUTPUTS)
-def test_outputs_equal_the_original_network(answers, name: str, output: str, expected: tuple[float, ...]) -> None:
+def test_outputs_equal_the_original_network(
+    answers, name: str, output: str, expected: tuple[float, ...]
+) -> None:
     assert statistics(answers[name][output]) == pytest.approx(expected, rel=1e-4)
 
 
@@ -117,7 +125,9 @@ def test_state_dict_has_the_published_size(name: str) -> None:
     with torch.device("meta"):
         model = build(described)
     parameters = {key for key, _ in model.named_parameters()}
-    buffers = sum(value.numel() for key, value in model.state_dict().items() if key not in parameters)
+    buffers = sum(
+        value.numel() for key, value in model.state_dict().items() if key not in parameters
+    )
     published = publish(described)
     count = sum(p.numel() for p in model.parameters()) + unused_size(published)
     assert (count, buffers, len(published_shapes(published, model.state_dict()))) == SIZES[name]
@@ -128,5 +138,8 @@ def test_parts_have_the_published_size_and_names(column: int, name: str) -> None
     with torch.device("meta"):
         model = build(NETWORKS[name])
     shapes = published_shapes(publish(NETWORKS[name]), dict(model.named_parameters()))
-    counts = {prefix: sum(math.prod(shape) for key, shape in shapes.items() if key.startswith(prefix)) for prefix in PREFIXES}
+    counts = {
+        prefix: sum(math.prod(shape) for key, shape in shapes.items() if key.startswith(prefix))
+        for prefix in PREFIXES
+    }
     assert counts == {prefix: columns[column] for prefix, columns in PREFIXES.items()}

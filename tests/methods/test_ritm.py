@@ -21,7 +21,9 @@ def test_learning_rates_are_those_of_the_original_wrapper() -> None:
     model = tiny()
     rates = {}
     for name, _ in model.named_parameters():
-        rates.setdefault(".".join(name.split(".")[: 2 if name.startswith("head") else 1]), set()).add(model.lr_multiplier(name))
+        rates.setdefault(
+            ".".join(name.split(".")[: 2 if name.startswith("head") else 1]), set()
+        ).add(model.lr_multiplier(name))
     assert rates == {
         "backbone": {0.1},
         "head.aux": {0.1},
@@ -55,7 +57,9 @@ def test_losses_are_focal_plus_a_share_of_cross_entropy_on_the_first_guess() -> 
     ],
     ids=["bce", "focal", "nfl", "soft_iou"],
 )
-def test_the_loss_ablation_changes_the_loss_of_the_answer_alone(described: dict, loss: torch.nn.Module) -> None:
+def test_the_loss_ablation_changes_the_loss_of_the_answer_alone(
+    described: dict, loss: torch.nn.Module
+) -> None:
     plain, round_ = tiny().eval(), golden_round(48, 64)
     model = build(with_loss(ritm_hrnet(**SMALL), described)).eval()
     model.load_state_dict(plain.state_dict())  # a loss has no weights
@@ -65,7 +69,9 @@ def test_the_loss_ablation_changes_the_loss_of_the_answer_alone(described: dict,
     found, usual = model.losses(pred, target, round_), plain.losses(pred, target, round_)
     assert torch.equal(found["instance"], loss(pred.logits, target).mean())
     assert torch.equal(found["aux"], usual["aux"])
-    assert torch.equal(found["instance"], usual["instance"]) == isinstance(loss, NormalizedFocalLoss)
+    assert torch.equal(found["instance"], usual["instance"]) == isinstance(
+        loss, NormalizedFocalLoss
+    )
 
 
 @pytest.mark.parametrize("prev_mask", [True, False])
@@ -73,7 +79,9 @@ def test_the_previous_mask_is_seen_only_by_the_iterative_model(prev_mask: bool) 
     torch.manual_seed(0)
     model, round_ = build(ritm_hrnet(**SMALL, prev_mask=prev_mask)), golden_round(48, 64)
     seen = {}
-    model.fusion.register_forward_pre_hook(lambda _, inputs: seen.update(image=inputs[0], coords=inputs[1]))
+    model.fusion.register_forward_pre_hook(
+        lambda _, inputs: seen.update(image=inputs[0], coords=inputs[1])
+    )
     with torch.no_grad():
         model.eval()(round_)
     assert seen["coords"].shape[1] == 2 + prev_mask
@@ -86,7 +94,9 @@ def test_the_previous_mask_is_seen_only_by_the_iterative_model(prev_mask: bool) 
 
 
 @pytest.mark.parametrize("point", ["A", "B", "C"])
-@pytest.mark.parametrize("described", [ritm_hrnet(**SMALL), ritm_deeplab(10, 16)], ids=["hrnet", "deeplab"])
+@pytest.mark.parametrize(
+    "described", [ritm_hrnet(**SMALL), ritm_deeplab(10, 16)], ids=["hrnet", "deeplab"]
+)
 def test_decoding_can_be_repeated_from_every_insertion_point(described: dict, point: str) -> None:
     model, round_ = build(described).eval(), golden_round(48, 64)
     with torch.no_grad():
@@ -96,7 +106,10 @@ def test_decoding_can_be_repeated_from_every_insertion_point(described: dict, po
 
 @pytest.mark.parametrize(
     ("described", "channels"),
-    [(ritm_hrnet(**SMALL), {"A": 120, "B": 120, "C": 32}), (ritm_deeplab(10, 16), {"A": 512, "B": 48, "C": 16})],
+    [
+        (ritm_hrnet(**SMALL), {"A": 120, "B": 120, "C": 32}),
+        (ritm_deeplab(10, 16), {"A": 512, "B": 48, "C": 16}),
+    ],
     ids=["hrnet", "deeplab"],
 )
 def test_insertion_points_are_those_of_f_brs(described: dict, channels: dict[str, int]) -> None:
@@ -108,18 +121,24 @@ def test_insertion_points_are_those_of_f_brs(described: dict, channels: dict[str
 
 def test_deeplab_trains_everything_but_its_backbone_at_the_full_rate() -> None:
     model = build(ritm_deeplab(10, 16))
-    assert {name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()} == {
+    assert {
+        name.split(".")[0]: model.lr_multiplier(name) for name, _ in model.named_parameters()
+    } == {
         "backbone": 0.1,
         "head": 1.0,
         "fusion": 1.0,
     }
     round_ = golden_round(48, 64)
-    assert set(model.losses(model.eval()(round_), torch.zeros(1, 1, 48, 64), round_)) == {"instance"}
+    assert set(model.losses(model.eval()(round_), torch.zeros(1, 1, 48, 64), round_)) == {
+        "instance"
+    }
 
 
 def test_gradients_reach_the_previous_mask_and_the_image() -> None:
     model, round_ = tiny().eval(), golden_round(48, 64)
-    round_ = dataclasses.replace(round_, image=round_.image.requires_grad_(), prev_prob=round_.prev_prob.requires_grad_())
+    round_ = dataclasses.replace(
+        round_, image=round_.image.requires_grad_(), prev_prob=round_.prev_prob.requires_grad_()
+    )
     model(round_).logits.sum().backward()
     assert round_.image.grad is not None
     assert round_.prev_prob.grad is not None

@@ -1,4 +1,6 @@
-"""The outputs of the original networks under deterministic weights, and the sizes of their state dicts."""
+"""The outputs of the original networks under deterministic weights, and the sizes of their state
+dicts.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ OUTPUTS = [
 ]
 
 
-def model_of(width: int, depth: str, ocr_width: int, prev_mask: bool) -> tuple[RITM, dict[str, torch.Tensor]]:
+def model_of(
+    width: int, depth: str, ocr_width: int, prev_mask: bool
+) -> tuple[RITM, dict[str, torch.Tensor]]:
     """The model, and its state dict under the published names."""
     described = ritm_hrnet(width, depth, ocr_width, prev_mask=prev_mask)
     model = build(described)
@@ -69,7 +73,9 @@ def answers() -> dict[tuple, Prediction]:
 
 
 @pytest.mark.parametrize(("variant", "output", "expected"), OUTPUTS)
-def test_outputs_equal_the_original_network(answers, variant: tuple, output: str, expected: tuple[float, ...]) -> None:
+def test_outputs_equal_the_original_network(
+    answers, variant: tuple, output: str, expected: tuple[float, ...]
+) -> None:
     prediction = answers[variant]
     logits = prediction.logits if output == "instance" else prediction.aux["first_guess"]
     assert statistics(logits) == pytest.approx(expected, rel=1e-4)
@@ -79,7 +85,9 @@ def test_outputs_equal_the_original_network(answers, variant: tuple, output: str
 def test_state_dict_has_the_published_size(variant: tuple) -> None:
     model, tensors = model_of(*variant)
     parameters = {name for name, _ in model.named_parameters()}
-    buffers = sum(value.numel() for name, value in model.state_dict().items() if name not in parameters)
+    buffers = sum(
+        value.numel() for name, value in model.state_dict().items() if name not in parameters
+    )
     assert (sum(p.numel() for p in model.parameters()), buffers, len(tensors)) == SIZES[variant]
 
 
@@ -87,7 +95,10 @@ def test_state_dict_has_the_published_size(variant: tuple) -> None:
 def test_parts_have_the_published_size_and_names(column: int, size: tuple) -> None:
     model, tensors = model_of(*size, True)
     parameters = publish(ritm_hrnet(*size)).keys.to_published(dict(model.named_parameters()))
-    counts = {prefix: sum(p.numel() for key, p in parameters.items() if key.startswith(prefix)) for prefix in PREFIXES}
+    counts = {
+        prefix: sum(p.numel() for key, p in parameters.items() if key.startswith(prefix))
+        for prefix in PREFIXES
+    }
     assert counts == {prefix: column_of[column] for prefix, column_of in PREFIXES.items()}
     for key in (
         "maps_transform.3.scale",

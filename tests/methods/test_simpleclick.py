@@ -1,4 +1,6 @@
-"""SimpleClick: its protocol, published files with Python objects inside, learning rates, and what it refuses."""
+"""SimpleClick: its protocol, published files with Python objects inside, learning rates, and what
+it refuses.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,10 @@ def loss() -> Iterator[torch.nn.Module]:
 def written(path: Path, **changes: Any) -> Path:
     """A file as the original code base writes it, with some arguments of its model changed."""
     params = {name: entry["value"] for name, entry in publish(described()).config["params"].items()}
-    params = {name: {"type": "builtin", "value": value, "specified": True} for name, value in (params | changes).items()}
+    params = {
+        name: {"type": "builtin", "value": value, "specified": True}
+        for name, value in (params | changes).items()
+    }
     config = {"class": "isegm.model.is_plainvit_model.PlainVitModel", "params": params}
     torch.save({"state_dict": golden_state(), "config": config}, path)
     return path
@@ -80,7 +85,9 @@ def round_of(size: tuple[int, int], *clicks: Click) -> Round:
 
 
 class TestPublishedFiles:
-    def test_a_file_with_python_objects_loads_and_runs_nothing(self, tmp_path: Path, loss: torch.nn.Module) -> None:
+    def test_a_file_with_python_objects_loads_and_runs_nothing(
+        self, tmp_path: Path, loss: torch.nn.Module
+    ) -> None:
         head = publish(described()).config["params"]["head_params"]["value"] | {"loss_decode": loss}
         path = written(tmp_path / "cocolvis_vit_xtiny.pth", head_params=head)
         del sys.modules[MODULE]
@@ -92,7 +99,9 @@ class TestPublishedFiles:
         state = KEYS.to_published(loaded.model.state_dict())
         assert all(torch.equal(state[key], value) for key, value in golden_state().items())
 
-    def test_only_names_that_were_announced_become_stand_ins(self, tmp_path: Path, loss: torch.nn.Module) -> None:
+    def test_only_names_that_were_announced_become_stand_ins(
+        self, tmp_path: Path, loss: torch.nn.Module
+    ) -> None:
         torch.save({"loss": loss}, tmp_path / "file.pth")
         known = set(torch.serialization.get_safe_globals())
         names = [f"{MODULE}.{name}" for name in ("CrossEntropyLoss", "cross_entropy")]
@@ -105,9 +114,15 @@ class TestPublishedFiles:
     def test_it_can_be_written_again(self, tmp_path: Path) -> None:
         loaded = load_model(written(tmp_path / "sbd_vitxt.pth"))
         save_published(tmp_path / "again.pth", loaded)
-        first, again = (torch.load(tmp_path / name, weights_only=True) for name in ("sbd_vitxt.pth", "again.pth"))
+        first, again = (
+            torch.load(tmp_path / name, weights_only=True)
+            for name in ("sbd_vitxt.pth", "again.pth")
+        )
         assert again["config"] == first["config"]
-        assert all(torch.equal(again["state_dict"][key], value) for key, value in first["state_dict"].items())
+        assert all(
+            torch.equal(again["state_dict"][key], value)
+            for key, value in first["state_dict"].items()
+        )
         assert load_model(tmp_path / "again.pth").spec == loaded.spec
 
     def test_it_can_be_converted(self, tmp_path: Path) -> None:
@@ -115,20 +130,31 @@ class TestPublishedFiles:
         save_model(tmp_path / "ours.safetensors", loaded.model, loaded.spec)
         round_ = round_of((224, 224), Click(50, 60, True))
         with torch.inference_mode():
-            answers = [m.model(round_).logits for m in (loaded, load_model(tmp_path / "ours.safetensors"))]
+            answers = [
+                m.model(round_).logits for m in (loaded, load_model(tmp_path / "ours.safetensors"))
+            ]
         assert torch.equal(*answers)
 
     def test_files_of_2022_lack_arguments(self, tmp_path: Path) -> None:
-        torch.save({"state_dict": golden_state(), "config": {"class": "anything", "params": {}}}, tmp_path / "old.pth")
+        torch.save(
+            {"state_dict": golden_state(), "config": {"class": "anything", "params": {}}},
+            tmp_path / "old.pth",
+        )
         assert load_model(tmp_path / "old.pth").spec == described()
 
     def test_the_number_of_heads_comes_from_the_configuration(self, tmp_path: Path) -> None:
         body = publish(described()).config["params"]["backbone_params"]["value"]
-        path = written(tmp_path / "x.pth", backbone_params=body | {"num_heads": 10, "img_size": [224, 224]})
+        path = written(
+            tmp_path / "x.pth", backbone_params=body | {"num_heads": 10, "img_size": [224, 224]}
+        )
         assert load_model(path).spec["args"]["backbone"]["args"]["heads"] == 10
 
-    @pytest.mark.parametrize("changes", [{"random_split": True}, {"use_disks": False}, {"use_rgb_conv": True}])
-    def test_what_only_the_original_can_do_is_refused(self, tmp_path: Path, changes: dict[str, Any]) -> None:
+    @pytest.mark.parametrize(
+        "changes", [{"random_split": True}, {"use_disks": False}, {"use_rgb_conv": True}]
+    )
+    def test_what_only_the_original_can_do_is_refused(
+        self, tmp_path: Path, changes: dict[str, Any]
+    ) -> None:
         with pytest.raises(IsegmError, match=next(iter(changes))):
             load_model(written(tmp_path / "x.pth", **changes))
 
@@ -155,11 +181,21 @@ class TestPublishedFiles:
 
     def test_a_configuration_of_other_make_is_left_aside(self) -> None:
         shapes = {key: tuple(value.shape) for key, value in golden_state().items()}
-        assert recognise(shapes, {"backbone_params": "base", "head_params": {"dropout_ratio": 0.2}}).spec == described()
+        assert (
+            recognise(
+                shapes, {"backbone_params": "base", "head_params": {"dropout_ratio": 0.2}}
+            ).spec
+            == described()
+        )
 
-    @pytest.mark.parametrize("missing", ["backbone.cls_token", "head.up_conv2.0.weight", "neck.down_32.3.bias"])
+    @pytest.mark.parametrize(
+        "missing", ["backbone.cls_token", "head.up_conv2.0.weight", "neck.down_32.3.bias"]
+    )
     def test_every_tensor_must_be_there(self, tmp_path: Path, missing: str) -> None:
-        torch.save({"state_dict": {k: v for k, v in golden_state().items() if k != missing}}, tmp_path / "x.pth")
+        torch.save(
+            {"state_dict": {k: v for k, v in golden_state().items() if k != missing}},
+            tmp_path / "x.pth",
+        )
         with pytest.raises(IsegmError, match=missing):
             load_model(tmp_path / "x.pth")
 
@@ -197,13 +233,22 @@ class TestProtocol:
         view = predictor.request(session, Click(10, 10, True)).view
         assert view.size == (side, side)
         assert view.source == (0, 0, 90, 200)
-        assert (protocol.mirror, protocol.mask_threshold, protocol.stop_iou, protocol.max_clicks) == (True, 0.49, 0.9, 20)
+        assert (
+            protocol.mirror,
+            protocol.mask_threshold,
+            protocol.stop_iou,
+            protocol.max_clicks,
+        ) == (True, 0.49, 0.9, 20)
 
     def test_it_is_what_ritm_calls_fixed448(self) -> None:
-        """Clicks under that mode are compared with recorded ones in tests/evaluation/test_protocol_goldens.py."""
+        """Clicks under that mode are compared with recorded ones in
+        tests/evaluation/test_protocol_goldens.py.
+        """
         ritm = load_protocol("ritm")
         view = {**ritm.view, "skip_clicks": -1, "size": [448, 448]}
-        ours = dataclasses.replace(load_protocol("simpleclick"), name="ritm", source=ritm.source, datasets=ritm.datasets)
+        ours = dataclasses.replace(
+            load_protocol("simpleclick"), name="ritm", source=ritm.source, datasets=ritm.datasets
+        )
         assert ours == dataclasses.replace(ritm, view=view)
 
     def test_a_session(self) -> None:
@@ -217,7 +262,9 @@ class TestProtocol:
 
 class TestViews:
     def test_filling_up_does_not_move_anything(self) -> None:
-        """A view that is filled up answers as the larger view of which it is a part, the rest being of the mean colour."""
+        """A view that is filled up answers as the larger view of which it is a part, the rest being
+        of the mean colour.
+        """
         model = tiny().eval()
         round_ = round_of((61, 75), Click(20, 30, True), Click(50, 60, False))
         image = model.normalise.mean.expand(1, 3, 64, 80).clone()
@@ -225,16 +272,25 @@ class TestViews:
         prev = torch.zeros(1, 1, 64, 80)
         prev[..., :61, :75] = round_.prev_prob
         with torch.no_grad():
-            small, large = model(round_), model(dataclasses.replace(round_, image=image, prev_prob=prev))
+            small, large = (
+                model(round_),
+                model(dataclasses.replace(round_, image=image, prev_prob=prev)),
+            )
         assert torch.allclose(small.logits, large.logits[..., :61, :75], atol=1e-5)
 
     def test_the_reference_answers_alike(self) -> None:
-        model, round_ = tiny().eval(), round_of((64, 64), Click(20.3, 30.7, True), Click(50, 10, False))
+        model, round_ = (
+            tiny().eval(),
+            round_of((64, 64), Click(20.3, 30.7, True), Click(50, 10, False)),
+        )
         with torch.no_grad():
             assert torch.equal(model(round_).logits, slow_twin(model)(round_).logits)
 
     def test_without_previous_mask(self) -> None:
-        model, round_ = build(simpleclick("tiny", 64, prev_mask=False)).eval(), round_of((64, 64), Click(20, 30, True))
+        model, round_ = (
+            build(simpleclick("tiny", 64, prev_mask=False)).eval(),
+            round_of((64, 64), Click(20, 30, True)),
+        )
         with torch.no_grad():
             other = dataclasses.replace(round_, prev_prob=1 - round_.prev_prob)
             assert torch.equal(model(round_).logits, model(other).logits)

@@ -1,4 +1,6 @@
-"""SimpleClick's networks against values recorded with the original code, and the sizes of their state dicts."""
+"""SimpleClick's networks against values recorded with the original code, and the sizes of their
+state dicts.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,12 @@ from isegm.nn.weights import load_strictly
 from isegm.originals.simpleclick import KEYS, publish, recognise
 
 # parameters, keys
-SIZES = {"xtiny": (4_053_577, 166), "base": (98_025_513, 214), "large": (324_206_377, 358), "huge": (662_184_793, 454)}
+SIZES = {
+    "xtiny": (4_053_577, 166),
+    "base": (98_025_513, 214),
+    "large": (324_206_377, 358),
+    "huge": (662_184_793, 454),
+}
 # parameters below a published prefix, for base, large and huge
 PREFIXES = {
     "patch_embed_coords.": (590592, 787456, 753920),
@@ -32,13 +39,15 @@ PREFIXES = {
     "head.up_conv1.": (148224, 148224, 148224),
     "head.up_conv2.": (37248, 37248, 37248),
 }
-# mean, standard deviation, minimum, maximum, [10, 10], centre, at 448 x 448 and with resized positions at 672 x 672
+# mean, standard deviation, minimum, maximum, [10, 10], centre, at 448 x 448 and with resized
+# positions at 672 x 672
 OUTPUTS = {
     "xtiny": {
         448: (-0.0466209, 0.0708177, -0.31984, 0.209101, 0.03188, -0.0580621),
         672: (-0.0467643, 0.0698617, -0.332889, 0.210582, 0.0315443, -0.0700577),
     },
-    # At 672: (0.0114624, 0.0484162, -0.233556, 0.199542, 0.0197914, 0.0753863), which takes too long for every day.
+    # At 672: (0.0114624, 0.0484162, -0.233556, 0.199542, 0.0197914, 0.0753863), which takes too
+    # long for every day.
     "base": {448: (0.0105189, 0.0483924, -0.197515, 0.240411, 0.0211697, 0.0545306)},
 }
 
@@ -47,10 +56,17 @@ OUTPUTS = {
 def test_outputs_equal_the_original_network(variant: str) -> None:
     described = simpleclick(variant, click_radius=5)
     model = build(described).eval()
-    shapes = {key: tuple(value.shape) for key, value in KEYS.to_published(model.state_dict()).items()}
+    shapes = {
+        key: tuple(value.shape) for key, value in KEYS.to_published(model.state_dict()).items()
+    }
     recognised = recognise(shapes)
     assert recognised.spec == described
-    load_strictly(model, {key: golden_tensor(key, shape) for key, shape in shapes.items()}, "golden weights", recognised.keys)
+    load_strictly(
+        model,
+        {key: golden_tensor(key, shape) for key, shape in shapes.items()},
+        "golden weights",
+        recognised.keys,
+    )
     for size, expected in OUTPUTS[variant].items():
         with torch.inference_mode():
             found = statistics(model(golden_round(size, size)).logits)
@@ -69,7 +85,15 @@ def test_state_dict_has_the_published_size(variant: str) -> None:
 def test_parts_have_the_published_size_and_names(column: int, variant: str) -> None:
     with torch.device("meta"):
         state = KEYS.to_published(build(simpleclick(variant)).state_dict())
-    counts = {prefix: sum(v.numel() for key, v in state.items() if key.startswith(prefix)) for prefix in PREFIXES}
+    counts = {
+        prefix: sum(v.numel() for key, v in state.items() if key.startswith(prefix))
+        for prefix in PREFIXES
+    }
     assert counts == {prefix: columns[column] for prefix, columns in PREFIXES.items()}
-    for key in ("backbone.blocks.7.attn.qkv.bias", "neck.down_4.5.weight", "head.convs.3.conv.bias", "head.up_conv2.3.weight"):
+    for key in (
+        "backbone.blocks.7.attn.qkv.bias",
+        "neck.down_4.5.weight",
+        "head.convs.3.conv.bias",
+        "head.up_conv2.3.weight",
+    ):
         assert key in state

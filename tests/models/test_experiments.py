@@ -1,10 +1,11 @@
-"""Every experiment script runs: its network is built, and one step is trained on miniature data with a smaller network."""
+"""Every experiment script runs: its network is built, and one step is trained on miniature data
+with a smaller network.
+"""
 
 import ast
 import copy
-import importlib.util
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -24,53 +25,90 @@ from layouts import (
     starter,
     write,
 )
+from published import cropped
 
-from isegm.core.registry import Spec, build, is_spec, leaves
+from isegm.core.registry import Spec, leaves
 from isegm.methods.base import ClickModel
-from isegm.training.config import RunOptions
+from isegm.training.experiment import Experiment
+from isegm.training.experiment_file import load_experiment
+from isegm.training.options import RunOptions
+from isegm.training.trainer import Trainer
 from isegm.utils.config import REPOSITORY, load_config
 
-SCRIPTS = sorted((REPOSITORY / "models").rglob("*.py"))
+SHARED = ("common.py", "shared.py")  # what scripts import
+SCRIPTS = sorted(path for path in (REPOSITORY / "models").rglob("*.py") if path.name not in SHARED)
 NAMES = [str(path.relative_to(REPOSITORY / "models")) for path in SCRIPTS]
 
 
-def loaded(path: Path) -> ModuleType:
-    described = importlib.util.spec_from_file_location(f"experiment_{path.parent.name}_{path.stem}", path)
-    module = importlib.util.module_from_spec(described)
-    described.loader.exec_module(module)
-    return module
-
-
-SMALL_TRANSFORMER = {"backbone.variant": "tiny", "head.in_channels": [16, 32, 80, 128], "head.width": 16}
-TINY_HRNET = {"backbone.width": 8, "backbone.depth": "tiny", "head.in_channels": 120, "head.width": 16}
-SMALL_RESNET = {"backbone.layers": 34, "head.in_channels": 512, "head.skip_channels": 64, "head.width": 16}
-SMALL_VIT = {"backbone.channels": 16, "backbone.depth": 4, "backbone.heads": 2, "backbone.patch": 16, "backbone.size": 64}
+SMALL_TRANSFORMER = {
+    "backbone.variant": "tiny",
+    "head.in_channels": [16, 32, 80, 128],
+    "head.width": 16,
+}
+TINY_HRNET = {
+    "backbone.width": 8,
+    "backbone.depth": "tiny",
+    "head.in_channels": 120,
+    "head.width": 16,
+}
+SMALL_RESNET = {
+    "backbone.layers": 34,
+    "head.in_channels": 512,
+    "head.skip_channels": 64,
+    "head.width": 16,
+}
+SMALL_VIT = {
+    "backbone.channels": 16,
+    "backbone.depth": 4,
+    "backbone.heads": 2,
+    "backbone.patch": 16,
+    "backbone.size": 64,
+}
 SMALL_VIT |= {"neck.in_channels": 16, "neck.out_channels": [8] * 4, "head.in_channels": [8] * 4}
-SMALL_MULTIGRID = {"backbone.depths": [1, 1, 1, 1], "backbone.width": 8, "head.in_channels": 256, "head.skip_channels": 32}
+SMALL_MULTIGRID = {
+    "backbone.depths": [1, 1, 1, 1],
+    "backbone.width": 8,
+    "head.in_channels": 256,
+    "head.skip_channels": 32,
+}
 
 
 def smaller(described: Spec) -> dict[str, object]:
     """Overrides that make the network of a spec as small as its parts can be."""
     known = dict(leaves(described))
-    changes = dict(next((c for c in (TINY_HRNET, SMALL_RESNET, SMALL_TRANSFORMER) if set(c) <= set(known)), {}))
+    changes = dict(
+        next((c for c in (TINY_HRNET, SMALL_RESNET, SMALL_TRANSFORMER) if set(c) <= set(known)), {})
+    )
     if "backbone.patch" in known:
         changes = dict(SMALL_VIT)
     if "feedback.channels" in known:
-        changes |= {"feedback.channels": changes["head.in_channels" if "backbone.depth" in known else "head.width"]}
+        changes |= {
+            "feedback.channels": changes[
+                "head.in_channels" if "backbone.depth" in known else "head.width"
+            ]
+        }
     if "feature_diffusion.channels" in known:
         changes |= {"feature_diffusion.channels": changes["head.width"], "backbone.width": 64}
     if "refiner.in_channels" in known:
-        changes["refiner.in_channels"] = (2 if "backbone.depth" in known else 1) * changes["head.width"]
+        changes["refiner.in_channels"] = (2 if "backbone.depth" in known else 1) * changes[
+            "head.width"
+        ]
     if "backbone.depths" in known:
         changes = SMALL_MULTIGRID | {"head.width": 16}
         if "first_click.width" in known:
-            changes |= {"first_click.in_channels": 32, "first_click.width": 16, "head.in_channels": 288}
+            changes |= {
+                "first_click.in_channels": 32,
+                "first_click.width": 16,
+                "head.in_channels": 288,
+            }
     return changes
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
-    """A config.yml of miniature data sets in their layouts, and settings that make a script take one small step."""
+    """A config.yml of miniature data sets in their layouts, and settings that make a script take
+    one small step.
+    """
     root = tmp_path_factory.mktemp("data")
     for split in ("train", "val"):
         sbd(root / "SBD", split)
@@ -78,7 +116,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
         lvis(root / "LVIS_v1", split)
         open_images(root / "OpenImages", split)
         pascal_voc(root / "VOC2012", split, prefix={"train": "2007", "val": "2009"}[split])
-    paths = {"SBD_PATH": root / "SBD", "COCO_PATH": root / "COCO", "PASCALVOC_PATH": root / "VOC2012"}
+    paths = {
+        "SBD_PATH": root / "SBD",
+        "COCO_PATH": root / "COCO",
+        "PASCALVOC_PATH": root / "VOC2012",
+    }
     paths |= {"LVIS_v1_PATH": root / "LVIS_v1", "OPENIMAGES_PATH": root / "OpenImages"}
     for i in range(2):
         write(root / f"folder/images/{i}.png", picture(seed=i))
@@ -91,47 +133,62 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
 def test_network(path: Path) -> None:
+    experiment = load_experiment(path).experiment
     with torch.device("meta"):  # shapes without memory
-        model = build(loaded(path).MODEL)
+        model = experiment.build(experiment.model)
     assert isinstance(model, ClickModel)
     assert sum(p.numel() for p in model.parameters()) > 1000
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
 def test_notebook(path: Path) -> None:
-    """The docstring says what it is, how it is run, what it costs and what came out; pretrained weights have a place."""
-    tree = ast.parse(path.read_text())
-    notes = ast.get_docstring(tree)
+    """The docstring says what it is, how it is run, what it costs and what came out; pretrained
+    weights have a place.
+    """
+    notes = ast.get_docstring(ast.parse(path.read_text()))
     for entry in ("Paper:", "Run:", "Cost:", "Result:", f"train.py {path.relative_to(REPOSITORY)}"):
         assert entry in notes
-    pretrained = [k.value.value for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "pretrained"]
-    assert set(pretrained) <= set(load_config(REPOSITORY / "config.yml").PRETRAINED)
-    assert len(path.read_text().splitlines()) <= 50
+    pretrained = load_experiment(path).experiment.train.pretrained
+    assert pretrained is None or pretrained in load_config(REPOSITORY / "config.yml").PRETRAINED
+    assert len(path.read_text().splitlines()) <= 64
+
+
+def one_small_step(experiment: Experiment) -> dict[str, Any]:
+    """Overrides that make an experiment take one step with a small network on small crops."""
+    # A Mix Transformer sees nothing smaller than 32 pixels, after halving.
+    crop = [64, 64] if "backbone.variant" in dict(leaves(experiment.model)) else [32, 48]
+    changes: dict[str, Any] = {
+        f"model.{key}": value for key, value in smaller(experiment.model).items()
+    }
+    changes |= cropped(experiment, crop)
+    for section in ("data", "val"):
+        part = getattr(experiment, section)
+        if part is None:
+            continue
+        changes |= {f"{section}.epoch_len": 2, f"{section}.min_object_area": 4}
+        changes |= {
+            f"{section}.{key}": 4
+            for key, _ in leaves(part)
+            if key in ("sampler.min_area", "sampler.min_region")
+        }
+    if experiment.data["args"].get("scores") is not None:
+        changes["data.scores"] = None
+    steps = {"batch_size": 2, "max_steps": 1, "epochs": 1, "workers": 0, "pretrained": None}
+    steps |= {"validate_every": None, "amp": "off"}
+    return changes | {f"train.{key}": value for key, value in steps.items()}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
 def test_one_step(path: Path, data: EasyDict) -> None:
-    experiment, cfg = loaded(path), copy.deepcopy(data)
-    assert is_spec(experiment.MODEL)
-    cfg.run = RunOptions(script=path, cpu=True)
-    # A Mix Transformer sees nothing smaller than 32 pixels, after halving.
-    crop = [64, 64] if "backbone.variant" in dict(leaves(experiment.MODEL)) else [32, 48]
-    cfg.overrides = {
-        "model": smaller(experiment.MODEL),
-        "data": {"crop": crop, "epoch_len": 2, "val_epoch_len": 2, "min_object_area": 4, "min_region": 4},
-        "train": {
-            "batch_size": 2,
-            "max_steps": 1,
-            "epochs": 1,
-            "workers": 0,
-            "pretrained": None,
-            "validate_every": 0,
-            "amp": "off",
-        },
-    }
-    if "recipes.folder(" in path.read_text():
-        cfg.overrides["data"] |= {f"{kind}_dir": f"{cfg.FOLDER}/{kind}s" for kind in ("image", "mask")}
-    if "sample_scores" in path.read_text():
-        cfg.overrides["data"]["sample_scores"] = None
-    experiment.main(cfg)
-    assert list(Path(cfg.EXPS_PATH).rglob(f"{path.stem}/*/model.safetensors"))
+    loaded, cfg = load_experiment(path), copy.deepcopy(data)
+    changes = one_small_step(loaded.experiment)
+    if "image_dir" in dict(leaves(loaded.experiment.data["args"]["source"])):
+        changes |= {
+            f"data.source.{kind}_dir": f"{cfg.FOLDER}/{kind}s" for kind in ("image", "mask")
+        }
+    experiment = loaded.experiment.changed(changes)
+    folder = Trainer(
+        experiment, cfg, RunOptions(name=loaded.name, files=loaded.files, cpu=True)
+    ).fit()
+    assert (folder / "model.safetensors").exists()
+    assert load_experiment(folder / "experiment.json").experiment == experiment.completed()

@@ -18,7 +18,9 @@ def probe() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     ignoring = target.copy()
     ignoring[0][(distance > 100) & (distance <= 144)] = -1
     band = np.broadcast_to(abs(np.sqrt(distance) - 10) < 3, target.shape).astype(np.float64)
-    return tuple(torch.from_numpy(a.astype(np.float32))[:, None] for a in (logits, target, ignoring, band))
+    return tuple(
+        torch.from_numpy(a.astype(np.float32))[:, None] for a in (logits, target, ignoring, band)
+    )
 
 
 def test_boundary_focal_loss_has_the_value_of_the_original() -> None:
@@ -41,8 +43,15 @@ def blobs(seed: int, height: int = 96, width: int = 120) -> np.ndarray:
 
 def original_band(mask: np.ndarray) -> np.ndarray:
     height, width = mask.shape
-    small = cv2.resize(255 * mask.astype(np.uint8), (width // 8, height // 8), interpolation=cv2.INTER_LINEAR)
-    large = cv2.resize(255 * (small > 128).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR) > 128
+    small = cv2.resize(
+        255 * mask.astype(np.uint8), (width // 8, height // 8), interpolation=cv2.INTER_LINEAR
+    )
+    large = (
+        cv2.resize(
+            255 * (small > 128).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR
+        )
+        > 128
+    )
     return cv2.dilate((mask ^ large).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2) > 0
 
 

@@ -37,7 +37,9 @@ class TestClickMasks:
     def test_a_click_in_the_first_row_or_column_is_lost(self, y: float, x: float) -> None:
         assert not self.masks(Click(y, x, True))[0].any()
 
-    @pytest.mark.parametrize(("y", "x", "left"), [(47, 20, 6), (10, 63, 6), (47, 63, 4), (1, 1, 9), (60, 20, 0)])
+    @pytest.mark.parametrize(
+        ("y", "x", "left"), [(47, 20, 6), (10, 63, 6), (47, 63, 4), (1, 1, 9), (60, 20, 0)]
+    )
     def test_the_far_border_cuts_it(self, y: float, x: float, left: int) -> None:
         assert self.masks(Click(y, x, True))[0].sum() == left
 
@@ -77,24 +79,34 @@ class TestObjective:
         return Objective(Line(), *squares(*clicks), BRSSettings(**settings))
 
     def test_value_is_the_mean_square_error_at_each_kind_of_click(self) -> None:
-        value, gradient = self.objective(Click(2, 2, True), Click(5, 5, True), Click(2, 6, False))(np.array([logit(0.3), 0.0]))
+        value, gradient = self.objective(Click(2, 2, True), Click(5, 5, True), Click(2, 6, False))(
+            np.array([logit(0.3), 0.0])
+        )
         assert value == pytest.approx(0.7**2 + 0.3**2, rel=1e-5)
         slope = 0.3 * 0.7 * (2 * 0.3 - 2 * 0.7)
         assert gradient[0] == pytest.approx(slope, rel=1e-4)
         assert gradient.dtype == np.float64
 
     def test_a_kind_without_clicks_adds_nothing(self) -> None:
-        assert self.objective(Click(2, 2, False))(np.array([logit(0.6), 0.0]))[0] == pytest.approx(0.36, rel=1e-5)
+        assert self.objective(Click(2, 2, False))(np.array([logit(0.6), 0.0]))[0] == pytest.approx(
+            0.36, rel=1e-5
+        )
 
     def test_the_mirror_image_counts_too(self) -> None:
         image = torch.zeros(2, 3, 8, 8)
-        round_ = Round(image, Clicks.cat([Clicks.of([Click(2, 2, True)]), Clicks.of([Click(2, 5, True)])]), image[:, :1])
+        round_ = Round(
+            image,
+            Clicks.cat([Clicks.of([Click(2, 2, True)]), Clicks.of([Click(2, 5, True)])]),
+            image[:, :1],
+        )
 
         class Two(Line):
             def logits(self, x: Tensor) -> Tensor:
                 return torch.cat([super().logits(x), -super().logits(x)])
 
-        value, _ = Objective(Two(), *click_masks(round_), BRSSettings())(np.array([logit(0.3), 0.0]))
+        value, _ = Objective(Two(), *click_masks(round_), BRSSettings())(
+            np.array([logit(0.3), 0.0])
+        )
         assert value == pytest.approx((0.7**2 + 0.3**2) / 2, rel=1e-5)
 
     def test_the_best_answer_is_kept_not_the_last(self) -> None:
@@ -105,14 +117,19 @@ class TestObjective:
         assert objective.evaluations == 3
 
     @pytest.mark.parametrize(
-        ("wanted", "unwanted", "done"), [(0.5, 0.48, True), (0.5, 0.5, False), (0.48, 0.1, False), (0.9, 0.1, True)]
+        ("wanted", "unwanted", "done"),
+        [(0.5, 0.48, True), (0.5, 0.5, False), (0.48, 0.1, False), (0.9, 0.1, True)],
     )
-    def test_the_search_ends_when_every_click_is_right(self, wanted: float, unwanted: float, done: bool) -> None:
+    def test_the_search_ends_when_every_click_is_right(
+        self, wanted: float, unwanted: float, done: bool
+    ) -> None:
         class Halves(Line):
             def logits(self, x: Tensor) -> Tensor:
                 return torch.cat([x[:1].expand(1, 1, 8, 4), x[1:].expand(1, 1, 8, 4)], -1)
 
-        objective = Objective(Halves(), *squares(Click(4, 2, True), Click(4, 6, False)), BRSSettings())
+        objective = Objective(
+            Halves(), *squares(Click(4, 2, True), Click(4, 6, False)), BRSSettings()
+        )
         _, gradient = objective(np.array([logit(wanted), logit(unwanted)]))
         assert (not gradient.any()) == done
 

@@ -11,12 +11,18 @@ from isegm.nn.clicks.gaussians import Gaussians
 from isegm.reference.click_maps import SlowDisks, SlowDistances
 
 
-def whole_image_reference(points: Tensor, size: tuple[int, int], radius: float, disks: bool) -> Tensor:
-    """The published rule, read literally: every point against every pixel. ``points`` is ``B 2N 2``, positives first."""
+def whole_image_reference(
+    points: Tensor, size: tuple[int, int], radius: float, disks: bool
+) -> Tensor:
+    """The published rule, read literally: every point against every pixel. ``points`` is ``B 2N
+    2``, positives first.
+    """
     height, width = size
     batch, twice, _ = points.shape
     flat = points.reshape(-1, 2)
-    grid = torch.stack(torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij"))
+    grid = torch.stack(
+        torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij")
+    )
     coords = grid[None].repeat(len(flat), 1, 1, 1)
     coords.add_(-flat[:, :, None, None])
     if not disks:
@@ -31,7 +37,9 @@ def whole_image_reference(points: Tensor, size: tuple[int, int], radius: float, 
 
 def random_clicks(seed: int, count: int = 6, integer: bool = False) -> tuple[Clicks, Tensor]:
     rng = torch.Generator().manual_seed(seed)
-    yx = torch.rand(3, count, 2, generator=rng, dtype=torch.float64) * torch.tensor([60.0, 80.0]) - 5
+    yx = (
+        torch.rand(3, count, 2, generator=rng, dtype=torch.float64) * torch.tensor([60.0, 80.0]) - 5
+    )
     if integer:
         yx = yx.round()
     label = torch.randint(-1, 2, (3, count), generator=rng)
@@ -45,13 +53,19 @@ def random_clicks(seed: int, count: int = 6, integer: bool = False) -> tuple[Cli
 def test_disks_equal_the_whole_image_rule_bit_for_bit(radius: int, integer: bool) -> None:
     for seed in range(10):
         clicks, points = random_clicks(seed, integer=integer)
-        assert torch.equal(Disks(radius)(clicks, (50, 70)), whole_image_reference(points, (50, 70), radius, disks=True))
+        assert torch.equal(
+            Disks(radius)(clicks, (50, 70)),
+            whole_image_reference(points, (50, 70), radius, disks=True),
+        )
 
 
 def test_distances_equal_the_whole_image_rule_bit_for_bit() -> None:
     for seed in range(10):
         clicks, points = random_clicks(seed)
-        assert torch.equal(Distances(260)(clicks, (50, 70)), whole_image_reference(points, (50, 70), 260, disks=False))
+        assert torch.equal(
+            Distances(260)(clicks, (50, 70)),
+            whole_image_reference(points, (50, 70), 260, disks=False),
+        )
 
 
 def test_the_yardsticks_equal_the_quick_maps_bit_for_bit() -> None:
@@ -68,12 +82,23 @@ def test_the_rim_follows_the_last_bit_of_a_coordinate() -> None:
         for y in (10 + offset, 10.5 + offset, 15 - offset):
             clicks = Clicks.of([Click(y, 20 - offset, True)])
             points = torch.cat([clicks.yx, torch.full((1, 1, 2), -1.0, dtype=torch.float64)], 1)
-            assert torch.equal(Disks(5)(clicks, (40, 40)), whole_image_reference(points, (40, 40), 5, disks=True))
+            assert torch.equal(
+                Disks(5)(clicks, (40, 40)), whole_image_reference(points, (40, 40), 5, disks=True)
+            )
 
 
 @pytest.mark.parametrize(
     ("radius", "at", "pixels"),
-    [(2, 50, 13), (3, 50, 29), (5, 50, 81), (24, 50, 1793), (2, 50.5, 12), (3, 50.5, 32), (5, 50.5, 80), (24, 50.5, 1804)],
+    [
+        (2, 50, 13),
+        (3, 50, 29),
+        (5, 50, 81),
+        (24, 50, 1793),
+        (2, 50.5, 12),
+        (3, 50.5, 32),
+        (5, 50.5, 80),
+        (24, 50.5, 1804),
+    ],
 )
 def test_known_pixel_counts(radius: int, at: float, pixels: int) -> None:
     positive, negative = Disks(radius)(Clicks.of([Click(at, at, False)]), (101, 101))[0]
@@ -87,10 +112,15 @@ def test_a_click_beyond_one_border_is_cut_and_beyond_both_is_not_drawn() -> None
     assert Disks(5)(Clicks.of([Click(400, 10, True)]), (40, 40)).sum() == 0
 
 
-@pytest.mark.parametrize(("maps", "empty"), [(Disks(5), 0.0), (Distances(5), 1.0), (Gaussians(5), 0.0)])
+@pytest.mark.parametrize(
+    ("maps", "empty"), [(Disks(5), 0.0), (Distances(5), 1.0), (Gaussians(5), 0.0)]
+)
 def test_no_clicks_and_padding(maps, empty: float) -> None:
     assert torch.equal(maps(Clicks.of([]), (9, 11)), torch.full((1, 2, 9, 11), empty))
-    padded = Clicks(torch.tensor([[[4.0, 4.0], [float("nan"), 3.0]]], dtype=torch.float64), torch.tensor([[-1, -1]]))
+    padded = Clicks(
+        torch.tensor([[[4.0, 4.0], [float("nan"), 3.0]]], dtype=torch.float64),
+        torch.tensor([[-1, -1]]),
+    )
     assert torch.equal(maps(padded, (9, 11)), torch.full((1, 2, 9, 11), empty))
 
 

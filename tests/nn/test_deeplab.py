@@ -29,7 +29,9 @@ def test_pixels_are_classified_at_the_size_of_the_first_stage() -> None:
     assert features.shape == (2, 16, 16, 20)
 
 
-@pytest.mark.parametrize(("point", "shape"), [("A", (2, 64, 8, 10)), ("B", (2, 48, 16, 20)), ("C", (2, 16, 16, 20))])
+@pytest.mark.parametrize(
+    ("point", "shape"), [("A", (2, 64, 8, 10)), ("B", (2, 48, 16, 20)), ("C", (2, 16, 16, 20))]
+)
 def test_insertion_points_split_the_head(point: str, shape: tuple[int, ...]) -> None:
     net, features = head(), stages()
     parts = net.before(features, point)
@@ -43,7 +45,11 @@ def test_the_pyramid_sees_the_average_of_the_whole_image() -> None:
     aspp = ASPP(8, 8, 0.2).eval()
     x = torch.rand(1, 8, 40, 40)
     far = x.clone()
-    far[..., 1, 1] += 1000  # from the centre: outside the 3x3 convolutions of dilation 12, not on the grid of the others
+    far[..., 1, 1] += (
+        # from the centre: outside the 3x3 convolutions of dilation 12, not on the grid of the
+        # others
+        1000
+    )
     with torch.no_grad():
         assert not torch.equal(aspp(x)[..., 20, 20], aspp(far)[..., 20, 20])
         aspp.pool = torch.nn.AdaptiveAvgPool2d(1)
@@ -52,7 +58,11 @@ def test_the_pyramid_sees_the_average_of_the_whole_image() -> None:
 
 
 def test_dropout_follows_the_pyramid() -> None:
-    assert [m.p for m in DeepLabHead(64, 8, 16, dropout=0.5).modules() if isinstance(m, torch.nn.Dropout)] == [0.5]
+    assert [
+        m.p
+        for m in DeepLabHead(64, 8, 16, dropout=0.5).modules()
+        if isinstance(m, torch.nn.Dropout)
+    ] == [0.5]
 
 
 def test_the_classifier_can_give_several_maps() -> None:

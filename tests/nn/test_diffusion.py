@@ -1,4 +1,6 @@
-"""Feature and pixel diffusion beside plain versions of what their paper says, and what they are for."""
+"""Feature and pixel diffusion beside plain versions of what their paper says, and what they are
+for.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,19 @@ class TestFeatureDiffusion:
 
     @pytest.mark.parametrize("gate_bias", [0.0, 3.0, -3.0])
     @torch.no_grad()
-    def test_affinities_are_weighted_before_the_softmax_and_flows_by_the_gate_of_where_they_arrive(self, gate_bias) -> None:
-        module, x, clicked = self.module(gate_bias), noise(2, 8, 5, 6) - 0.5, noise(2, 2, 5, 6, seed=1)
+    def test_affinities_are_weighted_before_the_softmax_and_flows_by_the_gate_of_where_they_arrive(
+        self, gate_bias
+    ) -> None:
+        module, x, clicked = (
+            self.module(gate_bias),
+            noise(2, 8, 5, 6) - 0.5,
+            noise(2, 2, 5, 6, seed=1),
+        )
         found, gate = module(x, clicked)
         assert (gate.amax() > 0.8) or (gate.amin() < 0.2)  # else sure places are not tried
-        query, key, value = (part(x).flatten(2) for part in (module.query, module.key, module.value))
+        query, key, value = (
+            part(x).flatten(2) for part in (module.query, module.key, module.value)
+        )
         plain = x
         for side, project, share in ((0, module.object, gate), (1, module.background, 1 - gate)):
             weight = clicked[:, side : side + 1] + (share > 0.8)
@@ -70,11 +80,18 @@ def convolved(image: Tensor, logits: Tensor, clicked: Tensor) -> Tensor:
     module = PixelDiffusion()
 
     def apply(kernel: Tensor, x: Tensor) -> Tensor:  # C H W to C 4K H W
-        parts = [F.conv2d(F.pad(x[:, None], [d] * 4, mode="replicate"), kernel, dilation=d) for d in (1, 2, 4, 8)]
+        parts = [
+            F.conv2d(F.pad(x[:, None], [d] * 4, mode="replicate"), kernel, dilation=d)
+            for d in (1, 2, 4, 8)
+        ]
         return torch.cat(parts, 1)
 
     deviation = apply(module.window, image).std(1, keepdim=True)
-    share = (-apply(module.differences, image).abs() / (1e-8 + 0.1 * deviation)).mean(0, keepdim=True).softmax(1)
+    share = (
+        (-apply(module.differences, image).abs() / (1e-8 + 0.1 * deviation))
+        .mean(0, keepdim=True)
+        .softmax(1)
+    )
     answer = 2 * (logits.sigmoid() - 0.5)
     spread = answer * (answer.abs() > 0.25) + 10 * clicked[:1] - 10 * clicked[1:]
     for _ in range(5):
@@ -124,7 +141,11 @@ class TestPixelDiffusion:
         x = torch.arange(12.0).view(1, 1, 3, 4)
         moved = [m[0, 0] for m in neighbours(x)]
         assert len(moved) == 32
-        assert moved[3].tolist() == [[0, 0, 1, 2], [4, 4, 5, 6], [8, 8, 9, 10]]  # the left neighbour
+        assert moved[3].tolist() == [
+            [0, 0, 1, 2],
+            [4, 4, 5, 6],
+            [8, 8, 9, 10],
+        ]  # the left neighbour
         assert (moved[-1] == 11).all()  # eight rows and columns further is beyond the border
 
     def test_other_constants_are_refused(self) -> None:

@@ -17,7 +17,12 @@ def answered(mask: np.ndarray, click: Click) -> Session:
     """A session whose newest answer is a mask."""
     height, width = mask.shape
     prob = torch.from_numpy(mask.astype(np.float32))[None, None]
-    return Session(torch.zeros(1, 3, height, width, dtype=torch.uint8), prob, (click,), view=whole(height, width))
+    return Session(
+        torch.zeros(1, 3, height, width, dtype=torch.uint8),
+        prob,
+        (click,),
+        view=whole(height, width),
+    )
 
 
 def rectangle(top: int, left: int, bottom: int, right: int) -> np.ndarray:
@@ -46,7 +51,8 @@ def test_later_focus_crops_show_what_changed_around_the_click() -> None:
 def test_a_change_much_smaller_than_the_object_gives_a_square_around_the_click() -> None:
     old = rectangle(10, 10, 70, 70)
     new = old | rectangle(70, 40, 75, 45)
-    # The object is 64 rows and 59 columns between first and last: 12.8 to each side of (72, 42), 1.4 times 26.6.
+    # The object is 64 rows and 59 columns between first and last: 12.8 to each side of (72, 42),
+    # 1.4 times 26.6.
     assert focus(old, new, 72, 42) == (53, 23, 90, 60)
 
 
@@ -98,4 +104,6 @@ def test_training_crops_are_resized_as_opencv_does() -> None:
     made = zoomed(torch.from_numpy(image).permute(0, 3, 1, 2), cut).permute(0, 2, 3, 1).numpy()
     for got, source, box in zip(made, image, cut, strict=True):
         part = source[box.top : box.bottom, box.left : box.right]
-        assert np.allclose(got, cv2.resize(part, (64, 48), interpolation=cv2.INTER_LINEAR), atol=2e-4)
+        assert np.allclose(
+            got, cv2.resize(part, (64, 48), interpolation=cv2.INTER_LINEAR), atol=2e-4
+        )

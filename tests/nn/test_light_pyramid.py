@@ -19,7 +19,9 @@ def features(rows: int = 16, columns: int = 24) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
     sizes = [(-(-rows // stride), -(-columns // stride)) for stride in (1, 2, 4)]
     channels = (4, 6, 10)
-    return [torch.randn(2, c, *s, generator=generator) for c, s in zip(channels, sizes, strict=True)]
+    return [
+        torch.randn(2, c, *s, generator=generator) for c, s in zip(channels, sizes, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("size", [(16, 24), (15, 21), (5, 7)])

@@ -15,7 +15,9 @@ LOSSES = [NormalizedFocalLoss(0.5, 2), FocalLoss(0.5, 2), SigmoidBCE(), SoftIoU(
 
 def probe(ignore: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     y, x = torch.meshgrid(torch.arange(32.0), torch.arange(48.0), indexing="ij")
-    logits = torch.stack([3 * torch.sin(0.1 * x + 0.07 * y), 2 * torch.cos(0.2 * x - 0.05 * y)])[:, None]
+    logits = torch.stack([3 * torch.sin(0.1 * x + 0.07 * y), 2 * torch.cos(0.2 * x - 0.05 * y)])[
+        :, None
+    ]
     distance = (y - 15) ** 2 + (x - 20) ** 2
     target = torch.stack([distance <= 100, distance <= 64]).float()[:, None]
     if ignore:
@@ -65,7 +67,11 @@ class TestEveryLoss:
 
     def test_an_all_ignored_sample_and_extreme_logits_stay_finite(self, loss) -> None:
         logits = torch.tensor([1e4, -1e4]).view(2, 1, 1, 1).repeat(1, 1, 4, 4).requires_grad_()
-        for target in (torch.full((2, 1, 4, 4), -1.0), torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)):
+        for target in (
+            torch.full((2, 1, 4, 4), -1.0),
+            torch.ones(2, 1, 4, 4),
+            torch.zeros(2, 1, 4, 4),
+        ):
             value = loss(logits, target)
             value.sum().backward()
             assert value.isfinite().all()
@@ -151,7 +157,9 @@ class TestDiversity:
     def test_ignored_pixels_add_nothing(self) -> None:
         logits, target = probe(ignore=True)
         changed = torch.where(target == -1, 50.0, logits)
-        assert torch.equal(DiversityLoss()(logits, target, disks()), DiversityLoss()(changed, target, disks()))
+        assert torch.equal(
+            DiversityLoss()(logits, target, disks()), DiversityLoss()(changed, target, disks())
+        )
 
     def test_low_precision_gives_a_float32_loss(self) -> None:
         logits, target = probe()

@@ -36,13 +36,17 @@ def test_maps_come_at_four_scales_of_any_size(height: int, width: int) -> None:
         features = net(torch.rand(2, 3, height, width), torch.rand(2, 3, height, width))
         logits, first_guess, fused = SegFormerHead(net.out_channels, 24).eval()(features)
     sizes = [(-(-height // s), -(-width // s)) for s in (4, 8, 16, 32)]
-    assert [tuple(f.shape) for f in features] == [(2, c, *size) for c, size in zip(net.out_channels, sizes, strict=True)]
+    assert [tuple(f.shape) for f in features] == [
+        (2, c, *size) for c, size in zip(net.out_channels, sizes, strict=True)
+    ]
     assert logits.shape == (2, 1, *sizes[0])
     assert first_guess is None
     assert fused.shape == (2, 24, *sizes[0])
 
 
-@pytest.mark.parametrize(("side", "changed"), [("stage2", [False, True, True, True]), ("stage1", [True] * 4)])
+@pytest.mark.parametrize(
+    ("side", "changed"), [("stage2", [False, True, True, True]), ("stage1", [True] * 4)]
+)
 def test_clicks_enter_where_they_should(side: str, changed: list[bool]) -> None:
     net = MixTransformer("tiny", side=side).eval()
     image = torch.rand(1, 3, 64, 64)
@@ -75,14 +79,20 @@ def test_written_out_attention_is_the_quick_one() -> None:
 
 def test_norms_have_the_epsilons_of_the_original() -> None:
     net = MixTransformer("tiny")
-    epsilons = {name: module.eps for name, module in net.named_modules() if isinstance(module, torch.nn.LayerNorm)}
+    epsilons = {
+        name: module.eps
+        for name, module in net.named_modules()
+        if isinstance(module, torch.nn.LayerNorm)
+    }
     for name, eps in epsilons.items():
         assert eps == (1e-5 if "patch_embed" in name or name.endswith("attn.norm") else 1e-6), name
 
 
 def test_stochastic_depth_grows_from_zero_and_keeps_the_mean() -> None:
     net = MixTransformer("b0")
-    rates = [block.drop_path for stage in (1, 2, 3, 4) for block in net.get_submodule(f"block{stage}")]
+    rates = [
+        block.drop_path for stage in (1, 2, 3, 4) for block in net.get_submodule(f"block{stage}")
+    ]
     assert rates == pytest.approx([0.1 * i / 7 for i in range(8)])
     torch.manual_seed(0)
     block = Block(8, 1, 1, 0.25).train()
@@ -91,13 +101,20 @@ def test_stochastic_depth_grows_from_zero_and_keeps_the_mean() -> None:
     assert kept.mean() == pytest.approx(1, abs=0.03)
 
 
-def test_imagenet_weights_fill_all_but_the_input_for_clicks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_imagenet_weights_fill_all_but_the_input_for_clicks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     donor, net = MixTransformer("tiny", side=None), MixTransformer("tiny")
     before = net.patch_embed_side1.proj.weight.clone()
-    torch.save({**donor.state_dict(), "head.weight": torch.rand(10, 128), "head.bias": torch.rand(10)}, tmp_path / "mit.pth")
+    torch.save(
+        {**donor.state_dict(), "head.weight": torch.rand(10, 128), "head.bias": torch.rand(10)},
+        tmp_path / "mit.pth",
+    )
     with caplog.at_level(logging.INFO, logger="isegm"):
         net.load_pretrained(tmp_path / "mit.pth")
-    assert all(torch.equal(value, net.state_dict()[key]) for key, value in donor.state_dict().items())
+    assert all(
+        torch.equal(value, net.state_dict()[key]) for key, value in donor.state_dict().items()
+    )
     assert torch.equal(net.patch_embed_side1.proj.weight, before)
     assert "ignored 2" in caplog.text
     assert "lacks" not in caplog.text

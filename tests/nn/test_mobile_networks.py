@@ -1,4 +1,6 @@
-"""MobileNetV2 and PP-LCNet: sizes, strides, where clicks enter, and weights of classification networks."""
+"""MobileNetV2 and PP-LCNet: sizes, strides, where clicks enter, and weights of classification
+networks.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from isegm.nn.backbones.mobilenet import MobileNetV2
 from isegm.nn.backbones.pplcnet import PPLCNet, scaled
 from isegm.nn.heads.lite import LiteHead
 
-STRIDED = {"block4.0.conv.1.conv", "block5.0.conv.1.conv", "blocks5.0.dw_conv.conv", "blocks6.0.dw_conv.conv"}
+STRIDED = {
+    "block4.0.conv.1.conv",
+    "block5.0.conv.1.conv",
+    "blocks5.0.dw_conv.conv",
+    "blocks6.0.dw_conv.conv",
+}
 NETWORKS = pytest.mark.parametrize("make", [MobileNetV2, PPLCNet])
 
 
@@ -23,14 +30,20 @@ def randomised(net: nn.Module) -> nn.Module:
     for name, value in net.state_dict().items():
         if value.dtype == torch.float32:
             noise = torch.randn(value.shape, generator=generator)
-            value.copy_(1 + 0.1 * noise.abs() if name.endswith(("running_var", "bn.weight")) else value + 0.1 * noise)
+            value.copy_(
+                1 + 0.1 * noise.abs()
+                if name.endswith(("running_var", "bn.weight"))
+                else value + 0.1 * noise
+            )
     return net.eval()
 
 
 @NETWORKS
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (61, 75), (33, 47)])
 @torch.no_grad()
-def test_features_come_at_a_quarter_and_an_eighth_of_any_size(make: type, height: int, width: int) -> None:
+def test_features_come_at_a_quarter_and_an_eighth_of_any_size(
+    make: type, height: int, width: int
+) -> None:
     net = make().eval()
     extra = torch.rand(1, net.extra_channels, -(-height // 2), -(-width // 2))
     fine, deep = net(torch.rand(1, 3, height, width), extra)
@@ -43,8 +56,12 @@ def test_features_come_at_a_quarter_and_an_eighth_of_any_size(make: type, height
 def test_clicks_are_added_at_half_the_size(make: type, place: str) -> None:
     net, image, seen = make().eval(), torch.rand(1, 3, 32, 32), []
     following = {"conv1": "block1", "blocks2": "blocks3"}[place]
-    net.get_submodule(place).register_forward_hook(lambda _, inputs, output: seen.append(output.clone()))
-    net.get_submodule(following).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    net.get_submodule(place).register_forward_hook(
+        lambda _, inputs, output: seen.append(output.clone())
+    )
+    net.get_submodule(following).register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].clone())
+    )
     net(image, torch.full((1, net.extra_channels, 16, 16), 0.5))
     assert torch.equal(seen[1], seen[0] + 0.5)
     seen.clear()
@@ -61,7 +78,8 @@ def test_only_the_first_blocks_of_mobilenets_last_groups_are_dilated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "width", "expected"), [(16, 1, 16), (16, 0.25, 8), (32, 0.35, 16), (64, 0.35, 24), (32, 2.5, 80)]
+    ("channels", "width", "expected"),
+    [(16, 1, 16), (16, 0.25, 8), (32, 0.35, 16), (64, 0.35, 24), (32, 2.5, 80)],
 )
 def test_scaled_channels(channels: int, width: float, expected: int) -> None:
     assert scaled(channels, width) == expected
@@ -76,7 +94,9 @@ def test_weights_under_the_own_names(make: type, tmp_path: Path) -> None:
     assert all(torch.equal(value, given[key]) for key, value in net.state_dict().items())
 
 
-@pytest.mark.parametrize(("make", "name"), [(MobileNetV2, "mobilenetv2_100"), (PPLCNet, "lcnet_100")])
+@pytest.mark.parametrize(
+    ("make", "name"), [(MobileNetV2, "mobilenetv2_100"), (PPLCNet, "lcnet_100")]
+)
 @torch.no_grad()
 def test_weights_of_timm_mean_the_same_here(make: type, name: str, tmp_path: Path) -> None:
     timm = pytest.importorskip("timm", exc_type=(ImportError, RuntimeError))

@@ -7,8 +7,12 @@ from isegm.core.errors import IsegmError
 from isegm.nn.heads.ocr import ObjectAttention, OCRHead
 
 
-def literal_attention(block: ObjectAttention, pixels: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
-    """The published block with all its parts: query, key, softmax over the (single) region, value."""
+def literal_attention(
+    block: ObjectAttention, pixels: torch.Tensor, pooled: torch.Tensor
+) -> torch.Tensor:
+    """The published block with all its parts: query, key, softmax over the (single) region,
+    value.
+    """
     batch, _, height, width = pixels.shape
     query = block.f_pixel(pixels).flatten(2).transpose(1, 2)  # B hw W
     key = block.f_object(pooled).flatten(2)  # B W 1
@@ -24,7 +28,9 @@ def test_the_short_cut_equals_the_whole_attention(training: bool) -> None:
     short.load_state_dict(whole.state_dict())
     whole.train(training), short.train(training)
     pixels, pooled = torch.randn(3, 12, 5, 7), torch.randn(3, 12, 1, 1)
-    assert torch.allclose(short(pooled, (5, 7)), literal_attention(whole, pixels, pooled), atol=1e-6)
+    assert torch.allclose(
+        short(pooled, (5, 7)), literal_attention(whole, pixels, pooled), atol=1e-6
+    )
     for key in ("f_up.1.0.running_var", "f_up.1.0.running_mean", "f_down.1.0.running_var"):
         assert torch.allclose(short.state_dict()[key], whole.state_dict()[key], atol=1e-6), key
 
@@ -44,5 +50,7 @@ def test_a_single_sample_can_be_answered_but_not_trained_on() -> None:
 
 
 def test_only_the_dead_branches_are_frozen() -> None:
-    frozen = {name.split(".")[1] for name, p in OCRHead(20, 6).named_parameters() if not p.requires_grad}
+    frozen = {
+        name.split(".")[1] for name, p in OCRHead(20, 6).named_parameters() if not p.requires_grad
+    }
     assert frozen == {"f_pixel", "f_object"}

@@ -137,11 +137,19 @@ def test_levels_and_modules_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("name", "levels", "last"),
-    [("lcnet_035", [1, 2, 3], "blocks.4"), ("resnet18", [1, 2], "layer2"), ("convnext_atto", [0], "stages_0")],
+    [
+        ("lcnet_035", [1, 2, 3], "blocks.4"),
+        ("resnet18", [1, 2], "layer2"),
+        ("convnext_atto", [0], "stages_0"),
+    ],
 )
-def test_nothing_is_kept_that_no_feature_depends_on(name: str, levels: list[int], last: str) -> None:
+def test_nothing_is_kept_that_no_feature_depends_on(
+    name: str, levels: list[int], last: str
+) -> None:
     net = TimmFeatures(name, levels=levels)
-    sum(feature.sum() for feature in net(torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64))).backward()
+    sum(
+        feature.sum() for feature in net(torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64))
+    ).backward()
     assert all(p.grad is not None for p in net.parameters())
     assert any(key.startswith(f"network.{last}.") for key in net.state_dict())
     following = f"{last[:-1]}{int(last[-1]) + 1}"
@@ -156,7 +164,9 @@ def test_position_embeddings_of_another_size_are_resampled(tmp_path: Path) -> No
     assert net.network.model.pos_embed.shape == (1, 1 + 16, 192)
     assert torch.equal(net.network.model.pos_embed[:, 0], whole.pos_embed[:, 0])  # the class token
     average = whole.pos_embed[:, 1:].mean((0, 1))
-    torch.testing.assert_close(net.network.model.pos_embed[:, 1:].mean((0, 1)), average, rtol=0, atol=0.02)
+    torch.testing.assert_close(
+        net.network.model.pos_embed[:, 1:].mean((0, 1)), average, rtol=0, atol=0.02
+    )
 
 
 def test_weights_of_a_port_by_their_order(tmp_path: Path) -> None:
@@ -182,7 +192,9 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     without_counters = {k: v for k, v in whole.items() if not k.endswith("num_batches_tracked")}
     del whole["layer2.0.conv1.weight"]
     torch.save(whole, tmp_path / "cut.pth")
-    with pytest.raises(IsegmError, match=r"1 weights are missing .*e\.g\. layer2\.0\.conv1\.weight"):
+    with pytest.raises(
+        IsegmError, match=r"1 weights are missing .*e\.g\. layer2\.0\.conv1\.weight"
+    ):
         net.load_pretrained(tmp_path / "cut.pth")
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
     torch.save(without_counters, tmp_path / "counters.pth")
@@ -195,14 +207,20 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     [
         ({"name": "resnet81"}, "unknown network of timm 'resnet81'; did you mean resnet"),
         ({"name": "resnet18", "entry": "steam"}, "unknown entry 'steam'; did you mean stem"),
-        ({"name": "resnet18", "without": ["layer5"]}, "unknown module 'layer5'; did you mean layer"),
+        (
+            {"name": "resnet18", "without": ["layer5"]},
+            "unknown module 'layer5'; did you mean layer",
+        ),
         ({"name": "resnet18", "levels": [1, 9]}, r"features of resnet18 at levels \[1, 9\]"),
         ({"name": "resnet18", "without": ["layer2"]}, "resnet18 cannot answer an image"),
         ({"name": "resnet18", "image_size": 64}, "resnet18 takes no image_size; leave it out"),
         ({"name": VIT}, "works at one size only; set image_size, e.g. to 224"),
         ({"name": SWIN}, "works at one size only; set image_size, e.g. to 224"),
         ({"name": "cait_xxs24_224"}, "works at one size only"),
-        ({"name": "mobileone_s0"}, "mobileone_s0 cannot answer an image of 96 x 96 with 3 coordinate"),
+        (
+            {"name": "mobileone_s0"},
+            "mobileone_s0 cannot answer an image of 96 x 96 with 3 coordinate",
+        ),
     ],
 )
 def test_networks_that_cannot_be_used(options: dict[str, object], message: str) -> None:
@@ -218,5 +236,7 @@ def test_a_first_layer_that_is_no_convolution_of_the_image() -> None:
 @pytest.mark.parametrize("size", [(64, 96), (96, 96), (224, 224)])
 def test_one_clear_error_for_another_size_than_the_networks(size: tuple[int, int]) -> None:
     net = made(VIT)
-    with pytest.raises(IsegmError, match=rf"built for images of 64 x 64, got {size[0]} x {size[1]}"):
+    with pytest.raises(
+        IsegmError, match=rf"built for images of 64 x 64, got {size[0]} x {size[1]}"
+    ):
         net(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))

@@ -89,7 +89,9 @@ def test_key_maps_go_both_ways_and_the_first_prefix_wins() -> None:
     assert KEYS.to_published(ours) == published
 
 
-@pytest.mark.parametrize("named", [{"net.layer.bias": 1, "trunk.layer.bias": 2}, {"head.weight": 1}])
+@pytest.mark.parametrize(
+    "named", [{"net.layer.bias": 1, "trunk.layer.bias": 2}, {"head.weight": 1}]
+)
 def test_key_maps_refuse_what_they_could_not_undo(named: dict) -> None:
     with pytest.raises(IsegmError, match="no place"):
         KEYS.to_ours(named)
@@ -97,7 +99,10 @@ def test_key_maps_refuse_what_they_could_not_undo(named: dict) -> None:
 
 class TestStrictLoading:
     def test_a_perfect_match_is_loaded_and_counted(self) -> None:
-        donor, model = nn.ModuleDict({"trunk": nn.Linear(2, 3)}), nn.ModuleDict({"trunk": nn.Linear(2, 3)})
+        donor, model = (
+            nn.ModuleDict({"trunk": nn.Linear(2, 3)}),
+            nn.ModuleDict({"trunk": nn.Linear(2, 3)}),
+        )
         report = load_strictly(model, KEYS.to_published(donor.state_dict()), "file", KEYS)
         assert report.complete
         assert str(report) == "2 tensors match"
@@ -106,14 +111,26 @@ class TestStrictLoading:
     def test_every_kind_of_mismatch_is_named_as_the_file_names_it(self) -> None:
         model = nn.ModuleDict({"trunk": nn.Linear(2, 3)})
         with pytest.raises(IsegmError) as caught:
-            load_strictly(model, {"net.weight": torch.rand(3, 4), "net.scale": torch.rand(1)}, "some.pth", KEYS)
-        for part in ("some.pth", "1 missing: net.bias", "1 unexpected: net.scale", "net.weight (3x4 in the file, 3x2"):
+            load_strictly(
+                model,
+                {"net.weight": torch.rand(3, 4), "net.scale": torch.rand(1)},
+                "some.pth",
+                KEYS,
+            )
+        for part in (
+            "some.pth",
+            "1 missing: net.bias",
+            "1 unexpected: net.scale",
+            "net.weight (3x4 in the file, 3x2",
+        ):
             assert part in str(caught.value)
 
     def test_only_counters_of_batch_norms_may_be_missing(self) -> None:
         donor, model = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
         model.num_batches_tracked += 7
-        tensors = {key: value for key, value in donor.state_dict().items() if key != "num_batches_tracked"}
+        tensors = {
+            key: value for key, value in donor.state_dict().items() if key != "num_batches_tracked"
+        }
         assert load_strictly(model, tensors | {"weight": torch.rand(3)}, "file").matched == 4
         assert model.num_batches_tracked == 7
         del tensors["running_mean"]

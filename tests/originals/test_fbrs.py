@@ -29,10 +29,15 @@ PUBLISHED = {
 
 class TestPublished:
     @pytest.mark.parametrize("name", PUBLISHED)
-    def test_files_are_recognised_loaded_strictly_and_written_back(self, tmp_path: Path, name: str) -> None:
+    def test_files_are_recognised_loaded_strictly_and_written_back(
+        self, tmp_path: Path, name: str
+    ) -> None:
         described = PUBLISHED[name]
         keys = publish(described).keys
-        shapes = {key: tuple(value.shape) for key, value in keys.to_published(build(described).state_dict()).items()}
+        shapes = {
+            key: tuple(value.shape)
+            for key, value in keys.to_published(build(described).state_dict()).items()
+        }
         converted_from_mxnet = name.startswith("resnet")
         tensors = {
             key: golden_tensor(key, shape)
@@ -54,7 +59,9 @@ class TestPublished:
         tensors = publish(described).keys.to_published(build(described).state_dict())
         del tensors["rgb_conv.3.bias"]
         torch.save(tensors | {"something.else": torch.rand(1)}, tmp_path / "cut.pth")
-        with pytest.raises(IsegmError, match=r"1 missing: rgb_conv\.3\.bias; 1 unexpected: something\.else"):
+        with pytest.raises(
+            IsegmError, match=r"1 missing: rgb_conv\.3\.bias; 1 unexpected: something\.else"
+        ):
             load_model(tmp_path / "cut.pth")
 
     def test_networks_that_f_brs_does_not_have_are_not_written(self) -> None:

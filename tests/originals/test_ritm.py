@@ -35,13 +35,21 @@ VARIANTS = {
 def golden_state(described: dict) -> dict[str, torch.Tensor]:
     """A state dict in the published layout."""
     layout = publish(described)
-    shapes = {key: tuple(value.shape) for key, value in layout.keys.to_published(build(described).state_dict()).items()}
+    shapes = {
+        key: tuple(value.shape)
+        for key, value in layout.keys.to_published(build(described).state_dict()).items()
+    }
     return {key: golden_tensor(key, shape) for key, shape in shapes.items()}
 
 
 def published_file(path: Path, described: dict, **config: object) -> Path:
     stored = publish(described).config
-    stored["params"].update({name: {"type": "builtin", "value": value, "specified": True} for name, value in config.items()})
+    stored["params"].update(
+        {
+            name: {"type": "builtin", "value": value, "specified": True}
+            for name, value in config.items()
+        }
+    )
     torch.save({"state_dict": golden_state(described), "config": stored}, path)
     return path
 
@@ -53,12 +61,23 @@ def answer(model) -> torch.Tensor:
 
 def resolved(described: dict) -> dict:
     """A spec with RITM's defaults filled in, for comparison."""
-    return {"clicks": click_maps(), "backbone_lr": 0.1, "prev_mask": True, **_with_fusion(described["args"])}
+    return {
+        "clicks": click_maps(),
+        "backbone_lr": 0.1,
+        "prev_mask": True,
+        **_with_fusion(described["args"]),
+    }
 
 
 def _with_fusion(args: dict) -> dict:
     fusion = {"leaky": True, **args["fusion"]["args"]}
-    return {**args, "fusion": {"target": args["fusion"]["target"], "args": fusion if "ConvExtend" not in str(args) else {}}}
+    return {
+        **args,
+        "fusion": {
+            "target": args["fusion"]["target"],
+            "args": fusion if "ConvExtend" not in str(args) else {},
+        },
+    }
 
 
 class TestPublished:
@@ -75,13 +94,20 @@ class TestPublished:
         assert ours.keys() == state.keys()
         assert all(torch.equal(ours[key], state[key]) for key in state)
 
-    def test_a_bare_state_dict_is_a_published_model_with_published_clicks(self, tmp_path: Path) -> None:
+    def test_a_bare_state_dict_is_a_published_model_with_published_clicks(
+        self, tmp_path: Path
+    ) -> None:
         torch.save(golden_state(VARIANTS["itermask_small"]), tmp_path / "bare.pth")
-        assert resolved(load_model(tmp_path / "bare.pth").spec) == resolved(VARIANTS["itermask_small"])
+        assert resolved(load_model(tmp_path / "bare.pth").spec) == resolved(
+            VARIANTS["itermask_small"]
+        )
 
     def test_the_class_path_in_a_file_means_nothing(self, tmp_path: Path) -> None:
         stored = {"class": "os.system", "params": {}}
-        torch.save({"state_dict": golden_state(VARIANTS["baseline"]), "config": stored}, tmp_path / "file.pth")
+        torch.save(
+            {"state_dict": golden_state(VARIANTS["baseline"]), "config": stored},
+            tmp_path / "file.pth",
+        )
         assert load_model(tmp_path / "file.pth").spec["args"]["prev_mask"] is False
 
     @pytest.mark.parametrize("key", ["feature_extractor.conv1.weight", "maps_transform.3.scale"])
@@ -93,30 +119,52 @@ class TestPublished:
             load_model(tmp_path / "cut.pth")
 
     def test_unexpected_keys_are_named(self, tmp_path: Path) -> None:
-        torch.save(golden_state(VARIANTS["itermask_small"]) | {"something.else": torch.rand(1)}, tmp_path / "more.pth")
+        torch.save(
+            golden_state(VARIANTS["itermask_small"]) | {"something.else": torch.rand(1)},
+            tmp_path / "more.pth",
+        )
         with pytest.raises(IsegmError, match=r"1 unexpected: something\.else"):
             load_model(tmp_path / "more.pth")
 
     @pytest.mark.parametrize(
         "config",
-        [{"width": 32}, {"with_prev_mask": False}, {"small": False}, {"binary_prev_mask": True}, {"clicks_groups": [2, 5]}],
+        [
+            {"width": 32},
+            {"with_prev_mask": False},
+            {"small": False},
+            {"binary_prev_mask": True},
+            {"clicks_groups": [2, 5]},
+        ],
     )
-    def test_a_configuration_that_contradicts_the_tensors_is_an_error(self, tmp_path: Path, config: dict) -> None:
+    def test_a_configuration_that_contradicts_the_tensors_is_an_error(
+        self, tmp_path: Path, config: dict
+    ) -> None:
         path = published_file(tmp_path / "ritm.pth", VARIANTS["itermask_small"], **config)
         with pytest.raises(IsegmError, match=next(iter(config))):
             load_model(path)
 
     @pytest.mark.parametrize(
-        "mark", ["refiner.image_conv1.0.weight", "feature_extractor.FDM.0.weight", "latent_head.layers.0.weight", "PDM.aff_x"]
+        "mark",
+        [
+            "refiner.image_conv1.0.weight",
+            "feature_extractor.FDM.0.weight",
+            "latent_head.layers.0.weight",
+            "PDM.aff_x",
+        ],
     )
     def test_descendants_that_share_the_class_path_are_not_ritm(self, mark: str) -> None:
-        shapes = {key: tuple(value.shape) for key, value in golden_state(VARIANTS["itermask_small"]).items()}
+        shapes = {
+            key: tuple(value.shape)
+            for key, value in golden_state(VARIANTS["itermask_small"]).items()
+        }
         assert recognise(shapes)
         assert recognise(shapes | {mark: (1,)}) is None
         assert recognise(shapes, {"pipeline_version": "s1"}) is None
 
     def test_fbrs_is_not_ritm(self) -> None:
-        shapes = {key: tuple(value.shape) for key, value in golden_state(VARIANTS["rgb_conv"]).items()}
+        shapes = {
+            key: tuple(value.shape) for key, value in golden_state(VARIANTS["rgb_conv"]).items()
+        }
         fbrs = {key.replace("rgb_conv.1.", "rgb_conv.2."): shape for key, shape in shapes.items()}
         assert recognise(fbrs) is None
 
@@ -137,15 +185,25 @@ class TestConversion:
         before, after = (torch.load(p, weights_only=True) for p in (source, tmp_path / "back.pth"))
         assert before["config"] == after["config"]
         assert before["state_dict"].keys() == after["state_dict"].keys()
-        assert all(torch.equal(value, after["state_dict"][key]) for key, value in before["state_dict"].items())
-        assert torch.equal(answer(load_model(source).model), answer(load_model(tmp_path / "ours.safetensors").model))
+        assert all(
+            torch.equal(value, after["state_dict"][key])
+            for key, value in before["state_dict"].items()
+        )
+        assert torch.equal(
+            answer(load_model(source).model),
+            answer(load_model(tmp_path / "ours.safetensors").model),
+        )
 
     def test_half_precision_is_for_this_package(self, tmp_path: Path) -> None:
         save_model(tmp_path / "tiny.safetensors", build(TINY), TINY)
-        done = self.convert(tmp_path / "tiny.safetensors", tmp_path / "half.safetensors", "--dtype", "fp16")
+        done = self.convert(
+            tmp_path / "tiny.safetensors", tmp_path / "half.safetensors", "--dtype", "fp16"
+        )
         assert done.returncode == 0, done.stderr
         assert load_model(tmp_path / "half.safetensors").spec == TINY
-        failed = self.convert(tmp_path / "tiny.safetensors", tmp_path / "tiny.pth", "--dtype", "fp16")
+        failed = self.convert(
+            tmp_path / "tiny.safetensors", tmp_path / "tiny.pth", "--dtype", "fp16"
+        )
         assert failed.returncode == 2
         assert "float32 only" in failed.stderr
 

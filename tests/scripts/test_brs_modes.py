@@ -24,10 +24,24 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def evaluate(mode: str, checkpoint: Path, *args: object) -> subprocess.CompletedProcess:
-    command = ("scripts/evaluate_model.py", mode, "--checkpoint", checkpoint, "--datasets", "synthetic", "--limit", 1, *args)
+    command = (
+        "scripts/evaluate_model.py",
+        mode,
+        "--checkpoint",
+        checkpoint,
+        "--datasets",
+        "synthetic",
+        "--limit",
+        1,
+        *args,
+    )
     where = ("--cpu", "--logs-path", checkpoint.parent / "logs")
     return subprocess.run(
-        [sys.executable, *map(str, command + where)], capture_output=True, text=True, cwd=REPOSITORY, check=False
+        [sys.executable, *map(str, command + where)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        check=False,
     )
 
 

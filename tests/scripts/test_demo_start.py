@@ -33,6 +33,9 @@ def test_a_taken_port_is_noticed_before_anything_takes_long() -> None:
         with pytest.raises(IsegmError, match="choose another --port"):
             DEMO.check_address("127.0.0.1", port)
     DEMO.check_address("127.0.0.1", port)
-    for host, wrong, message in (("127.0.0.1", 70000, "from 1 to 65535"), ("no such host", 8080, "cannot listen")):
+    for host, wrong, message in (
+        ("127.0.0.1", 70000, "from 1 to 65535"),
+        ("no such host", 8080, "cannot listen"),
+    ):
         with pytest.raises(IsegmError, match=message):
             DEMO.check_address(host, wrong)

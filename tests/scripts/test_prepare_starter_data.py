@@ -11,9 +11,9 @@ import pytest
 from layouts import bsds, ccp, coco, picture, rectangle, write
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.bsds import BSDS
-from isegm.data.datasets.coco import CocoInstances
 from isegm.data.leave_out import FILE, left_out
+from isegm.data.sources.bsds import BSDS
+from isegm.data.sources.coco import CocoInstances
 from isegm.utils.config import REPOSITORY
 
 
@@ -94,8 +94,13 @@ def test_every_set_has_its_place(run, tmp_path: Path) -> None:
         *("--duts-tr", str(tmp_path / "copyTR"), "--duts-te", str(tmp_path / "copyTE")),
         *("--ccp", str(tmp_path / "ccp"), "--coco", str(tmp_path / "coco")),
     )
-    placed = {path.relative_to(tmp_path / "placed").as_posix() for path in (tmp_path / "placed").glob("*/*")}
-    expected = {f"DUTS_{part}/DUTS-{part}-{kind}" for part in ("TR", "TE") for kind in ("Image", "Mask")}
+    placed = {
+        path.relative_to(tmp_path / "placed").as_posix()
+        for path in (tmp_path / "placed").glob("*/*")
+    }
+    expected = {
+        f"DUTS_{part}/DUTS-{part}-{kind}" for part in ("TR", "TE") for kind in ("Image", "Mask")
+    }
     expected |= {"CCP/photos", "CCP/annotations"}
     expected |= {f"COCO/{name}" for name in ("train2017", "val2017", "annotations")}
     assert {name for name in placed if not name.endswith(FILE)} == expected
@@ -105,7 +110,9 @@ def test_broken_copies(run, tmp_path: Path) -> None:
     with pytest.raises(IsegmError, match="no set was given; expected any of --duts-tr"):
         run()
     (tmp_path / "copy" / "photos").mkdir(parents=True)
-    with pytest.raises(IsegmError, match="holds no annotations; expected photos, annotations in it"):
+    with pytest.raises(
+        IsegmError, match="holds no annotations; expected photos, annotations in it"
+    ):
         run("--ccp", str(tmp_path / "copy"))
     assert not (tmp_path / "placed").exists()
     ccp(tmp_path / "copy")

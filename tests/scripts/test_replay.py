@@ -40,7 +40,9 @@ def session(checkpoint: Path) -> Path:
     answering = Answering(loaded.model.requires_grad_(False), load_protocol("ritm"))
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
-    work = Workspace(answering, Picture("noise.png", data, image), SessionStore(Limits()).turn, 1 << 20)
+    work = Workspace(
+        answering, Picture("noise.png", data, image), SessionStore(Limits()).turn, 1 << 20
+    )
     work.click(30, 40, True)
     median = float(np.median(work.shown()[0]))
     work.configure({"threshold": round(min(0.95, max(0.05, median)), 3), "size": 96})
@@ -50,7 +52,9 @@ def session(checkpoint: Path) -> Path:
     work.click(20, 20, True)
     work.click(50, 60, False)
     file = work.record(
-        {"name": "tiny", "sha256": loaded.sha256}, {"name": "ritm", "dataset": None, "label": "ritm v1"}, with_image=True
+        {"name": "tiny", "sha256": loaded.sha256},
+        {"name": "ritm", "dataset": None, "label": "ritm v1"},
+        with_image=True,
     )
     path = checkpoint.parent / "session.json"
     path.write_text(json.dumps(file.as_json()))
@@ -85,7 +89,9 @@ def test_what_differs_is_said(checkpoint: Path, session: Path) -> None:
     assert "on another image" in done.stderr
 
 
-def test_another_method_leaves_out_what_it_lacks_and_an_unknown_protocol_is_asked_for(checkpoint: Path, session: Path) -> None:
+def test_another_method_leaves_out_what_it_lacks_and_an_unknown_protocol_is_asked_for(
+    checkpoint: Path, session: Path
+) -> None:
     data = json.loads(session.read_text())
     for found in data["objects"]:
         found["settings"]["window"] = 0.3
@@ -96,7 +102,9 @@ def test_another_method_leaves_out_what_it_lacks_and_an_unknown_protocol_is_aske
     assert "recorded under mine v3" in failed.stderr
     assert "my.file.yml" in failed.stderr
     protocol = checkpoint.parent / "my.file.yml"
-    protocol.write_text((REPOSITORY / "configs/eval/ritm.yml").read_text().replace("name: ritm", "name: mine"))
+    protocol.write_text(
+        (REPOSITORY / "configs/eval/ritm.yml").read_text().replace("name: ritm", "name: mine")
+    )
     done = evaluate("--checkpoint", checkpoint, "--replay", session, "--protocol", protocol)
     assert done.returncode == 0, done.stderr
     assert "no setting window" in done.stderr

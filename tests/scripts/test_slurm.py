@@ -1,4 +1,6 @@
-"""The SLURM script under stand-ins of scontrol and srun: it starts the training, and stopped, it saves and queues again."""
+"""The SLURM script under stand-ins of scontrol and srun: it starts the training, and stopped, it
+saves and queues again.
+"""
 
 import os
 import shutil
@@ -30,8 +32,17 @@ def test_a_preempted_job_saves_and_queues_again(tmp_path: Path) -> None:
     for name, text in (("scontrol", SCONTROL), ("srun", SRUN)):
         (commands / name).write_text(text)
         (commands / name).chmod(0o755)
-    job = {"SLURM_JOB_ID": "17", "SLURM_JOB_NODELIST": "node", "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_PER_TASK": "3"}
-    job |= {"PATH": f"{commands}:{os.environ['PATH']}", "PYTHON": sys.executable, "PORT": str(free_port())}
+    job = {
+        "SLURM_JOB_ID": "17",
+        "SLURM_JOB_NODELIST": "node",
+        "SLURM_JOB_NUM_NODES": "1",
+        "SLURM_CPUS_PER_TASK": "3",
+    }
+    job |= {
+        "PATH": f"{commands}:{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "PORT": str(free_port()),
+    }
     job = environment(tmp_path, **job)
     del job["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"]
     running = subprocess.Popen(
@@ -42,7 +53,14 @@ def test_a_preempted_job_saves_and_queues_again(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    checkpoint = tmp_path / "training" / "toy_experiment" / "000_job17" / "checkpoints" / "last_checkpoint.pth"
+    checkpoint = (
+        tmp_path
+        / "training"
+        / "toy_experiment"
+        / "000_job17"
+        / "checkpoints"
+        / "last_checkpoint.pth"
+    )
     try:
         wait_for(checkpoint, running)
         running.send_signal(signal.SIGTERM)  # to the script alone, as --signal=B asks for

@@ -23,7 +23,9 @@ def run(name: str, *words: object) -> None:
 
 
 def evaluated(*words: object) -> Path:
-    return checkpoint_path(parser_of("evaluate").parse_args(["NoBRS", *map(str, words)]), load_config())
+    return checkpoint_path(
+        parser_of("evaluate").parse_args(["NoBRS", *map(str, words)]), load_config()
+    )
 
 
 @pytest.mark.parametrize("words", [(), ("--checkpoint", "starter")])
@@ -46,7 +48,17 @@ def test_a_folder_of_models_needs_a_name(tmp_path: Path) -> None:
 
 
 def test_speed(tmp_path: Path) -> None:
-    words = ("--cpu", "--size", "64,96", "--repeats", 1, "--objects", 1, "--save-json", tmp_path / "speed.json")
+    words = (
+        "--cpu",
+        "--size",
+        "64,96",
+        "--repeats",
+        1,
+        "--objects",
+        1,
+        "--save-json",
+        tmp_path / "speed.json",
+    )
     run("speed", *words)
     speed = json.loads((tmp_path / "speed.json").read_text())
     assert (speed["model"], speed["protocol"]) == ("starter", "starter v1")

@@ -1,4 +1,6 @@
-"""Accumulated gradients, several machines, elastic restarts: all learn what one process learns from the same global batches."""
+"""Accumulated gradients, several machines, elastic restarts: all learn what one process learns from
+the same global batches.
+"""
 
 import os
 import signal
@@ -7,16 +9,30 @@ import sys
 
 import pytest
 import torch
-from launching import ROOT, SCRIPT, asked, assert_close, command, curve, environment, free_port, result, train, wait_for
+from launching import (
+    CONFIG,
+    ROOT,
+    SCRIPT,
+    asked,
+    assert_close,
+    command,
+    curve,
+    environment,
+    free_port,
+    result,
+    train,
+    wait_for,
+)
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import build, spec
 from isegm.methods import ritm
 from isegm.originals.loading import load_model
 from isegm.training.batches import GlobalBatches, part_size
 from isegm.training.checkpoint import read_checkpoint
-from isegm.training.config import TrainConfig
+from isegm.training.experiment import Training
 from isegm.training.learner import Learner, split
-from isegm.training.rollout import ClickPolicy
+from isegm.training.users.iterative import Iterative
 from isegm.utils.processes import Process
 
 WORDS = ["--batch-size", "8", "--set", "train.log_every=1"]
@@ -33,8 +49,14 @@ def single(tmp_path_factory):
 def test_micro_batches_add_up(trainer_of, config):
     """In this process, with every switch that touches gradients; bf16 rounds differently."""
     states = []
-    for micro in (0, 1):
-        path = trainer_of(epochs=1, micro_batch=micro, model={"dropout": 0.0}, policy=ClickPolicy(1), **config).fit()
+    for micro in (None, 1):
+        path = trainer_of(
+            epochs=1,
+            micro_batch=micro,
+            model={"dropout": 0.0},
+            user=spec(Iterative, max_rounds=1),
+            **config,
+        ).fit()
         states.append(load_model(path / "model.safetensors").model.state_dict())
     tolerance = 2e-3 if "amp" in config else 1e-5
     for name, value in states[0].items():
@@ -51,7 +73,7 @@ def test_a_run_goes_on_with_other_micro_batches(trainer_of):
 
 
 def test_micro_batches_are_equal():
-    assert [part_size(12, micro) for micro in (0, 3, 6, 12, 99)] == [12, 3, 6, 12, 12]
+    assert [part_size(12, micro) for micro in (None, 3, 6, 12, 99)] == [12, 3, 6, 12, 12]
     with pytest.raises(IsegmError, match="--micro-batch 4"):
         part_size(12, 5)
     batch = {"image": torch.arange(6.0), "seed": torch.arange(6)}
@@ -59,17 +81,44 @@ def test_micro_batches_are_equal():
 
 
 def test_no_sample_is_seen_twice():
-    """Over an epoch the processes share out the positions: none on two of them, none twice, whatever their number."""
+    """Over an epoch the processes share out the positions: none on two of them, none twice,
+    whatever their number.
+    """
     for count in (1, 2, 4):
-        seen = [key for rank in range(count) for keys in GlobalBatches(24, 8, rank, count) for key in keys]
+        seen = [
+            key
+            for rank in range(count)
+            for keys in GlobalBatches(24, 8, rank, count)
+            for key in keys
+        ]
         assert sorted(seen) == [(0, position) for position in range(24)]
 
 
 def test_two_machines_equal_one_process(single, tmp_path):
-    """Two launchers of one process each, as on two hosts, with accumulated gradients: the same curve, different samples."""
-    hosts = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+    """Two launchers of one process each, as on two hosts, with accumulated gradients: the same
+    curve, different samples.
+    """
+    hosts = [
+        "--nnodes",
+        "2",
+        "--nproc-per-node",
+        "1",
+        "--master-addr",
+        "127.0.0.1",
+        "--master-port",
+        str(free_port()),
+    ]
     launcher = [sys.executable, "-m", "torch.distributed.run", *hosts]
-    words = [str(ROOT / "train.py"), str(SCRIPT), "--cpu", *WORDS, "--micro-batch", "2"]
+    words = [
+        str(ROOT / "train.py"),
+        str(SCRIPT),
+        "--config-path",
+        str(CONFIG),
+        "--cpu",
+        *WORDS,
+        "--micro-batch",
+        "2",
+    ]
     start = {"env": environment(tmp_path), "cwd": ROOT, "stderr": subprocess.PIPE, "text": True}
     started = [subprocess.Popen([*launcher, "--node-rank", rank, *words], **start) for rank in "01"]
     said = [process.communicate(timeout=600)[1] for process in started]
@@ -84,7 +133,9 @@ def test_two_machines_equal_one_process(single, tmp_path):
 
 
 def test_an_elastic_restart_resumes(single, tmp_path):
-    """A process is killed in the second epoch; torchrun starts all again, and they go on from the first."""
+    """A process is killed in the second epoch; torchrun starts all again, and they go on from the
+    first.
+    """
     words = [SCRIPT, "--cpu", "--exp-name", "night", "--resume", "auto", *WORDS]
     said = train(tmp_path, *words, torchrun=2, options=["--max-restarts", "1"], TOY_DIE="1 1 12")
     assert "resuming" in said
@@ -96,9 +147,16 @@ def test_torchrun_passes_sigterm_on_and_the_state_is_saved(tmp_path):
     """As a batch system does it: the launcher gets the signal."""
     words = command(SCRIPT, "--cpu", "--epochs", 10_000, "--workers", 1, torchrun=2)
     running = subprocess.Popen(
-        words, env=environment(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words,
+        env=environment(tmp_path),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    checkpoint = tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
+    checkpoint = (
+        tmp_path / "training" / "toy_experiment" / "000" / "checkpoints" / "last_checkpoint.pth"
+    )
     try:
         wait_for(checkpoint, running)
         running.send_signal(signal.SIGTERM)
@@ -111,19 +169,28 @@ def test_torchrun_passes_sigterm_on_and_the_state_is_saved(tmp_path):
 
 
 def test_a_step_asks_the_device_for_nothing():
-    """Every number that Python reads from a tensor would make it wait for a GPU; a step without corrections reads none."""
+    """Every number that Python reads from a tensor would make it wait for a GPU; a step without
+    corrections reads none.
+    """
     from torch.utils._python_dispatch import TorchDispatchMode
 
     asked_for = []
 
     class Watch(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            if func._overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero, torch.ops.aten.is_nonzero):
+            if func._overloadpacket in (
+                torch.ops.aten._local_scalar_dense,
+                torch.ops.aten.nonzero,
+                torch.ops.aten.is_nonzero,
+            ):
                 asked_for.append(args[0].data_ptr())
             return func(*args, **(kwargs or {}))
 
-    config = TrainConfig(batch_size=4, micro_batch=2, clip=1.0, ema=0.9, channels_last=True, amp="bf16")
-    learner = Learner(ritm.tiny(), config, ClickPolicy(), Process())
+    config = Training(
+        batch_size=4, micro_batch=2, clip=1.0, ema=0.9, channels_last=True, amp="bf16"
+    )
+    parts = (build(part) for part in (config.optimizer, config.schedule))
+    learner = Learner(ritm.tiny(), config, *parts, Iterative(), Process())
     batch = {
         "image": torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8),
         "target": torch.zeros(4, 1, 64, 64),
@@ -136,6 +203,8 @@ def test_a_step_asks_the_device_for_nothing():
     with Watch():
         learner.learn(batch, rounds=0)
     learner.close()
-    counters = {moments["step"].data_ptr() for moments in learner.state.optimizer.state.values()}  # always on the CPU
+    counters = {
+        moments["step"].data_ptr() for moments in learner.state.optimizer.state.values()
+    }  # always on the CPU
     assert counters
     assert set(asked_for) <= counters

@@ -1,4 +1,6 @@
-"""A training that machines leave and join goes on with as many processes as there are, and learns the same."""
+"""A training that machines leave and join goes on with as many processes as there are, and learns
+the same.
+"""
 
 import os
 import signal
@@ -6,10 +8,22 @@ import subprocess
 import sys
 
 import pytest
-from launching import ROOT, SCRIPT, assert_close, curve, environment, free_port, result, train, wait_for
+from launching import (
+    CONFIG,
+    ROOT,
+    SCRIPT,
+    assert_close,
+    curve,
+    environment,
+    free_port,
+    result,
+    train,
+    wait_for,
+)
 
 WORDS = ["--cpu", "--batch-size", "8", "--micro-batch", "2", "--set", "train.log_every=1"]
-# Who is alone waits so long for others; less, and on a busy machine two that start together would not meet.
+# Who is alone waits so long for others; less, and on a busy machine two that start together would
+# not meet.
 LAST_CALL = "last_call_timeout=15"
 
 
@@ -23,19 +37,42 @@ def single(tmp_path_factory):
 
 @pytest.fixture
 def host(tmp_path):
-    """``host(first, ...)`` starts a launcher of one process, as on a machine of its own. What is left at the end is killed."""
+    """``host(first, ...)`` starts a launcher of one process, as on a machine of its own. What is
+    left at the end is killed.
+    """
     endpoint = f"127.0.0.1:{free_port()}"
     started = []
 
     def start(first, **more):
         meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "night"]
         meeting += ["--rdzv-conf", f"is_host={int(first)},{LAST_CALL}"]
-        launcher = [sys.executable, "-m", "torch.distributed.run", *meeting, "--nnodes", "1:2", "--nproc-per-node", "1"]
-        words = [*launcher, "--max-restarts", "3", str(ROOT / "train.py"), str(SCRIPT), *WORDS, "--exp-name", "night"]
+        launcher = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            *meeting,
+            "--nnodes",
+            "1:2",
+            "--nproc-per-node",
+            "1",
+        ]
+        words = [
+            *launcher,
+            "--max-restarts",
+            "3",
+            str(ROOT / "train.py"),
+            str(SCRIPT),
+            "--config-path",
+            str(CONFIG),
+            *WORDS,
+            "--exp-name",
+            "night",
+        ]
         started.append(
             subprocess.Popen(
                 [*words, "--resume", "auto"],
-                # Sharing its store, torchrun would tell those that join later nothing of the others' address.
+                # Sharing its store, torchrun would tell those that join later nothing of the
+                # others' address.
                 env=environment(tmp_path, TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1", **more),
                 cwd=ROOT,
                 stderr=subprocess.PIPE,
@@ -61,7 +98,9 @@ def check(single, folder, processes):
 
 
 def test_a_machine_is_lost(single, host, tmp_path):
-    """It dies with its launcher in the second epoch; the other restarts alone, with the same global batch."""
+    """It dies with its launcher in the second epoch; the other restarts alone, with the same global
+    batch.
+    """
     stays, dies = host(first=True), host(first=False, TOY_HOST_DIES="1")
     said = stays.communicate(timeout=600)[1]
     assert (stays.returncode, dies.wait()) == (0, -signal.SIGKILL), said
@@ -70,7 +109,9 @@ def test_a_machine_is_lost(single, host, tmp_path):
 
 
 def test_a_machine_joins(single, host, tmp_path):
-    """The first is asked to stop in the second epoch, saves, and goes on together with the second."""
+    """The first is asked to stop in the second epoch, saves, and goes on together with the
+    second.
+    """
     alone = host(first=True, TOY_HOLD="1")
     wait_for(tmp_path / "holding.txt", alone)
     joins = host(first=False, TOY_HOLD="1")

@@ -24,7 +24,10 @@ def test_names_files_and_the_hub(cfg: EasyDict, tmp_path: Path) -> None:
     assert pretrained_source("hub:resnet18", cfg) == "hub:resnet18"
 
 
-@pytest.mark.parametrize(("name", "message"), [("TERE", "did you mean THERE"), ("GONE", "does not exist; put the file there")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("TERE", "did you mean THERE"), ("GONE", "does not exist; put the file there")],
+)
 def test_what_is_not_there_is_one_clear_error(cfg: EasyDict, name: str, message: str) -> None:
     with pytest.raises(IsegmError, match=message):
         pretrained_source(name, cfg)

@@ -10,15 +10,14 @@ from launching import SCRIPT, asked, assert_close, result, train
 
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
-from isegm.data.dataset import TrainingData
+from isegm.core.registry import spec
 from isegm.training.batches import GlobalBatches
-from isegm.training.config import TrainConfig
-from isegm.training.object_replay import Record, Replay, correction
-from isegm.training.optim import polynomial, sgd
-from isegm.training.rollout import ClickPolicy
+from isegm.training.optimisation import SGD, Polynomial
 from isegm.training.trainer import Trainer
+from isegm.training.users.iterative import Iterative
+from isegm.training.users.replay import ObjectMemory, Record, Replaying, correction
 
-ALWAYS = ClickPolicy(max_rounds=0, replay=1.0)
+ALWAYS = Replaying(replay=1.0)
 
 
 class Alone:
@@ -57,7 +56,7 @@ def test_equal_depths_give_a_background_click() -> None:
 
 
 def test_an_object_comes_back_under_its_first_key_with_its_clicks() -> None:
-    replay, target = Replay(ALWAYS, 0, Turned()), torch.zeros(1, 1, 9, 9)
+    replay, target = ObjectMemory(ALWAYS, 0, Turned()), torch.zeros(1, 1, 9, 9)
     target[..., 2:7, 2:7] = 1
     known, keys = Clicks.of([Click(4, 4, True)]), []
     for epoch, expected in ((0, 0), (1, 1), (2, 2)):
@@ -68,7 +67,9 @@ def test_an_object_comes_back_under_its_first_key_with_its_clicks() -> None:
         shown = replay.continued(known, [(epoch, position)])
         assert shown.label.shape == (1, 1 + expected)
         replay.learn([(epoch, position)], wrong(np.zeros((9, 9), bool)), target, shown)
-        assert len(replay.record_of((epoch, position)).clicks) == expected, "it counts from the next epoch on"
+        assert len(replay.record_of((epoch, position)).clicks) == expected, (
+            "it counts from the next epoch on"
+        )
         replay.end_epoch(Alone())
     assert keys == [(0, 3)] * 3
     clicks = replay.records[3].clicks
@@ -77,7 +78,7 @@ def test_an_object_comes_back_under_its_first_key_with_its_clicks() -> None:
 
 
 def test_a_perfect_answer_gets_no_click_but_is_remembered() -> None:
-    replay, target = Replay(ALWAYS, 0, Turned()), torch.zeros(1, 1, 9, 9)
+    replay, target = ObjectMemory(ALWAYS, 0, Turned()), torch.zeros(1, 1, 9, 9)
     replay.learn([(0, 3)], wrong(np.zeros((9, 9), bool)), target, Clicks.of([]))
     replay.end_epoch(Alone())
     assert replay.record_of((1, 14)) == Record((0, 3))
@@ -87,7 +88,7 @@ def test_the_threshold_is_a_fifth() -> None:
     target = torch.zeros(1, 1, 9, 9)
     target[..., 2:7, 2:7] = 1
     for prob, expected in ((0.21, 0), (0.19, 1)):
-        replay = Replay(ALWAYS, 0, Turned())
+        replay = ObjectMemory(ALWAYS, 0, Turned())
         logits = torch.where(target > 0, torch.tensor(prob), torch.tensor(0.01)).logit()
         replay.learn([(0, 3)], logits, target, Clicks.of([]))
         replay.end_epoch(Alone())
@@ -95,33 +96,43 @@ def test_the_threshold_is_a_fifth() -> None:
 
 
 def test_how_often() -> None:
-    replay = Replay(ClickPolicy(replay=0.7), 5, Turned())
+    replay = ObjectMemory(Replaying(replay=0.7), 5, Turned())
     replay.records = {index: Record((0, index)) for index in range(16)}
-    drawn = [replay.record_of((epoch, position)).key[0] == 0 for epoch in range(1, 100) for position in range(16)]
+    drawn = [
+        replay.record_of((epoch, position)).key[0] == 0
+        for epoch in range(1, 100)
+        for position in range(16)
+    ]
     assert np.mean(drawn) == pytest.approx(0.7, abs=0.04)
-    assert Replay(ClickPolicy(), 5, None).record_of((3, 4)) == Record((3, 4))
+    forgetful = Iterative().memory(5, None)
+    assert forgetful.batches(planned := [[(3, 4)]]) is planned
 
 
 def test_batches_ask_for_the_keys_of_the_replayed() -> None:
-    replay, planned = Replay(ALWAYS, 0, Turned()), GlobalBatches(16, 4)
+    replay, planned = ObjectMemory(ALWAYS, 0, Turned()), GlobalBatches(16, 4)
     assert list(replay.batches(planned)) == list(planned)
     replay.records, planned.epoch = {index: Record((0, index)) for index in range(8)}, 1
     loaded = [key for keys in replay.batches(planned) for key in keys]
-    assert sorted(loaded) == sorted([(0, index) for index in range(8)] + [(1, (i - 5) % 16) for i in range(8, 16)])
+    assert sorted(loaded) == sorted(
+        [(0, index) for index in range(8)] + [(1, (i - 5) % 16) for i in range(8, 16)]
+    )
 
 
-def test_processes_share_what_they_learnt() -> None:
+def test_processes_share_what_they_learned() -> None:
     wrong_everywhere, nothing = wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9)
     keys = [(0, position) for position in range(8)]
-    alone, two = Replay(ALWAYS, 0, Turned()), [Replay(ALWAYS, 0, Turned()) for _ in range(2)]
+    alone, two = (
+        ObjectMemory(ALWAYS, 0, Turned()),
+        [ObjectMemory(ALWAYS, 0, Turned()) for _ in range(2)],
+    )
     for i, key in enumerate(keys):
         for replay in (alone, two[i % 2]):
             replay.learn([key], wrong_everywhere, nothing, Clicks.of([Click(4, 4, False)][: i % 2]))
-    learnt = [dict(replay._learnt) for replay in two]
+    learned = [dict(replay._learned) for replay in two]
 
     class Joined:
         def gather(self, value):
-            return learnt
+            return learned
 
     for replay, process in ((alone, Alone()), (two[0], Joined()), (two[1], Joined())):
         replay.end_epoch(process)
@@ -130,11 +141,11 @@ def test_processes_share_what_they_learnt() -> None:
 
 
 def test_state() -> None:
-    replay = Replay(ALWAYS, 0, Turned())
+    replay = ObjectMemory(ALWAYS, 0, Turned())
     replay.learn([(0, 3)], wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9), Clicks.of([]))
     replay.end_epoch(Alone())
     replay.learn([(1, 2)], wrong(np.ones((9, 9), bool)), torch.zeros(1, 1, 9, 9), Clicks.of([]))
-    again = Replay(ALWAYS, 0, Turned())
+    again = ObjectMemory(ALWAYS, 0, Turned())
     again.load_state_dict(replay.state_dict(Alone()))
     for each in (replay, again):
         each.end_epoch(Alone())
@@ -144,32 +155,28 @@ def test_state() -> None:
 
 class TestTraining:
     @pytest.fixture
-    def replaying(self, toy, config_of):
+    def replaying(self, toy, trainer_of, monkeypatch: pytest.MonkeyPatch):
         """A trainer that replays, and the keys and numbers of clicks of every step."""
+        monkeypatch.setattr(toy.Discs, "index_of", Turned.index_of, raising=False)
 
         def made(run=None, epochs=3, **train) -> tuple[Trainer, list]:
-            class Discs(toy.Discs):
-                index_of = Turned.index_of
-
-            config = TrainConfig(epochs=epochs, batch_size=4, lr=1e-2, workers=0, **train)
-            data, seen = TrainingData(Discs()), []
-            policy = ClickPolicy(max_rounds=0, replay=0.7)
-            return Trainer(
-                {"target": "isegm.methods.toy:Toy", "args": {}}, data, policy, config, config_of(**(run or {}))
-            ), seen
+            user = spec(Replaying, replay=0.7)
+            return trainer_of(
+                run=run, epochs=epochs, model={"dropout": 0.0}, user=user, **train
+            ), []
 
         return made
 
     def test_clicks_grow(self, replaying, monkeypatch: pytest.MonkeyPatch) -> None:
         trainer, counts = replaying()
-        real = Replay.continued
+        real = ObjectMemory.continued
 
         def watched(self, clicks: Clicks, keys) -> Clicks:
             shown = real(self, clicks, keys)
             counts.extend((shown.label >= 0).sum(1).tolist())
             return shown
 
-        monkeypatch.setattr(Replay, "continued", watched)
+        monkeypatch.setattr(ObjectMemory, "continued", watched)
         trainer.fit()
         first, second, third = counts[:16], counts[16:32], counts[32:]
         assert set(first) == {1}
@@ -180,24 +187,34 @@ class TestTraining:
 
     @pytest.mark.parametrize("stop", [4, 6])
     def test_a_resume_goes_on_exactly(self, replaying, stop: int) -> None:
-        whole = torch.load(replaying()[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True)
+        whole = torch.load(
+            replaying()[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True
+        )
         stopped = replaying(max_steps=stop)[0].fit()
         resumed = torch.load(
-            replaying(run={"resume": str(stopped)})[0].fit() / "checkpoints/last_checkpoint.pth", weights_only=True
+            replaying(run={"resume": str(stopped)})[0].fit() / "checkpoints/last_checkpoint.pth",
+            weights_only=True,
         )
-        assert resumed["replay"] == whole["replay"]
-        assert len(whole["replay"]["records"]) == 16
-        assert all(torch.equal(resumed["model"][key], whole["model"][key]) for key in whole["model"])
+        assert resumed["memory"] == whole["memory"]
+        assert len(whole["memory"]["records"]) == 16
+        assert all(
+            torch.equal(resumed["model"][key], whole["model"][key]) for key in whole["model"]
+        )
 
     def test_sgd_with_the_polynomial_schedule(self, trainer_of) -> None:
-        folder = trainer_of(epochs=3, momentum=0.9, poly_epochs=2, weight_decay=5e-4).fit()
+        folder = trainer_of(
+            epochs=3,
+            optimizer=spec(SGD, lr=1e-2, momentum=0.9, weight_decay=5e-4),
+            schedule=spec(Polynomial, epochs=2),
+        ).fit()
         saved = torch.load(Path(folder) / "checkpoints/last_checkpoint.pth", weights_only=True)
         assert saved["optimizer"]["param_groups"][0]["momentum"] == 0.9
         assert saved["optimizer"]["param_groups"][0]["lr"] == pytest.approx(1e-2 * 0.5**0.9)
 
 
+REPLAY = "user={target: 'isegm.training.users.replay:Replaying', args: {replay: 0.7}}"
 # Two real processes over gloo. They stop after three steps, in the middle of the second epoch.
-WORDS = (SCRIPT, "--cpu", "--batch-size", 8, "--epochs", 3, "--set", "clicks.replay=0.7", "--set", "clicks.max_rounds=0")
+WORDS = (SCRIPT, "--cpu", "--batch-size", 8, "--epochs", 3, "--set", REPLAY)
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +232,9 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_either_process_shows_what_the_other_remembers(stopped: Path) -> None:
-    first, later = zip(*((keys[:8], keys[8:]) for keys in (asked(stopped, 0), asked(stopped, 1))), strict=True)
+    first, later = zip(
+        *((keys[:8], keys[8:]) for keys in (asked(stopped, 0), asked(stopped, 1))), strict=True
+    )
     assert set(later[0]) & set(first[1])
     assert set(later[1]) & set(first[0])
 
@@ -228,27 +247,31 @@ def test_processes_learn_from_replayed_objects_what_one_learns(
     train(folder, *WORDS, "--resume", "auto", *(["--ngpus", processes] if processes > 1 else []))
     (expected, _), (found, _) = result(single), result(folder)
     assert_close(expected, found)
-    assert found["replay"] == expected["replay"]
-    assert len(found["replay"]["records"]) == 16, "every image is remembered, once"
-    assert max(len(clicks) for _, clicks in found["replay"]["records"].values()) == 3
+    assert found["memory"] == expected["memory"]
+    assert len(found["memory"]["records"]) == 16, "every image is remembered, once"
+    assert max(len(clicks) for _, clicks in found["memory"]["records"].values()) == 3
     assert sorted(asked(folder, 0) + asked(folder, 1)) == sorted(asked(single, 0))
 
 
 def test_the_schedule_has_a_constant_tail(toy) -> None:
-    optimizer = sgd(toy.Toy(), 0.007, 0.9, 5e-4)
-    schedule, factors = polynomial(optimizer, 30), {}
+    optimizer = SGD(lr=0.007, momentum=0.9, weight_decay=5e-4).of(toy.Toy())
+    schedule, factors = Polynomial(epochs=30).of(optimizer), {}
     for epoch in range(33):
         factors[epoch] = optimizer.param_groups[0]["lr"] / 0.007
         optimizer.step()
         schedule.step()
-    assert [factors[e] for e in (0, 1, 10, 29)] == pytest.approx([1.0, 0.96995, 0.69425, 0.04684], abs=5e-6)
+    assert [factors[e] for e in (0, 1, 10, 29)] == pytest.approx(
+        [1.0, 0.96995, 0.69425, 0.04684], abs=5e-6
+    )
     assert factors[29] == factors[30] == factors[32]
     assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.9]
     assert sorted(group["initial_lr"] for group in optimizer.param_groups) == [0.0035, 0.007]
 
 
 def test_mistakes() -> None:
-    with pytest.raises(IsegmError, match=r"train\.momentum=1\.0"):
-        TrainConfig(momentum=1.0)
-    with pytest.raises(IsegmError, match="two schedules"):
-        TrainConfig(poly_epochs=30, milestones=(10,))
+    with pytest.raises(IsegmError, match=r"momentum=1\.0"):
+        SGD(lr=0.1, momentum=1.0)
+    with pytest.raises(IsegmError, match="epochs=0 of the schedule"):
+        Polynomial(epochs=0)
+    with pytest.raises(IsegmError, match="answer_threshold=2"):
+        Replaying(answer_threshold=2)

@@ -1,4 +1,6 @@
-"""``--check``: everything is tried out, nothing is trained, and what would fail says what to change."""
+"""``--check``: everything is tried out, nothing is trained, and what would fail says what to
+change.
+"""
 
 import logging
 import math
@@ -10,8 +12,9 @@ import torch
 from torch import nn
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import spec
 from isegm.training import preflight
-from isegm.training.rollout import ClickPolicy
+from isegm.training.users.iterative import Iterative
 from isegm.utils.processes import Process
 
 
@@ -38,9 +41,15 @@ def test_it_tells_what_the_training_will_take(trainer_of, caplog, settings):
 def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, max_rounds):
     checks = []
     tell = preflight.Preflight._tell_speed
-    monkeypatch.setattr(preflight.Preflight, "_tell_speed", lambda self, speed: (checks.append(speed), tell(self, speed)))
+    monkeypatch.setattr(
+        preflight.Preflight,
+        "_tell_speed",
+        lambda self, speed: (checks.append(speed), tell(self, speed)),
+    )
     for val in (True, False):
-        trainer_of(policy=ClickPolicy(max_rounds=max_rounds), epochs=5, val=val, run={"check": True}).fit()
+        trainer_of(
+            user=spec(Iterative, max_rounds=max_rounds), epochs=5, val=val, run={"check": True}
+        ).fit()
     validated, plain = checks
     assert validated.answer > 0
     assert plain.answer == 0, "without held-out data there is nothing to answer"
@@ -53,11 +62,13 @@ def test_validation_takes_time_without_corrections_too(trainer_of, monkeypatch, 
         ({"validate_every": 2}, 20, 3),
         ({"max_steps": 9}, 9, 2),
         ({"max_steps": 3}, 3, 0),
-        ({"validate_every": 0}, 20, 0),
+        ({"validate_every": None}, 20, 0),
     ],
     ids=str,
 )
-def test_as_many_steps_and_validations_as_the_training_will_have(trainer_of, settings, steps, validations):
+def test_as_many_steps_and_validations_as_the_training_will_have(
+    trainer_of, settings, steps, validations
+):
     """There are 4 batches of training data, and held-out data for 2."""
     trainer = trainer_of(epochs=5, val=True, **settings)
     check = preflight.Preflight(trainer, Process())
@@ -85,14 +96,16 @@ def test_a_gpu_that_is_too_small(trainer_of, toy, monkeypatch):
 
 def test_shared_memory_that_is_too_small(trainer_of, monkeypatch):
     free = {preflight.SHARED_MEMORY: 10_000}
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 1e12)))
+    monkeypatch.setattr(
+        preflight.shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 1e12))
+    )
     with pytest.raises(IsegmError, match=r"--shm-size=2g\), or use --workers 0"):
         trainer_of(workers=2, run={"check": True}).fit()
 
 
 def test_a_disk_that_is_too_small(trainer_of, monkeypatch):
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
-    with pytest.raises(IsegmError, match=r"51 checkpoints .*train\.checkpoint_interval=0"):
+    with pytest.raises(IsegmError, match=r"51 checkpoints .*train\.checkpoint_interval=null"):
         trainer_of(epochs=50, checkpoint_interval=1, run={"check": True}).fit()
 
 
@@ -123,4 +136,4 @@ def test_too_few_samples_for_batch_norm(trainer_of, toy, monkeypatch):
 
 def test_missing_weights_are_noticed(trainer_of):
     with pytest.raises(IsegmError, match=r"nowhere\.pth"):
-        trainer_of(run={"check": True, "weights": "nowhere.pth"}).fit()
+        trainer_of(weights="nowhere.pth", run={"check": True}).fit()

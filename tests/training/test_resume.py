@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from isegm.core.errors import IsegmError
+from isegm.core.registry import spec
 from isegm.training import checkpoint, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
-from isegm.training.config import RunOptions
-from isegm.training.rollout import ClickPolicy
+from isegm.training.options import RunOptions
+from isegm.training.users.iterative import Iterative
 
 
 def last(folder):
@@ -25,26 +26,41 @@ def differences(a, b, path=""):
         return [d for key in a for d in differences(a[key], b[key], f"{path}.{key}")]
     if isinstance(a, (list, tuple)):
         assert len(a) == len(b)
-        return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, f"{path}[{i}]")]
+        return [
+            d
+            for i, (x, y) in enumerate(zip(a, b, strict=True))
+            for d in differences(x, y, f"{path}[{i}]")
+        ]
     return [] if a == b else [path]
 
 
 @pytest.mark.parametrize("steps", [4, 6], ids=["after an epoch", "inside an epoch"])
-@pytest.mark.parametrize("switches", [{}, {"amp": "bf16", "ema": 0.9, "clip": 1.0}, {"workers": 2}], ids=str)
+@pytest.mark.parametrize(
+    "switches", [{}, {"amp": "bf16", "ema": 0.9, "clip": 1.0}, {"workers": 2}], ids=str
+)
 def test_resume_equals_uninterrupted(trainer_of, steps, switches):
-    settings = {"epochs": 3, "milestones": (1, 2), "model": {"dropout": 0.3, "norm": True}, **switches}
+    settings = {
+        "epochs": 3,
+        "milestones": (1, 2),
+        "model": {"dropout": 0.3, "norm": True},
+        **switches,
+    }
     whole = trainer_of(run={"exp_name": "whole"}, **settings).fit()
     trainer_of(run={"exp_name": "parts"}, **settings, max_steps=steps).fit()
     parts = trainer_of(run={"exp_name": "parts", "resume": "001_parts"}, **settings).fit()
     expected, found = read_checkpoint(last(whole)), read_checkpoint(last(parts))
     assert found["progress"] == {"epoch": 3, "batch": 0, "step": 12}
-    assert not [d for d in differences(expected, found) if d != ".config.max_steps"]
+    assert not [d for d in differences(expected, found) if d != ".experiment.train.max_steps"]
 
 
 def test_checkpoints_inside_an_epoch_come_by_the_clock(trainer_of, monkeypatch):
     written = []
-    monkeypatch.setattr(checkpoint, "write_checkpoint", lambda path, contents: written.append(contents["progress"]["step"]))
-    trainer_of(epochs=1, checkpoint_minutes=0.0, checkpoint_interval=0).fit()
+    monkeypatch.setattr(
+        checkpoint,
+        "write_checkpoint",
+        lambda path, contents: written.append(contents["progress"]["step"]),
+    )
+    trainer_of(epochs=1, checkpoint_minutes=0.0, checkpoint_interval=None).fit()
     assert written == [1, 2, 3, 4, 4]
 
 
@@ -60,7 +76,9 @@ def test_auto_resumes_the_newest_run_and_starts_where_there_is_none(trainer_of):
 def test_a_kept_checkpoint_can_be_resumed(trainer_of):
     whole = trainer_of(epochs=3, checkpoint_interval=1).fit()
     expected = read_checkpoint(last(whole))
-    again = trainer_of(epochs=3, checkpoint_interval=1, run={"resume": str(whole), "resume_prefix": "001"}).fit()
+    again = trainer_of(
+        epochs=3, checkpoint_interval=1, run={"resume": str(whole), "resume_prefix": "001"}
+    ).fit()
     assert again == whole
     assert not differences(expected["model"], read_checkpoint(last(whole))["model"])
 
@@ -68,12 +86,12 @@ def test_a_kept_checkpoint_can_be_resumed(trainer_of):
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"lr": 3e-2}, r"train\.lr \(0\.01 there, 0\.03 now\)"),
+        ({"lr": 3e-2}, r"train\.optimizer\.lr \(0\.01 there, 0\.03 now\)"),
         ({"batch_size": 8}, r"train\.batch_size"),
         ({"seed": 4}, r"train\.seed"),
-        ({"policy": ClickPolicy(max_rounds=1)}, r"clicks\.max_rounds"),
+        ({"user": spec(Iterative, max_rounds=1)}, r"user\.max_rounds"),
         ({"model": {"dropout": 0.4}}, r"model\.dropout"),
-        ({"length": 20}, r"data\.epoch_len"),
+        ({"length": 20}, r"data\.length .*samples per epoch"),
     ],
 )
 def test_another_experiment_is_not_continued(trainer_of, changed, named):
@@ -90,9 +108,19 @@ def test_more_epochs_and_other_workers_are_welcome(trainer_of):
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
     path = tmp_path / "last_checkpoint.pth"
-    write_checkpoint(path, {"isegm": {"kind": "training", "schema": 1}, "step": 1})
+    write_checkpoint(
+        path, {"isegm": {"kind": "training", "schema": 1}, "experiment": {}, "step": 1}
+    )
     with pytest.raises(Exception, match="pickle"):
-        write_checkpoint(path, {"isegm": {"kind": "training", "schema": 1}, "step": 2, "bad": lambda: None})
+        write_checkpoint(
+            path,
+            {
+                "isegm": {"kind": "training", "schema": 1},
+                "experiment": {},
+                "step": 2,
+                "bad": lambda: None,
+            },
+        )
     assert read_checkpoint(path)["step"] == 1
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
@@ -113,7 +141,11 @@ def test_what_is_no_checkpoint_is_named(tmp_path):
 def experiment(tmp_path):
     for name in ("000_a", "001_b", "002_b", "notes"):
         (tmp_path / name / "checkpoints").mkdir(parents=True)
-    for name in ("000_a/checkpoints/last_checkpoint.pth", "000_a/checkpoints/010.pth", "001_b/checkpoints/last_checkpoint.pth"):
+    for name in (
+        "000_a/checkpoints/last_checkpoint.pth",
+        "000_a/checkpoints/010.pth",
+        "001_b/checkpoints/last_checkpoint.pth",
+    ):
         (tmp_path / name).touch()
     return tmp_path
 

@@ -11,10 +11,10 @@ import torch
 from isegm.core.errors import IsegmError
 from isegm.training import batches, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
-from isegm.training.config import RunOptions
+from isegm.training.options import RunOptions
 from isegm.training.trainer import NonFiniteLoss
 
-HEADER = {"isegm": {"kind": "training", "schema": 1}}
+HEADER = {"isegm": {"kind": "training", "schema": 1}, "experiment": {}}
 
 
 def last(folder):
@@ -38,7 +38,9 @@ def torn_after(count):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_while_writing_a_checkpoint(trainer_of, monkeypatch):
-    """The second checkpoint is cut off by SIGKILL: the first is whole, the run goes on from it, and the debris goes."""
+    """The second checkpoint is cut off by SIGKILL: the first is whole, the run goes on from it, and
+    the debris goes.
+    """
     whole = trainer_of(epochs=3, run={"exp_name": "whole"}).fit()
     child = os.fork()
     if not child:
@@ -69,7 +71,9 @@ def full_disk(monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(trainer_of, full_disk, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(
+    trainer_of, full_disk, tmp_path, monkeypatch
+):
     path = tmp_path / "last_checkpoint.pth"
     torch.save(HEADER | {"step": 1}, path)
     with pytest.raises(IsegmError, match=r"No space left on device; the one before it is complete"):
@@ -116,7 +120,9 @@ def test_a_data_process_that_is_killed(trainer_of):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_that_comes_while_data_processes_start(trainer_of, monkeypatch, number):
-    """A batch system signals every process; a data process that does not ignore that yet must not die of it."""
+    """A batch system signals every process; a data process that does not ignore that yet must not
+    die of it.
+    """
     ready = batches._start_worker
 
     def signalled(worker):
@@ -138,7 +144,9 @@ def test_a_batch_that_is_not_a_number(trainer_of):
             found["target"] = torch.full_like(found["target"], np.nan).clamp(min=0) * np.nan
         return found
 
-    trainer.data.train.__class__ = type("Broken", (type(trainer.data.train),), {"__getitem__": item})
+    trainer.data.train.__class__ = type(
+        "Broken", (type(trainer.data.train),), {"__getitem__": item}
+    )
     with pytest.raises(NonFiniteLoss, match=r"step 5 \(epoch 2\)"):
         trainer.fit()
     (folder,) = trainer_folder(trainer).iterdir()
@@ -148,7 +156,7 @@ def test_a_batch_that_is_not_a_number(trainer_of):
 
 
 def trainer_folder(trainer):
-    return run_folder.experiment_folder(Path(trainer.cfg.EXPS_PATH), RunOptions())
+    return trainer.folder
 
 
 def test_auto_keeps_to_the_runs_of_one_name(tmp_path):
@@ -156,7 +164,10 @@ def test_auto_keeps_to_the_runs_of_one_name(tmp_path):
         (tmp_path / name / "checkpoints").mkdir(parents=True)
     for name in ("000_night", "001_other", "002_a_night"):
         last(tmp_path / name).touch()
-    found = lambda name: run_folder.find_checkpoint(tmp_path, RunOptions(exp_name=name, resume="auto"))  # noqa: E731
+
+    def found(name):
+        return run_folder.find_checkpoint(tmp_path, RunOptions(exp_name=name, resume="auto"))
+
     assert found("night") == last(tmp_path / "000_night")
     assert found("a_night") == last(tmp_path / "002_a_night")
     assert found("new") is None

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from isegm.core.clicks import Click, Clicks
-from isegm.training.rollout import ClickPolicy, draw_rounds, evaluating, next_clicks, rollout
+from isegm.core.clicks import Clicks
+from isegm.training.corrections import next_clicks
+from isegm.training.rollout import evaluating, rollout
+from isegm.training.users.iterative import Iterative
 
 
 def clicked(prob, target, seed=0):
@@ -30,7 +32,9 @@ def test_a_missed_square_is_clicked_in_its_middle(square):
 
 
 def test_background_taken_for_object_gets_a_negative_click(square):
-    assert {label for _, label in (clicked(square, torch.zeros(20, 30), seed) for seed in range(20))} == {0}
+    assert {
+        label for _, label in (clicked(square, torch.zeros(20, 30), seed) for seed in range(20))
+    } == {0}
 
 
 def test_the_deeper_error_wins_not_the_larger(square):
@@ -74,7 +78,10 @@ def test_bfloat16_probabilities_are_taken(square):
 def whole_image_click(prob, target, rng):
     """The rule written down plainly, without bounding boxes."""
     missed, extra = (target > 0.5) & (prob < 0.49), ~(target > 0.5) & (prob > 0.49)
-    depth = [cv2.distanceTransform(np.pad(m, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1] for m in (missed, extra)]
+    depth = [
+        cv2.distanceTransform(np.pad(m, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        for m in (missed, extra)
+    ]
     positive = depth[0].max() > depth[1].max()
     chosen = depth[0] if positive else depth[1]
     where = np.argwhere(chosen > chosen.max() / 2)
@@ -84,7 +91,10 @@ def whole_image_click(prob, target, rng):
 @pytest.mark.parametrize("seed", range(12))
 def test_cutting_to_the_bounding_box_changes_nothing(seed):
     rng = np.random.default_rng(seed)
-    blobs = [cv2.GaussianBlur(rng.standard_normal((45, 61)), (0, 0), 1 + seed % 5) > 0.05 for _ in range(2)]
+    blobs = [
+        cv2.GaussianBlur(rng.standard_normal((45, 61)), (0, 0), 1 + seed % 5) > 0.05
+        for _ in range(2)
+    ]
     prob, target = (torch.from_numpy(blob.astype(np.float32)) for blob in blobs)
     expected = whole_image_click(prob.numpy(), target.numpy(), np.random.default_rng(seed))
     assert clicked(prob, target, seed) == expected
@@ -94,7 +104,12 @@ def batch(toy, count=4):
     items = [toy.Discs()[0, i] for i in range(count)]
     image = torch.stack([item["image"] for item in items]).float() / 255
     clicks = Clicks(torch.stack([i["yx"] for i in items]), torch.stack([i["label"] for i in items]))
-    return image, torch.stack([item["target"] for item in items]), clicks, [int(item["seed"]) for item in items]
+    return (
+        image,
+        torch.stack([item["target"] for item in items]),
+        clicks,
+        [int(item["seed"]) for item in items],
+    )
 
 
 def same(a, b):
@@ -108,7 +123,7 @@ def same(a, b):
 def test_clicks_are_appended_and_the_answer_fed_back(toy):
     image, target, clicks, seeds = batch(toy)
     model = toy.Toy()
-    round_ = rollout(model, image, target, clicks, ClickPolicy(), seeds, rounds=2)
+    round_ = rollout(model, image, target, clicks, Iterative(), seeds, rounds=2)
     assert torch.equal(round_.clicks.label[:, : clicks.label.shape[1]], clicks.label)
     assert round_.clicks.label.shape[1] == clicks.label.shape[1] + 2
     assert not round_.fresh_view
@@ -119,7 +134,7 @@ def test_clicks_are_appended_and_the_answer_fed_back(toy):
 
 def test_no_rounds_leave_everything_as_sampled(toy):
     image, target, clicks, seeds = batch(toy)
-    round_ = rollout(toy.Toy(), image, target, clicks, ClickPolicy(), seeds, rounds=0)
+    round_ = rollout(toy.Toy(), image, target, clicks, Iterative(), seeds, rounds=0)
     assert round_.clicks is clicks
     assert round_.fresh_view
     assert not round_.prev_prob.any()
@@ -128,10 +143,18 @@ def test_no_rounds_leave_everything_as_sampled(toy):
 def test_a_sample_plays_the_same_in_any_batch_and_with_threads(toy):
     image, target, clicks, seeds = batch(toy)
     model = toy.Toy()
-    together = rollout(model, image, target, clicks, ClickPolicy(), seeds, rounds=3)
+    together = rollout(model, image, target, clicks, Iterative(), seeds, rounds=3)
     with ThreadPoolExecutor(3) as pool:
-        assert same(together, rollout(model, image, target, clicks, ClickPolicy(), seeds, 3, pool))
-    alone = rollout(model, image[2:3], target[2:3], Clicks(clicks.yx[2:3], clicks.label[2:3]), ClickPolicy(), seeds[2:3], 3)
+        assert same(together, rollout(model, image, target, clicks, Iterative(), seeds, 3, pool))
+    alone = rollout(
+        model,
+        image[2:3],
+        target[2:3],
+        Clicks(clicks.yx[2:3], clicks.label[2:3]),
+        Iterative(),
+        seeds[2:3],
+        3,
+    )
     assert torch.equal(alone.clicks.yx[0], together.clicks.yx[2])
 
 
@@ -139,23 +162,9 @@ def test_other_seeds_play_otherwise(toy):
     image, target, clicks, seeds = batch(toy)
     model = toy.Toy()
     assert not same(
-        rollout(model, image, target, clicks, ClickPolicy(), seeds, 3),
-        rollout(model, image, target, clicks, ClickPolicy(), [seed + 1 for seed in seeds], 3),
+        rollout(model, image, target, clicks, Iterative(), seeds, 3),
+        rollout(model, image, target, clicks, Iterative(), [seed + 1 for seed in seeds], 3),
     )
-
-
-def test_only_the_first_click(toy):
-    image, target, _, seeds = batch(toy)
-    many = Clicks.cat([Clicks.of([Click(3, 4, True), Click(9, 9, False)])] * 4)
-    round_ = rollout(toy.Toy(), image, target, many, ClickPolicy(only_first_click=True), seeds, rounds=0)
-    assert round_.clicks.label.tolist() == [[1]] * 4
-
-
-def test_dropping_the_previous_mask(toy):
-    image, target, clicks, seeds = batch(toy, 12)
-    kept = rollout(toy.Toy(), image, target, clicks, ClickPolicy(prev_drop=0.5), seeds, 1).prev_prob.flatten(1).any(1)
-    assert 0 < kept.sum() < 12
-    assert not rollout(toy.Toy(), image, target, clicks, ClickPolicy(prev_drop=1.0), seeds, 1).prev_prob.any()
 
 
 def test_every_module_gets_its_own_mode_back(toy):
@@ -168,7 +177,7 @@ def test_every_module_gets_its_own_mode_back(toy):
 
 
 def test_rounds_are_uniform_and_follow_from_seed_and_step():
-    drawn = [draw_rounds(ClickPolicy(max_rounds=3), 7, step) for step in range(4000)]
-    assert drawn == [draw_rounds(ClickPolicy(max_rounds=3), 7, step) for step in range(4000)]
+    drawn = [Iterative(max_rounds=3).rounds(7, step) for step in range(4000)]
+    assert drawn == [Iterative(max_rounds=3).rounds(7, step) for step in range(4000)]
     counts = np.bincount(drawn, minlength=4) / 4000
     assert np.abs(counts - 0.25).max() < 0.03

@@ -1,4 +1,5 @@
-"""A method and data that take milliseconds: discs of a colour of their own, and three convolutions that learn to find them.
+"""A method and data that take milliseconds: discs of a colour of their own, and three convolutions
+that learn to find them.
 
 Loaded under the name ``isegm.methods.toy``, for a spec names only targets inside isegm.
 """
@@ -18,7 +19,9 @@ SIZE, CLICKS = 32, 3
 
 
 class Toy(ClickModel):
-    def __init__(self, width: int = 8, dropout: float = 0.0, norm: bool = False, break_at: int = -1) -> None:
+    def __init__(
+        self, width: int = 8, dropout: float = 0.0, norm: bool = False, break_at: int = -1
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(6, width, 3, padding=1),
@@ -34,7 +37,9 @@ class Toy(ClickModel):
     def forward(self, round_: Round) -> Prediction:
         image = round_.image
         maps = image.new_zeros(len(image), 2, *image.shape[-2:])
-        for row, (points, labels) in enumerate(zip(round_.clicks.yx.tolist(), round_.clicks.label.tolist(), strict=True)):
+        for row, (points, labels) in enumerate(
+            zip(round_.clicks.yx.tolist(), round_.clicks.label.tolist(), strict=True)
+        ):
             for (y, x), label in zip(points, labels, strict=True):
                 if label >= 0:
                     maps[row, 1 - label, round(y), round(x)] = 1
@@ -43,7 +48,9 @@ class Toy(ClickModel):
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         known = (target >= 0).float()
-        found = F.binary_cross_entropy_with_logits(pred.logits, target.clamp(min=0), reduction="none")
+        found = F.binary_cross_entropy_with_logits(
+            pred.logits, target.clamp(min=0), reduction="none"
+        )
         loss = ((found * known).sum((1, 2, 3)) / known.sum((1, 2, 3))).mean()
         self.calls += self.training
         if self.calls == self.break_at:

@@ -1,7 +1,8 @@
 """An experiment on toy discs, for the tests of train.py.
 
-TOY_EXPERIMENTS says where it writes, TOY_FAIL which process fails, TOY_DIE when one is killed, once. TOY_HOST_DIES is the epoch
-in which a process is killed with its launcher, TOY_HOLD that in which a process that is alone waits for a signal.
+TOY_EXPERIMENTS says where it writes (toy_config.yml), TOY_FAIL which process fails, TOY_DIE when
+one is killed, once. TOY_HOST_DIES is the epoch in which a process is killed with its launcher,
+TOY_HOLD that in which a process that is alone waits for a signal.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ import signal
 import sys
 from pathlib import Path
 
-described = importlib.util.spec_from_file_location("isegm.methods.toy", Path(__file__).with_name("toy.py"))
+import toy as beside  # a neighbour: a run keeps a copy of it, too
+
+described = importlib.util.spec_from_file_location("isegm.methods.toy", beside.__file__)
 toy = sys.modules.setdefault("isegm.methods.toy", importlib.util.module_from_spec(described))
 described.loader.exec_module(toy)
 
 from isegm.core.errors import IsegmError  # noqa: E402
 from isegm.core.registry import spec  # noqa: E402
-from isegm.data.dataset import TrainingData  # noqa: E402
-from isegm.training.config import TrainConfig  # noqa: E402
-from isegm.training.rollout import ClickPolicy  # noqa: E402
-from isegm.training.trainer import Trainer  # noqa: E402
-
-MODEL = spec(toy.Toy)
+from isegm.training.experiment import Experiment, Training  # noqa: E402
+from isegm.training.optimisation import Adam  # noqa: E402
+from isegm.training.users.iterative import Iterative  # noqa: E402
 
 
 def hold(folder):
@@ -37,7 +37,9 @@ def hold(folder):
 
 
 class Noted(toy.Discs):
-    """Discs that write down which process asked for which; as images they come in an order that turns from epoch to epoch."""
+    """Discs that write down which process asked for which; as images they come in an order that
+    turns from epoch to epoch.
+    """
 
     def index_of(self, epoch, position):
         return (position + 5 * epoch) % len(self)
@@ -52,7 +54,10 @@ class Noted(toy.Discs):
         if os.environ.get("TOY_HOLD") == str(key[0]) and os.environ["WORLD_SIZE"] == "1":
             hold(folder)
         died = folder / "died.txt"
-        if os.environ.get("TOY_DIE") == f"{os.environ.get('RANK', '0')} {key[0]} {key[1]}" and not died.exists():
+        if (
+            os.environ.get("TOY_DIE") == f"{os.environ.get('RANK', '0')} {key[0]} {key[1]}"
+            and not died.exists()
+        ):
             died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if os.environ.get("TOY_FAIL", "none") == os.environ.get("RANK") and key[0] == 2:
@@ -60,8 +65,10 @@ class Noted(toy.Discs):
         return super().__getitem__(key)
 
 
-def main(cfg):
-    cfg.EXPS_PATH = os.environ["TOY_EXPERIMENTS"]
-    data = TrainingData(Noted(16), toy.Discs(6, seed=1))
-    train = TrainConfig(epochs=2, batch_size=4, lr=1e-2, workers=0, log_every=2)
-    Trainer(MODEL, data, ClickPolicy(), train, cfg, validate=lambda model, epoch: {"NoC": 20.0}).fit()
+EXPERIMENT = Experiment(
+    model=spec(toy.Toy),
+    data=spec(Noted, length=16),
+    val=spec(toy.Discs, length=6, seed=1),
+    user=spec(Iterative),
+    train=Training(epochs=2, batch_size=4, optimizer=spec(Adam, lr=1e-2), workers=0, log_every=2),
+)

@@ -64,7 +64,9 @@ def wait_for(condition, running):
 def left(running, patience):
     """The processes of a group that are still there; Python's own tracker ends a moment later."""
     deadline, group = time.monotonic() + patience, ["pgrep", "-g", str(running.pid)]
-    while (found := subprocess.run(group, check=False, capture_output=True).stdout) and (time.monotonic() < deadline):
+    while (found := subprocess.run(group, check=False, capture_output=True).stdout) and (
+        time.monotonic() < deadline
+    ):
         time.sleep(0.1)
     return found
 
@@ -76,7 +78,9 @@ def end(running):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_still_saves_is_waited_for(tmp_path, number):
-    """The signal reaches every process, as from a terminal, and the launcher passes it on: one stop."""
+    """The signal reaches every process, as from a terminal, and the launcher passes it on: one
+    stop.
+    """
     running = started(tmp_path)
     try:
         wait_for(lambda: len(list(tmp_path.glob("ready_*_of_2"))) == 2, running)

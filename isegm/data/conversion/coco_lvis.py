@@ -1,7 +1,8 @@
-"""COCO panoptic and LVIS v1 to COCO+LVIS, in the layout published with RITM.
+"""COCO panoptic and LVIS v1 to COCO+LVIS, in the layout published with arXiv 2102.06583.
 
-Written for every image that both have: ``masks/<name>.pickle``, and at the end ``hannotation.pickle`` and ``conversion.json``,
-the checksums of what was read and written. A conversion that was interrupted continues where it stopped.
+Written for every image that both have: ``masks/<name>.pickle``, and at the end
+``hannotation.pickle`` and ``conversion.json``, the checksums of what was read and written. A
+conversion that was interrupted continues where it stopped.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import numpy as np
 
 from isegm.core.errors import IsegmError
 from isegm.data.conversion.merging import SMALLEST_STUFF, hierarchy, merged, regions
-from isegm.data.datasets.coco_panoptic import STUFF, CocoPanoptic
-from isegm.data.datasets.lvis import Lvis
+from isegm.data.sources.coco_panoptic import STUFF, CocoPanoptic
+from isegm.data.sources.lvis import Lvis
 from isegm.data.tables import paint_layers
 from isegm.utils.files import replacing, sha256_of
 
@@ -35,7 +36,8 @@ SUMMARY = "conversion.json"
 
 @dataclass(frozen=True)
 class Paths:
-    """``coco`` holds the photographs and the panoptic annotations, ``lvis`` its JSON files, ``output`` the new data set.
+    """``coco`` holds the photographs and the panoptic annotations, ``lvis`` its JSON files,
+    ``output`` the new data set.
 
     ``cache`` is where annotation tables are kept, see ``kept_tables``.
     """
@@ -47,7 +49,9 @@ class Paths:
 
 
 class Done(NamedTuple):
-    """An image: how many of its masks are objects (0: it has none and is left out), their tree, its file's sha256."""
+    """An image: how many of its masks are objects (0: it has none and is left out), their tree, its
+    file's sha256.
+    """
 
     name: str
     objects: int
@@ -56,13 +60,15 @@ class Done(NamedTuple):
 
 
 def convert(paths: Paths, split: str, workers: int = 0) -> Iterator[tuple[int, int]]:
-    """Convert a split, ``"train"`` or ``"val"``, and yield (images done, images in all) now and then.
+    """Convert a split, ``"train"`` or ``"val"``, and yield (images done, images in all) now and
+    then.
 
     Args:
         workers: processes beside this one; 0 works here.
 
     Raises:
-        IsegmError: files are missing or damaged, the output belongs to a conversion of other files, or workers are negative.
+        IsegmError: files are missing or damaged, the output belongs to a conversion of other files,
+            or workers are negative.
     """
     if workers < 0:
         raise IsegmError(f"{workers} workers: expected 0 (this process) or more")
@@ -71,14 +77,21 @@ def convert(paths: Paths, split: str, workers: int = 0) -> Iterator[tuple[int, i
     _link_images(folder / "images", paths.coco / f"{split}2017")
     pairs = Pairs(paths, split)
     log.info("COCO+LVIS %s: %d images are in both; checksums of the annotations", split, len(pairs))
-    inputs = {path.name: sha256_of(path) for path in (pairs.lvis.path, paths.coco / "annotations" / panoptic_name(split))}
+    inputs = {
+        path.name: sha256_of(path)
+        for path in (pairs.lvis.path, paths.coco / "annotations" / panoptic_name(split))
+    }
     if _is_finished(folder, inputs):
         yield len(pairs), len(pairs)
         return
     journal = folder / JOURNAL
-    done = {image.name: image for image in _read_journal(journal, inputs) if _is_written(folder, image)}
+    done = {
+        image.name: image for image in _read_journal(journal, inputs) if _is_written(folder, image)
+    }
     with replacing(journal) as partial:  # without what a crash left half written
-        partial.write_text(json.dumps({"inputs": inputs}) + "\n" + "".join(map(_line, done.values())))
+        partial.write_text(
+            json.dumps({"inputs": inputs}) + "\n" + "".join(map(_line, done.values()))
+        )
     yield len(done), len(pairs)
     left = [index for index in range(len(pairs)) if pairs.name(index) not in done]
     with journal.open("a") as file:
@@ -98,9 +111,15 @@ class Pairs:
         self.coco = CocoPanoptic(paths.coco, f"{split}2017", cache=paths.cache)
         self.lvis = Lvis(paths.lvis, split, paths.coco, cache=paths.cache)
         by_name = {name.rpartition("/")[2]: index for index, name in enumerate(self.lvis.names)}
-        self._pairs = np.array([(i, by_name[name]) for i, name in enumerate(self.coco.names) if name in by_name], np.int64)
+        self._pairs = np.array(
+            [(i, by_name[name]) for i, name in enumerate(self.coco.names) if name in by_name],
+            np.int64,
+        )
         if not len(self._pairs):
-            raise IsegmError(f"{self.lvis.path} and the panoptic annotations of {split}2017 have no image in common")
+            raise IsegmError(
+                f"{self.lvis.path} and the panoptic annotations of {split}2017 have no image in"
+                " common"
+            )
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -109,14 +128,20 @@ class Pairs:
         return Path(self.coco.names[int(self._pairs[index, 0])]).stem
 
     def masks(self, index: int) -> tuple[list[np.ndarray], int, dict[int, Any]]:
-        """The masks of an image, objects first; how many are objects; and their tree. No mask at all if there is no object."""
+        """The masks of an image, objects first; how many are objects; and their tree. No mask at
+        all if there is no object.
+        """
         coco_index, lvis_index = self._pairs[index].tolist()
         labels, kinds = self.coco.segments(coco_index)
-        things, stuff = ([labels == key + 1 for key in np.flatnonzero(is_it)] for is_it in (kinds != STUFF, kinds == STUFF))
+        things, stuff = (
+            [labels == key + 1 for key in np.flatnonzero(is_it)]
+            for is_it in (kinds != STUFF, kinds == STUFF)
+        )
         of_lvis = self.lvis.masks(lvis_index)
         if of_lvis and of_lvis[0].shape != labels.shape:
             raise IsegmError(
-                f"{self.name(index)}: LVIS speaks of {of_lvis[0].shape} pixels (rows, columns) and COCO of {labels.shape}"
+                f"{self.name(index)}: LVIS speaks of {of_lvis[0].shape} pixels (rows, columns) and"
+                f" COCO of {labels.shape}"
             )
         objects = merged(regions(things), regions(of_lvis))
         if not objects:
@@ -125,7 +150,11 @@ class Pairs:
         covered = np.logical_or.reduce(masks)
         around = (mask & ~covered for mask in stuff)
         tree = hierarchy(objects)
-        return masks + [mask for mask in around if np.count_nonzero(mask) > SMALLEST_STUFF], len(masks), tree
+        return (
+            masks + [mask for mask in around if np.count_nonzero(mask) > SMALLEST_STUFF],
+            len(masks),
+            tree,
+        )
 
 
 def convert_image(pairs: Pairs, index: int, folder: Path) -> Done:
@@ -135,7 +164,9 @@ def convert_image(pairs: Pairs, index: int, folder: Path) -> Done:
     if not objects:
         return Done(name, 0, {}, "")
     layers, places = paint_layers([mask.astype(np.uint8) for mask in masks], *masks[0].shape)
-    content = pickle.dumps(([cv2.imencode(".png", layer)[1] for layer in layers], places), pickle.HIGHEST_PROTOCOL)
+    content = pickle.dumps(
+        ([cv2.imencode(".png", layer)[1] for layer in layers], places), pickle.HIGHEST_PROTOCOL
+    )
     with replacing(folder / "masks" / f"{name}.pickle") as partial:
         partial.write_bytes(content)
     return Done(name, objects, tree, hashlib.sha256(content).hexdigest())
@@ -145,7 +176,9 @@ def panoptic_name(split: str) -> str:
     return f"panoptic_{split}2017.json"
 
 
-def _converted(paths: Paths, split: str, pairs: Pairs, indices: Iterable[int], workers: int) -> Iterator[Done]:
+def _converted(
+    paths: Paths, split: str, pairs: Pairs, indices: Iterable[int], workers: int
+) -> Iterator[Done]:
     folder = paths.output / split
     if not workers:
         yield from (convert_image(pairs, index, folder) for index in indices)
@@ -178,7 +211,8 @@ def _link_images(link: Path, photographs: Path) -> None:
         link.symlink_to(photographs.resolve(), target_is_directory=True)
     except OSError as error:
         raise IsegmError(
-            f"{link} cannot link to {photographs} ({error.strerror}); copy the photographs there and repeat"
+            f"{link} cannot link to {photographs} ({error.strerror}); copy the photographs there"
+            " and repeat"
         ) from None
 
 
@@ -195,7 +229,10 @@ def _read_journal(path: Path, inputs: dict[str, str]) -> list[Done]:
     except (ValueError, KeyError, TypeError):
         return []
     if known != inputs:
-        raise IsegmError(f"{path} was begun with other annotation files; remove it to convert anew, or use another --output")
+        raise IsegmError(
+            f"{path} was begun with other annotation files; remove it to convert anew, or use"
+            " another --output"
+        )
     found = []
     for line in lines:
         try:
@@ -208,7 +245,10 @@ def _read_journal(path: Path, inputs: dict[str, str]) -> list[Done]:
 
 def _is_finished(folder: Path, inputs: dict[str, str]) -> bool:
     try:
-        return json.loads((folder / SUMMARY).read_text())["inputs"] == inputs and (folder / "hannotation.pickle").exists()
+        return (
+            json.loads((folder / SUMMARY).read_text())["inputs"] == inputs
+            and (folder / "hannotation.pickle").exists()
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -220,7 +260,10 @@ def _is_written(folder: Path, image: Done) -> bool:
 def _finish(folder: Path, inputs: dict[str, str], images: list[Done]) -> None:
     if not images:
         raise IsegmError(f"{folder}: no image has an object of at least 80 pixels")
-    annotation = {image.name: {"num_instance_masks": image.objects, "hierarchy": image.hierarchy} for image in images}
+    annotation = {
+        image.name: {"num_instance_masks": image.objects, "hierarchy": image.hierarchy}
+        for image in images
+    }
     content = pickle.dumps(annotation, pickle.HIGHEST_PROTOCOL)
     with replacing(folder / "hannotation.pickle") as partial:
         partial.write_bytes(content)

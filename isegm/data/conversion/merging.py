@@ -1,6 +1,7 @@
-"""How COCO+LVIS is made of the objects of both: which of two annotations of an object is kept, and what is a part of what.
+"""How COCO+LVIS is made of the objects of both: which of two annotations of an object is kept, and
+what is a part of what.
 
-Source: RITM (arXiv 2102.06583, section 4.1) and its conversion script.
+Source: arXiv 2102.06583, section 4.1, and its conversion script.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ Hierarchy = dict[int, "dict[str, Any] | None"]
 
 
 class Region(NamedTuple):
-    """A mask, ``H W`` bool, its area in pixels and its box (top, left, bottom, right), half open."""
+    """A mask, ``H W`` bool, its area in pixels and its box (top, left, bottom, right), half
+    open.
+    """
 
     mask: np.ndarray
     area: int
@@ -35,13 +38,23 @@ def regions(masks: Sequence[np.ndarray], smallest: int = SMALLEST_OBJECT) -> lis
         area = int(np.count_nonzero(mask))
         if area >= max(smallest, 1):
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            found.append(Region(mask, area, (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)))
+            found.append(
+                Region(
+                    mask,
+                    area,
+                    (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1),
+                )
+            )
     return found
 
 
 def merged(coco: Sequence[Region], lvis: Sequence[Region]) -> list[Region]:
-    """The objects of COCO that LVIS does not have, then those of LVIS without repetitions (the last one stays)."""
-    kept = [region for region in coco if not any(_same(region, other, SAME_IN_BOTH) for other in lvis)]
+    """The objects of COCO that LVIS does not have, then those of LVIS without repetitions (the last
+    one stays).
+    """
+    kept = [
+        region for region in coco if not any(_same(region, other, SAME_IN_BOTH) for other in lvis)
+    ]
     for index, region in enumerate(lvis):
         if not any(_same(region, later, SAME_IN_LVIS) for later in lvis[index + 1 :]):
             kept.append(region)
@@ -49,15 +62,28 @@ def merged(coco: Sequence[Region], lvis: Sequence[Region]) -> list[Region]:
 
 
 def hierarchy(objects: Sequence[Region]) -> Hierarchy:
-    """Wholes and parts, by position: ``{"children": [...], "parent": int | None, "node_level": int}``, None for neither.
+    """Wholes and parts, by position: ``{"children": [...], "parent": int | None, "node_level":
+    int}``, None for neither.
 
-    An object becomes part of the deepest object, no smaller than itself, that it lies in by most of its box and mask.
+    An object becomes part of the deepest object, no smaller than itself, that it lies in by most of
+    its box and mask.
     """
     nodes: Hierarchy = {}
     roots: list[int] = []
     for index in sorted(range(len(objects)), key=lambda i: -objects[i].area):
-        whole = next((found for root in roots if (found := _deepest(root, index, nodes, objects)) is not None), None)
-        nodes[index] = {"children": [], "parent": whole, "node_level": 0 if whole is None else nodes[whole]["node_level"] + 1}
+        whole = next(
+            (
+                found
+                for root in roots
+                if (found := _deepest(root, index, nodes, objects)) is not None
+            ),
+            None,
+        )
+        nodes[index] = {
+            "children": [],
+            "parent": whole,
+            "node_level": 0 if whole is None else nodes[whole]["node_level"] + 1,
+        }
         if whole is None:
             roots.append(index)
         else:
@@ -82,11 +108,15 @@ def _is_part(part: Region, whole: Region) -> bool:
 
 
 def _same(first: Region, second: Region, mask_iou: float) -> bool:
-    """Whether two annotations are of one object; the IoU of their boxes is here the product of those of rows and columns."""
+    """Whether two annotations are of one object; the IoU of their boxes is here the product of
+    those of rows and columns.
+    """
     box_iou = 1.0
     for low, high in ((0, 2), (1, 3)):
         shared = min(first.box[high], second.box[high]) - max(first.box[low], second.box[low])
-        box_iou *= max(shared, 0) / (max(first.box[high], second.box[high]) - min(first.box[low], second.box[low]))
+        box_iou *= max(shared, 0) / (
+            max(first.box[high], second.box[high]) - min(first.box[low], second.box[low])
+        )
     if box_iou <= BOX_IOU:
         return False
     shared = _mask_overlap(first, second)

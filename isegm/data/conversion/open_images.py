@@ -1,4 +1,6 @@
-"""The list of masks of OpenImages to RITM's pickle, so that millions of files need not be looked up again."""
+"""The list of masks of OpenImages to the pickle of arXiv 2102.06583, so that millions of files need
+not be looked up again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import pickle
 from pathlib import Path
 
 from isegm.core.errors import IsegmError
-from isegm.data.datasets.open_images import list_file, listed
+from isegm.data.sources.open_images import list_file, listed
 from isegm.utils.files import replacing
 
 
@@ -24,8 +26,16 @@ def convert(folder: Path) -> tuple[Path, int, int]:
         raise IsegmError(f"{path} is there already; remove it to make it anew")
     masks = listed(path)
     if not masks:
-        raise IsegmError(f"{path}: none of its masks has a file in {folder / 'masks'} and an image in {folder / 'images'}")
+        raise IsegmError(
+            f"{path}: none of its masks has a file in {folder / 'masks'} and an image in"
+            f" {folder / 'images'}"
+        )
     output = folder / f"{path.stem}_clean.pkl"
     with replacing(output) as partial:
-        partial.write_bytes(pickle.dumps({"image_id_to_masks": masks, "dataset_samples": list(masks)}, pickle.HIGHEST_PROTOCOL))
+        partial.write_bytes(
+            pickle.dumps(
+                {"image_id_to_masks": masks, "dataset_samples": list(masks)},
+                pickle.HIGHEST_PROTOCOL,
+            )
+        )
     return output, len(masks), sum(map(len, masks.values()))

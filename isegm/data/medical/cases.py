@@ -1,4 +1,6 @@
-"""Truth and prediction of a volume side by side: from folders of slices, from NIfTI files, or from folders of those."""
+"""Truth and prediction of a volume side by side: from folders of slices, from NIfTI files, or from
+folders of those.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +38,22 @@ class Case:
     complete: bool = True
 
 
-def cases(truth: Path, prediction: Path, organ: str, labels: tuple[int, ...], skip_missing: bool = False) -> Iterator[Case]:
+def cases(
+    truth: Path, prediction: Path, organ: str, labels: tuple[int, ...], skip_missing: bool = False
+) -> Iterator[Case]:
     """Pair truth and prediction, volume by volume.
 
     Args:
         truth: a folder written by extract_slices.py, a label volume, or a folder of those.
-        prediction: for slices the folder of their masks; else a mask volume of 0 and 1, or a folder of those with the names
-            of the label volumes.
+        prediction: for slices the folder of their masks; else a mask volume of 0 and 1, or a folder
+            of those with the names of the label volumes.
         organ: what the slices must show.
         labels: the numbers that form the object in label volumes; slices know theirs.
         skip_missing: leave out what has no prediction, instead of raising.
 
     Raises:
-        IsegmError: something is missing, cannot be read, shows another organ, or does not match in shape or orientation.
+        IsegmError: something is missing, cannot be read, shows another organ, or does not match in
+            shape or orientation.
     """
     for path, kind in ((truth, "truth"), (prediction, "prediction")):
         if not path.exists():
@@ -66,11 +71,17 @@ def _from_slices(root: Path, folder: Path, organ: str, skip_missing: bool) -> It
     total = sum(len(sidecar.slices) for sidecar in sidecars)
     if len(missing) == total or (missing and not skip_missing):
         raise IsegmError(
-            f"{folder} lacks {len(missing)} of {total} predicted masks, the first being {missing[0] if missing else 'any'};"
-            " expected <slice>.png or <slice>/mask.png. Judge those that are there with --missing skip"
+            f"{folder} lacks {len(missing)} of {total} predicted masks, the first being"
+            f" {missing[0] if missing else 'any'};"
+            " expected <slice>.png or <slice>/mask.png. Judge those that are there with --missing"
+            " skip"
         )
     if missing:
-        log.warning("%d of %d slices have no prediction and are left out, with the volumes they belong to", len(missing), total)
+        log.warning(
+            "%d of %d slices have no prediction and are left out, with the volumes they belong to",
+            len(missing),
+            total,
+        )
     for sidecar in sidecars:
         yield _slice_case(sidecar, root / "masks", folder)
 
@@ -79,9 +90,14 @@ def _slice_case(sidecar: Sidecar, truth: Path, folder: Path) -> Case:
     gt, pred = np.zeros(sidecar.geometry.size, bool), np.zeros(sidecar.geometry.size, bool)
     judged = []
     for index in sidecar.slices:
-        gt_file, pred_file = mask_file(truth, sidecar.id(index)), mask_file(folder, sidecar.id(index))
+        gt_file, pred_file = (
+            mask_file(truth, sidecar.id(index)),
+            mask_file(folder, sidecar.id(index)),
+        )
         if gt_file is None:
-            raise IsegmError(f"{truth} lacks {sidecar.id(index)}.png; extract {sidecar.volume} again")
+            raise IsegmError(
+                f"{truth} lacks {sidecar.id(index)}.png; extract {sidecar.volume} again"
+            )
         if pred_file is not None:
             gt[index], pred[index] = read_slice(gt_file, sidecar), read_slice(pred_file, sidecar)
             judged.append(index)
@@ -91,7 +107,9 @@ def _slice_case(sidecar: Sidecar, truth: Path, folder: Path) -> Case:
 
 def _volume_pairs(truth: Path, prediction: Path, skip_missing: bool) -> list[tuple[Path, Path]]:
     if truth.is_dir() != prediction.is_dir():
-        raise IsegmError(f"{truth} and {prediction}: expected two NIfTI files, or two folders of them")
+        raise IsegmError(
+            f"{truth} and {prediction}: expected two NIfTI files, or two folders of them"
+        )
     if truth.is_file():
         return [(truth, prediction)]
     truths = sorted(path for path in truth.iterdir() if is_volume(path))
@@ -101,12 +119,19 @@ def _volume_pairs(truth: Path, prediction: Path, skip_missing: bool) -> list[tup
     missing = [path.name for path in truths if volume_name(path) not in predictions]
     if len(missing) == len(truths) or (missing and not skip_missing):
         raise IsegmError(
-            f"{prediction} lacks {len(missing)} of {len(truths)} predicted volumes, the first being {missing[0]}."
+            f"{prediction} lacks {len(missing)} of {len(truths)} predicted volumes, the first being"
+            f" {missing[0]}."
             " Judge those that are there with --missing skip"
         )
     if missing:
-        log.warning("%d of %d volumes have no prediction and are left out", len(missing), len(truths))
-    return [(path, predictions[volume_name(path)]) for path in truths if volume_name(path) in predictions]
+        log.warning(
+            "%d of %d volumes have no prediction and are left out", len(missing), len(truths)
+        )
+    return [
+        (path, predictions[volume_name(path)])
+        for path in truths
+        if volume_name(path) in predictions
+    ]
 
 
 def _from_volumes(pairs: list[tuple[Path, Path]], labels: tuple[int, ...]) -> Iterator[Case]:
@@ -114,8 +139,11 @@ def _from_volumes(pairs: list[tuple[Path, Path]], labels: tuple[int, ...]) -> It
         gt, pred = read_object(truth, labels), read_object(prediction, None)
         if not pred.geometry.same_grid(gt.geometry):
             raise IsegmError(
-                f"{prediction} does not lie on the grid of {truth}: {pred.geometry} against {gt.geometry};"
+                f"{prediction} does not lie on the grid of {truth}: {pred.geometry} against"
+                f" {gt.geometry};"
                 " resample the prediction onto the truth"
             )
         full = np.flatnonzero((gt.values | pred.values).any((1, 2)))
-        yield Case(volume_name(truth), gt.values, pred.values, gt.geometry.spacing, tuple(map(int, full)))
+        yield Case(
+            volume_name(truth), gt.values, pred.values, gt.geometry.spacing, tuple(map(int, full))
+        )

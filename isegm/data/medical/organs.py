@@ -9,7 +9,7 @@ import numpy as np
 
 from isegm.core.errors import IsegmError, unknown
 
-WINDOWS = {  # level, width in Hounsfield units, as the medical fork of EMC-Click lists them
+WINDOWS = {  # level, width in Hounsfield units, as the medical fork of another code base lists them
     "abdomen": (40, 350),
     "lung": (-500, 1400),
     "bone": (400, 1000),
@@ -36,7 +36,8 @@ class Organ:
     labels: dict[str, tuple[int, ...]]
 
 
-# Decathlon: the tasks of the Medical Segmentation Decathlon. Its liver contains the tumour; its lung labels only the tumour.
+# Decathlon: the tasks of the Medical Segmentation Decathlon. Its liver contains the tumour; its
+# lung labels only the tumour.
 ORGANS = {
     organ.name: organ
     for organ in (
@@ -55,7 +56,8 @@ def organ_named(name: str) -> Organ:
 
 
 def parse_labels(text: str, organ: Organ) -> tuple[int, ...]:
-    """The object's labels from a naming scheme of the preset, or from numbers such as ``5`` or ``10,11,12``.
+    """The object's labels from a naming scheme of the preset, or from numbers such as ``5`` or
+    ``10,11,12``.
 
     Raises:
         IsegmError: neither, or the number 0, which is the background.
@@ -72,7 +74,8 @@ def parse_labels(text: str, organ: Organ) -> tuple[int, ...]:
 
 
 def parse_window(text: str) -> tuple[float, float] | None:
-    """Lowest and highest value shown, from a name, from ``LEVEL/WIDTH``, or None for ``percentiles``.
+    """Lowest and highest value shown, from a name, from ``LEVEL/WIDTH``, or None for
+    ``percentiles``.
 
     Raises:
         IsegmError: neither, or a width that is not positive.
@@ -91,7 +94,8 @@ def parse_window(text: str) -> tuple[float, float] | None:
 
 
 def shown_range(values: np.ndarray, window: tuple[float, float] | None) -> tuple[float, float]:
-    """Which values of a volume become 0 and 255: the ends of the window, or without one two percentiles of what is positive.
+    """Which values of a volume become 0 and 255: the ends of the window, or without one two
+    percentiles of what is positive.
 
     Raises:
         IsegmError: no window, and no voxel is positive.
@@ -106,10 +110,13 @@ def shown_range(values: np.ndarray, window: tuple[float, float] | None) -> tuple
 
 
 def to_gray(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Any part of a scan as uint8 of the same shape: ``low`` and below is 0, ``high`` and above 255, NaN is 0.
+    """Any part of a scan as uint8 of the same shape: ``low`` and below is 0, ``high`` and above
+    255, NaN is 0.
 
-    # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and cuts off decimals. Here the
-    # ends of the window are fixed and values are rounded, so that a Hounsfield unit has the same gray in every volume.
+    # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and
+    cuts off decimals. Here the
+    # ends of the window are fixed and values are rounded, so that a Hounsfield unit has the same
+    gray in every volume.
     """
     shown = (np.nan_to_num(np.asarray(values, np.float32), nan=low) - low) / max(high - low, 1e-6)
     return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)

@@ -1,7 +1,9 @@
-"""Volumes as folders of slices: ``images/<volume>_<slice>.png``, ``masks/...`` of the same names, ``volumes/<volume>.json``.
+"""Volumes as folders of slices: ``images/<volume>_<slice>.png``, ``masks/...`` of the same names,
+``volumes/<volume>.json``.
 
-Slices are numbered from the feet up. Only slices with the object are written; the sidecar ``volumes/<volume>.json`` holds what
-leads back to the volume. It is written last, so a volume that has one is complete.
+Slices are numbered from the feet up. Only slices with the object are written; the sidecar
+``volumes/<volume>.json`` holds what leads back to the volume. It is written last, so a volume that
+has one is complete.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ class SliceSettings:
         organ: what the object is called.
         labels: the numbers of the label volume that form it.
         window: lowest and highest value shown, or None for percentiles.
-        largest_only: only the slice of a volume with the largest object (the first of several), as the medical fork of
-            EMC-Click does. Such a folder cannot be put together to volumes.
+        largest_only: only the slice of a volume with the largest object (the first of several), as
+            the medical fork of another code base does. Such a folder cannot be put together to
+            volumes.
     """
 
     organ: str
@@ -74,7 +77,10 @@ class Sidecar:
 
     def save(self, path: Path) -> None:
         content = asdict(self)
-        readable = {"spacing_slice_row_column_mm": self.geometry.spacing, "orientation": self.geometry.orientation}
+        readable = {
+            "spacing_slice_row_column_mm": self.geometry.spacing,
+            "orientation": self.geometry.orientation,
+        }
         with replacing(path) as partial:
             partial.write_text(json.dumps({"schema": SCHEMA, **content, **readable}, indent=1))
 
@@ -88,21 +94,31 @@ def read_sidecar(path: Path) -> Sidecar:
     try:
         found = json.loads(path.read_text())
         if found["schema"] != SCHEMA:
-            raise IsegmError(f"{path} has schema {found['schema']!r}, this version reads {SCHEMA}; extract the slices again")
+            raise IsegmError(
+                f"{path} has schema {found['schema']!r}, this version reads {SCHEMA}; extract the"
+                " slices again"
+            )
         settings, geometry = found["settings"], found["geometry"]
         window = settings["window"] and tuple(settings["window"])
         return Sidecar(
             volume=found["volume"],
-            settings=SliceSettings(settings["organ"], tuple(settings["labels"]), window, settings["largest_only"]),
+            settings=SliceSettings(
+                settings["organ"], tuple(settings["labels"]), window, settings["largest_only"]
+            ),
             sources={kind: tuple(source) for kind, source in found["sources"].items()},
-            geometry=Geometry(tuple(geometry["shape"]), tuple(map(tuple, geometry["affine"])), geometry["code"]),
+            geometry=Geometry(
+                tuple(geometry["shape"]), tuple(map(tuple, geometry["affine"])), geometry["code"]
+            ),
             slices=tuple(found["slices"]),
             pixels=tuple(found["pixels"]),
             empty=found["empty"],
             left_out=found["left_out"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IsegmError(f"{path} is no readable sidecar of extracted slices ({error!r}); extract the slices again") from None
+        raise IsegmError(
+            f"{path} is no readable sidecar of extracted slices ({error!r}); extract the slices"
+            " again"
+        ) from None
 
 
 def read_sidecars(root: Path) -> list[Sidecar]:
@@ -114,7 +130,8 @@ def read_sidecars(root: Path) -> list[Sidecar]:
     found = sorted((root / "volumes").glob("*.json"))
     if not found:
         raise IsegmError(
-            f"{root} holds no extracted slices: there is no {root / 'volumes'}/*.json; run extract_slices.py first"
+            f"{root} holds no extracted slices: there is no {root / 'volumes'}/*.json; run"
+            " extract_slices.py first"
         )
     return [read_sidecar(path) for path in found]
 
@@ -131,15 +148,19 @@ def extracted(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar | 
     found = read_sidecar(path)
     if (found.settings, found.sources) != (settings, _sources(pair)):
         raise IsegmError(
-            f"{path}: {pair.name} was extracted with other settings or from other files ({found.settings}, {found.sources});"
+            f"{path}: {pair.name} was extracted with other settings or from other files"
+            f" ({found.settings}, {found.sources});"
             " use another output folder, or overwrite it"
         )
-    complete = all((root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in found.ids)
+    complete = all(
+        (root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in found.ids
+    )
     return found if complete else None
 
 
 def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
-    """Write the slices of a volume that hold the object, and its sidecar. A volume without the object leaves only a sidecar.
+    """Write the slices of a volume that hold the object, and its sidecar. A volume without the
+    object leaves only a sidecar.
 
     Raises:
         IsegmError: a file cannot be used, or scan and labels do not lie on the same grid.
@@ -147,7 +168,8 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
     scan, truth = read_volume(pair.image), read_object(pair.label, settings.labels)
     if not truth.geometry.same_grid(scan.geometry):
         raise IsegmError(
-            f"{pair.label} does not lie on the grid of {pair.image}: {truth.geometry} against {scan.geometry};"
+            f"{pair.label} does not lie on the grid of {pair.image}: {truth.geometry} against"
+            f" {scan.geometry};"
             " resample the labels onto the scan"
         )
     try:
@@ -176,8 +198,12 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
 
 
 def mask_file(folder: Path, id_: str) -> Path | None:
-    """The mask of a slice: ``<id>.png``, or ``<id>/mask.png`` as ``isegm evaluate --vis-preds`` writes it; None if missing."""
-    return next((path for path in (folder / f"{id_}.png", folder / id_ / "mask.png") if path.exists()), None)
+    """The mask of a slice: ``<id>.png``, or ``<id>/mask.png`` as ``isegm evaluate --vis-preds``
+    writes it; None if missing.
+    """
+    return next(
+        (path for path in (folder / f"{id_}.png", folder / id_ / "mask.png") if path.exists()), None
+    )
 
 
 def read_slice(path: Path, sidecar: Sidecar) -> np.ndarray:
@@ -190,7 +216,8 @@ def read_slice(path: Path, sidecar: Sidecar) -> np.ndarray:
     if mask.shape != sidecar.geometry.size[1:]:
         rows, columns = sidecar.geometry.size[1:]
         raise IsegmError(
-            f"{path} is {mask.shape[0]}x{mask.shape[1]} (rows x columns); the slices of {sidecar.volume} are {rows}x{columns}"
+            f"{path} is {mask.shape[0]}x{mask.shape[1]} (rows x columns); the slices of"
+            f" {sidecar.volume} are {rows}x{columns}"
         )
     return mask
 
@@ -199,15 +226,20 @@ def assemble(sidecar: Sidecar, folder: Path) -> np.ndarray:
     """Put the masks of a volume together: ``S R C`` bool, nothing where no slice was extracted.
 
     Raises:
-        IsegmError: masks are missing or of another size, or only a part of the object was extracted.
+        IsegmError: masks are missing or of another size, or only a part of the object was
+            extracted.
     """
     if sidecar.left_out:
-        raise IsegmError(f"{sidecar.volume}: only the largest slice was extracted, {sidecar.left_out} more hold the object")
+        raise IsegmError(
+            f"{sidecar.volume}: only the largest slice was extracted, {sidecar.left_out} more hold"
+            " the object"
+        )
     files = {index: mask_file(folder, sidecar.id(index)) for index in sidecar.slices}
     missing = [sidecar.id(index) for index, path in files.items() if path is None]
     if missing:
         raise IsegmError(
-            f"{folder} lacks {len(missing)} of the {len(files)} masks of {sidecar.volume}, the first being {missing[0]};"
+            f"{folder} lacks {len(missing)} of the {len(files)} masks of {sidecar.volume}, the"
+            f" first being {missing[0]};"
             f" expected {missing[0]}.png or {missing[0]}/mask.png"
         )
     volume = np.zeros(sidecar.geometry.size, bool)
@@ -221,7 +253,10 @@ def _sidecar_path(root: Path, pair: ScanPair) -> Path:
 
 
 def _sources(pair: ScanPair) -> dict[str, tuple[str, int]]:
-    return {kind: (path.name, path.stat().st_size) for kind, path in (("image", pair.image), ("label", pair.label))}
+    return {
+        kind: (path.name, path.stat().st_size)
+        for kind, path in (("image", pair.image), ("label", pair.label))
+    }
 
 
 def _remove_slices(pair: ScanPair, root: Path) -> None:

@@ -1,4 +1,6 @@
-"""Which scan belongs to which label volume: a folder laid out like the Medical Segmentation Decathlon, or one pair."""
+"""Which scan belongs to which label volume: a folder laid out like the Medical Segmentation
+Decathlon, or one pair.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +27,39 @@ def single_pair(image: Path, label: Path) -> ScanPair:
 
 
 def decathlon(root: Path) -> list[ScanPair]:
-    """The pairs of ``imagesTr`` and ``labelsTr`` with the same file name, or those that ``dataset.json`` lists as training.
+    """The pairs of ``imagesTr`` and ``labelsTr`` with the same file name, or those that
+    ``dataset.json`` lists as training.
 
     Raises:
-        IsegmError: a folder is missing or empty, a scan has no label volume, or two names are the same.
+        IsegmError: a folder is missing or empty, a scan has no label volume, or two names are the
+            same.
     """
     listed = _description(root).get("training")
     if listed:
-        pairs = [single_pair(root / _entry(e, "image", root), root / _entry(e, "label", root)) for e in listed]
+        pairs = [
+            single_pair(root / _entry(e, "image", root), root / _entry(e, "label", root))
+            for e in listed
+        ]
     else:
-        images, labels = _volumes(root / "imagesTr"), {path.name for path in _volumes(root / "labelsTr")}
+        images, labels = (
+            _volumes(root / "imagesTr"),
+            {path.name for path in _volumes(root / "labelsTr")},
+        )
         pairs = [single_pair(path, root / "labelsTr" / path.name) for path in images]
         if more := labels - {path.name for path in images}:
-            log.warning("%s: %d label volumes belong to no scan and are left out, e.g. %s", root, len(more), min(more))
+            log.warning(
+                "%s: %d label volumes belong to no scan and are left out, e.g. %s",
+                root,
+                len(more),
+                min(more),
+            )
     for kind in ("image", "label"):
         missing = [path for path in (getattr(pair, kind) for pair in pairs) if not path.is_file()]
         if missing:
-            raise IsegmError(f"{root}: {len(missing)} of {len(pairs)} {kind} volumes are missing, the first being {missing[0]}")
+            raise IsegmError(
+                f"{root}: {len(missing)} of {len(pairs)} {kind} volumes are missing, the first"
+                f" being {missing[0]}"
+            )
     name, count = Counter(pair.name for pair in pairs).most_common(1)[0]
     if count > 1:
         raise IsegmError(f"{root}: {count} scans are called {name}; give each a name of its own")
@@ -65,20 +83,26 @@ def _description(root: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise IsegmError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(found, dict):
-        raise IsegmError(f"{path} must hold an object with 'training' and 'labels', found {type(found).__name__}")
+        raise IsegmError(
+            f"{path} must hold an object with 'training' and 'labels', found {type(found).__name__}"
+        )
     return found
 
 
 def _entry(entry: Any, key: str, root: Path) -> str:
     if not isinstance(entry, dict) or key not in entry:
-        raise IsegmError(f"{root / 'dataset.json'}: expected training entries with 'image' and 'label', found {entry!r}")
+        raise IsegmError(
+            f"{root / 'dataset.json'}: expected training entries with 'image' and 'label', found"
+            f" {entry!r}"
+        )
     return str(entry[key])
 
 
 def _volumes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise IsegmError(
-            f"there is no folder {folder}; expected imagesTr and labelsTr, as in the Medical Segmentation Decathlon"
+            f"there is no folder {folder}; expected imagesTr and labelsTr, as in the Medical"
+            " Segmentation Decathlon"
         )
     found = sorted(path for path in folder.iterdir() if is_volume(path))
     if not found:

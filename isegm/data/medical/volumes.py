@@ -1,7 +1,9 @@
-"""NIfTI volumes, turned so that ``volume[k]`` is an axial slice as radiologists look at it, and turned back exactly.
+"""NIfTI volumes, turned so that ``volume[k]`` is an axial slice as radiologists look at it, and
+turned back exactly.
 
-Inside this package a volume is ``S R C``: slices from the feet up, rows from front to back, columns from the patient's right
-to the left. Turning permutes and flips axes and nothing else; an oblique scan keeps its grid.
+Inside this package a volume is ``S R C``: slices from the feet up, rows from front to back, columns
+from the patient's right to the left. Turning permutes and flips axes and nothing else; an oblique
+scan keeps its grid.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ class Geometry:
         """``S R C`` as stored voxels."""
         _require_nibabel()
         axial = nibabel.orientations.axcodes2ornt(AXIAL)
-        back = nibabel.orientations.ornt_transform(axial, nibabel.io_orientation(np.array(self.affine)))
+        back = nibabel.orientations.ornt_transform(
+            axial, nibabel.io_orientation(np.array(self.affine))
+        )
         return nibabel.apply_orientation(volume, back)
 
     def same_grid(self, other: Geometry) -> bool:
@@ -85,11 +89,15 @@ class Geometry:
     def _turn(self) -> np.ndarray:
         _require_nibabel()
         stored = nibabel.io_orientation(np.array(self.affine))
-        return nibabel.orientations.ornt_transform(stored, nibabel.orientations.axcodes2ornt(AXIAL)).astype(int)
+        return nibabel.orientations.ornt_transform(
+            stored, nibabel.orientations.axcodes2ornt(AXIAL)
+        ).astype(int)
 
     def _corners(self) -> np.ndarray:
         turned = np.array(self.affine) @ nibabel.orientations.inv_ornt_aff(self._turn(), self.shape)
-        corners = np.stack(np.meshgrid(*[(0, n - 1) for n in self.size], indexing="ij"), -1).reshape(-1, 3)
+        corners = np.stack(
+            np.meshgrid(*[(0, n - 1) for n in self.size], indexing="ij"), -1
+        ).reshape(-1, 3)
         return nibabel.affines.apply_affine(turned, corners)
 
 
@@ -106,7 +114,9 @@ def is_volume(path: Path) -> bool:
 
 
 def volume_name(path: Path) -> str:
-    """The file name without its suffix; further dots become hyphens, since names of slices end at their first dot."""
+    """The file name without its suffix; further dots become hyphens, since names of slices end at
+    their first dot.
+    """
     name = path.name
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
@@ -117,30 +127,37 @@ def read_volume(path: Path) -> Volume:
     """Read a scan; values are scaled as the header says.
 
     Raises:
-        IsegmError: nibabel is missing; the file is missing, damaged or no NIfTI file; it is not three-dimensional, is empty,
-            or its header gives no usable orientation.
+        IsegmError: nibabel is missing; the file is missing, damaged or no NIfTI file; it is not
+            three-dimensional, is empty, or its header gives no usable orientation.
     """
     image = _load(path)
     geometry = _geometry(image, path)
     try:
         values = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise IsegmError(f"{path} cannot be read to its end: {error}; is the download complete?") from None
+        raise IsegmError(
+            f"{path} cannot be read to its end: {error}; is the download complete?"
+        ) from None
     if values.dtype.kind not in "iuf":
         raise IsegmError(f"{path} holds {values.dtype} values; expected one real number per voxel")
     return Volume(geometry.to_slices(values), geometry)
 
 
 def read_object(path: Path, labels: Collection[int] | None) -> Volume:
-    """Read a label volume as bool: where it holds one of ``labels``; with None, where a mask of 0 and 1 holds 1.
+    """Read a label volume as bool: where it holds one of ``labels``; with None, where a mask of 0
+    and 1 holds 1.
 
     Raises:
         IsegmError: as ``read_volume``, or values that are no labels.
     """
     volume = read_volume(path)
     values = volume.values
-    if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
-        raise IsegmError(f"{path} holds fractions; expected a label volume of whole numbers. Is it a scan?")
+    if values.dtype.kind == "f" and not (
+        np.isfinite(values).all() and (values == np.rint(values)).all()
+    ):
+        raise IsegmError(
+            f"{path} holds fractions; expected a label volume of whole numbers. Is it a scan?"
+        )
     if labels is None and not np.isin(values, (0, 1)).all():
         found = ", ".join(f"{v:g}" for v in np.unique(values)[:8])
         raise IsegmError(f"{path} holds the values {found}; expected a mask of 0 and 1")
@@ -148,16 +165,20 @@ def read_object(path: Path, labels: Collection[int] | None) -> Volume:
 
 
 def write_mask(path: Path, mask: np.ndarray, geometry: Geometry) -> None:
-    """Write a bool ``S R C`` mask as uint8 0 and 1, stored with the shape, orientation and affine of ``geometry``.
+    """Write a bool ``S R C`` mask as uint8 0 and 1, stored with the shape, orientation and affine
+    of ``geometry``.
 
     Raises:
-        IsegmError: nibabel is missing, the name is not one of a NIfTI file, or the mask has another size.
+        IsegmError: nibabel is missing, the name is not one of a NIfTI file, or the mask has another
+            size.
     """
     _require_nibabel()
     if not is_volume(path):
         raise IsegmError(f"{path}: a NIfTI file ends in {' or '.join(SUFFIXES)}")
     if mask.shape != geometry.size:
-        raise IsegmError(f"{path}: the mask has {mask.shape} slices, rows and columns; expected {geometry.size}")
+        raise IsegmError(
+            f"{path}: the mask has {mask.shape} slices, rows and columns; expected {geometry.size}"
+        )
     affine = np.array(geometry.affine)
     image = nibabel.Nifti1Image(geometry.from_slices(mask.astype(np.uint8)), affine)
     image.set_sform(affine, geometry.code)
@@ -176,7 +197,9 @@ def _gzipped(data: bytes) -> bytes:
 
 def _require_nibabel() -> None:
     if nibabel is None:
-        raise IsegmError("medical volumes need the package nibabel; install it with: pip install -e '.[medical]'")
+        raise IsegmError(
+            "medical volumes need the package nibabel; install it with: pip install -e '.[medical]'"
+        )
 
 
 def _load(path: Path) -> Any:
@@ -187,7 +210,13 @@ def _load(path: Path) -> Any:
         raise IsegmError(f"{path} does not exist, or is no file")
     try:
         return nibabel.load(path)
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+        nibabel.filebasedimages.ImageFileError,
+    ) as error:
         raise IsegmError(f"{path} is not a readable NIfTI file: {error}") from None
     except nibabel.spatialimages.HeaderDataError as error:
         raise IsegmError(f"{path} has a damaged header: {error}") from None
@@ -197,21 +226,30 @@ def _geometry(image: Any, path: Path) -> Geometry:
     shape = tuple(int(n) for n in image.shape)
     if len(shape) != 3:
         raise IsegmError(
-            f"{path} is {len(shape)}-dimensional ({'x'.join(map(str, shape))}); expected one volume of three dimensions:"
+            f"{path} is {len(shape)}-dimensional ({'x'.join(map(str, shape))}); expected one volume"
+            " of three dimensions:"
             " save the time point or the sequence you want as a file of its own"
         )
     if 0 in shape:
         raise IsegmError(f"{path} is empty: its shape is {'x'.join(map(str, shape))}")
     affine = image.affine
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise IsegmError(f"{path} has no usable orientation: its affine does not map voxels to space; mend its header")
+    if (
+        affine is None
+        or not np.isfinite(affine).all()
+        or abs(np.linalg.det(affine[:3, :3])) < 1e-12
+    ):
+        raise IsegmError(
+            f"{path} has no usable orientation: its affine does not map voxels to space; mend its"
+            " header"
+        )
     unit = image.header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
         raise IsegmError(f"{path} gives its voxels in {unit}; expected mm: rewrite its header")
     code = int(image.header["sform_code"]) or int(image.header["qform_code"])
     if not code:
         raise IsegmError(
-            f"{path} does not say how it is oriented (sform and qform codes are 0), so slices might be mirrored;"
+            f"{path} does not say how it is oriented (sform and qform codes are 0), so slices might"
+            " be mirrored;"
             " set the orientation in its header"
         )
     return Geometry(shape, tuple(tuple(float(v) for v in row) for row in affine), code)

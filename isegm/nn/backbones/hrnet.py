@@ -1,6 +1,7 @@
 """HRNetV2 (arXiv 1908.07919): four resolutions side by side that exchange features again and again.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map by prefix alone.
+Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
+by prefix alone.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ class HRNet(nn.Module):
     """The trunk: stem, four stages, all branches resized to the finest and concatenated.
 
     Args:
-        width: channels of the finest branch; the others have 2, 4 and 8 times as many. Published: 18, 32, 48.
+        width: channels of the finest branch; the others have 2, 4 and 8 times as many. Published:
+            18, 32, 48.
         depth: ``"full"``, ``"small"`` (with width 18 the published w18-small-v2) or ``"tiny"``.
-        activated: every exchange between the branches ends with a ReLU, as in the original; FCFI's code leaves it out.
+        activated: every exchange between the branches ends with a ReLU, as in the original; FCFI's
+            code leaves it out.
 
     Attributes:
         out_channels: 15 * width.
@@ -48,14 +51,21 @@ class HRNet(nn.Module):
         self.conv2 = nn.Conv2d(STEM, STEM, 3, stride=2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(STEM)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = nn.Sequential(*[Bottleneck(STEM if i == 0 else 4 * STEM) for i in range(blocks)])
+        self.layer1 = nn.Sequential(
+            *[Bottleneck(STEM if i == 0 else 4 * STEM) for i in range(blocks)]
+        )
 
-        # A transition keeps the branches there are and starts one more; the gaps (None) keep the original numbering.
-        self.transition1 = nn.ModuleList([_conv_bn_relu(4 * STEM, width), nn.Sequential(_down(4 * STEM, 2 * width))])
+        # A transition keeps the branches there are and starts one more; the gaps (None) keep the
+        # original numbering.
+        self.transition1 = nn.ModuleList(
+            [_conv_bn_relu(4 * STEM, width), nn.Sequential(_down(4 * STEM, 2 * width))]
+        )
         self.stage2 = _stage(modules[0], widths[:2], blocks, activated)
         self.transition2 = nn.ModuleList([None, None, nn.Sequential(_down(2 * width, 4 * width))])
         self.stage3 = _stage(modules[1], widths[:3], blocks, activated)
-        self.transition3 = nn.ModuleList([None, None, None, nn.Sequential(_down(4 * width, 8 * width))])
+        self.transition3 = nn.ModuleList(
+            [None, None, None, nn.Sequential(_down(4 * width, 8 * width))]
+        )
         self.stage4 = _stage(modules[2], widths, blocks, activated)
 
     def forward(self, image: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -63,7 +73,8 @@ class HRNet(nn.Module):
 
         Args:
             image: ``B 3 H W`` normalised RGB, any size.
-            extra: ``B 64 ceil(H/2) ceil(W/2)`` to add after the first convolution and its activation, or None.
+            extra: ``B 64 ceil(H/2) ceil(W/2)`` to add after the first convolution and its
+                activation, or None.
 
         Returns:
             ``B 15w H/4 W/4`` (rounded up), finest branch first.
@@ -85,7 +96,9 @@ class HRNet(nn.Module):
             IsegmError: the file cannot be read, holds no HRNet, or an HRNet of another width.
         """
         tensors = pretrained_tensors(path)
-        load_backbone(self, {key.replace("model.", "", 1): value for key, value in tensors.items()}, path)
+        load_backbone(
+            self, {key.replace("model.", "", 1): value for key, value in tensors.items()}, path
+        )
 
 
 class Basic(nn.Module):
@@ -105,7 +118,9 @@ class Basic(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions from ``channels`` by way of 64 to 256, and a residual connection."""
+    """1x1, 3x3, 1x1 convolutions from ``channels`` by way of 64 to 256, and a residual
+    connection.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -126,7 +141,8 @@ class Bottleneck(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Every branch by itself, then every branch receives the sum of all, brought to its own resolution.
+    """Every branch by itself, then every branch receives the sum of all, brought to its own
+    resolution.
 
     Args:
         widths: channels of the branches, each half as fine as the one before.
@@ -136,9 +152,14 @@ class Exchange(nn.Module):
 
     def __init__(self, widths: list[int], blocks: int, activated: bool = True):
         super().__init__()
-        self.branches = nn.ModuleList([nn.Sequential(*[Basic(w) for _ in range(blocks)]) for w in widths])
+        self.branches = nn.ModuleList(
+            [nn.Sequential(*[Basic(w) for _ in range(blocks)]) for w in widths]
+        )
         self.fuse_layers = nn.ModuleList(
-            [nn.ModuleList([_route(widths, i, j) for j in range(len(widths))]) for i in range(len(widths))]
+            [
+                nn.ModuleList([_route(widths, i, j) for j in range(len(widths))])
+                for i in range(len(widths))
+            ]
         )
         self.relu = nn.ReLU(inplace=True) if activated else nn.Identity()
 
@@ -148,7 +169,8 @@ class Exchange(nn.Module):
         for own, routes in zip(branches, self.fuse_layers, strict=True):
             # Branch 0 first, in order: float sums depend on it.
             arriving = (
-                x if route is None else resize(route(x), own.shape[-2:]) for x, route in zip(branches, routes, strict=True)
+                x if route is None else resize(route(x), own.shape[-2:])
+                for x, route in zip(branches, routes, strict=True)
             )
             fused.append(self.relu(reduce(torch.add, arriving)))
         return fused
@@ -159,7 +181,9 @@ def _stage(modules: int, widths: list[int], blocks: int, activated: bool) -> nn.
 
 
 def _route(widths: list[int], to: int, source: int) -> nn.Sequential | None:
-    """From branch ``source`` to branch ``to``: strided convolutions downwards, a 1x1 convolution (then resize) upwards."""
+    """From branch ``source`` to branch ``to``: strided convolutions downwards, a 1x1 convolution
+    (then resize) upwards.
+    """
     if source == to:
         return None
     if source > to:

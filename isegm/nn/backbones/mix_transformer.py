@@ -69,7 +69,9 @@ class MixTransformer(nn.Module):
         rates = torch.linspace(0, drop_path, sum(depths), device="cpu").tolist()
         for i in range(4):
             inputs, kernel, stride = (3, 7, 4) if i == 0 else (dims[i - 1], 3, 2)
-            blocks = [Block(dims[i], HEADS[i], REDUCTIONS[i], rates.pop(0)) for _ in range(depths[i])]
+            blocks = [
+                Block(dims[i], HEADS[i], REDUCTIONS[i], rates.pop(0)) for _ in range(depths[i])
+            ]
             self.add_module(f"patch_embed{i + 1}", PatchEmbed(inputs, dims[i], kernel, stride))
             self.add_module(f"block{i + 1}", nn.ModuleList(blocks))
             self.add_module(f"norm{i + 1}", nn.LayerNorm(dims[i], eps=1e-6))
@@ -90,9 +92,15 @@ class MixTransformer(nn.Module):
                 for them.
         """
         if min(image.shape[-2:]) < SMALLEST:
-            raise IsegmError(f"a Mix Transformer needs {SMALLEST} pixels per side, the view is {tuple(image.shape[-2:])}")
+            raise IsegmError(
+                f"a Mix Transformer needs {SMALLEST} pixels per side, the view is"
+                f" {tuple(image.shape[-2:])}"
+            )
         if side is not None and self.side is None:
-            raise IsegmError("this Mix Transformer has no input for clicks; build it with side='stage1' or side='stage2'")
+            raise IsegmError(
+                "this Mix Transformer has no input for clicks; build it with side='stage1' or"
+                " side='stage2'"
+            )
         clicks = None if side is None else self.patch_embed_side1(side)[0]
         features: list[Tensor] = []
         x = image
@@ -163,7 +171,9 @@ class Block(nn.Module):
         return x + self._skipped(self.mlp(self.norm2(x), size))
 
     def _skipped(self, x: Tensor) -> Tensor:
-        """Stochastic depth: zeros for some samples, and more of the others, so that the mean stays."""
+        """Stochastic depth: zeros for some samples, and more of the others, so that the mean
+        stays.
+        """
         if not self.training or self.drop_path == 0:
             return x
         keep = 1 - self.drop_path
@@ -199,7 +209,9 @@ class Attention(nn.Module):
         """
         source = self.norm(as_tokens(self.sr(as_map(x, size)))) if self.reduction > 1 else x
         query = self.q(x).unflatten(2, (self.heads, -1)).transpose(1, 2)  # B heads N c
-        key, value = self.kv(source).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # B heads M c
+        key, value = (
+            self.kv(source).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )  # B heads M c
         if weight is None and maps is None:
             found = F.scaled_dot_product_attention(query, key, value)
         else:
@@ -220,7 +232,9 @@ class MixFFN(nn.Module):
         dropout: after the activation and after the second layer.
     """
 
-    def __init__(self, channels: int, hidden: int, outputs: int | None = None, dropout: float = 0.0):
+    def __init__(
+        self, channels: int, hidden: int, outputs: int | None = None, dropout: float = 0.0
+    ):
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden)
         self.dwconv = DepthwiseConv(hidden)
@@ -260,6 +274,8 @@ def initialise(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
-        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        fan_out = (
+            module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        )
         nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
         nn.init.zeros_(module.bias)

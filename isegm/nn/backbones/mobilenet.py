@@ -1,6 +1,7 @@
 """MobileNetV2 (arXiv 1801.04381) at output stride 8, as in ClickSEG's light baseline.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map by prefix alone.
+Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
+by prefix alone.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ GROUPS = (  # of stages: expansion, channels, blocks, stride
     ((6, 160, 3, 2), (6, 320, 1, 1)),
 )
 DILATIONS = (1, 1, 1, 2, 4)  # of the groups; the last two are dilated instead of strided
-EXPANDED = {"conv_pw": "conv.0.conv", "bn1": "conv.0.bn", "conv_dw": "conv.1.conv", "bn2": "conv.1.bn"}
+EXPANDED = {
+    "conv_pw": "conv.0.conv",
+    "bn1": "conv.0.bn",
+    "conv_dw": "conv.1.conv",
+    "bn2": "conv.1.bn",
+}
 TIMM_PARTS = EXPANDED | {"conv_pwl": "conv.2", "bn3": "conv.3"}
 TIMM_FIRST = {"conv_dw": "conv.0.conv", "bn1": "conv.0.bn", "conv_pw": "conv.1", "bn2": "conv.2"}
 
 
 class MobileNetV2(nn.Module):
-    """The trunk of width 1: a stem and five groups of inverted residuals at strides 2, 4, 8, 8 and 8.
+    """The trunk of width 1: a stem and five groups of inverted residuals at strides 2, 4, 8, 8 and
+    8.
 
     Attributes:
         extra_channels: of what ``forward`` adds to the stem.
@@ -43,9 +50,16 @@ class MobileNetV2(nn.Module):
         for number, (stages, dilation) in enumerate(zip(GROUPS, DILATIONS, strict=True), 1):
             blocks: list[nn.Module] = []
             for expansion, channels, count, stride in stages:
-                # Only the first block of a stage is dilated, as published, although the others follow at the same stride.
-                blocks.append(InvertedResidual(inputs, channels, stride if dilation == 1 else 1, expansion, dilation))
-                blocks += [InvertedResidual(channels, channels, 1, expansion) for _ in range(count - 1)]
+                # Only the first block of a stage is dilated, as published, although the others
+                # follow at the same stride.
+                blocks.append(
+                    InvertedResidual(
+                        inputs, channels, stride if dilation == 1 else 1, expansion, dilation
+                    )
+                )
+                blocks += [
+                    InvertedResidual(channels, channels, 1, expansion) for _ in range(count - 1)
+                ]
                 inputs = channels
             self.add_module(f"block{number}", nn.Sequential(*blocks))
 
@@ -69,25 +83,42 @@ class MobileNetV2(nn.Module):
         """Load the trunk of an ImageNet classification network; its classifier is left aside.
 
         Args:
-            source: a file in the names used here or in timm's, or ``hub:NAME`` with a name of timm, e.g. mobilenetv2_100.
+            source: a file in the names used here or in timm's, or ``hub:NAME`` with a name of timm,
+                e.g. mobilenetv2_100.
 
         Raises:
             IsegmError: the weights cannot be had, or are those of another network.
         """
-        names = [f"block{number}.{i}" for number in range(1, 6) for i in range(len(self.get_submodule(f"block{number}")))]
+        names = [
+            f"block{number}.{i}"
+            for number in range(1, 6)
+            for i in range(len(self.get_submodule(f"block{number}")))
+        ]
         parts = [TIMM_FIRST, *[TIMM_PARTS] * (len(names) - 1)]
-        load_backbone(self, from_timm(pretrained_tensors(source), dict(zip(names, parts, strict=True))), source)
+        load_backbone(
+            self,
+            from_timm(pretrained_tensors(source), dict(zip(names, parts, strict=True))),
+            source,
+        )
 
 
 class ConvNorm(nn.Module):
     """A convolution (grouped channel by channel if ``depthwise``), batch norm and ReLU6."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1, depthwise: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        depthwise: bool = False,
     ) -> None:
         super().__init__()
         padding, groups = dilation * (kernel // 2), inputs if depthwise else 1
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False)
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding, dilation, groups, bias=False
+        )
         self.bn = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU6(inplace=True)
 
@@ -96,14 +127,20 @@ class ConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Wider (unless ``expansion`` is 1), 3x3 per channel, narrower without activation; a residual where shapes allow it."""
+    """Wider (unless ``expansion`` is 1), 3x3 per channel, narrower without activation; a residual
+    where shapes allow it.
+    """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, dilation: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, expansion: int, dilation: int = 1
+    ) -> None:
         super().__init__()
         hidden = inputs * expansion
         wider = [] if expansion == 1 else [ConvNorm(inputs, hidden, 1)]
         spatial = ConvNorm(hidden, hidden, 3, stride, dilation, depthwise=True)
-        self.conv = nn.Sequential(*wider, spatial, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.conv = nn.Sequential(
+            *wider, spatial, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
-"""ResNet and Res2Net of output stride 16 whose last stage dilates its three blocks by 2, 4 and 8 (FCA-Net's backbones).
+"""ResNet and Res2Net of output stride 16 whose last stage dilates its three blocks by 2, 4 and 8
+(FCA-Net's backbones).
 
-Parameter names are those of ImageNet weights, of torchvision's ResNet and of Res2Net's v1b (arXiv 1904.01169).
+Parameter names are those of ImageNet weights, of torchvision's ResNet and of Res2Net's v1b (arXiv
+1904.01169).
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ SPLITS = 4
 
 
 class Res2Bottleneck(nn.Module):
-    """A bottleneck whose 3x3 convolution is three small ones on parts of the channels, and a fourth part without one.
+    """A bottleneck whose 3x3 convolution is three small ones on parts of the channels, and a fourth
+    part without one.
 
-    In the first block of a stage the parts are independent, elsewhere each convolution also sees the answer before it.
+    In the first block of a stage the parts are independent, elsewhere each convolution also sees
+    the answer before it.
 
     Args:
         channels: the block ends with 4 times as many; 26/64 of them are in each of its parts.
@@ -33,14 +37,17 @@ class Res2Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inputs: int, channels: int, stride: int = 1, dilation: int = 1, first: bool = False):
+    def __init__(
+        self, inputs: int, channels: int, stride: int = 1, dilation: int = 1, first: bool = False
+    ):
         super().__init__()
         part = channels * 26 // 64
         self.first = first
         self.conv1 = nn.Conv2d(inputs, part * SPLITS, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(part * SPLITS)
         self.convs = nn.ModuleList(
-            nn.Conv2d(part, part, 3, stride, padding=dilation, dilation=dilation, bias=False) for _ in range(SPLITS - 1)
+            nn.Conv2d(part, part, 3, stride, padding=dilation, dilation=dilation, bias=False)
+            for _ in range(SPLITS - 1)
         )
         self.bns = nn.ModuleList(nn.BatchNorm2d(part) for _ in range(SPLITS - 1))
         self.pool = nn.AvgPool2d(3, stride, padding=1) if stride > 1 else nn.Identity()
@@ -66,11 +73,14 @@ class Res2Bottleneck(nn.Module):
 
 
 class MultiGridResNet(nn.Module):
-    """The trunk in two parts: ``fine`` up to the first stage at stride 4, ``coarse`` from there to the last at stride 16.
+    """The trunk in two parts: ``fine`` up to the first stage at stride 4, ``coarse`` from there to
+    the last at stride 16.
 
     Args:
-        depths: blocks per stage; the last stage has as many as there are dilations. Published: ResNet-101.
-        width: channels of the stem, and of the first stage before its expansion by 4. Published: 64.
+        depths: blocks per stage; the last stage has as many as there are dilations. Published:
+            ResNet-101.
+        width: channels of the stem, and of the first stage before its expansion by 4. Published:
+            64.
         in_channels: of the input; the first three are RGB. Published: 5.
 
     Attributes:
@@ -80,10 +90,15 @@ class MultiGridResNet(nn.Module):
         IsegmError: not four stages, or more blocks in the last one than there are dilations.
     """
 
-    def __init__(self, depths: Sequence[int] = (3, 4, 23, 3), width: int = 64, in_channels: int = 5):
+    def __init__(
+        self, depths: Sequence[int] = (3, 4, 23, 3), width: int = 64, in_channels: int = 5
+    ):
         super().__init__()
         if len(depths) != len(STRIDES) or not 1 <= depths[-1] <= len(MULTI_GRID) or min(depths) < 1:
-            raise IsegmError(f"depths={list(depths)}: expected four stages, the last with 1 to {len(MULTI_GRID)} blocks")
+            raise IsegmError(
+                f"depths={list(depths)}: expected four stages, the last with 1 to {len(MULTI_GRID)}"
+                " blocks"
+            )
         self.conv1 = self._stem(in_channels, width)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -93,7 +108,10 @@ class MultiGridResNet(nn.Module):
             channels = width * 2**stage
             dilations = MULTI_GRID if stage == len(STRIDES) - 1 else (1,) * depth
             blocks = [self._block(inputs, channels, stride, dilations[0], first=True)]
-            blocks += [self._block(4 * channels, channels, 1, dilation, first=False) for dilation in dilations[1:depth]]
+            blocks += [
+                self._block(4 * channels, channels, 1, dilation, first=False)
+                for dilation in dilations[1:depth]
+            ]
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
             inputs = 4 * channels
         self.skip_channels, self.out_channels = 4 * width, inputs
@@ -108,7 +126,8 @@ class MultiGridResNet(nn.Module):
         return self.layer4(self.layer3(self.layer2(x)))
 
     def load_pretrained(self, source: str | Path) -> None:
-        """Load an ImageNet classification network; the stem's channels beyond RGB keep their random start.
+        """Load an ImageNet classification network; the stem's channels beyond RGB keep their random
+        start.
 
         Args:
             source: a file, or ``hub:NAME`` with a name of timm.
@@ -117,7 +136,9 @@ class MultiGridResNet(nn.Module):
             IsegmError: the weights cannot be had, or are those of another network.
         """
         tensors = pretrained_tensors(source)
-        name, own = next((name, p) for name, p in self.named_parameters() if name.startswith("conv1"))
+        name, own = next(
+            (name, p) for name, p in self.named_parameters() if name.startswith("conv1")
+        )
         given = tensors.get(name)
         if given is not None and given.shape[1] == 3:
             tensors[name] = torch.cat([given, own[:, 3:].detach().to(given)], 1)
@@ -126,12 +147,16 @@ class MultiGridResNet(nn.Module):
     def _stem(self, inputs: int, width: int) -> nn.Module:
         return nn.Conv2d(inputs, width, 7, stride=2, padding=3, bias=False)
 
-    def _block(self, inputs: int, channels: int, stride: int, dilation: int, first: bool) -> nn.Module:
+    def _block(
+        self, inputs: int, channels: int, stride: int, dilation: int, first: bool
+    ) -> nn.Module:
         return Bottleneck(inputs, channels, stride, dilation, dilation)
 
 
 class MultiGridRes2Net(MultiGridResNet):
-    """The same trunk of Res2Net blocks (26 channels wide, 4 parts) behind a stem of three 3x3 convolutions."""
+    """The same trunk of Res2Net blocks (26 channels wide, 4 parts) behind a stem of three 3x3
+    convolutions.
+    """
 
     def _stem(self, inputs: int, width: int) -> nn.Module:
         half = width // 2
@@ -145,5 +170,7 @@ class MultiGridRes2Net(MultiGridResNet):
             nn.Conv2d(half, width, 3, padding=1, bias=False),
         )
 
-    def _block(self, inputs: int, channels: int, stride: int, dilation: int, first: bool) -> nn.Module:
+    def _block(
+        self, inputs: int, channels: int, stride: int, dilation: int, first: bool
+    ) -> nn.Module:
         return Res2Bottleneck(inputs, channels, stride, dilation, first)

@@ -1,7 +1,9 @@
-"""The plain vision transformer (arXiv 2010.11929) on large images: one scale, and attention within windows in most blocks.
+"""The plain vision transformer (arXiv 2010.11929) on large images: one scale, and attention within
+windows in most blocks.
 
-ViTDet's form of it (arXiv 2203.16527, section 3) with a second patch embedding for clicks, as SimpleClick has it. Parameter
-names follow the original grammar, so that MAE's weights and published checkpoints map by prefix alone.
+ViTDet's form of it (arXiv 2203.16527, section 3) with a second patch embedding for clicks, as
+SimpleClick has it. Parameter names follow the original grammar, so that MAE's weights and published
+checkpoints map by prefix alone.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ UNUSED = ("cls_token", "fc_norm.", "head.")
 class PlainViT(nn.Module):
     """Tokens of one size from patches of image and clicks; no norm follows the last block.
 
-    # differs from the original: at test time the blocks may not be shuffled over the image ("random_split").
+    # differs from the original: at test time the blocks may not be shuffled over the image
+    ("random_split").
 
     Args:
-        channels, depth, heads: of the tokens, the number of blocks (a multiple of 4), and of attention heads. Published: 768,
-            12, 12 (base); 1024, 24, 16 (large); 1280, 32, 16 (huge).
+        channels, depth, heads: of the tokens, the number of blocks (a multiple of 4), and of
+            attention heads. Published: 768, 12, 12 (base); 1024, 24, 16 (large); 1280, 32, 16
+            (huge).
         patch: rows and columns of a patch in pixels. Published: 16, and 14 for huge.
-        size: rows and columns of the images it is trained on, in pixels; there are as many positional embeddings as patches
-            in them. Other images get them resized.
+        size: rows and columns of the images it is trained on, in pixels; there are as many
+            positional embeddings as patches in them. Other images get them resized.
         window: about how many pixels a window of attention is wide and high. Published: 224.
         side_channels: coordinate features: two click maps, and the previous mask.
 
@@ -53,11 +57,17 @@ class PlainViT(nn.Module):
         side_channels: int = 3,
     ):
         super().__init__()
-        for what, whole, part in (("channels", channels, heads), ("depth", depth, 4), ("size", size, patch)):
+        for what, whole, part in (
+            ("channels", channels, heads),
+            ("depth", depth, 4),
+            ("size", size, patch),
+        ):
             if whole < part or whole % part:
                 raise IsegmError(f"a plain ViT with {what}={whole}: expected a multiple of {part}")
         if window < patch:
-            raise IsegmError(f"a plain ViT with window={window}: expected at least the {patch} pixels of a patch")
+            raise IsegmError(
+                f"a plain ViT with window={window}: expected at least the {patch} pixels of a patch"
+            )
         self.out_channels, self.side_channels, self.patch = channels, side_channels, patch
         self.grid = (size // patch, size // patch)
         self.window = window // patch  # in tokens
@@ -65,7 +75,9 @@ class PlainViT(nn.Module):
         self.patch_embed = PatchEmbed(3, channels, patch)
         self.patch_embed_coords = PatchEmbed(side_channels, channels, patch)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, channels), requires_grad=False)
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], channels))  # the first: of cls_token
+        self.pos_embed = nn.Parameter(
+            torch.zeros(1, 1 + self.grid[0] * self.grid[1], channels)
+        )  # the first: of cls_token
         self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(depth))
         # Never called, as cls_token; published checkpoints have them.
         self.fc_norm = nn.LayerNorm(channels, eps=1e-6).requires_grad_(False)
@@ -91,8 +103,10 @@ class PlainViT(nn.Module):
         size = tuple(image.shape[-2:])
         if size != self.frame(size):
             raise IsegmError(
-                f"a plain ViT with patches of {self.patch} pixels and windows of {self.window} patches cannot divide a view of"
-                f" {size[0]} x {size[1]} pixels; {' x '.join(map(str, self.frame(size)))} is the next size that works"
+                f"a plain ViT with patches of {self.patch} pixels and windows of {self.window}"
+                " patches cannot divide a view of"
+                f" {size[0]} x {size[1]} pixels; {' x '.join(map(str, self.frame(size)))} is the"
+                " next size that works"
             )
         x = self.patch_embed(image)  # B h w C
         if side is not None:
@@ -104,14 +118,16 @@ class PlainViT(nn.Module):
         return x.permute(0, 3, 1, 2)
 
     def frame(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The smallest size that works and is at least ``size``: rows and columns in pixels. 448 and 672 stay as they are.
+        """The smallest size that works and is at least ``size``: rows and columns in pixels. 448
+        and 672 stay as they are.
 
         # differs from the original: there, it must be given such a size of at least one window.
         """
         return tuple(self.patch * self._fitting(-(-side // self.patch)) for side in size)
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load MAE's file (mae_pretrain_vit_base.pth), or another of a ViT with a class token; clicks' input stays as it is.
+        """Load MAE's file (mae_pretrain_vit_base.pth), or another of a ViT with a class token;
+        clicks' input stays as it is.
 
         Positional embeddings are resized to the grid of this network.
 
@@ -122,7 +138,10 @@ class PlainViT(nn.Module):
         if (positions := tensors.get("pos_embed")) is not None:
             side = math.isqrt(positions.shape[1] - 1)
             if side**2 != positions.shape[1] - 1:
-                raise IsegmError(f"{path} has {positions.shape[1]} positions; expected those of a square and of a class token")
+                raise IsegmError(
+                    f"{path} has {positions.shape[1]} positions; expected those of a square and of"
+                    " a class token"
+                )
             grid = resized_positions(positions[:, 1:].float(), (side, side), self.grid)
             tensors["pos_embed"] = torch.cat([positions[:, :1], grid.flatten(1, 2)], 1)
         load_backbone(self, tensors, path, without=("patch_embed_coords.", *UNUSED))
@@ -176,8 +195,12 @@ class Attention(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor, windows: tuple[int, int]) -> Tensor:
-        """``B h w C`` to the same; ``windows`` (rows, columns) of them, all alike, tile the image."""
-        query, key, value = self.qkv(split(x, windows)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        """``B h w C`` to the same; ``windows`` (rows, columns) of them, all alike, tile the
+        image.
+        """
+        query, key, value = (
+            self.qkv(split(x, windows)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )
         found = F.scaled_dot_product_attention(query, key, value)  # B*windows heads N c
         return joined(self.proj(found.transpose(1, 2).flatten(2)), windows, tuple(x.shape[1:3]))
 
@@ -202,21 +225,29 @@ def split(x: Tensor, windows: tuple[int, int]) -> Tensor:
 def joined(tokens: Tensor, windows: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """The inverse of ``split``: ``B*windows N C`` to ``B h w C`` of a grid (h, w)."""
     rows, cols = windows
-    tiles = tokens.unflatten(1, (grid[0] // rows, grid[1] // cols)).unflatten(0, (-1, rows, cols))  # B rows cols h' w' C
+    tiles = tokens.unflatten(1, (grid[0] // rows, grid[1] // cols)).unflatten(
+        0, (-1, rows, cols)
+    )  # B rows cols h' w' C
     return tiles.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def resized_positions(positions: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
-    """``1 N C`` embeddings of the N places of a grid (rows, columns) to ``1 h w C`` of the wanted one; corners not aligned."""
+    """``1 N C`` embeddings of the N places of a grid (rows, columns) to ``1 h w C`` of the wanted
+    one; corners not aligned.
+    """
     positions = positions.unflatten(1, grid)
     if grid == wanted:
         return positions
-    resized = F.interpolate(positions.permute(0, 3, 1, 2), size=wanted, mode="bicubic", align_corners=False)
+    resized = F.interpolate(
+        positions.permute(0, 3, 1, 2), size=wanted, mode="bicubic", align_corners=False
+    )
     return resized.permute(0, 2, 3, 1)
 
 
 def initialise(module: nn.Module) -> None:
-    """Linear layers as MAE has them; norms are the identity and convolutions PyTorch's, as they are by default."""
+    """Linear layers as MAE has them; norms are the identity and convolutions PyTorch's, as they are
+    by default.
+    """
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

@@ -53,7 +53,9 @@ class PPLCNet(nn.Module):
             blocks = []
             for kernel, channels, stride in group:
                 outputs = scaled(channels, width)
-                blocks.append(DepthwiseSeparable(inputs, outputs, kernel, stride, squeezed=name == SQUEEZED))
+                blocks.append(
+                    DepthwiseSeparable(inputs, outputs, kernel, stride, squeezed=name == SQUEEZED)
+                )
                 inputs = outputs
             self.add_module(name, nn.Sequential(*blocks))
         self.extra_channels, self.skip_channels, self.out_channels = (
@@ -88,17 +90,23 @@ class PPLCNet(nn.Module):
         Raises:
             IsegmError: the weights cannot be had, or are those of another network.
         """
-        blocks = {f"{name}.{i}": TIMM_PARTS for name, group in GROUPS.items() for i in range(len(group))}
+        blocks = {
+            f"{name}.{i}": TIMM_PARTS for name, group in GROUPS.items() for i in range(len(group))
+        }
         load_backbone(self, from_timm(pretrained_tensors(source), blocks), source)
 
 
 class ConvNorm(nn.Module):
     """A convolution (grouped channel by channel if ``depthwise``), batch norm and hard swish."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, depthwise: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, depthwise: bool = False
+    ) -> None:
         super().__init__()
         groups = inputs if depthwise else 1
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
         self.bn = nn.BatchNorm2d(outputs)
         self.hardswish = nn.Hardswish()
 

@@ -171,7 +171,9 @@ class TimmFeatures(nn.Module):
 
     @torch.enable_grad()
     def _drop_unused(self) -> None:
-        """Leave out what no feature depends on: timm keeps, e.g., the stages after the last level."""
+        """Leave out what no feature depends on: timm keeps, e.g., the stages after the last
+        level.
+        """
         features = self._probed()
         named = list(self.network.named_parameters())
         total = sum(feature.sum() for feature in features)

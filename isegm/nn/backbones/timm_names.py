@@ -11,11 +11,15 @@ BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.(.+)\.(\w+)")
 STEM = {"conv_stem": "conv1.conv", "bn1": "conv1.bn"}
 
 
-def from_timm(tensors: Mapping[str, Tensor], blocks: Mapping[str, Mapping[str, str]]) -> dict[str, Tensor]:
-    """The tensors of a classification network under the names of a backbone here; a file not in timm's names stays as it is.
+def from_timm(
+    tensors: Mapping[str, Tensor], blocks: Mapping[str, Mapping[str, str]]
+) -> dict[str, Tensor]:
+    """The tensors of a classification network under the names of a backbone here; a file not in
+    timm's names stays as it is.
 
     Args:
-        blocks: for every block of the backbone, first to last, its name here and what timm calls its parts: theirs to these.
+        blocks: for every block of the backbone, first to last, its name here and what timm calls
+            its parts: theirs to these.
     """
     found = {key: match for key in tensors if (match := BLOCK.fullmatch(key))}
     if not found:

@@ -55,6 +55,8 @@ class Disks(nn.Module):
 
 
 def _window(coordinate: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """``B N`` to the pixels around each click and their distance to it along one axis, ``B N K``."""
+    """``B N`` to the pixels around each click and their distance to it along one axis, ``B N
+    K``.
+    """
     pixels = coordinate.floor().long()[..., None] + offsets
     return pixels, (pixels - coordinate[..., None]).float()

@@ -142,5 +142,7 @@ class RGBConv(nn.Sequential):
         self.in_channels = in_channels
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, None]:
-        """``B 3 H W`` and ``B K H W`` to the image to use instead, ``B 3 H W``, and nothing to add."""
+        """``B 3 H W`` and ``B K H W`` to the image to use instead, ``B 3 H W``, and nothing to
+        add.
+        """
         return super().forward(torch.cat([image, coords], 1)), None

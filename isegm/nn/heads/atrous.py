@@ -1,4 +1,6 @@
-"""DeepLabV3+ (arXiv 1802.02611) as FCA-Net uses it: full 3x3 convolutions, a wider skip, no dropout."""
+"""DeepLabV3+ (arXiv 1802.02611) as FCA-Net uses it: full 3x3 convolutions, a wider skip, no
+dropout.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ class AtrousHead(nn.Module):
         """``B in_channels h w`` and ``B skip_channels H W`` to logits ``B 1 H W``.
 
         Raises:
-            IsegmError: a single sample in training mode; batch norm over one pooled vector has no variance.
+            IsegmError: a single sample in training mode; batch norm over one pooled vector has no
+                variance.
         """
         upsampled = resize(self.aspp(coarse), fine.shape[-2:])
         return self.classify(self.merge(torch.cat([upsampled, self.skip(fine)], 1)))
@@ -52,7 +55,9 @@ class AtrousPyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``B C h w`` to ``B width h w``."""
         if self.training and len(x) < 2:
-            raise IsegmError("training with this head needs at least 2 samples per process: raise the batch size")
+            raise IsegmError(
+                "training with this head needs at least 2 samples per process: raise the batch size"
+            )
         pooled = self.pool(x).expand(-1, -1, *x.shape[-2:])
         return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
 
@@ -62,10 +67,14 @@ class PixelClassifier(nn.Sequential):
 
     def __init__(self, channels: int):
         half = channels // 2
-        super().__init__(*conv_bn_relu(channels, half), *conv_bn_relu(half, half), nn.Conv2d(half, 1, 1))
+        super().__init__(
+            *conv_bn_relu(channels, half), *conv_bn_relu(half, half), nn.Conv2d(half, 1, 1)
+        )
 
 
-def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+def conv_bn_relu(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
     """A convolution without bias that keeps the size but for its stride, norm and activation."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(

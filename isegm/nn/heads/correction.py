@@ -42,18 +42,27 @@ class CorrectionNet(nn.Module):
     def __init__(self, in_channels: int, width: int = 96):
         super().__init__()
         if width < HEADS or width % HEADS:
-            raise IsegmError(f"refiner.width={width}: expected a multiple of {HEADS}, the heads of its attention; e.g. 64")
+            raise IsegmError(
+                f"refiner.width={width}: expected a multiple of {HEADS}, the heads of its"
+                " attention; e.g. 64"
+            )
         self.in_channels, self.width = in_channels, width
         self.feature_convq = nn.Conv2d(width, width, 1)
         self.feature_convk = nn.Conv2d(width, width, 1)
         self.corr_conv = DoubleSeparableConv(width, width)
         self.corr_fusion = DoubleSeparableConv(2 * width, width)
-        pixels = 6 * STRIDE**2  # image, object clicks, background clicks and mask, 4 x 4 of each side by side
-        self.image_conv1 = nn.Sequential(nn.PixelUnshuffle(STRIDE), DoubleSeparableConv(pixels, width))
+        pixels = (
+            6 * STRIDE**2
+        )  # image, object clicks, background clicks and mask, 4 x 4 of each side by side
+        self.image_conv1 = nn.Sequential(
+            nn.PixelUnshuffle(STRIDE), DoubleSeparableConv(pixels, width)
+        )
         self.image_conv2 = DoubleSeparableConv(width, width)
         self.refine_fusion = ConvNormReLU(in_channels, width, 1)
         self.cross_attention = nn.MultiheadAttention(width, HEADS, batch_first=True)
-        self.fusion1 = nn.Sequential(DoubleSeparableConv(2 * width, width), DoubleSeparableConv(width, width))
+        self.fusion1 = nn.Sequential(
+            DoubleSeparableConv(2 * width, width), DoubleSeparableConv(width, width)
+        )
         self.all_fusion = DoubleSeparableConv(2 * width, width)
         self.refine_fusion1 = DoubleSeparableConv(width, width)
         self.refine_fusion2 = DoubleSeparableConv(width, width)
@@ -74,7 +83,9 @@ class CorrectionNet(nn.Module):
         """
         return resize(self.refine_fusion(features), (size[0] // STRIDE, size[1] // STRIDE))
 
-    def forward(self, image: Tensor, disks: Tensor, mask: Tensor, clicks: Clicks, context: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, disks: Tensor, mask: Tensor, clicks: Clicks, context: Tensor
+    ) -> Tensor:
         """Correct.
 
         Args:
@@ -145,12 +156,16 @@ def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int)
         ``B 2 K`` int64, places on the grid in row order; object first, and of each kind the best
         first. The order matters: the network reads it as channels.
     """
-    with torch.autocast(pixels.device.type, enabled=False):  # the order must not hang on rounding more than it has to
+    with torch.autocast(
+        pixels.device.type, enabled=False
+    ):  # the order must not hang on rounding more than it has to
         clicks, unit = clicks.padded(1), F.normalize(pixels.float().flatten(2), dim=1)  # B d hw
         cells = clicked_cells(clicks, tuple(pixels.shape[-2:]))
         clicked = unit.gather(2, cells[:, None].expand(-1, unit.shape[1], -1))  # B d N
         alike = clicked.transpose(1, 2) @ unit  # B N hw
-        positive, negative = ((alike * (clicks.label == sign)[..., None]).amax(1) for sign in (POSITIVE, NEGATIVE))
+        positive, negative = (
+            (alike * (clicks.label == sign)[..., None]).amax(1) for sign in (POSITIVE, NEGATIVE)
+        )
         near = 1 - relative_distances(clicks, size, tuple(pixels.shape[-2:]))  # B 2 hw
         scores = torch.stack([positive + 1 - negative, negative + 1 - positive], 1) * near
     return scores.topk(count, dim=2).indices

@@ -38,13 +38,17 @@ class DeepLabHead(nn.Module):
     insertion_points = ("A", "B", "C")
     feedback_point = "pyramid"
 
-    def __init__(self, in_channels: int, skip_channels: int, width: int = 128, dropout: float = 0.2):
+    def __init__(
+        self, in_channels: int, skip_channels: int, width: int = 128, dropout: float = 0.2
+    ):
         super().__init__()
         self.in_channels, self.skip_channels, self.out_channels = in_channels, skip_channels, width
         self.feedback_channels = width
         self.aspp = ASPP(in_channels, width, dropout)
         self.skip = _conv_bn_relu(skip_channels, SKIP)
-        self.decoder = nn.Sequential(SepConv(width + SKIP, width), SepConv(width, width), nn.Conv2d(width, width, 1))
+        self.decoder = nn.Sequential(
+            SepConv(width + SKIP, width), SepConv(width, width), nn.Conv2d(width, width, 1)
+        )
         self.classify = SepConvHead(width)
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, None, Tensor]:
@@ -104,7 +108,10 @@ class ASPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``B C h w`` to ``B width h w``."""
         if self.training and len(x) < 2:
-            raise IsegmError("training with the DeepLab head needs at least 2 samples per process: raise the batch size")
+            raise IsegmError(
+                "training with the DeepLab head needs at least 2 samples per process: raise the"
+                " batch size"
+            )
         pooled = self.pool(x).expand(-1, -1, *x.shape[-2:])
         return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
 
@@ -147,7 +154,9 @@ def _conv_bn_relu(inputs: int, outputs: int, dilation: int | None = None) -> nn.
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def deeplab_head(layers: int, width: int, dropout: float | None = None, resnet_width: int = 64) -> Spec:
+def deeplab_head(
+    layers: int, width: int, dropout: float | None = None, resnet_width: int = 64
+) -> Spec:
     """The spec of the head on a ResNet; without ``dropout`` the published one of this width."""
     skip = resnet_width * (4 if layers >= 50 else 1)
     if dropout is None:

@@ -1,4 +1,6 @@
-"""Feedback integration: the last answer is corrected around new clicks and fused with the features (FCFI, CVPR 2023)."""
+"""Feedback integration: the last answer is corrected around new clicks and fused with the features
+(FCFI, CVPR 2023).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from isegm.core.boxes import resize
 from isegm.core.errors import IsegmError
 
 SHARPNESS = 10.0  # of the edges of a soft window, per feature cell
-ADAPTIVE = 2.5  # how much wider an adaptive window is, for its object, than a plain one is for the view
+ADAPTIVE = (
+    2.5  # how much wider an adaptive window is, for its object, than a plain one is for the view
+)
 THRESHOLD = 0.49  # probability above which a pixel of the feedback belongs to the object
 
 
@@ -55,10 +59,12 @@ class FeedbackIntegration(nn.Module):
         channels: of the features. Published: 256 (DeepLabV3+), 270 (HRNet-18).
         coords: coordinate features: 2 click maps, 3 with the previous mask.
         width: channels inside. Published: 32 (ResNet-101), 64 (HRNet-18).
-        expansion: height and width of the window around a click, relative to the view. Published: 0.3.
+        expansion: height and width of the window around a click, relative to the view. Published:
+            0.3.
         updates: rounds of the fusion. Published: 1.
         adaptive: windows are relative to the box of the feedback's object where it has one.
-        half_pixel: the corrected feedback is enlarged with half-pixel centres, not aligned corners (published: ResNet).
+        half_pixel: the corrected feedback is enlarged with half-pixel centres, not aligned corners
+            (published: ResNet).
 
     Raises:
         IsegmError: an expansion or a number of updates that makes no sense.
@@ -76,15 +82,25 @@ class FeedbackIntegration(nn.Module):
     ):
         super().__init__()
         if expansion <= 0:
-            raise IsegmError(f"feedback.expansion={expansion}: expected a share of the view above 0, e.g. 0.3")
+            raise IsegmError(
+                f"feedback.expansion={expansion}: expected a share of the view above 0, e.g. 0.3"
+            )
         if updates < 1 or width < 1:
-            raise IsegmError(f"feedback.updates={updates} and feedback.width={width}: expected at least 1")
+            raise IsegmError(
+                f"feedback.updates={updates} and feedback.width={width}: expected at least 1"
+            )
         self.channels, self.coords, self.half_pixel = channels, coords, half_pixel
         self.correction = FocusedCorrection(3 + coords + 1 + channels, width, expansion, adaptive)
         self.collaboration = CollaborativeFusion(channels, width, updates)
 
     def forward(
-        self, features: Tensor, shown: tuple[Tensor, Tensor], feedback: Tensor, clicks: Corrections, gate: Tensor, soft: bool
+        self,
+        features: Tensor,
+        shown: tuple[Tensor, Tensor],
+        feedback: Tensor,
+        clicks: Corrections,
+        gate: Tensor,
+        soft: bool,
     ) -> Integrated:
         """Integrate.
 
@@ -100,30 +116,49 @@ class FeedbackIntegration(nn.Module):
         features, fused = self.collaboration(features, corrected, gate)
         if self.half_pixel:
             corrected = F.interpolate(corrected, size=size, mode="bilinear", align_corners=False)
-        return Integrated(features, resize(corrected, size), resize(fused, size), F.interpolate(window, size=size))
+        return Integrated(
+            features, resize(corrected, size), resize(fused, size), F.interpolate(window, size=size)
+        )
 
 
 class FocusedCorrection(nn.Module):
-    """Within a window around a click, the more a place looks like the clicked one, the more it gets the click's label."""
+    """Within a window around a click, the more a place looks like the clicked one, the more it gets
+    the click's label.
+    """
 
     def __init__(self, channels: int, width: int, expansion: float, adaptive: bool):
         super().__init__()
         self.expansion, self.adaptive = expansion, adaptive
-        self.info_encoder = nn.Sequential(ConvBlock(channels, width, 3), SeparableBlock(width), SeparableBlock(width))
+        self.info_encoder = nn.Sequential(
+            ConvBlock(channels, width, 3), SeparableBlock(width), SeparableBlock(width)
+        )
 
     def forward(
-        self, features: Tensor, shown: tuple[Tensor, Tensor], feedback: Tensor, clicks: Corrections, soft: bool
+        self,
+        features: Tensor,
+        shown: tuple[Tensor, Tensor],
+        feedback: Tensor,
+        clicks: Corrections,
+        soft: bool,
     ) -> tuple[Tensor, Tensor]:
-        """The corrected feedback and the window of the last column, ``B 1 h w`` float32 each; see ``FeedbackIntegration``."""
+        """The corrected feedback and the window of the last column, ``B 1 h w`` float32 each; see
+        ``FeedbackIntegration``.
+        """
         size, grid = tuple(feedback.shape[-2:]), tuple(features.shape[-2:])
         image, coords, corrected = (resize(x, grid) for x in (*shown, feedback.float()))
         half = self.half_extents(feedback)
         windows = [torch.zeros_like(corrected)]
-        for k in reversed(range(clicks.yx.shape[1])):  # newest first, and each sees what the ones before it corrected
+        for k in reversed(
+            range(clicks.yx.shape[1])
+        ):  # newest first, and each sees what the ones before it corrected
             box, cell = window_of(clicks.yx[:, k], half, size, grid)
-            window = (soft_window if soft else hard_window)(box, grid) * clicks.given[:, k, None, None, None]
+            window = (soft_window if soft else hard_window)(box, grid) * clicks.given[
+                :, k, None, None, None
+            ]
             similarity = self.similarity(torch.cat([image, coords, corrected, features], 1), cell)
-            wanted = similarity * clicks.label[:, k, None, None, None] + (1 - similarity) * corrected
+            wanted = (
+                similarity * clicks.label[:, k, None, None, None] + (1 - similarity) * corrected
+            )
             corrected = (1 - window) * corrected + window * wanted
             windows.append(window)
         return corrected, windows[min(1, len(windows) - 1)]
@@ -131,12 +166,16 @@ class FocusedCorrection(nn.Module):
     def similarity(self, shown: Tensor, cell: Tensor) -> Tensor:
         """``B 1 h w`` in [0, 1]: how much every place looks like the one in ``cell`` (``B 2``)."""
         code = F.normalize(self.info_encoder(shown).float())  # B m h w
-        clicked = code[torch.arange(len(code), device=code.device), :, cell[:, 0], cell[:, 1]]  # B m
+        clicked = code[
+            torch.arange(len(code), device=code.device), :, cell[:, 0], cell[:, 1]
+        ]  # B m
         return torch.einsum("bmhw,bm->bhw", code, clicked)[:, None]
 
     def half_extents(self, feedback: Tensor) -> Tensor:
         """``B 2``: half the height and the width of every sample's windows, in pixels."""
-        size = torch.tensor(feedback.shape[-2:], device=feedback.device, dtype=torch.float64).expand(len(feedback), 2)
+        size = torch.tensor(
+            feedback.shape[-2:], device=feedback.device, dtype=torch.float64
+        ).expand(len(feedback), 2)
         if not self.adaptive:
             return (self.expansion * size / 2 + 0.5).floor().float()
         found = feedback[:, 0] > THRESHOLD  # B H W
@@ -146,7 +185,8 @@ class FocusedCorrection(nn.Module):
 
 
 class CollaborativeFusion(nn.Module):
-    """Feedback and features make a new feedback, and that a residual of one channel for the features.
+    """Feedback and features make a new feedback, and that a residual of one channel for the
+    features.
 
     With several updates only the features are carried on, as published.
     """
@@ -156,15 +196,24 @@ class CollaborativeFusion(nn.Module):
         self.updates = updates
         self.feature_conv = ConvBlock(channels, width, 1)
         self.fusion_encoder = nn.Sequential(
-            ConvBlock(1 + width, width, 3), SeparableBlock(width), SeparableBlock(width), nn.Conv2d(width, 1, 3, padding=1)
+            ConvBlock(1 + width, width, 3),
+            SeparableBlock(width),
+            SeparableBlock(width),
+            nn.Conv2d(width, 1, 3, padding=1),
         )
         self.residual_predictor = ConvBlock(channels + 1, 1, 1)
 
     def forward(self, features: Tensor, corrected: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
-        """The features, ``B C h w``, and the fused feedback, ``B 1 h w`` float32; ``corrected`` and ``gate`` as above."""
+        """The features, ``B C h w``, and the fused feedback, ``B 1 h w`` float32; ``corrected`` and
+        ``gate`` as above.
+        """
         gate = gate.to(features.dtype)[:, None, None, None]
         for _ in range(self.updates):
-            fused = self.fusion_encoder(torch.cat([corrected, self.feature_conv(features)], 1)).float().sigmoid()
+            fused = (
+                self.fusion_encoder(torch.cat([corrected, self.feature_conv(features)], 1))
+                .float()
+                .sigmoid()
+            )
             features = features + gate * self.residual_predictor(torch.cat([features, fused], 1))
         return features, fused
 
@@ -182,7 +231,9 @@ class ConvBlock(nn.Module):
 
 
 class SeparableBlock(nn.Module):
-    """A depthwise 3x3 and a pointwise convolution (both with bias) with nothing between them, norm and activation."""
+    """A depthwise 3x3 and a pointwise convolution (both with bias) with nothing between them, norm
+    and activation.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -194,18 +245,24 @@ class SeparableBlock(nn.Module):
         return F.relu(self.bn(self.conv1x1(self.conv3x3(x))))
 
 
-def window_of(yx: Tensor, half: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def window_of(
+    yx: Tensor, half: Tensor, size: tuple[int, int], grid: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     """Where a click corrects, and the cell it falls on.
 
     Args:
-        yx: ``B 2`` in pixels of a view of ``size``; fractions are cut off. It may lie outside: its cell is then the nearest.
+        yx: ``B 2`` in pixels of a view of ``size``; fractions are cut off. It may lie outside: its
+            cell is then the nearest.
         half: ``B 2``, see ``FocusedCorrection.half_extents``.
         grid: rows and columns of the features.
 
     Returns:
-        ``B 4`` (top, left, bottom, right; half open, empty for clicks far outside) and ``B 2``, int64, in cells.
+        ``B 4`` (top, left, bottom, right; half open, empty for clicks far outside) and ``B 2``,
+        int64, in cells.
     """
-    yx = yx.float().trunc()  # float32 throughout, as the original: a border may hang on the last bit
+    yx = (
+        yx.float().trunc()
+    )  # float32 throughout, as the original: a border may hang on the last bit
     pixels, cells, zero = yx.new_tensor(size), yx.new_tensor(grid), yx.new_zeros(2)
     start = ((yx - half).clamp(zero, pixels) / pixels * cells).floor().clamp(zero, cells)
     stop = ((yx + half).clamp(zero, pixels) / pixels * cells).ceil().clamp(zero, cells)
@@ -214,11 +271,15 @@ def window_of(yx: Tensor, half: Tensor, size: tuple[int, int], grid: tuple[int, 
 
 
 def soft_window(box: Tensor, grid: tuple[int, int]) -> Tensor:
-    """``B 1 h w``: 0.5 on the first row and column of a box ``B 4``, 1 from two cells further in; 0.25 on a corner."""
+    """``B 1 h w``: 0.5 on the first row and column of a box ``B 4``, 1 from two cells further in;
+    0.25 on a corner.
+    """
 
     def profile(length: int, start: Tensor, stop: Tensor) -> Tensor:
         cells = torch.arange(length, device=box.device, dtype=torch.float32)
-        return (SHARPNESS * (cells - start[:, None])).sigmoid() - (SHARPNESS * (cells - stop[:, None])).sigmoid()
+        return (SHARPNESS * (cells - start[:, None])).sigmoid() - (
+            SHARPNESS * (cells - stop[:, None])
+        ).sigmoid()
 
     rows, columns = profile(grid[0], box[:, 0], box[:, 2]), profile(grid[1], box[:, 1], box[:, 3])
     return (rows[:, :, None] * columns[:, None, :])[:, None]

@@ -46,7 +46,9 @@ class LightPyramid(nn.Module):
         self.mix = nn.ModuleList(_mixed(w) for w in widths)
         self.classify = nn.Sequential(nn.Conv2d(widths[0], 4, 1), nn.PixelShuffle(2))
 
-    def forward(self, features: Sequence[Tensor], coords: Tensor | None = None) -> tuple[Tensor, None, Tensor]:
+    def forward(
+        self, features: Sequence[Tensor], coords: Tensor | None = None
+    ) -> tuple[Tensor, None, Tensor]:
         """Answer.
 
         Args:

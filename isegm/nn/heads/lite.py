@@ -1,4 +1,6 @@
-"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as ClickSEG's light baselines have it."""
+"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as ClickSEG's light baselines
+have it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ POOLED = 2
 class LitePyramid(nn.Module):
     """Every channel of the features times a share that varies slowly over the image.
 
-    # differs from MobileNetV3: the share follows from means over the four quarters of the image, not over windows of 49 pixels.
+    # differs from MobileNetV3: the share follows from means over the four quarters of the image,
+    not over windows of 49 pixels.
     """
 
     def __init__(self, inputs: int, width: int):
@@ -58,7 +61,8 @@ class LiteHead(nn.Module):
             features: fine and deep, ``B skip_channels h w`` and ``B in_channels h' w'``.
 
         Returns:
-            logits and first guess (from the deep features alone), ``B 1 h w``, and the classifier's input ``B 16 h w``.
+            logits and first guess (from the deep features alone), ``B 1 h w``, and the classifier's
+            input ``B 16 h w``.
         """
         fine, deep = features
         coarse = self.coarse(resize(self.pyramid(deep), fine.shape[-2:]))

@@ -53,7 +53,9 @@ class OCRHead(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.attention = ObjectAttention(2 * width, width)
-        self.merge = nn.Sequential(nn.Conv2d(4 * width, 2 * width, 1, bias=False), _bn_relu(2 * width), nn.Dropout2d(0.05))
+        self.merge = nn.Sequential(
+            nn.Conv2d(4 * width, 2 * width, 1, bias=False), _bn_relu(2 * width), nn.Dropout2d(0.05)
+        )
         self.classify = nn.Conv2d(2 * width, 1, 1)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -86,7 +88,10 @@ class OCRHead(nn.Module):
     def _context(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Context features and the first guess."""
         if self.training and len(features) < 2:
-            raise IsegmError("training with the OCR head needs at least 2 samples per process: raise the batch size")
+            raise IsegmError(
+                "training with the OCR head needs at least 2 samples per process: raise the batch"
+                " size"
+            )
         aux = self.aux(features)
         pixels = self.reduce(features)
         attention = aux.flatten(2).softmax(-1)  # B 1 hw: over pixels, not over classes
@@ -106,15 +111,21 @@ class ObjectAttention(nn.Module):
 
     def __init__(self, channels: int, width: int):
         super().__init__()
-        self.f_pixel = nn.Sequential(*_projection(channels, width), *_projection(width, width)).requires_grad_(False)
-        self.f_object = nn.Sequential(*_projection(channels, width), *_projection(width, width)).requires_grad_(False)
+        self.f_pixel = nn.Sequential(
+            *_projection(channels, width), *_projection(width, width)
+        ).requires_grad_(False)
+        self.f_object = nn.Sequential(
+            *_projection(channels, width), *_projection(width, width)
+        ).requires_grad_(False)
         self.f_down = nn.Sequential(*_projection(channels, width))
         self.f_up = nn.Sequential(*_projection(width, channels))
 
     def forward(self, pooled: Tensor, size: tuple[int, int]) -> Tensor:
         """``B C 1 1`` to ``B C h w``."""
         value = self.f_down(pooled)
-        if self.training:  # batch norm then counts pixels, as the original does; the result is the same
+        if (
+            self.training
+        ):  # batch norm then counts pixels, as the original does; the result is the same
             value = value.expand(-1, -1, *size)
         return self.f_up(value).expand(-1, -1, *size)
 

@@ -34,7 +34,9 @@ class LocalRefiner(nn.Module):
         self.refine_pred = nn.Conv2d(width, 1, 3, padding=1)
         self.refine_trimap = nn.Conv2d(width, 1, 3, padding=1)
 
-    def forward(self, image: Tensor, clicks: Tensor, coarse: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, image: Tensor, clicks: Tensor, coarse: Tensor, features: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Refine.
 
         Args:

@@ -52,7 +52,10 @@ class SegFormerHead(nn.Module):
         size = features[0].shape[-2:]
         maps = [self.get_submodule(f"linear_c{stage}")(x) for stage, x in enumerate(features, 1)]
         # Corners are not aligned here, unlike everywhere else in these methods.
-        maps = [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in reversed(maps)]
+        maps = [
+            F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+            for x in reversed(maps)
+        ]
         fused = self.dropout(self.linear_fuse(torch.cat(maps, 1)))
         return self.linear_pred(fused), None, fused
 

@@ -1,4 +1,6 @@
-"""Four scales out of one, and pixels classified by all of them (SimpleClick's decoder, arXiv 2210.11006)."""
+"""Four scales out of one, and pixels classified by all of them (SimpleClick's decoder, arXiv
+2210.11006).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ UPSAMPLE = (1, 2, 4)
 
 
 class SimplePyramid(nn.Module):
-    """The simple feature pyramid of ViTDet (arXiv 2203.16527, section 3): each scale from the same, last map.
+    """The simple feature pyramid of ViTDet (arXiv 2203.16527, section 3): each scale from the same,
+    last map.
 
     Args:
         in_channels: of that map.
@@ -25,7 +28,10 @@ class SimplePyramid(nn.Module):
     def __init__(self, in_channels: int, out_channels: Sequence[int]):
         super().__init__()
         if len(out_channels) != 4:
-            raise IsegmError(f"out_channels of the pyramid is {list(out_channels)}; expected four numbers, finest first")
+            raise IsegmError(
+                f"out_channels of the pyramid is {list(out_channels)}; expected four numbers,"
+                " finest first"
+            )
         self.in_channels, self.out_channels = in_channels, tuple(out_channels)
         finest, fine, same, coarse = out_channels
         first, second = max(2 * finest, in_channels // 2), max(fine, in_channels // 2)
@@ -35,9 +41,13 @@ class SimplePyramid(nn.Module):
             *(doubled(first, first // 2), norm(first // 2)),
             *projected(first // 2, finest),
         )
-        self.down_8 = nn.Sequential(doubled(in_channels, second), norm(second), *projected(second, fine))
+        self.down_8 = nn.Sequential(
+            doubled(in_channels, second), norm(second), *projected(second, fine)
+        )
         self.down_16 = nn.Sequential(*projected(in_channels, same))
-        self.down_32 = nn.Sequential(nn.Conv2d(in_channels, halved, 2, stride=2), norm(halved), *projected(halved, coarse))
+        self.down_32 = nn.Sequential(
+            nn.Conv2d(in_channels, halved, 2, stride=2), norm(halved), *projected(halved, coarse)
+        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """``B C h w`` to ``B C_i h_i w_i``, finest first; h_i = 4h, 2h, h, h // 2."""
@@ -50,15 +60,17 @@ class PyramidHead(nn.Module):
     Args:
         in_channels: of the four maps, finest first.
         width: channels that the classifier sees. Published: 256 (xtiny: 128).
-        upsample: how much larger than the finest map the classifier's input is, 1, 2 or 4; so many times wider are the
-            convolutions before. Published: 1.
+        upsample: how much larger than the finest map the classifier's input is, 1, 2 or 4; so many
+            times wider are the convolutions before. Published: 1.
         dropout: of whole channels before the classifier.
 
     Raises:
         IsegmError: another ``upsample``.
     """
 
-    def __init__(self, in_channels: Sequence[int], width: int = 256, upsample: int = 1, dropout: float = 0.1):
+    def __init__(
+        self, in_channels: Sequence[int], width: int = 256, upsample: int = 1, dropout: float = 0.1
+    ):
         super().__init__()
         if upsample not in UPSAMPLE:
             raise IsegmError(f"upsample={upsample!r} of the head: expected 1, 2 or 4")

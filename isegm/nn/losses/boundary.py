@@ -11,11 +11,13 @@ COARSENING = 8
 
 
 class BoundaryFocalLoss(NormalizedFocalLoss):
-    """Normalized focal loss in which pixels off the boundary's band weigh less ("WFNL" of the published code).
+    """Normalized focal loss in which pixels off the boundary's band weigh less ("WFNL" of the
+    published code).
 
     Args:
         alpha, gamma: as in ``FocalLoss``. Published config: 0.5 and 2.
-        band_weight: pixels in the band weigh 1, the others ``1 - band_weight``. Published config: 0.5.
+        band_weight: pixels in the band weigh 1, the others ``1 - band_weight``. Published config:
+            0.5.
     """
 
     def __init__(self, alpha: float = 0.5, gamma: float = 2.0, band_weight: float = 0.5):
@@ -23,7 +25,8 @@ class BoundaryFocalLoss(NormalizedFocalLoss):
         self.band_weight = band_weight
 
     def forward(self, logits: Tensor, target: Tensor, band: Tensor) -> Tensor:
-        """``B C H W`` logits, targets and band (0 or 1) to one number: the weighted mean over the whole batch.
+        """``B C H W`` logits, targets and band (0 or 1) to one number: the weighted mean over the
+        whole batch.
 
         As published, ignored pixels add nothing but do count in the mean.
         """
@@ -33,7 +36,8 @@ class BoundaryFocalLoss(NormalizedFocalLoss):
 
 
 def boundary_band(mask: Tensor) -> Tensor:
-    """Where an object changes when it is drawn eight times coarser, and two pixels around: its boundary and fine details.
+    """Where an object changes when it is drawn eight times coarser, and two pixels around: its
+    boundary and fine details.
 
     Args:
         mask: ``B 1 H W`` bool.
@@ -52,4 +56,6 @@ def boundary_band(mask: Tensor) -> Tensor:
 
 def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """As OpenCV resizes an 8-bit mask linearly and cuts it off above 128."""
-    return (255 * F.interpolate(mask.float(), size=size, mode="bilinear", align_corners=False)).round() > 128
+    return (
+        255 * F.interpolate(mask.float(), size=size, mode="bilinear", align_corners=False)
+    ).round() > 128

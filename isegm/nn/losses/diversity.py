@@ -20,7 +20,8 @@ class DiversityLoss(nn.Module):
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
 
     def forward(self, logits: Tensor, target: Tensor, disks: Tensor) -> Tensor:
-        """To one number: the best answer's focal loss, a mean over samples, plus the click losses of all answers.
+        """To one number: the best answer's focal loss, a mean over samples, plus the click losses
+        of all answers.
 
         Args:
             logits: ``B K H W``, K answers.
@@ -29,4 +30,7 @@ class DiversityLoss(nn.Module):
         """
         answers = logits.split(1, 1)
         each = torch.stack([self.focal(answer, target) for answer in answers])  # K B
-        return each.min(0).values.mean() + torch.stack([clicked_bce(answer, target, disks) for answer in answers]).sum()
+        return (
+            each.min(0).values.mean()
+            + torch.stack([clicked_bce(answer, target, disks) for answer in answers]).sum()
+        )

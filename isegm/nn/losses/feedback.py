@@ -15,8 +15,9 @@ class FeedbackLoss(nn.Module):
 
     Args:
         weight: factor of the loss. Published: 1 (FCFI on ResNet-101), 0.2 (HRNet-18).
-        double_sigmoid: the probabilities are taken for logits, so that a second sigmoid presses them into 0.5 .. 0.73. All
-            published weights of FCFI were trained so; without it the loss means what it says.
+        double_sigmoid: the probabilities are taken for logits, so that a second sigmoid presses
+            them into 0.5 .. 0.73. All published weights of FCFI were trained so; without it the
+            loss means what it says.
     """
 
     def __init__(self, weight: float = 1.0, double_sigmoid: bool = True):
@@ -27,4 +28,6 @@ class FeedbackLoss(nn.Module):
     def forward(self, prob: Tensor, target: Tensor) -> Tensor:
         """``B 1 H W`` in [0, 1] and targets (1, 0, -1 = ignored) to ``B`` losses."""
         prob = prob.float()
-        return self.weight * self.focal(prob if self.double_sigmoid else torch.logit(prob, EPS), target)
+        return self.weight * self.focal(
+            prob if self.double_sigmoid else torch.logit(prob, EPS), target
+        )

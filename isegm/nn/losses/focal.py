@@ -1,4 +1,6 @@
-"""Focal losses on one logit per pixel. Every loss here is ``forward(logits, target) -> B``, in float32 under any autocast."""
+"""Focal losses on one logit per pixel. Every loss here is ``forward(logits, target) -> B``, in
+float32 under any autocast.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from isegm.core.samples import IGNORE
 
 
 class FocalLoss(nn.Module):
-    """Binary focal loss, averaged over the valid pixels of each sample (arXiv 1708.02002; RITM's ``FocalLoss``).
+    """Binary focal loss, averaged over the valid pixels of each sample (arXiv 1708.02002; RITM's
+    ``FocalLoss``).
 
     Args:
         alpha: weight of the object; the background gets ``1 - alpha``.
@@ -23,14 +26,20 @@ class FocalLoss(nn.Module):
         self.alpha, self.gamma = alpha, gamma
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """``B C H W`` logits and targets (1, 0, soft values in between, -1 = ignored) to ``B`` losses."""
+        """``B C H W`` logits and targets (1, 0, soft values in between, -1 = ignored) to ``B``
+        losses.
+        """
         return self.of_prob(logits.float().sigmoid(), target)
 
     def of_prob(self, prob: Tensor, target: Tensor) -> Tensor:
-        """``forward`` for answers that are probabilities in [0, 1] already ("from_sigmoid" of the published code)."""
+        """``forward`` for answers that are probabilities in [0, 1] already ("from_sigmoid" of the
+        published code).
+        """
         prob, target = prob.float(), target.float()
         valid = (target != IGNORE).float()
-        return self._per_pixel(prob, target, valid).sum((1, 2, 3)) / (valid.sum((1, 2, 3)) + self.eps)
+        return self._per_pixel(prob, target, valid).sum((1, 2, 3)) / (
+            valid.sum((1, 2, 3)) + self.eps
+        )
 
     def per_pixel(self, logits: Tensor, target: Tensor) -> Tensor:
         """``B C H W`` float32 logits and targets to the loss of every pixel, 0 where ignored."""
@@ -47,7 +56,8 @@ class FocalLoss(nn.Module):
 
 
 class NormalizedFocalLoss(FocalLoss):
-    """Focal loss whose weights sum to the number of valid pixels (f-BRS, arXiv 2001.10331, and RITM, 2102.06583, section 3.3).
+    """Focal loss whose weights sum to the number of valid pixels (f-BRS, arXiv 2001.10331, and
+    RITM, 2102.06583, section 3.3).
 
     The factor is a constant for the gradient. Published config: alpha 0.5, gamma 2.
     """

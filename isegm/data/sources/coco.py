@@ -1,0 +1,165 @@
+"""COCO instances (``annotations/instances_{train,val}2017.json``) as training data.
+
+Layout: ``<root>/{train,val}2017/*.jpg`` beside ``annotations``. Crowd annotations are left out and
+their pixels count as background, as in the COCO loader of arXiv 2102.06583: for the one object a
+user clicks on, the crowd beside it is background indeed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from easydict import EasyDict
+from pycocotools import mask as coco_mask
+
+from isegm.core.errors import IsegmError
+from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.cache import cache_folder
+from isegm.data.leave_out import left_out
+from isegm.data.reading import CorruptSample, read_image
+from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
+from isegm.utils.config import require_path
+
+
+class CocoInstances:
+    """The images of a split that have at least one object, in the order of their ids.
+
+    Files that ``leave_out.txt`` in the root lists are left out.
+
+    Args:
+        root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
+        split: ``"train2017"``, ``"val2017"`` or any name that has a folder and an
+            ``annotations/instances_<split>.json``.
+        cache: where annotation tables are kept, see ``kept_tables``.
+
+    Raises:
+        IsegmError: files are missing, or the JSON is not what COCO calls instances.
+    """
+
+    def __init__(self, root: Path, split: str, cache: Path | None = None) -> None:
+        self._folder = root / split
+        path = root / "annotations" / f"instances_{split}.json"
+        for needed in (self._folder, path):
+            if not needed.exists():
+                raise IsegmError(
+                    f"COCO: {needed} does not exist; expected {split}/ and"
+                    f" annotations/instances_{split}.json"
+                )
+        tables = kept_tables(cache, f"coco_{split}", [path], lambda: _tables(path))
+        self._names, self._sizes, self._outlines = (
+            tables["names"],
+            tables["sizes"],
+            tables["outlines"],
+        )
+        self._kept = _kept(self._names, left_out(root))
+        counts = tables["object_counts"].values()
+        counted = counts if self._kept is None else counts[self._kept]
+        self.object_count = int(counted.sum(dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self._names) if self._kept is None else len(self._kept)
+
+    def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
+        index = index if self._kept is None else int(self._kept[index])
+        path = self._folder / self._names[index]
+        height, width = self._sizes[index].tolist()
+        image = read_image(path)
+        if image.shape[:2] != (height, width):
+            raise CorruptSample(
+                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
+                f" {height}x{width}"
+            )
+        outlines = json.loads(self._outlines[index])
+        if any(o["size"] != [height, width] for o in outlines if isinstance(o, dict)):
+            raise CorruptSample(
+                f"{path} is {height}x{width}, but the run-length code of one of its objects has"
+                " another size"
+            )
+        codes = [encoded(outline, height, width) for outline in outlines]
+        # Decoded masks lie in memory column by column, so painting their transposes is faster.
+        layers, places = paint_layers(list(coco_mask.decode(codes).T), width, height)
+        objects = {key: ObjectInfo(*place) for key, place in enumerate(places)}
+        layers = np.stack([cv2.transpose(layer) for layer in layers], 2)
+        return InstanceSample(image, layers, objects, id=str(path))
+
+
+def coco_images(
+    cfg: EasyDict, split: str = "train2017", folder: str = "COCO_PATH"
+) -> CocoInstances:
+    """``CocoInstances``; ``folder`` is the key of config.yml that says where, of COCO or of a
+    selection in its layout.
+    """
+    return CocoInstances(require_path(cfg, folder, "COCO"), split, cache_folder(cfg))
+
+
+def encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
+    """The compressed run-length code of polygons, of an uncompressed code, or of a compressed
+    one.
+    """
+    if isinstance(outline, list):
+        return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
+    return (
+        coco_mask.frPyObjects(outline, height, width)
+        if isinstance(outline["counts"], list)
+        else outline
+    )
+
+
+def drawable(annotation: dict[str, Any]) -> Any:
+    """The outline of an annotation without polygons of fewer than three corners; empty if nothing
+    is left.
+    """
+    outline = annotation["segmentation"]
+    return (
+        [polygon for polygon in outline if len(polygon) >= 6]
+        if isinstance(outline, list)
+        else outline
+    )
+
+
+def _kept(names: Texts, without: frozenset[str]) -> np.ndarray | None:
+    """The positions of the images that are not left out; None for all of them."""
+    if not without:
+        return None
+    kept = [i for i, name in enumerate(names) if Path(name).stem not in without]
+    return np.array(kept, np.int64)
+
+
+def _tables(path: Path) -> Tables:
+    images, outlines = _parse(path)
+    return {
+        "names": Texts(image["file_name"] for image in images),
+        "sizes": Ragged(([image["height"], image["width"]] for image in images), np.int32),
+        # Outlines stay JSON text until they are needed: as Python objects those of COCO take 20 GB.
+        "outlines": Texts(json.dumps(outlines[image["id"]]) for image in images),
+        "object_counts": Ragged(([len(outlines[image["id"]])] for image in images), np.int32),
+    }
+
+
+def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
+    """The images that have objects, sorted by id, and the outlines of the objects by image id."""
+    try:
+        content = json.loads(path.read_bytes())
+        outlines = defaultdict(list)
+        for annotation in content["annotations"]:
+            if not annotation.get("iscrowd") and (outline := drawable(annotation)):
+                outlines[annotation["image_id"]].append(outline)
+        images = sorted(
+            (image for image in content["images"] if image["id"] in outlines),
+            key=lambda image: image["id"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise IsegmError(
+            f"{path} is not a COCO instances file ({type(error).__name__}: {error})"
+        ) from None
+    if not images:
+        raise IsegmError(
+            f"{path} lists no object; expected the keys 'images' and 'annotations' with"
+            " segmentations"
+        )
+    return images, outlines
