@@ -58,7 +58,8 @@ class User:
     def __init__(self, port: int, image: bytes) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         boundary = "isegm-benchmark"
-        head = f'--{boundary}\r\ncontent-disposition: form-data; name="image"; filename="image.png"\r\n\r\n'.encode()
+        part = 'content-disposition: form-data; name="image"; filename="image.png"'
+        head = f"--{boundary}\r\n{part}\r\n\r\n".encode()
         body = head + image + f"\r\n--{boundary}--\r\n".encode()
         self.key = self._request("POST", "", body, f"multipart/form-data; boundary={boundary}")[
             "id"

@@ -15,7 +15,8 @@ from isegm.inference.engine import Engine
 
 
 def test_the_import_is_cheap() -> None:
-    code = "import sys, isegm; assert isegm.__version__; print([m for m in ('torch', 'numpy', 'cv2') if m in sys.modules])"
+    code = "import sys, isegm; assert isegm.__version__;"
+    code += " print([m for m in ('torch', 'numpy', 'cv2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 

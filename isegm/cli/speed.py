@@ -68,7 +68,8 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         if "second_look" in row:
             look = row["second_look"]
             say(
-                f"{'  second look':14}{look['gflops']:9.2f}{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}"
+                f"{'  second look':14}{look['gflops']:9.2f}"
+                f"{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}"
             )
     whole, before = figures["evaluation"], base["evaluation"]["ms_per_click"]
     passes = f", {whole['evaluations']:.1f} evaluations per click" if "evaluations" in whole else ""

@@ -99,10 +99,13 @@ def _photographs(cfg: EasyDict) -> Path | None:
 
 RITM = "github.com/saic-vul/ritm_interactive_segmentation"
 FBRS = "github.com/saic-vul/fbrs_interactive_segmentation, release v1.0"
-VOC = "host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar (md5 6cd6e144f989b92b3379bac3b3de84fd)"
+VOC = "host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar"
+VOC += " (md5 6cd6e144f989b92b3379bac3b3de84fd)"
 SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours, benchmark.tgz"
-SBD += f" (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores, assets/sbd_samples_weights.pkl of {RITM}"
-VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org), and isegm extract-slices: docs/medical.md"
+SBD += " (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores,"
+SBD += f" assets/sbd_samples_weights.pkl of {RITM}"
+VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org),"
+VOLUMES += " and isegm extract-slices: docs/medical.md"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
 PIXEL_LEVEL = "annotations/pixel-level"

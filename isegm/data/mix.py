@@ -61,8 +61,7 @@ class Mix:
 
     Source: arXiv 2204.02574, section 4.
     # differs from the original: it draws from the first images of a part only, as many as that
-    part's epoch is long (30,000 of
-    # the 99,000 of COCO+LVIS).
+    part's epoch is long (30,000 of the 99,000 of COCO+LVIS).
 
     Args:
         parts: None leaves a part out.

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from isegm.core.errors import IsegmError
 from isegm.demo import exports
 from isegm.demo.store import Busy, Crowded, StaleSession
-from isegm.demo.workspace import Cancelled, Workspace
+from isegm.demo.values import Cancelled
+from isegm.demo.workspace import Workspace
 from isegm.inference.session_file import SessionFile
 
 log = logging.getLogger("isegm")

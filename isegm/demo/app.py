@@ -25,7 +25,8 @@ from isegm.demo.guard import Guard
 from isegm.demo.limits import Limits, checked_mask
 from isegm.demo.pictures import Pictures
 from isegm.demo.store import SessionStore
-from isegm.demo.workspace import Picture, Workspace
+from isegm.demo.values import Picture
+from isegm.demo.workspace import Workspace
 from isegm.inference.controls import as_json
 from isegm.inference.session_file import SessionFile, described
 from isegm.inference.settings import Answering

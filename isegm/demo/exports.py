@@ -17,7 +17,7 @@ from PIL import Image
 
 from isegm.core import boxes
 from isegm.core.rounds import Session
-from isegm.demo.workspace import Finished, Picture
+from isegm.demo.values import Finished, Picture
 from isegm.utils import rle
 
 COLOURS = (

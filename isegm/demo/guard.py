@@ -16,7 +16,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HEADERS = (
     (
         b"content-security-policy",
-        b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; frame-ancestors 'none'",
+        b"default-src 'self'; img-src 'self' blob: data:; object-src 'none';"
+        b" frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

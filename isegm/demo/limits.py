@@ -19,7 +19,8 @@ class Limits:
     pixels: of one image.
     sessions: open at once.
     idle_seconds: after which a session is closed.
-    history_bytes: of answers that a session keeps for undo; older ones are computed again when they are wanted.
+    history_bytes: of answers that a session keeps for undo; older ones are computed again when
+        they are wanted.
     wait_seconds: until a request gives up waiting for its turn.
     waiting: requests of one session that wait for an earlier one of it; more are refused at once.
     parallel: answers computed at once.

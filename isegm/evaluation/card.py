@@ -145,7 +145,8 @@ def _speed(speed: dict[str, Any]) -> list[str]:
         table.append(
             f"| {name} | {click['gflops']:.2f} | {click['ms_p50']:.0f} | {click['ms_p95']:.0f} |"
         )
-    note = f"Image of {rows} x {columns} under {speed['protocol']}, on {where}. A multiply-add counts as two operations."
+    note = f"Image of {rows} x {columns} under {speed['protocol']}, on {where}."
+    note += " A multiply-add counts as two operations."
     return [*table, "", note, ""]
 
 

@@ -113,7 +113,8 @@ def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
     """What to know about published rows; nothing without any."""
     if not rows:
         return []
-    general = "- (published): as printed in the source named beside it and judged by its authors; not run here"
+    general = "- (published): as printed in the source named beside it and judged by its authors;"
+    general += " not run here"
     return [general, *(f"- {row.name}: {row.note}" for row in rows if row.note)]
 
 

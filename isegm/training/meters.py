@@ -7,6 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from isegm.core.errors import IsegmError
+
+
+class NonFiniteLoss(IsegmError):
+    """A loss or a weight is infinite or not a number."""
+
 
 class LossWindow:
     """The losses since the last look, kept on the device until ``read`` fetches them all in one

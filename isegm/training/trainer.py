@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from isegm.core.clicks import Clicks
-from isegm.core.errors import IsegmError
 from isegm.data.dataset import TrainingData
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
@@ -32,7 +31,7 @@ from isegm.training.experiment import Experiment
 from isegm.training.experiment_file import Loaded, to_text
 from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
-from isegm.training.meters import LossWindow, means, not_finite, sample_ious
+from isegm.training.meters import LossWindow, NonFiniteLoss, means, not_finite, sample_ious
 from isegm.training.options import RunOptions
 from isegm.training.preflight import Preflight
 from isegm.training.rollout import evaluating
@@ -44,13 +43,8 @@ from isegm.utils.processes import Process, joined
 
 log = logging.getLogger("isegm")
 Validate = Callable[[ClickModel, int], dict[str, float]]
-CONTINUE, SAVE, STOP, LOOK = range(
-    4
-)  # what one process wants all of them to do after a step; the largest wins
-
-
-class NonFiniteLoss(IsegmError):
-    """A loss or a weight is infinite or not a number."""
+# What one process wants all of them to do after a step; the largest wins.
+CONTINUE, SAVE, STOP, LOOK = range(4)
 
 
 class Trainer:

@@ -1,4 +1,5 @@
-"""ClickAttention with SegFormer-B0 on COCO+LVIS; the affinity multiplies the self-attention (paper).
+"""ClickAttention with SegFormer-B0 on COCO+LVIS; the affinity multiplies the self-attention
+(paper).
 
 Paper:  arXiv 2408.06021; not published in this form
 Run:    python train.py models/click_attention/b0_cocolvis_paper.py --gpus 0,1,2,3

@@ -1,4 +1,5 @@
-"""A small FCA-Net on synthetic scenes, in minutes on a CPU core: first click attention and click loss.
+"""A small FCA-Net on synthetic scenes, in minutes on a CPU core: first click attention and click
+loss.
 
 Paper:  Lin et al., CVPR 2020 (the method; network, data and schedule are not the paper's)
 Run:    python train.py models/fcanet/tiny_synthetic_cl.py --cpu

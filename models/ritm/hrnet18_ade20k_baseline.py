@@ -1,4 +1,5 @@
-"""The non-iterative baseline of RITM on ADE20K: HRNet-18 + OCR, no previous mask, sampled clicks only.
+"""The non-iterative baseline of RITM on ADE20K: HRNet-18 + OCR, no previous mask, sampled clicks
+only.
 
 Paper:  arXiv 2102.06583; script hrnet18_ocr64_ade20k, no weights published
         # differs from the original: stuff is what its list of names says; there, an index is

@@ -1,4 +1,5 @@
-"""The non-iterative baseline of RITM on COCO panoptic with its other network: ResNet-34 + DeepLabV3+.
+"""The non-iterative baseline of RITM on COCO panoptic with its other network: ResNet-34 +
+DeepLabV3+.
 
 Paper:  arXiv 2102.06583; script r34_dh128_coco, no weights published
 Run:    python train.py models/ritm/r34_dh128_coco_baseline.py --gpus 0,1

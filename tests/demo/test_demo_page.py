@@ -45,7 +45,9 @@ def test_the_page_works_in_a_narrow_window(page: playwright.Page) -> None:
 def test_every_control_has_a_name(page: playwright.Page) -> None:
     open_photo(page)
     unnamed = page.evaluate(
-        """() => [...document.querySelectorAll("button, input:not([type=file]), select, canvas")].filter((found) =>
+        """() => [
+            ...document.querySelectorAll("button, input:not([type=file]), select, canvas")
+        ].filter((found) =>
             !(found.getAttribute("aria-label") ?? found.ariaLabel ?? found.labels?.[0]?.textContent
                 ?? (found.querySelector("img")?.alt || found.textContent)).trim()
         ).map((found) => found.outerHTML)"""
@@ -132,7 +134,8 @@ def test_a_dropped_image_opens(page: playwright.Page) -> None:
     transfer = page.evaluate_handle(
         """(bytes) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
+            const bits = [new Uint8Array(bytes)];
+            transfer.items.add(new File(bits, "dropped.png", { type: "image/png" }));
             return transfer;
         }""",
         list(photo_of(1)),

@@ -16,7 +16,8 @@ from demo_server import PROTOCOL, Discs, photo_of
 from fastapi.testclient import TestClient
 
 from isegm.core.errors import IsegmError
-from isegm.demo.workspace import Picture, Workspace
+from isegm.demo.values import Picture
+from isegm.demo.workspace import Workspace
 from isegm.inference.protocol import load_protocol
 from isegm.inference.session_file import SessionFile
 from isegm.inference.settings import Answering

@@ -22,7 +22,8 @@ from isegm.demo.app import Served, create_app
 from isegm.demo.limits import Limits
 from isegm.demo.pictures import PaintedPictures
 from isegm.demo.store import SessionStore
-from isegm.demo.workspace import Cancelled, Picture, Workspace
+from isegm.demo.values import Cancelled, Picture
+from isegm.demo.workspace import Workspace
 from isegm.inference.settings import Answering
 from isegm.methods import ritm
 

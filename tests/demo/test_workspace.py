@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from isegm.core.rounds import Session, storages
-from isegm.demo.workspace import FEWEST_KEPT, Picture, Workspace
+from isegm.demo.values import Picture
+from isegm.demo.workspace import FEWEST_KEPT, Workspace
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import Answering
 

@@ -32,7 +32,8 @@ SPEED = {
     "size": [400, 600],
     "protocol": "starter v1",
 }
-PAGE = f"# Title\n\n## Data\n\nPhotographs.\n\n## Results\n\n{pages.BEGIN}\nold\n{pages.END}\n\nAfter.\n"
+PAGE = "# Title\n\n## Data\n\nPhotographs.\n\n## Results\n\n"
+PAGE += f"{pages.BEGIN}\nold\n{pages.END}\n\nAfter.\n"
 
 
 def result(curves: dict[str, tuple[float, ...]], name: str = "Berkeley") -> DatasetResult:

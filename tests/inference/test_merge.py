@@ -45,7 +45,7 @@ def test_regions_that_touch_at_a_corner_are_one() -> None:
     assert np.array_equal(merged_mask(OLD, new, 25, 25), new)
 
 
-def test_a_click_that_changes_nothing_floods_or_empties_the_mask_as_published_and_nothing_if_guarded() -> (
+def test_a_click_without_effect_floods_or_empties_the_mask_as_published_but_not_if_guarded() -> (
     None
 ):
     new = OLD | square(20, 20, 7)

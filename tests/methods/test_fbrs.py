@@ -180,9 +180,8 @@ class TestSearch:
 
         def fmin(objective, start, **parameters):
             starts.append(start)
-            objective(
-                start + 5
-            )  # the answer is the best one seen, the start of the next search is where this one ended
+            # The answer is the best one seen, the start of the next search is where this one ended.
+            objective(start + 5)
             return start + 1, 0.0, {}
 
         monkeypatch.setattr(brs, "fmin_l_bfgs_b", fmin)

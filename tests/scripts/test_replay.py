@@ -15,7 +15,8 @@ import torch
 from isegm.core.registry import build
 from isegm.demo.limits import Limits
 from isegm.demo.store import SessionStore
-from isegm.demo.workspace import Picture, Workspace
+from isegm.demo.values import Picture
+from isegm.demo.workspace import Workspace
 from isegm.evaluation.results import RunResult
 from isegm.inference.protocol import load_protocol
 from isegm.inference.settings import Answering

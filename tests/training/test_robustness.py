@@ -11,8 +11,8 @@ import torch
 from isegm.core.errors import IsegmError
 from isegm.training import batches, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
+from isegm.training.meters import NonFiniteLoss
 from isegm.training.options import RunOptions
-from isegm.training.trainer import NonFiniteLoss
 
 HEADER = {"isegm": {"kind": "training", "schema": 1}, "experiment": {}}
 

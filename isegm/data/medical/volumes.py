@@ -84,7 +84,10 @@ class Geometry:
     def __str__(self) -> str:
         shape, spacing = "x".join(map(str, self.shape)), " x ".join(f"{s:g}" for s in self.spacing)
         origin = ", ".join(f"{row[3]:g}" for row in self.affine[:3])
-        return f"{shape} voxels {self.orientation}, {spacing} mm (slices, rows, columns), origin {origin}"
+        return (
+            f"{shape} voxels {self.orientation}, {spacing} mm (slices, rows, columns),"
+            f" origin {origin}"
+        )
 
     def _turn(self) -> np.ndarray:
         _require_nibabel()
