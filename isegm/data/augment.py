@@ -70,10 +70,8 @@ class Aligned(Pipeline):
     2204.02574.
 
     # differs from the original: the window is as wide as drawn (there it always reaches from its
-    left edge towards the right
-    # edge of the image); labels are not interpolated, which invents labels at borders; they keep
-    their type (there, labels
-    # above 255 wrap around).
+    left edge towards the right edge of the image); labels are not interpolated, which invents
+    labels at borders; they keep their type (there, labels above 255 wrap around).
 
     Attributes:
         crop: rows and columns of the result.

@@ -153,7 +153,7 @@ class Engine:
                 than these, an image of another shape or type, a threshold outside [0, 1].
 
         # differs from the original: the published engine of this signature takes RGB while its
-        # example passes what OpenCV reads, and answers an empty list with a mask of W x H.
+        example passes what OpenCV reads, and answers an empty list with a mask of W x H.
         """
         if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
             raise IsegmError(f"threshold={threshold!r}: expected a probability from 0 to 1")

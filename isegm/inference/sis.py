@@ -33,7 +33,7 @@ class StructuralIntegrity:
         connectivity: 4 (only the pixels above, below, left and right are neighbours) or 8 (diagonal
             ones too).
             # differs from the original: the paper says 8; its released code does 4, and its numbers
-            # come from that.
+            come from that.
         threshold: probability above which a pixel is in the mask.
 
     Raises:

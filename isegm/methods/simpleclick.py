@@ -107,8 +107,7 @@ class SimpleClick(ClickModel):
         of the backbone.
 
         # differs from the original: with a layer decay its optimiser forgets the patch embedding of
-        clicks, which here learns
-        # at the full rate, as all that does not come from MAE.
+        clicks, which here learns at the full rate, as all that does not come from MAE.
         """
         part, _, rest = name.partition(".")
         if part != "backbone" or rest.startswith("patch_embed_coords."):

@@ -96,8 +96,7 @@ class PixelDiffusion(nn.Module):
     ``IsegmError``.
 
     # differs from the original: samples of a batch do not mix, where it works with a single one
-    only; neighbours are read from
-    # shifted copies instead of convolutions with the constants.
+    only; neighbours are read from shifted copies instead of convolutions with the constants.
     """
 
     def __init__(self, steps: int = 5):

@@ -54,8 +54,7 @@ def rollout(
 
     Source: RITM (arXiv 2102.06583), section 4. The simulated clicks come after the sampled ones.
     # differs from the original: it has a fixed number of slots and writes a simulated click over a
-    sampled one once they are
-    # full; here nothing is overwritten.
+    sampled one once they are full; here nothing is overwritten.
     """
     nothing = image.new_zeros(target.shape, dtype=torch.float32)
     round_ = Round(image, clicks, nothing, seeds=tuple(seeds), initial_clicks=clicks.label.shape[1])

@@ -75,8 +75,7 @@ def voc_sbd() -> Parts:
     network.
 
     # differs from the original: VOC's objects are told apart by palette index, not by the gray
-    level of their colour; the
-    # sample scores of SBD, which have no effect there, are not read.
+    level of their colour; the sample scores of SBD, which have no effect there, are not read.
     """
     train = spec(
         Joined, sources=[spec(pascal_voc_images, split="train"), spec(sbd_images, split="train")]

@@ -114,9 +114,8 @@ def to_gray(values: np.ndarray, low: float, high: float) -> np.ndarray:
     255, NaN is 0.
 
     # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and
-    cuts off decimals. Here the
-    # ends of the window are fixed and values are rounded, so that a Hounsfield unit has the same
-    gray in every volume.
+    cuts off decimals. Here the ends of the window are fixed and values are rounded, so that a
+    Hounsfield unit has the same gray in every volume.
     """
     shown = (np.nan_to_num(np.asarray(values, np.float32), nan=low) - low) / max(high - low, 1e-6)
     return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)

@@ -3,8 +3,7 @@
 Source: arXiv 2102.06583, section 3, and the training scripts published with it.
 
 # differs from the original: pixels whose truth is unknown (-1) are neither object nor background
-here, so no click falls on
-# them. The original casts -1 to 255 and places positive clicks there.
+here, so no click falls on them. The original casts -1 to 255 and places positive clicks there.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Source: "Interactive Image Segmentation with First Click Attention" (CVPR 2020),
 its training code (there "strategy#05").
 
 # differs from the original: the first click is one of the positive ones, as it is when the network
-is used; there it is drawn
-# beside them. So an object always has a positive click, and nothing has to be repaired afterwards.
+is used; there it is drawn beside them. So an object always has a positive click, and nothing has to
+be repaired afterwards.
 """
 
 from __future__ import annotations

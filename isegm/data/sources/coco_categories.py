@@ -5,9 +5,8 @@ A network trained on PASCAL VOC knows the 20 categories of the first set and not
 second. Layout: as ``coco``.
 
 # differs from the original: papers draw 10 images per category and do not say which. Here it is one
-object each of the first 10
-# images, in an order that looks random and is always the same, so numbers compare among themselves
-and not with printed ones.
+object each of the first 10 images, in an order that looks random and is always the same, so numbers
+compare among themselves and not with printed ones.
 """
 
 from __future__ import annotations

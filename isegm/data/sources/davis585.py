@@ -9,8 +9,7 @@ Layout: ``<root>/<sequence>/<frame>.jpg``, ``object<K>_<frame>.png`` and, for ea
 object above 128.
 
 # differs from the original: samples are sorted by sequence and file name, where it takes them as
-os.listdir happens to give
-# them. Every metric is the same, records are in an order of their own.
+os.listdir happens to give them. Every metric is the same, records are in an order of their own.
 """
 
 from __future__ import annotations

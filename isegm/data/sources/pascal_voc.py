@@ -7,10 +7,8 @@ line. The index in the palette is the number of the object, 255 the band around 
 is unknown.
 
 # differs from the original: the code of arXiv 2102.06583 and its successors turns the palette into
-gray levels first, where objects 1 and 16
-# (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24 (57) become one. Its own list has 3,417
-objects; there are 3,427,
-# told apart as here.
+gray levels first, where objects 1 and 16 (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24
+(57) become one. Its own list has 3,417 objects; there are 3,427, told apart as here.
 """
 
 from __future__ import annotations

@@ -3,10 +3,9 @@
 Source: FCA-Net (CVPR 2020), section 3.4, and its training code.
 
 # differs from the original: that keeps crops and clicks in a global of the data workers. Here an
-item follows from its key
-# alone, so an object is replayed by asking for the key it was first seen under. What was learned
-about an object in an epoch
-# counts from the next epoch on, for all processes alike, and it is part of the checkpoint.
+item follows from its key alone, so an object is replayed by asking for the key it was first seen
+under. What was learned about an object in an epoch counts from the next epoch on, for all processes
+alike, and it is part of the checkpoint.
 """
 
 from __future__ import annotations
