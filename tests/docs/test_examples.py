@@ -225,7 +225,7 @@ def test_the_examples_in_place_pass_the_checks_of_the_whole_suite(tmp_path: Path
     )
     shutil.copytree(REPOSITORY, clone, ignore=skipped)
     names = []
-    for page in ("docs/add_a_method.md", "docs/add_a_dataset.md"):
+    for page in ("docs/add_a_method.md", "docs/add_a_dataset.md", "docs/add_a_part.md"):
         for file, source in examples(page).items():
             (clone / file).parent.mkdir(parents=True, exist_ok=True)
             (clone / file).write_text(source)
@@ -233,7 +233,7 @@ def test_the_examples_in_place_pass_the_checks_of_the_whole_suite(tmp_path: Path
     with (clone / TABLE).open("a") as table:
         table.writelines(f"\n`{name}`\n" for name in names)
     chosen = " or ".join(
-        ["plain", "cells", "every_script", "imports_point_down", "reexported", "layer"]
+        ["plain", "cells", "parts", "every_script", "imports_point_down", "reexported", "layer"]
     )
     words = [
         sys.executable,

@@ -105,8 +105,9 @@ class ObjectAttention(nn.Module):
 
     The softmax over a single region is 1 whatever the query and the key, so every pixel receives
     the same value and ``f_pixel`` and ``f_object`` cannot influence anything. They exist because
-    published checkpoints hold them. differs from the original: they are not computed and not
-    trained (their gradient was zero).
+    published checkpoints hold them.
+
+    # differs from the original: they are not computed and not trained (their gradient was zero).
     """
 
     def __init__(self, channels: int, width: int):
