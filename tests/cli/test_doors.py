@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from launching import SCRIPT, environment
+from launching import CONFIG, SCRIPT, environment
 
 from isegm.cli.commands import summaries
 from isegm.utils.config import REPOSITORY
@@ -105,6 +105,8 @@ def test_so_do_all_processes_of_a_training(
     """
     words = [
         SCRIPT,
+        "--config-path",
+        CONFIG,
         "--cpu",
         "--epochs",
         "1",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from isegm.core.errors import IsegmError
 from isegm.utils.config import REPOSITORY
-from isegm.utils.experiment import load_experiment
 
 SCRIPT = REPOSITORY / "scripts/quickstart.py"
 
@@ -19,9 +19,16 @@ class Stopped(Exception):
     pass
 
 
+def script(path: Path = SCRIPT) -> ModuleType:
+    described = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
+    return module
+
+
 def commands_until(monkeypatch: pytest.MonkeyPatch, out: Path, count: int) -> list[list[str]]:
     """The first commands of the script, none of which is run."""
-    module, called = load_experiment(SCRIPT), []
+    module, called = script(), []
 
     def command(*words: object) -> None:
         if len(called) == count:
@@ -43,7 +50,7 @@ def test_the_starter_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert second[0] == "train.py"
     assert third[0] == "scripts/evaluate_model.py"
 
-    strip = load_experiment(REPOSITORY / "scripts/picture_strip.py")
+    strip = script(REPOSITORY / "scripts/picture_strip.py")
     monkeypatch.setattr("sys.argv", first)
     args = strip.parse_args()
     assert (args.checkpoint, args.dataset, args.cpu) == ("starter", "photos", True)
@@ -55,7 +62,7 @@ def test_it_reports_both_results_of_its_own_commands(
     tmp_path: Path,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    module, saved = load_experiment(SCRIPT), {}
+    module, saved = script(), {}
     clicks = {"untrained": 20.0, "trained": 8.0}
 
     def command(*words: object) -> None:
@@ -77,7 +84,7 @@ def test_it_reports_both_results_of_its_own_commands(
 
 
 def test_a_command_that_fails_stops_it(capfd: pytest.CaptureFixture) -> None:
-    module = load_experiment(SCRIPT)
+    module = script()
     with pytest.raises(IsegmError, match="ended with status 2"):
         module.command("scripts/picture_strip.py", "--no-such-flag")
     said = capfd.readouterr()

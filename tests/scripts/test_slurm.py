@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from launching import ROOT, SCRIPT, environment, free_port, wait_for
+from launching import CONFIG, ROOT, SCRIPT, environment, free_port, wait_for
 
 from isegm.training.checkpoint import read_checkpoint
 
@@ -46,7 +46,10 @@ def test_a_preempted_job_saves_and_queues_again(tmp_path: Path) -> None:
     job = environment(tmp_path, **job)
     del job["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"]
     running = subprocess.Popen(
-        ["bash", "scripts/slurm/train.sbatch", str(SCRIPT), "--cpu", "--epochs", "10000"],
+        [
+            *("bash", "scripts/slurm/train.sbatch", str(SCRIPT), "--config-path", str(CONFIG)),
+            *("--cpu", "--epochs", "10000"),
+        ],
         env=job,
         cwd=ROOT,
         stderr=subprocess.PIPE,
