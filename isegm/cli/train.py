@@ -86,6 +86,7 @@ def wanted(args: argparse.Namespace) -> Loaded:
 
 
 def train(args: argparse.Namespace) -> None:
+    gpus = () if args.cpu else chosen_gpus(args)
     cfg = load_config(args.config_path)
     loaded = wanted(args)
     names = [name.strip() for name in args.validate.split(",") if name.strip()]
@@ -96,7 +97,7 @@ def train(args: argparse.Namespace) -> None:
         resume=args.resume,
         resume_prefix=args.resume_prefix,
         cpu=args.cpu,
-        gpus=() if args.cpu else chosen_gpus(args),
+        gpus=gpus,
         validate=noc_validation(cfg, names, args.validate_objects) if names else None,
         check=args.check,
     )

@@ -133,7 +133,7 @@ class _Watched(Predictor):
             name: getattr(watched, name)
             for name in ("mirror", "finish", "clicks_limit", "max_pixels", "amp")
         }
-        super().__init__(watched.model, watched.zoom, **settings)
+        super().__init__(watched.model, watched.rule, **settings)
         self.count, self.flops = count, 0
         self.evaluations: list[float] = []
         self.spent: list[float] = []

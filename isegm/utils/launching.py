@@ -39,10 +39,14 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
         for rank in range(count)
     ]
 
+    asked, signalled = [], set()
+
     def pass_on(number: int, frame: Any) -> None:
+        asked.append(number)
         for process in processes:
             if process.is_alive():
                 process.terminate()
+                signalled.add(process)
 
     # Installed first: a signal while processes are being started must not leave orphans behind.
     previous = {
@@ -50,8 +54,13 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
     }
     try:
         for process in processes:
-            process.start()
-        return _watch(processes)
+            if not asked:
+                process.start()
+        # A process that was being started when the signal came was not known to be alive yet.
+        for process in processes:
+            if asked and process not in signalled and process.is_alive():
+                process.terminate()
+        return _watch(processes) or (STOPPED if asked and processes[-1].pid is None else 0)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -64,9 +73,8 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
         time.sleep(0.1)
         failed = next((p.exitcode for p in processes if p.exitcode), 0)
         if failed and not status:
-            stopped = (
-                failed == STOPPED
-            )  # it has agreed on that with the others, and they may still be saving
+            # It has agreed on that with the others, and they may still be saving.
+            stopped = failed == STOPPED
             status, deadline = (
                 failed,
                 time.monotonic() + (SAVING_SECONDS if stopped else GRACE_SECONDS),
