@@ -8,8 +8,9 @@ Result: click_attention v1 (zoom.size=[128, 128]), the first 30 objects of synth
         (untrained 20.00), NoC@90 6.93
 
 The same as tiny_synthetic_none.py but for ``affinity_use``, to see what that does to NoC. Evaluate
-at the size of training: python scripts/evaluate_model.py NoBRS --checkpoint
-RUN_FOLDER/model.safetensors --datasets synthetic --infer-size 128 --cpu
+at the size of training:
+    python scripts/evaluate_model.py NoBRS --checkpoint RUN_FOLDER/model.safetensors --datasets
+        synthetic --infer-size 128 --cpu
 """
 
 from __future__ import annotations

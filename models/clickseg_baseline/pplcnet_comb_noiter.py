@@ -1,10 +1,12 @@
 """ClickSEG's light baseline with PP-LCNet, fine-tuned from pplcnet_comb.py without corrections and
 with a click loss.
 
-Paper:  the code of arXiv 2204.02574, which says no numbers for it Needs:  the data sets of
-shared.comb; leave one out with --set data.source.parts.N=null (N from 0) Run:    python train.py
-models/clickseg_baseline/pplcnet_comb_noiter.py --gpus 0,1 --weights pplcnet_comb.safetensors Cost:
-not run here Result: not run here
+Paper:  the code of arXiv 2204.02574, which says no numbers for it
+Needs:  the data sets of shared.comb; leave one out with --set data.source.parts.N=null (N from 0)
+Run:    python train.py models/clickseg_baseline/pplcnet_comb_noiter.py --gpus 0,1 --weights
+        pplcnet_comb.safetensors
+Cost:   not run here
+Result: not run here
 
 Its clicks are all sampled, so the network never sees a previous mask in this training. More of them
 than in the other recipes, anywhere on the object, and what lies under them counts a hundred times:

@@ -1,9 +1,10 @@
 """A small EMC-Click on synthetic scenes, in minutes on two CPU cores and without any file.
 
-Paper:  Du et al., CVPR 2023 (the method; network, data and schedule are not the paper's) Run:
-python train.py models/emc_click/tiny_synthetic.py --cpu --ngpus 2 Check:  python
-scripts/evaluate_model.py EMC-Click --exp-path emc_click/tiny_synthetic/000 --datasets synthetic
---infer-size 256 Cost:   600 steps, 8 minutes on two CPU cores that were busy with other work
+Paper:  Du et al., CVPR 2023 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/emc_click/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py EMC-Click --exp-path emc_click/tiny_synthetic/000
+        --datasets synthetic --infer-size 256
+Cost:   600 steps, 8 minutes on two CPU cores that were busy with other work
 Result: emc_click v1 (whole.size=256), the first 30 objects of synthetic: NoC@85 5.17 (untrained
         20.00), NoC@90 8.90
 

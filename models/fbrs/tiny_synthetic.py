@@ -1,11 +1,12 @@
 """A small network of f-BRS' kind on synthetic scenes, to try the optimisation modes on: no previous
 mask, distance maps.
 
-Paper:  arXiv 2001.10331 (the method; network, data and schedule are not the paper's) Run:    python
-train.py models/fbrs/tiny_synthetic.py --cpu --ngpus 2 Check:  python scripts/evaluate_model.py
-f-BRS-B --exp-path fbrs/tiny_synthetic/000 --datasets synthetic Cost:   600 steps, 9 minutes on one
-thread of a busy CPU Result: ritm v1, 50 objects of synthetic: NoC@85 14.00 with NoBRS, 12.32 with
-f-BRS-B; more in
+Paper:  arXiv 2001.10331 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/fbrs/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py f-BRS-B --exp-path fbrs/tiny_synthetic/000 --datasets
+        synthetic
+Cost:   600 steps, 9 minutes on one thread of a busy CPU
+Result: ritm v1, 50 objects of synthetic: NoC@85 14.00 with NoBRS, 12.32 with f-BRS-B; more in
         docs/methods/fbrs.md
 
 Scenes and steps are those of models/ritm/tiny_synthetic.py; all clicks are sampled, as f-BRS

@@ -1,10 +1,11 @@
 """A small FCFI on synthetic scenes: models/ritm/tiny_synthetic.py with feedback integration in
 between, nothing else changed.
 
-Paper:  Wei et al., CVPR 2023 (the method; network, data and schedule are not the paper's) Run:
-python train.py models/fcfi/tiny_synthetic.py --cpu --ngpus 2 Check:  python
-scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors --datasets synthetic
---protocol ritm Cost:   600 steps, 16 minutes on two CPU cores that were busy with other work
+Paper:  Wei et al., CVPR 2023 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/fcfi/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors
+        --datasets synthetic --protocol ritm
+Cost:   600 steps, 16 minutes on two CPU cores that were busy with other work
 Result: ritm v1, the first 30 objects of synthetic: NoC@85 9.07, NoC@90 13.47; RITM with the same
         training 8.77 and 12.20
 """

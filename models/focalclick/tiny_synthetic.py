@@ -1,10 +1,11 @@
 """A small FocalClick on synthetic scenes, in minutes on two CPU cores and without any file.
 
-Paper:  arXiv 2204.02574 (the method; network, data and schedule are not the paper's) Run:    python
-train.py models/focalclick/tiny_synthetic.py --cpu --ngpus 2 Check:  python
-scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors --datasets synthetic
---infer-size 128 Cost:   800 steps, 14 minutes on one thread of a busy CPU Result: focalclick v1
-(zoom.size=[128, 128]), the first 30 objects of synthetic: NoC@85 4.60
+Paper:  arXiv 2204.02574 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/focalclick/tiny_synthetic.py --cpu --ngpus 2
+Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors
+        --datasets synthetic --infer-size 128
+Cost:   800 steps, 14 minutes on one thread of a busy CPU
+Result: focalclick v1 (zoom.size=[128, 128]), the first 30 objects of synthetic: NoC@85 4.60
         (untrained 20.00), NoC@90 5.97
 
 It is trained on crops of 128 x 128, a quarter of the published cost, and must be evaluated on views

@@ -1,10 +1,11 @@
 """A small SimpleClick on synthetic scenes, in minutes on a CPU core and without any file.
 
-Paper:  arXiv 2210.11006 (the method; network, data and schedule are not the paper's) Run:    python
-train.py models/simpleclick/tiny_synthetic.py --cpu Check:  python scripts/evaluate_model.py NoBRS
---checkpoint <run folder>/model.safetensors --datasets synthetic --cpu Cost:   800 steps, 9 minutes
-on two cores that were busy with other work Result: simpleclick v1, the first 30 objects of
-synthetic: NoC@85 2.77 (untrained 20.00), NoC@90
+Paper:  arXiv 2210.11006 (the method; network, data and schedule are not the paper's)
+Run:    python train.py models/simpleclick/tiny_synthetic.py --cpu
+Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors
+        --datasets synthetic --cpu
+Cost:   800 steps, 9 minutes on two cores that were busy with other work
+Result: simpleclick v1, the first 30 objects of synthetic: NoC@85 2.77 (untrained 20.00), NoC@90
         3.90.
 
 Patches have 8 pixels and windows 64, so crops of 128 x 128 have four windows, as those of 448 x 448
