@@ -159,9 +159,12 @@ def _locked(target: Path) -> Iterator[None]:
         target.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
+        why = error.strerror or error
+        if target.parent.is_file():
+            why = f"{target.parent} is a file and no folder"
         raise IsegmError(
-            f"{target} cannot be written: {error.strerror or error}; choose another folder with"
-            " --to, or change config.yml"
+            f"{target} cannot be written: {why}; choose another folder with --to, or change"
+            " config.yml"
         ) from None
     try:
         yield

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from isegm.core.errors import IsegmError
 
-BLOCK = 1 << 18
+BLOCK = 1 << 14  # of a connection that breaks off, the block under way is lost
 PAGES = ("text/html", "application/xhtml+xml")
 
 
