@@ -235,6 +235,9 @@ def test_a_set_without_an_address_says_what_to_do(zoo, cfg: EasyDict, tmp_path: 
     expected = f"'all of it' at https://x.example, put it into {tmp_path / 'data/GrabCut'}, or"
     assert expected in str(error.value)
     assert "GRABCUT_PATH in config.local.yml" in str(error.value)
+    (tmp_path / "data/GrabCut").mkdir(parents=True)
+    assert fetch("GrabCut", cfg) == tmp_path / "data/GrabCut"
+    assert str(tmp_path / "data/GrabCut") == load_config(cfg.config_path).GRABCUT_PATH
 
 
 def test_a_missing_set_names_the_command(cfg: EasyDict) -> None:

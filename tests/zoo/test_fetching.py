@@ -296,6 +296,39 @@ def test_a_file_without_an_address(zoo, cfg: EasyDict) -> None:
         assert part in str(error.value)
 
 
+class TestDrive:
+    """The client of the drive is not ours; what is asked of it and made of its answers is."""
+
+    def test_the_file_of_an_id(self, net, cfg: EasyDict, monkeypatch: pytest.MonkeyPatch) -> None:
+        gdown = pytest.importorskip("gdown")
+
+        def download(id: str, output: str, resume: bool) -> str:
+            assert (id, resume) == ("some-id", True)
+            Path(output).write_bytes(CONTENT)
+            return output
+
+        monkeypatch.setattr(gdown, "download", download)
+        net(hash=SHA256, addresses=["drive:some-id"])
+        assert fetch("net", cfg, patience=QUICK).read_bytes() == CONTENT
+
+    def test_a_refusal(self, net, cfg: EasyDict, monkeypatch: pytest.MonkeyPatch) -> None:
+        gdown = pytest.importorskip("gdown")
+
+        def download(**_: object) -> str:
+            raise gdown.exceptions.FileURLRetrievalError("Too many users\nhave viewed it")
+
+        monkeypatch.setattr(gdown, "download", download)
+        net(hash=SHA256, addresses=["drive:some-id"])
+        with pytest.raises(IsegmError, match=r"drive:some-id: Too many users\. Or get it at"):
+            fetch("net", cfg, patience=QUICK)
+
+    def test_without_its_client(self, net, cfg: EasyDict, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "gdown", None)
+        net(hash=SHA256, addresses=["drive:some-id"])
+        with pytest.raises(IsegmError, match=r"need the package gdown: pip install 'isegm\[drive"):
+            fetch("net", cfg, patience=QUICK)
+
+
 def test_two_at_once_download_once(net, server: FileServer, cfg: EasyDict) -> None:
     net(hash=SHA256)
     server.plan["/net.pth"] = [slow(pieces=5, pause=0.1)]
