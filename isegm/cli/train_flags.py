@@ -112,8 +112,7 @@ def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) 
         if flag.path.startswith("model.") and flag.path not in known:
             raise IsegmError(
                 f"--{flag.name} sets {flag.path}, which the network of {script} does not have;"
-                " leave it out, or train an"
-                " experiment of models/fcfi"
+                " leave it out, or train an experiment of models/fcfi"
             )
         changes[flag.path] = value
     if args.seed is not None:

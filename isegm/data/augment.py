@@ -171,10 +171,7 @@ class AroundObject(Pipeline):
     shift: float = 0.8
 
     def placed(
-        self,
-        image: np.ndarray,
-        layers: np.ndarray,
-        rng: np.random.Generator,
+        self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         window = self._window(layers, rng) if rng.random() >= self.whole else None
         if window is not None:

@@ -129,8 +129,7 @@ def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
     if missing:
         raise IsegmError(
             f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first"
-            f" being {missing[0]};"
-            f" expected a file {stem(Path(missing[0]))}.<suffix> there"
+            f" being {missing[0]}; expected a file {stem(Path(missing[0]))}.<suffix> there"
         )
     if len(masks) > len(images):
         log.warning(

@@ -65,8 +65,7 @@ def read_scores(path: Path, names: Iterable[str]) -> np.ndarray:
     if not path.is_file():
         raise IsegmError(
             f"there is no file of sample scores {path}; put it there, make one with isegm"
-            " score-samples, or draw all"
-            " images equally often with --set data.scores=null"
+            " score-samples, or draw all images equally often with --set data.scores=null"
         )
     try:
         content = (

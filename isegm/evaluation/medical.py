@@ -71,8 +71,7 @@ def agreement(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]) -> Agr
     if gt.shape != pred.shape or len(spacing) != gt.ndim:
         raise IsegmError(
             f"truth {gt.shape}, prediction {pred.shape}, spacing for {len(spacing)} dimensions;"
-            " expected the same shape"
-            " and a spacing per dimension"
+            " expected the same shape and a spacing per dimension"
         )
     gt, pred = gt.astype(bool), pred.astype(bool)
     both, either = int((gt & pred).sum()), int((gt | pred).sum())

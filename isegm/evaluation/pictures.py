@@ -18,15 +18,7 @@ from isegm.core.samples import Sample
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.users.centre import next_click
 from isegm.inference.predictor import Predictor
-from isegm.utils.vis import (
-    draw_clicks,
-    heat,
-    overlay,
-    side_by_side,
-    titled,
-    to_width,
-    write_image,
-)
+from isegm.utils.vis import draw_clicks, heat, overlay, side_by_side, titled, to_width, write_image
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,11 +52,7 @@ class ProgressiveMerge:
 
 
 def merged_mask(
-    old: np.ndarray,
-    new: np.ndarray,
-    y: int,
-    x: int,
-    guarded: bool = False,
+    old: np.ndarray, new: np.ndarray, y: int, x: int, guarded: bool = False
 ) -> np.ndarray:
     """``old`` with the change at (y, x) taken over from ``new``; all are ``H W`` bool."""
     region = changed_region(old, new, y, x)

@@ -90,8 +90,7 @@ class Predictor:
             known = ", ".join(model.shown_maps) or "nothing but its answer"
             raise IsegmError(
                 f"the view is to follow {self.rule.follow}, but {type(model).__name__} offers"
-                f" {known};"
-                " use another protocol, or one whose view has follow: null"
+                f" {known}; use another protocol, or one whose view has follow: null"
             )
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))

@@ -79,9 +79,8 @@ def _check_same(before: Tensor, after: Tensor, *switches: bool) -> None:
     ]
     raise IsegmError(
         "the network answers differently when it is prepared for fast evaluation"
-        f" ({', '.join(on)}): probabilities differ by"
-        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}."
-        " Evaluate it with --as-is,"
-        " which changes nothing, and report this: one of its layers does more than the preparation"
-        " knows"
+        f" ({', '.join(on)}): probabilities differ by up to"
+        f" {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}. Evaluate it"
+        " with --as-is, which changes nothing, and report this: one of its layers does more than"
+        " the preparation knows"
     )

@@ -176,6 +176,5 @@ def _check_constants(module: PixelDiffusion, _: object) -> None:
         if not torch.equal(module.get_buffer(name).cpu(), value):
             raise IsegmError(
                 f"the constants {name} of pixel diffusion differ from those of CDNet: the file was"
-                " changed, or made for a"
-                " variant that this package does not have"
+                " changed, or made for a variant that this package does not have"
             )

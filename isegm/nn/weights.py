@@ -73,8 +73,7 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or"
-            " no file of tensors"
-            f" ({type(error).__name__}: {reason:.160}); fetch it again"
+            f" no file of tensors ({type(error).__name__}: {reason:.160}); fetch it again"
         ) from error
     if not isinstance(contents, Mapping):
         raise IsegmError(

@@ -73,8 +73,7 @@ def part_size(share: int, micro_batch: int | None) -> int:
         fitting = max(size for size in range(1, micro_batch) if share % size == 0)
         raise IsegmError(
             f"the {share} samples of a process cannot be split into equal micro-batches of"
-            f" {micro_batch}; use e.g."
-            f" --micro-batch {fitting}"
+            f" {micro_batch}; use e.g. --micro-batch {fitting}"
         )
     return micro_batch
 

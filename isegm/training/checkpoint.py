@@ -136,8 +136,7 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
         listed = "; ".join(f"{name} ({old!r} there, {new!r} now)" for name, old, new in pairs)
         raise IsegmError(
             f"{path} belongs to another experiment, a resume would not continue it exactly:"
-            f" {listed}."
-            " Use the same settings, or start a new run from its weights with --weights"
+            f" {listed}. Use the same settings, or start a new run from its weights with --weights"
         )
 
 
@@ -158,8 +157,7 @@ def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         )
         raise IsegmError(
             f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space"
-            " there (or change EXPS_PATH in"
-            " config.yml) and go on with --resume auto"
+            " there (or change EXPS_PATH in config.yml) and go on with --resume auto"
         ) from error
 
 
@@ -187,8 +185,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if "experiment" not in contents:
         raise IsegmError(
             f"{path} is from a version that did not keep its whole experiment, so it cannot be"
-            " continued exactly; start a new"
-            f" run from its weights: --weights {path}"
+            f" continued exactly; start a new run from its weights: --weights {path}"
         )
     return contents
 

@@ -87,8 +87,7 @@ def _from_script(path: Path) -> Loaded:
     if not isinstance(experiment, Experiment):
         raise IsegmError(
             f"{path} defines no EXPERIMENT = Experiment(...); a script with main(cfg), as earlier"
-            " versions had it, must be"
-            f" written anew: see docs/train.md and {EXAMPLE}"
+            f" versions had it, must be written anew: see docs/train.md and {EXAMPLE}"
         )
     if experiment.has_own_parts:
         files += imported

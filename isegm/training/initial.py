@@ -82,8 +82,7 @@ def pretrained_source(name: str, cfg: EasyDict) -> str:
     if not path.exists():
         raise IsegmError(
             f"pretrained weights {name}: {path} does not exist; put the file there, change"
-            " PRETRAINED in"
-            f" {cfg.get('config_path', 'config.yml')}, or train from scratch with --set"
-            " train.pretrained=null"
+            f" PRETRAINED in {cfg.get('config_path', 'config.yml')}, or train from scratch with"
+            " --set train.pretrained=null"
         )
     return str(path)

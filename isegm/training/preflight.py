@@ -139,9 +139,8 @@ class Preflight:
         if needed > free:
             raise IsegmError(
                 f"{kept + 1} checkpoints of {one / GB:.2f} GB do not fit into the {free / GB:.2f}"
-                f" GB that are free in {there};"
-                " keep fewer (train.checkpoint_interval=null keeps only the last) or change"
-                " EXPS_PATH in config.yml"
+                f" GB that are free in {there}; keep fewer (train.checkpoint_interval=null keeps"
+                " only the last) or change EXPS_PATH in config.yml"
             )
 
     def _load(self) -> tuple[Batch, float]:
@@ -157,8 +156,7 @@ class Preflight:
         if self.workers and needed > free:
             raise IsegmError(
                 f"{self.workers} data workers per process may hold {needed / GB:.2f} GB in"
-                f" {SHARED_MEMORY}, which has"
-                f" {free / GB:.2f} GB: enlarge it (docker run"
+                f" {SHARED_MEMORY}, which has {free / GB:.2f} GB: enlarge it (docker run"
                 f" --shm-size={math.ceil(needed / GB) + 1}g), or use --workers"
                 f" {int(self.workers * free / needed)}"
             )
@@ -232,8 +230,7 @@ class Preflight:
             raise IsegmError(
                 "after a few steps on the first batch:"
                 f" {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.optimizer.lr,"
-                " clip"
-                " gradients (train.clip=1), or use bf16 instead of fp16"
+                " clip gradients (train.clip=1), or use bf16 instead of fp16"
             )
         model = learner.state.model
         if idle := [
@@ -249,8 +246,7 @@ class Preflight:
         self._say(
             "step",
             f"{step:.2f} s: {speed.step:.2f} to learn, {speed.round:.2f} per correction,"
-            f" {rounds:.1f} on average;"
-            f" {rate:.1f} samples/s",
+            f" {rounds:.1f} on average; {rate:.1f} samples/s",
         )
         loaders = self.workers * self.process.count
         loading = loaders / speed.item if loaders else self.process.count / speed.item
@@ -327,8 +323,7 @@ def out_of_memory_explained(part: int, share: int, device: torch.device) -> Iter
             raise
         raise IsegmError(
             f"{part} sample(s) at once are too few for the batch norm of this network; use at least"
-            " 2 per process"
-            " (--batch-size, --micro-batch, or fewer processes)"
+            " 2 per process (--batch-size, --micro-batch, or fewer processes)"
         ) from error
 
 

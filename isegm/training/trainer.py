@@ -233,9 +233,8 @@ class _Training:
             step, values = min(found, key=lambda entry: entry[0])
             raise NonFiniteLoss(
                 f"step {step} (epoch {self.state.progress.epoch + 1}):"
-                f" {', '.join(f'{k} = {v}' for k, v in values.items())}."
-                f" {self._last_good()} Lower train.optimizer.lr, clip gradients (train.clip=1), or"
-                " use bf16 instead of fp16"
+                f" {', '.join(f'{k} = {v}' for k, v in values.items())}. {self._last_good()} Lower"
+                " train.optimizer.lr, clip gradients (train.clip=1), or use bf16 instead of fp16"
             )
         own = means([values for _, values in rows])
         if not own:

@@ -29,9 +29,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, alpha: float = 0.5) -> np.ndarr
 
 
 def draw_clicks(
-    image: np.ndarray,
-    clicks: Sequence[Click],
-    radius: int | None = None,
+    image: np.ndarray, clicks: Sequence[Click], radius: int | None = None
 ) -> np.ndarray:
     """The image with a dot per click, green on the object and red off it.
 

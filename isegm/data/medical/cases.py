@@ -72,9 +72,8 @@ def _from_slices(root: Path, folder: Path, organ: str, skip_missing: bool) -> It
     if len(missing) == total or (missing and not skip_missing):
         raise IsegmError(
             f"{folder} lacks {len(missing)} of {total} predicted masks, the first being"
-            f" {missing[0] if missing else 'any'};"
-            " expected <slice>.png or <slice>/mask.png. Judge those that are there with --missing"
-            " skip"
+            f" {missing[0] if missing else 'any'}; expected <slice>.png or <slice>/mask.png. Judge"
+            " those that are there with --missing skip"
         )
     if missing:
         log.warning(
@@ -120,8 +119,7 @@ def _volume_pairs(truth: Path, prediction: Path, skip_missing: bool) -> list[tup
     if len(missing) == len(truths) or (missing and not skip_missing):
         raise IsegmError(
             f"{prediction} lacks {len(missing)} of {len(truths)} predicted volumes, the first being"
-            f" {missing[0]}."
-            " Judge those that are there with --missing skip"
+            f" {missing[0]}. Judge those that are there with --missing skip"
         )
     if missing:
         log.warning(
@@ -140,8 +138,7 @@ def _from_volumes(pairs: list[tuple[Path, Path]], labels: tuple[int, ...]) -> It
         if not pred.geometry.same_grid(gt.geometry):
             raise IsegmError(
                 f"{prediction} does not lie on the grid of {truth}: {pred.geometry} against"
-                f" {gt.geometry};"
-                " resample the prediction onto the truth"
+                f" {gt.geometry}; resample the prediction onto the truth"
             )
         full = np.flatnonzero((gt.values | pred.values).any((1, 2)))
         yield Case(

@@ -149,8 +149,7 @@ def extracted(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar | 
     if (found.settings, found.sources) != (settings, _sources(pair)):
         raise IsegmError(
             f"{path}: {pair.name} was extracted with other settings or from other files"
-            f" ({found.settings}, {found.sources});"
-            " use another output folder, or overwrite it"
+            f" ({found.settings}, {found.sources}); use another output folder, or overwrite it"
         )
     complete = all(
         (root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in found.ids
@@ -169,8 +168,7 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
     if not truth.geometry.same_grid(scan.geometry):
         raise IsegmError(
             f"{pair.label} does not lie on the grid of {pair.image}: {truth.geometry} against"
-            f" {scan.geometry};"
-            " resample the labels onto the scan"
+            f" {scan.geometry}; resample the labels onto the scan"
         )
     try:
         low, high = shown_range(scan.values, settings.window)
@@ -239,8 +237,7 @@ def assemble(sidecar: Sidecar, folder: Path) -> np.ndarray:
     if missing:
         raise IsegmError(
             f"{folder} lacks {len(missing)} of the {len(files)} masks of {sidecar.volume}, the"
-            f" first being {missing[0]};"
-            f" expected {missing[0]}.png or {missing[0]}/mask.png"
+            f" first being {missing[0]}; expected {missing[0]}.png or {missing[0]}/mask.png"
         )
     volume = np.zeros(sidecar.geometry.size, bool)
     for index, path in files.items():

@@ -252,7 +252,6 @@ def _geometry(image: Any, path: Path) -> Geometry:
     if not code:
         raise IsegmError(
             f"{path} does not say how it is oriented (sform and qform codes are 0), so slices might"
-            " be mirrored;"
-            " set the orientation in its header"
+            " be mirrored; set the orientation in its header"
         )
     return Geometry(shape, tuple(tuple(float(v) for v in row) for row in affine), code)

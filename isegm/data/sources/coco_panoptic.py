@@ -58,9 +58,8 @@ class CocoPanoptic:
             if not needed.exists():
                 raise IsegmError(
                     f"COCO panoptic: {needed} does not exist; expected {split}/,"
-                    f" annotations/{path.name} and"
-                    f" annotations/{self._masks.name}/ (unpack the zip file inside"
-                    " panoptic_annotations_trainval2017.zip)"
+                    f" annotations/{path.name} and annotations/{self._masks.name}/ (unpack the zip"
+                    " file inside panoptic_annotations_trainval2017.zip)"
                 )
         tables = kept_tables(cache, f"coco_panoptic_{split}", [path], lambda: _tables(path))
         self.names, self._mask_names = tables["names"], tables["masks"]

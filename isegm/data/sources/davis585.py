@@ -52,8 +52,7 @@ class Davis585(EvalDataset):
         if missing:
             raise IsegmError(
                 f"{name}: {len(missing)} of {len(self._masks)} objects have no mask to start from,"
-                " e.g."
-                f" {self._start_of(missing[0])}"
+                f" e.g. {self._start_of(missing[0])}"
             )
 
     def __len__(self) -> int:

@@ -98,11 +98,7 @@ class FolderEvaluation(EvalDataset):
     """
 
     def __init__(
-        self,
-        image_dir: Path,
-        mask_dir: Path,
-        mask_kind: str = "auto",
-        name: str = "folder",
+        self, image_dir: Path, mask_dir: Path, mask_kind: str = "auto", name: str = "folder"
     ) -> None:
         self.name, self._kind = name, _known_kind(mask_kind)
         self._samples: list[tuple[str, Path, Path, int]] = []  # id, image, mask, label in it
@@ -188,9 +184,7 @@ def folder_path(cfg: EasyDict, name: str) -> Path:
 
 
 def match_masks(
-    image_dir: Path,
-    mask_dir: Path,
-    what: str = "folder",
+    image_dir: Path, mask_dir: Path, what: str = "folder"
 ) -> list[tuple[Path, list[Path]]]:
     """Every image with its mask files, sorted by name.
 
@@ -253,8 +247,7 @@ def _looks_binary(values: np.ndarray, path: Path) -> bool:
     if values.dtype == np.uint8 and len(values) > MOST_VALUES:
         raise CorruptSample(
             f"{path} holds {len(values)} different gray values; if these are soft edges of one"
-            " object, set the mask kind to"
-            " 'binary', if they are objects, to 'indexed'"
+            " object, set the mask kind to 'binary', if they are objects, to 'indexed'"
         )
     return False
 

@@ -104,9 +104,8 @@ class PlainViT(nn.Module):
         if size != self.frame(size):
             raise IsegmError(
                 f"a plain ViT with patches of {self.patch} pixels and windows of {self.window}"
-                " patches cannot divide a view of"
-                f" {size[0]} x {size[1]} pixels; {' x '.join(map(str, self.frame(size)))} is the"
-                " next size that works"
+                f" patches cannot divide a view of {size[0]} x {size[1]} pixels;"
+                f" {' x '.join(map(str, self.frame(size)))} is the next size that works"
             )
         x = self.patch_embed(image)  # B h w C
         if side is not None:

@@ -230,9 +230,7 @@ class MoreChannels(nn.Module):
 
 
 def _feature_extractor(
-    name: str,
-    levels: Sequence[int] | None,
-    image_size: int | None,
+    name: str, levels: Sequence[int] | None, image_size: int | None
 ) -> nn.Module:
     if not timm.is_model(name):
         raise unknown("network of timm", name, timm.list_models())
@@ -280,10 +278,7 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _renamed_by_order(
-    given: Mapping[str, Tensor],
-    whole: Mapping[str, Tensor],
-    source: str | Path,
-    name: str,
+    given: Mapping[str, Tensor], whole: Mapping[str, Tensor], source: str | Path, name: str
 ) -> dict[str, Tensor]:
     """Tensors of a port in timm's names, if number, order and shapes of the tensors agree."""
     if [tuple(v.shape) for v in given.values()] != [tuple(v.shape) for v in whole.values()]:

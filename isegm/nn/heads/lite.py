@@ -22,14 +22,10 @@ class LitePyramid(nn.Module):
     def __init__(self, inputs: int, width: int):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(inputs, width, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
+            nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         self.share = nn.Sequential(
-            nn.AdaptiveAvgPool2d(POOLED),
-            nn.Conv2d(inputs, width, 1, bias=False),
-            nn.Sigmoid(),
+            nn.AdaptiveAvgPool2d(POOLED), nn.Conv2d(inputs, width, 1, bias=False), nn.Sigmoid()
         )
 
     def forward(self, x: Tensor) -> Tensor:
