@@ -1,4 +1,4 @@
-"""The check of a copy of a data set: files, counts, readable pictures, sizes that match."""
+"""Checks of a copy of a data set: files, counts, readable pictures, matching sizes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ from isegm.utils.files import sha256_of
 
 @dataclass
 class Finding:
-    """What the check of a part found.
+    """The result of checking a part.
 
     Attributes:
-        length, objects: as found; ``objects`` is None where that is not known.
-        problems: what is wrong with it, one line each. A count other than that of the literature is
-            a problem of an evaluation set, whose numbers could not be compared; a training set may
-            be a selection.
-        notes: what is worth knowing.
+        length, objects: counts; ``objects`` is None if unknown.
+        problems: one line each. A count that differs from the literature is a problem of an
+            evaluation set, whose numbers would not compare; a training set may be a selection.
+        notes: anything else worth knowing.
     """
 
     part: Part
@@ -54,8 +53,8 @@ def check(
     and hold an object.
 
     Args:
-        sample: how many samples to read, evenly spread; None reads all.
-        progress: wraps what is iterated over, e.g. ``tqdm``.
+        sample: number of samples to read, evenly spread; None reads all.
+        progress: wraps the iteration, e.g. ``tqdm``.
     """
     found = Finding(part)
     try:
@@ -87,20 +86,17 @@ def check(
 
 
 def spread(length: int, sample: int | None) -> Sequence[int]:
-    """``sample`` different positions of ``length``, evenly spread, the first and the last among
-    them; all for None.
-    """
+    """``sample`` different positions of ``length``, evenly spread from first to last; None: all."""
     if sample is None or sample >= length:
         return range(length)
     return np.unique(np.linspace(0, length - 1, sample).round().astype(int)).tolist()
 
 
 def fingerprint(root: Path, names: Sequence[str]) -> str:
-    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders
-    hold.
+    """A sha256 over annotations: the bytes of files, the names and sizes of everything in folders.
 
-    Files may have several places: which of them one is in does not matter, nor that another has a
-    copy of it.
+    For a file that may be in several places, it does not matter in which it is, nor whether there
+    are copies.
     """
     lines = []
     for path in (root / name for name in names):
@@ -128,8 +124,7 @@ def _compare_counts(found: Finding, is_evaluation: bool) -> None:
             continue
         if is_evaluation:
             found.problems.append(
-                f"{number:,} {what}, and the literature has {expected:,}; numbers would not be"
-                " comparable"
+                f"{number:,} {what}, but the literature has {expected:,}; numbers would not compare"
             )
         else:
             found.notes.append(
@@ -139,7 +134,7 @@ def _compare_counts(found: Finding, is_evaluation: bool) -> None:
 
 
 def _conversion_problems(path: Path) -> Iterator[str]:
-    """Whether what ``convert_annotations.py`` wrote is still what it wrote."""
+    """Changes to what ``isegm convert-annotations`` wrote."""
     summary = path.with_name(SUMMARY)
     if path.name == "hannotation.pickle" and summary.is_file():
         try:
@@ -148,4 +143,4 @@ def _conversion_problems(path: Path) -> Iterator[str]:
             yield f"{summary} is damaged"
             return
         if sha256_of(path) != expected:
-            yield f"{path} is not the file that {summary.name} speaks of: its sha256 differs"
+            yield f"{path} is not the file described in {summary.name}: its sha256 differs"

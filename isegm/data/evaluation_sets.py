@@ -1,4 +1,4 @@
-"""Evaluation sets: one image and one object at a time, found by name."""
+"""Evaluation sets, opened by name; each sample is one image and one object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EvalDataset(ABC):
     """An evaluation set. ``dataset[i]`` reads the i-th sample; nothing else decodes a picture.
 
     Attributes:
-        name: what tables call it.
+        name: its name in tables.
     """
 
     name: str
@@ -40,7 +40,7 @@ class EvalDataset(ABC):
         """Read a sample.
 
         Raises:
-            CorruptSample: this sample cannot be used (unreadable, mask empty or of another size).
+            CorruptSample: this sample cannot be used (unreadable; mask empty or of the wrong size).
             IndexError: there is no such sample.
         """
 
@@ -65,7 +65,7 @@ class PairedDataset(EvalDataset):
     """One image file and one mask file per sample.
 
     Args:
-        name: what tables call it.
+        name: its name in tables.
         pairs: the files, in evaluation order.
         read_gt: reads a mask file as ``H W`` int8 with values 1, 0 and -1 (ignored).
     """
@@ -115,8 +115,7 @@ def files_fingerprint(ids: Iterable[str], images: Iterable[Path], masks: Iterabl
 
 
 def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
-    """Pair image and mask files by stem (the file name up to its first dot), in the order of the
-    image file names.
+    """Pair image and mask files by stem (the file name up to its first dot), sorted by image name.
 
     Raises:
         IsegmError: a folder is missing or empty, an image has no mask, or two files of a folder
@@ -160,7 +159,7 @@ def evaluation_set(name: str, cfg: EasyDict) -> EvalDataset:
 
 
 def evaluation_sets() -> dict[str, Callable[[EasyDict], EvalDataset]]:
-    """Every evaluation set, by name: whatever the files of ``isegm.data.sources`` list under
+    """Every evaluation set by name: all that the modules of ``isegm.data.sources`` list under
     ``EVALUATION``.
     """
     found: dict[str, Callable[[EasyDict], EvalDataset]] = {}

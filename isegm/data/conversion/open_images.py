@@ -1,5 +1,5 @@
-"""The list of masks of OpenImages to the pickle of arXiv 2102.06583, so that millions of files need
-not be looked up again.
+"""The list of masks of OpenImages as the pickle of arXiv 2102.06583, which saves looking up
+millions of files.
 """
 
 from __future__ import annotations

@@ -31,8 +31,7 @@ def decathlon(root: Path) -> list[ScanPair]:
     ``dataset.json`` lists as training.
 
     Raises:
-        IsegmError: a folder is missing or empty, a scan has no label volume, or two names are the
-            same.
+        IsegmError: a folder is missing or empty, a scan has no label volume, or names repeat.
     """
     listed = _description(root).get("training")
     if listed:
@@ -41,10 +40,8 @@ def decathlon(root: Path) -> list[ScanPair]:
             for e in listed
         ]
     else:
-        images, labels = (
-            _volumes(root / "imagesTr"),
-            {path.name for path in _volumes(root / "labelsTr")},
-        )
+        images = _volumes(root / "imagesTr")
+        labels = {path.name for path in _volumes(root / "labelsTr")}
         pairs = [single_pair(path, root / "labelsTr" / path.name) for path in images]
         if more := labels - {path.name for path in images}:
             log.warning(
@@ -62,12 +59,12 @@ def decathlon(root: Path) -> list[ScanPair]:
             )
     name, count = Counter(pair.name for pair in pairs).most_common(1)[0]
     if count > 1:
-        raise IsegmError(f"{root}: {count} scans are called {name}; give each a name of its own")
+        raise IsegmError(f"{root}: {count} scans are called {name}; give each its own name")
     return pairs
 
 
 def label_names(root: Path) -> dict[int, str]:
-    """What the numbers of the label volumes mean, where ``dataset.json`` says so."""
+    """The meaning of the numbers in label volumes, as far as ``dataset.json`` gives it."""
     labels = _description(root).get("labels")
     if not isinstance(labels, dict):
         return {}

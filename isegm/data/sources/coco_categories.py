@@ -1,12 +1,12 @@
 """``COCO_seen`` and ``COCO_unseen``: objects of COCO val2017, split by whether PASCAL VOC has their
 category.
 
-A network trained on PASCAL VOC knows the 20 categories of the first set and not the 60 of the
+A network trained on PASCAL VOC knows the 20 categories of the first set but not the 60 of the
 second. Layout: as ``coco``.
 
-# differs from the original: papers draw 10 images per category and do not say which. Here it is one
-object each of the first 10 images, in an order that looks random and is always the same, so numbers
-compare among themselves and not with printed ones.
+# differs from the original: papers draw 10 images per category and do not say which. Here they are
+the first 10 in a fixed pseudo-random order, one object each, so numbers compare with one another
+but not with printed ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pycocotools import mask as coco_mask
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
-from isegm.data.reading import CorruptSample, read_image
+from isegm.data.reading import CorruptSample, check_annotated_size, read_image, require_files
 from isegm.data.sources.coco import drawable, encoded
 from isegm.utils.config import require_path
 
@@ -64,12 +64,8 @@ class CocoByCategory(EvalDataset):
     def __init__(self, name: str, root: Path, seen: bool, per_category: int = PER_CATEGORY) -> None:
         self.name = name
         self._folder, path = root / "val2017", root / "annotations" / "instances_val2017.json"
-        for needed in (self._folder, path):
-            if not needed.exists():
-                raise IsegmError(
-                    f"{name}: {needed} does not exist; expected val2017/ and"
-                    f" annotations/{path.name} in {root}"
-                )
+        layout = f"val2017/ and annotations/{path.name} in {root}"
+        require_files(name, (self._folder, path), layout)
         try:
             content = json.loads(path.read_bytes())
             wanted = {
@@ -93,11 +89,7 @@ class CocoByCategory(EvalDataset):
         found = self._objects[index]
         path = self._folder / found.file_name
         image = read_image(path)
-        if image.shape[:2] != found.size:
-            raise CorruptSample(
-                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
-                f" {found.size[0]}x{found.size[1]}"
-            )
+        check_annotated_size(image, found.size, path)
         gt = coco_mask.decode(encoded(found.outline, *found.size)).astype(np.int8)
         if gt.shape != found.size or not gt.any():
             raise CorruptSample(

@@ -1,5 +1,4 @@
-"""OpenImages, instance segmentation: one of the masks of an image is the object, another one at
-each reading (training).
+"""OpenImages, instance segmentation: each reading draws one of the masks of an image (training).
 
 Layout: ``<root>/{train,validation,test}/images/<id>.jpg``, ``masks/<id>_<category>_<box>.png`` and
 the official list ``<split>-annotations-object-segmentation.csv``, or the pickle made from it for
@@ -22,7 +21,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
-from isegm.data.reading import CorruptSample, read_image, read_mask
+from isegm.data.reading import CorruptSample, read_image, read_mask, require_files
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 from isegm.utils.config import require_path
 
@@ -47,9 +46,7 @@ class OpenImages:
         sources = [path] if path.suffix == ".pkl" else [path, *folders]
         tables = kept_tables(cache, f"open_images_{split}", sources, lambda: _tables(listed(path)))
         self._names, self._masks, self._counts = (
-            tables["names"],
-            tables["masks"],
-            tables["object_counts"],
+            tables[key] for key in ("names", "masks", "object_counts")
         )
         if not len(self._names):
             raise IsegmError(
@@ -65,8 +62,8 @@ class OpenImages:
         return int(self._counts.values().sum(dtype=np.int64))
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
-        """Read an image and one mask; where their sizes differ, each side is brought to the smaller
-        of the two.
+        """Read an image and one mask; if their sizes differ, each side is scaled to the smaller of
+        the two.
         """
         names = self._masks[index].split("\n")
         image_path = self._folder / "images" / f"{self._names[index]}.jpg"
@@ -83,9 +80,7 @@ class OpenImages:
 
 
 def open_images(cfg: EasyDict, split: str = "train") -> OpenImages:
-    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; "validation" is also looked for in a folder called
-    val.
-    """
+    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; the folder of "validation" may be called val."""
     root = require_path(cfg, "OPENIMAGES_PATH", "OpenImages")
     split = "val" if split == "validation" and (root / "val").is_dir() else split
     return OpenImages(root, split, cache_folder(cfg))
@@ -100,12 +95,8 @@ def list_file(folder: Path) -> Path:
     stem = f"{folder.name}-annotations-object-segmentation"
     places = [folder / f"{stem}_clean.pkl", folder / f"{stem}.csv", folder.parent / f"{stem}.csv"]
     found = next((place for place in places if place.is_file()), None)
-    for needed in (folder / "images", folder / "masks", found or places[1]):
-        if not needed.exists():
-            raise IsegmError(
-                f"OpenImages: {needed} does not exist; expected images/, masks/ and {stem}.csv in"
-                f" {folder}"
-            )
+    needed = (folder / "images", folder / "masks", found or places[1])
+    require_files("OpenImages", needed, f"images/, masks/ and {stem}.csv in {folder}")
     return found
 
 

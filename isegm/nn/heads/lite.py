@@ -1,5 +1,5 @@
-"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as ClickSEG's light baselines
-have it.
+"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as in ClickSEG's light
+baselines.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ POOLED = 2
 
 
 class LitePyramid(nn.Module):
-    """Every channel of the features times a share that varies slowly over the image.
+    """Every channel of the features times a factor that varies slowly over the image.
 
-    # differs from MobileNetV3: the share follows from means over the four quarters of the image,
-    not over windows of 49 pixels.
+    # differs from MobileNetV3: the factor comes from means over the quarters of the image, not over
+    windows of 49 pixels.
     """
 
     def __init__(self, inputs: int, width: int):
