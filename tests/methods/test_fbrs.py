@@ -385,7 +385,9 @@ class TestModes:
     def test_errors_say_what_to_do(self, network: RITM) -> None:
         with pytest.raises(IsegmError, match="did you mean f-BRS-B"):
             with_mode(network, "fBRS-B")
-        with pytest.raises(IsegmError, match="ProbeNet has none it could; use NoBRS"):
+        with pytest.raises(
+            IsegmError, match="ProbeNet has no insertion points for that"
+        ):
             with_mode(ProbeNet(prev_mask=False), "f-BRS-B")
         with pytest.raises(IsegmError, match="at least 1 click"):
             with_mode(network, "f-BRS-B", 0)
