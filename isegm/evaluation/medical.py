@@ -1,14 +1,13 @@
-"""How well a mask agrees with the truth, in the measures of medical imaging, per slice and per
-volume.
+"""Metrics of medical imaging for the agreement of a mask with the truth, per slice and per volume.
 
 Conventions:
-* Dice and IoU of two empty masks are 1. Any other ratio without a denominator is undefined (NaN),
-  and so are distances where either mask is empty. Undefined values are left out of means; the
-  number of values stands beside every mean.
-* The surface of a mask are its pixels with a face neighbour outside it; beyond the volume is
-  outside. Distances are Euclidean, between pixel centres, in millimetres.
+* Dice and IoU of two empty masks are 1. Any other ratio with denominator 0 is undefined (NaN), and
+  so are distances if either mask is empty. Means leave out undefined values and state the number of
+  values.
+* The surface of a mask consists of its pixels with a face neighbor outside the mask or the volume.
+  Distances are Euclidean, between pixel centres, in millimetres.
 * HD95 is the larger of the two directed 95th percentiles (linearly interpolated). The average
-  surface distance is the mean of both directions' distances together. Both as in MONAI; MedPy pools
+  surface distance is the mean over the distances of both directions. Both as in MONAI; MedPy pools
   before the percentile and averages two means.
 * The deviation is that of the population (divided by n).
 """
@@ -75,14 +74,14 @@ def agreement(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]) -> Agr
         )
     gt, pred = gt.astype(bool), pred.astype(bool)
     both, either = int((gt & pred).sum()), int((gt | pred).sum())
-    inside, found = int(gt.sum()), int(pred.sum())
+    true, predicted = int(gt.sum()), int(pred.sum())
     hd95, mean = surface_distances(gt, pred, spacing)
     return Agreement(
-        dice=2 * both / (inside + found) if either else 1.0,
+        dice=2 * both / (true + predicted) if either else 1.0,
         iou=both / either if either else 1.0,
-        sensitivity=_ratio(both, inside),
-        specificity=_ratio(gt.size - either, gt.size - inside),
-        precision=_ratio(both, found),
+        sensitivity=_ratio(both, true),
+        specificity=_ratio(gt.size - either, gt.size - true),
+        precision=_ratio(both, predicted),
         hd95_mm=hd95,
         surface_distance_mm=mean,
     )
@@ -96,8 +95,7 @@ def surface_distances(
     """
     if not (gt.any() and pred.any()):
         return math.nan, math.nan
-    # Everything the distances depend on lies in the box around both masks, and the box is much
-    # smaller than a volume.
+    # The distances depend only on the box around both masks, which is much smaller than a volume.
     box = ndimage.find_objects((gt | pred).astype(np.uint8))[0]
     gt_surface, pred_surface = _surface(gt[box]), _surface(pred[box])
     to_gt = ndimage.distance_transform_edt(~gt_surface, sampling=spacing)[pred_surface]
@@ -118,14 +116,12 @@ def judge(case: Case) -> list[Row]:
 
 
 def mean_and_deviation(rows: Iterable[Row], metric: str) -> tuple[float, float, int]:
-    """Over the defined values: mean, deviation, and how many there are. NaN without any."""
+    """Mean, deviation and number of the defined values; NaN if there are none."""
     values = np.array([getattr(row.agreement, metric) for row in rows], float)
     values = values[~np.isnan(values)]
-    return (
-        (float(values.mean()), float(values.std()), len(values))
-        if len(values)
-        else (math.nan, math.nan, 0)
-    )
+    if not len(values):
+        return math.nan, math.nan, 0
+    return float(values.mean()), float(values.std()), len(values)
 
 
 def levels(rows: Sequence[Row]) -> dict[str, list[Row]]:
