@@ -13,7 +13,7 @@ import numpy as np
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
-from isegm.data.catalogue import DataSet, Part
+from isegm.data.catalogue import DataSet, Subset
 from isegm.data.conversion.coco_lvis import SUMMARY
 from isegm.data.dataset import Source
 from isegm.data.evaluation_sets import EvalDataset
@@ -33,7 +33,7 @@ class Finding:
         notes: anything else worth knowing.
     """
 
-    part: Part
+    part: Subset
     length: int = 0
     objects: int | None = None
     looked_at: int = 0
@@ -44,7 +44,7 @@ class Finding:
 
 def check(
     data_set: DataSet,
-    part: Part,
+    part: Subset,
     cfg: EasyDict,
     sample: int | None,
     progress: Callable[[Any], Any] = iter,
@@ -56,33 +56,33 @@ def check(
         sample: number of samples to read, evenly spread; None reads all.
         progress: wraps the iteration, e.g. ``tqdm``.
     """
-    found = Finding(part)
+    finding = Finding(part)
     try:
         root = data_set.root(cfg)
         opened = part.open(root, cfg)
     except IsegmError as error:
-        found.problems.append(str(error))
-        return found
-    found.length = len(opened)
-    found.objects = getattr(opened, "object_count", None)
+        finding.problems.append(str(error))
+        return finding
+    finding.length = len(opened)
+    finding.objects = getattr(opened, "object_count", None)
     if not isinstance(opened, EvalDataset) and (without := left_out(root)):
-        found.notes.append(f"{FILE} lists {len(without)} files that are not to be trained on")
-    _compare_counts(found, isinstance(opened, EvalDataset))
-    found.problems += [
+        finding.notes.append(f"{FILE} lists {len(without)} files that are not to be trained on")
+    _compare_counts(finding, isinstance(opened, EvalDataset))
+    finding.problems += [
         text for name in part.annotations for text in _conversion_problems(root / name)
     ]
-    for index in progress(spread(found.length, sample)):
-        found.looked_at += 1
+    for index in progress(spread(finding.length, sample)):
+        finding.looked_at += 1
         try:
             _read(opened, index)
         except CorruptSample as error:
-            found.problems.append(str(error))
-    found.fingerprint = (
+            finding.problems.append(str(error))
+    finding.fingerprint = (
         opened.fingerprint()
         if isinstance(opened, EvalDataset)
         else fingerprint(root, part.annotations)
     )
-    return found
+    return finding
 
 
 def spread(length: int, sample: int | None) -> Sequence[int]:
@@ -115,19 +115,19 @@ def _read(opened: EvalDataset | Source, index: int) -> None:
         raise CorruptSample(f"image {index} has no annotated pixel")
 
 
-def _compare_counts(found: Finding, is_evaluation: bool) -> None:
+def _compare_counts(finding: Finding, is_evaluation: bool) -> None:
     for what, number, expected in (
-        ("samples", found.length, found.part.count),
-        ("objects", found.objects, found.part.objects),
+        ("samples", finding.length, finding.part.count),
+        ("objects", finding.objects, finding.part.objects),
     ):
         if None in (number, expected) or number == expected:
             continue
         if is_evaluation:
-            found.problems.append(
+            finding.problems.append(
                 f"{number:,} {what}, but the literature has {expected:,}; numbers would not compare"
             )
         else:
-            found.notes.append(
+            finding.notes.append(
                 f"{number:,} {what} here, {expected:,} in the literature: a selection, or another"
                 " version"
             )

@@ -122,9 +122,9 @@ def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
             share a stem.
     """
     images, masks = list_images(image_dir, name), list_images(mask_dir, name)
-    by_stem = _by_stem(name, masks)
+    named = _by_stem(name, masks)
     _by_stem(name, images)
-    missing = [p.name for p in images if stem(p) not in by_stem]
+    missing = [p.name for p in images if stem(p) not in named]
     if missing:
         raise IsegmError(
             f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first"
@@ -137,7 +137,7 @@ def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
             len(masks) - len(images),
             mask_dir,
         )
-    return [Pair(stem(p), p, by_stem[stem(p)]) for p in images]
+    return [Pair(stem(p), p, named[stem(p)]) for p in images]
 
 
 def stem(path: Path) -> str:
@@ -162,22 +162,22 @@ def evaluation_sets() -> dict[str, Callable[[EasyDict], EvalDataset]]:
     """Every evaluation set by name: all that the modules of ``isegm.data.sources`` list under
     ``EVALUATION``.
     """
-    found: dict[str, Callable[[EasyDict], EvalDataset]] = {}
+    listed: dict[str, Callable[[EasyDict], EvalDataset]] = {}
     for module in pkgutil.iter_modules(sources.__path__):
         loaded = importlib.import_module(f"{sources.__name__}.{module.name}")
-        found.update(getattr(loaded, "EVALUATION", {}))
-    return found
+        listed.update(getattr(loaded, "EVALUATION", {}))
+    return listed
 
 
 def _by_stem(name: str, paths: list[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in paths:
-        if stem(path) in found:
+        if stem(path) in named:
             raise IsegmError(
-                f"{name}: {found[stem(path)]} and {path.name} have the same stem; keep one of them"
+                f"{name}: {named[stem(path)]} and {path.name} have the same stem; keep one of them"
             )
-        found[stem(path)] = path
-    return found
+        named[stem(path)] = path
+    return named
 
 
 def _size(path: Path) -> int:

@@ -210,8 +210,8 @@ def _object_labels(path: Path, read_labels: ReadLabels, ignore: int | None) -> l
         labels = read_labels(path)
     except CorruptSample:
         return [UNREADABLE]
-    found = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
-    return [label for label in found if label != ignore]
+    present = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
+    return [label for label in present if label != ignore]
 
 
 def _read_index(path: Path, length: int) -> list[list[int]] | None:

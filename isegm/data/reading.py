@@ -169,10 +169,10 @@ def list_images(folder: Path, what: str) -> list[Path]:
         raise IsegmError(
             f"{what}: there is no folder {folder}; put the data there or correct the path"
         )
-    found = sorted((p for p in folder.iterdir() if is_image(p)), key=lambda p: p.name)
-    if not found:
+    images = sorted((p for p in folder.iterdir() if is_image(p)), key=lambda p: p.name)
+    if not images:
         raise IsegmError(f"{what}: {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return found
+    return images
 
 
 def is_image(path: Path) -> bool:

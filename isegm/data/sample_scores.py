@@ -88,12 +88,12 @@ def read_scores(path: Path, names: Iterable[str]) -> np.ndarray:
         raise IsegmError(
             f"{path} has no score for {len(missing)} of {len(names)} images, e.g. {missing[0]}"
         )
-    found = np.array([scores[name] for name in names])
-    if not ((found >= 0) & (found <= 1)).all():
+    values = np.array([scores[name] for name in names])
+    if not ((values >= 0) & (values <= 1)).all():
         raise IsegmError(
-            f"{path}: sample scores must lie in [0, 1], found {found.min()} to {found.max()}"
+            f"{path}: sample scores must lie in [0, 1], found {values.min()} to {values.max()}"
         )
-    return found
+    return values
 
 
 def _published(rows: list[tuple[int, str, float]]) -> dict[str, float]:

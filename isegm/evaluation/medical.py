@@ -139,11 +139,11 @@ def agreement_table(rows: Sequence[Row]) -> str:
             ["volume", row.volume, *(_cell(getattr(row.agreement, metric)) for metric in METRICS)]
         )
     for level, judged in levels(rows).items():
-        found = [mean_and_deviation(judged, metric) for metric in METRICS]
-        lines.append([f"{level}s", "mean", *(_cell(mean) for mean, _, _ in found)])
-        lines.append([f"{level}s", "deviation", *(_cell(deviation) for _, deviation, _ in found)])
+        figures = [mean_and_deviation(judged, metric) for metric in METRICS]
+        lines.append([f"{level}s", "mean", *(_cell(mean) for mean, _, _ in figures)])
+        lines.append([f"{level}s", "deviation", *(_cell(deviation) for _, deviation, _ in figures)])
         lines.append(
-            [f"{level}s", "values", *(f"{count} of {len(judged)}" for _, _, count in found)]
+            [f"{level}s", "values", *(f"{count} of {len(judged)}" for _, _, count in figures)]
         )
     return "\n".join(markdown(["over", "", *TITLES], lines))
 
@@ -160,9 +160,11 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
             level, index = ("volume", "") if row.slice is None else ("slice", row.slice)
             writer.writerow([level, row.volume, index, *values])
         for level, judged in levels(rows).items():
-            found = [mean_and_deviation(judged, metric) for metric in METRICS]
+            figures = [mean_and_deviation(judged, metric) for metric in METRICS]
             for i, what in enumerate(("mean", "deviation", "values")):
-                writer.writerow([f"{level} {what}", "", "", *(_exact(entry[i]) for entry in found)])
+                writer.writerow(
+                    [f"{level} {what}", "", "", *(_exact(entry[i]) for entry in figures)]
+                )
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ DTYPES = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
-class OwnFile:
+class ModelFile:
     """The content of a file of this package.
 
     Attributes:
@@ -105,7 +105,7 @@ def add_metadata(path: str | Path, extra: Mapping[str, str]) -> None:
         save_file(contents["state_dict"], partial, {**metadata, **extra})
 
 
-def described_by(contents: Mapping[str, Any], path: str | Path) -> OwnFile | None:
+def described_by(contents: Mapping[str, Any], path: str | Path) -> ModelFile | None:
     """The content of a file of this package; None if another code base wrote it.
 
     Args:
@@ -200,7 +200,7 @@ def _halved(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return halved
 
 
-def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> OwnFile:
+def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> ModelFile:
     if str(schema) not in READABLE:
         raise IsegmError(
             f"the checkpoint has schema {schema!r}, this version of isegm reads"
@@ -214,7 +214,7 @@ def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> Own
         raise IsegmError(
             f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"
         ) from None
-    return OwnFile(upgraded(described), without_unused(described, tensors), unused)
+    return ModelFile(upgraded(described), without_unused(described, tensors), unused)
 
 
 def _check_parts(described: Any) -> None:

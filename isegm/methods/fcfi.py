@@ -199,10 +199,12 @@ def new_clicks(round_: Round) -> Corrections:
     clicks, answered = round_.clicks, round_.state
     real, count = clicks.label != PADDING, clicks.count
     known = torch.zeros_like(count) if answered is None else torch.minimum(answered, count - 1)
-    new = real & (real.cumsum(1) > known[:, None])
-    columns = new.any(0).nonzero()[:, 0]
+    fresh = real & (real.cumsum(1) > known[:, None])
+    columns = fresh.any(0).nonzero()[:, 0]
     return Corrections(
-        clicks.yx[:, columns], (clicks.label[:, columns] == POSITIVE).float(), new[:, columns]
+        clicks.yx[:, columns],
+        (clicks.label[:, columns] == POSITIVE).float(),
+        fresh[:, columns],
     )
 
 

@@ -113,14 +113,14 @@ def of_checkpoint(checkpoint: Path) -> RunFolder:
 
 
 def _checkpoint_in(folder: Path, prefix: str) -> Path:
-    found = sorted(folder.glob(f"checkpoints/{prefix}*.pth"))
-    if len(found) != 1:
+    matches = sorted(folder.glob(f"checkpoints/{prefix}*.pth"))
+    if len(matches) != 1:
         names = sorted(path.name for path in folder.glob("checkpoints/*.pth"))
         raise IsegmError(
-            f"{folder} has {len(found)} checkpoints that begin with {prefix!r}, expected one;"
+            f"{folder} has {len(matches)} checkpoints that begin with {prefix!r}, expected one;"
             f" it has {', '.join(names) or 'none'}"
         )
-    return found[0]
+    return matches[0]
 
 
 def _runs(experiment: Path) -> list[Path]:

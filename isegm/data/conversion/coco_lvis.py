@@ -236,14 +236,14 @@ def _read_journal(path: Path, inputs: dict[str, str]) -> list[Done]:
             f"{path} was begun with other annotation files; remove it to start over, or use another"
             " --output"
         )
-    found = []
+    images = []
     for line in lines:
         try:
             name, objects, tree, sha256 = json.loads(line)
         except ValueError:  # the line that was being written
             continue
-        found.append(Done(name, objects, {int(key): node for key, node in tree.items()}, sha256))
-    return found
+        images.append(Done(name, objects, {int(key): node for key, node in tree.items()}, sha256))
+    return images
 
 
 def _is_finished(folder: Path, inputs: dict[str, str]) -> bool:

@@ -145,16 +145,16 @@ def extracted(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar | 
     path = _sidecar_path(root, pair)
     if not path.exists():
         return None
-    found = read_sidecar(path)
-    if (found.settings, found.sources) != (settings, _sources(pair)):
+    read = read_sidecar(path)
+    if (read.settings, read.sources) != (settings, _sources(pair)):
         raise IsegmError(
             f"{path}: {pair.name} was extracted with other settings or from other files"
-            f" ({found.settings}, {found.sources}); use another output folder, or overwrite it"
+            f" ({read.settings}, {read.sources}); use another output folder, or overwrite it"
         )
     complete = all(
-        (root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in found.ids
+        (root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in read.ids
     )
-    return found if complete else None
+    return read if complete else None
 
 
 def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:

@@ -76,14 +76,15 @@ def _description(root: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise IsegmError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise IsegmError(
-            f"{path} must hold an object with 'training' and 'labels', found {type(found).__name__}"
+            f"{path} must hold an object with 'training' and 'labels',"
+            f" found {type(content).__name__}"
         )
-    return found
+    return content
 
 
 def _entry(entry: Any, key: str, root: Path) -> str:
@@ -101,7 +102,7 @@ def _volumes(folder: Path) -> list[Path]:
             f"there is no folder {folder}; expected imagesTr and labelsTr, as in the Medical"
             " Segmentation Decathlon"
         )
-    found = sorted(path for path in folder.iterdir() if is_volume(path))
-    if not found:
+    volumes = sorted(path for path in folder.iterdir() if is_volume(path))
+    if not volumes:
         raise IsegmError(f"{folder} holds no .nii or .nii.gz file")
-    return found
+    return volumes

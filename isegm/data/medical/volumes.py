@@ -162,8 +162,8 @@ def read_object(path: Path, labels: Collection[int] | None) -> Volume:
             f"{path} holds fractions; expected a label volume of whole numbers. Is it a scan?"
         )
     if labels is None and not np.isin(values, (0, 1)).all():
-        found = ", ".join(f"{v:g}" for v in np.unique(values)[:8])
-        raise IsegmError(f"{path} holds the values {found}; expected a mask of 0 and 1")
+        shown = ", ".join(f"{v:g}" for v in np.unique(values)[:8])
+        raise IsegmError(f"{path} holds the values {shown}; expected a mask of 0 and 1")
     return Volume(np.isin(values, (1,) if labels is None else list(labels)), volume.geometry)
 
 

@@ -59,12 +59,12 @@ class ADE20K:
             raise IsegmError(
                 f"ADE20K: there is no folder {self._folder}; point ADE20K_PATH at ADE20K_2016_07_26"
             )
-        found = sorted(
+        names = sorted(
             str(path.relative_to(self._folder)) for path in self._folder.rglob(f"*{SUFFIX}")
         )
-        if not found:
+        if not names:
             raise IsegmError(f"ADE20K: no file below {self._folder} is named <name>{SUFFIX}")
-        self._names = Texts(name.removesuffix(SUFFIX) for name in found)
+        self._names = Texts(name.removesuffix(SUFFIX) for name in names)
 
     def __len__(self) -> int:
         return len(self._names)

@@ -41,8 +41,8 @@ class BSDS:
             if split not in SPLITS:
                 raise unknown("split of BSDS500", split, SPLITS)
         without = left_out(root)
-        found = [p for split in splits for p in list_images(root / "images" / split, "BSDS500")]
-        self._files = [(path, _annotation(path)) for path in found if path.stem not in without]
+        photos = [p for split in splits for p in list_images(root / "images" / split, "BSDS500")]
+        self._files = [(path, _annotation(path)) for path in photos if path.stem not in without]
         missing = [str(mat) for _, mat in self._files if not mat.exists()]
         if missing:
             raise IsegmError(

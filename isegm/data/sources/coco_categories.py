@@ -86,29 +86,29 @@ class CocoByCategory(EvalDataset):
         return len(self._objects)
 
     def __getitem__(self, index: int) -> Sample:
-        found = self._objects[index]
-        path = self._folder / found.file_name
+        entry = self._objects[index]
+        path = self._folder / entry.file_name
         image = read_image(path)
-        check_annotated_size(image, found.size, path)
-        gt = coco_mask.decode(encoded(found.outline, *found.size)).astype(np.int8)
-        if gt.shape != found.size or not gt.any():
+        check_annotated_size(image, entry.size, path)
+        gt = coco_mask.decode(encoded(entry.outline, *entry.size)).astype(np.int8)
+        if gt.shape != entry.size or not gt.any():
             raise CorruptSample(
-                f"{found.id}: the annotation draws no object of {found.size[0]}x{found.size[1]}"
+                f"{entry.id}: the annotation draws no object of {entry.size[0]}x{entry.size[1]}"
                 " pixels"
             )
-        return Sample(image, np.ascontiguousarray(gt), found.id)
+        return Sample(image, np.ascontiguousarray(gt), entry.id)
 
     def ids(self) -> list[str]:
-        return [found.id for found in self._objects]
+        return [entry.id for entry in self._objects]
 
     def fingerprint(self) -> str:
         return self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
-        ids = [f"{found.id} {json.dumps(found.outline)}" for found in self._objects]
+        ids = [f"{entry.id} {json.dumps(entry.outline)}" for entry in self._objects]
         return files_fingerprint(
-            ids, [self._folder / found.file_name for found in self._objects], []
+            ids, [self._folder / entry.file_name for entry in self._objects], []
         )
 
 
@@ -129,7 +129,7 @@ def chosen(content: dict[str, Any], categories: dict[int, str], per_category: in
             and drawable(annotation)
         ):
             candidates[annotation["category_id"]].append(annotation)
-    found = []
+    objects = []
     for number in sorted(candidates, key=categories.__getitem__):
         in_order = sorted(candidates[number], key=lambda annotation: _shuffled(annotation["id"]))
         by_image: dict[int, Any] = {}
@@ -138,12 +138,12 @@ def chosen(content: dict[str, Any], categories: dict[int, str], per_category: in
         for annotation in list(by_image.values())[:per_category]:
             image = images[annotation["image_id"]]
             id_ = f"{categories[number].replace(' ', '-')}_{annotation['id']}"
-            found.append(
+            objects.append(
                 Chosen(
                     id_, image["file_name"], (image["height"], image["width"]), drawable(annotation)
                 )
             )
-    return found
+    return objects
 
 
 def coco_seen(cfg: EasyDict) -> EvalDataset:

@@ -104,10 +104,10 @@ class FolderEvaluation(EvalDataset):
         self._samples: list[tuple[str, Path, Path, int]] = []  # id, image, mask, label in it
         empty = 0
         for image, masks in match_masks(image_dir, mask_dir, name):
-            found = [(mask, label) for mask in masks for label in self._labels(mask)]
-            empty += not found
-            for number, (mask, label) in enumerate(found, 1):
-                id_ = image.stem if len(found) == 1 else f"{image.stem}#{number}"
+            drawn = [(mask, label) for mask in masks for label in self._labels(mask)]
+            empty += not drawn
+            for number, (mask, label) in enumerate(drawn, 1):
+                id_ = image.stem if len(drawn) == 1 else f"{image.stem}#{number}"
                 self._samples.append((id_, image, mask, label))
         if empty:
             log.warning("%s: %d images are left out: their masks hold no object", name, empty)

@@ -30,8 +30,7 @@ def hflickr(root: Path) -> MaskPairs:
     if orphans:
         raise IsegmError(
             f"HFlickr: {len(orphans)} of {len(masks)} masks have no image in"
-            f" {root / 'real_images'}, e.g. {orphans[0]}; expected masks named"
-            " <image>_<number>.png"
+            f" {root / 'real_images'}, e.g. {orphans[0]}; expected masks named <image>_<number>.png"
         )
     return MaskPairs("HFlickr", [(images[stem(p).rpartition("_")[0]], p) for p in masks])
 

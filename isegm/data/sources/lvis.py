@@ -110,8 +110,8 @@ def annotation_file(root: Path, split: str) -> Path:
         IsegmError: there are none.
     """
     places = annotation_places(split)
-    if found := next((root / place for place in places if (root / place).is_file()), None):
-        return found
+    if path := next((root / place for place in places if (root / place).is_file()), None):
+        return path
     raise IsegmError(
         f"LVIS: there is no {places[0]} in {root}, in its folder annotations or in its folder"
         f" {split}"

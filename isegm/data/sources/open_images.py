@@ -94,10 +94,10 @@ def list_file(folder: Path) -> Path:
     """
     stem = f"{folder.name}-annotations-object-segmentation"
     places = [folder / f"{stem}_clean.pkl", folder / f"{stem}.csv", folder.parent / f"{stem}.csv"]
-    found = next((place for place in places if place.is_file()), None)
-    needed = (folder / "images", folder / "masks", found or places[1])
+    path = next((place for place in places if place.is_file()), None)
+    needed = (folder / "images", folder / "masks", path or places[1])
     require_files("OpenImages", needed, f"images/, masks/ and {stem}.csv in {folder}")
-    return found
+    return path
 
 
 def listed(path: Path) -> dict[str, list[str]]:
@@ -121,12 +121,12 @@ def listed(path: Path) -> dict[str, list[str]]:
         images, masks = (
             {entry.name for entry in os.scandir(folder / part)} for part in ("images", "masks")
         )
-        found = defaultdict(list)
+        names = defaultdict(list)
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 if row["MaskPath"] in masks and f"{row['ImageID']}.jpg" in images:
-                    found[row["ImageID"]].append(row["MaskPath"])
-        return dict(found)
+                    names[row["ImageID"]].append(row["MaskPath"])
+        return dict(names)
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise IsegmError(
             f"{path} is not a list of masks of OpenImages ({type(error).__name__}: {error})"

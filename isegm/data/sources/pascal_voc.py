@@ -54,9 +54,11 @@ class PascalVocObjects(NamedImages):
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         file = labelled(self._root, self.names[index])
         image, labels = read_labelled(file, read_labels)
-        found = np.flatnonzero(np.bincount(labels.ravel(), minlength=VOID + 1))
-        objects = {int(label) - 1: ObjectInfo(0, int(label)) for label in found if 0 < label < VOID}
-        ignored = ((0, VOID),) if found[-1] == VOID else ()
+        numbers = np.flatnonzero(np.bincount(labels.ravel(), minlength=VOID + 1))
+        objects = {
+            int(label) - 1: ObjectInfo(0, int(label)) for label in numbers if 0 < label < VOID
+        }
+        ignored = ((0, VOID),) if numbers[-1] == VOID else ()
         return InstanceSample(image, labels[:, :, None], objects, ignored, id=str(file.image))
 
 

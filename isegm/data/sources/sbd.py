@@ -105,7 +105,7 @@ def read_labels(path: Path) -> np.ndarray:
         CorruptSample: the file is missing, damaged, or no SBD annotation.
     """
     what = "SBD, GTinst.Segmentation"
-    return label_maps(path, what, "GTinst", lambda found: [found["Segmentation"][0, 0]])[0]
+    return label_maps(path, what, "GTinst", lambda matrix: [matrix["Segmentation"][0, 0]])[0]
 
 
 def sbd(cfg: EasyDict) -> EvalDataset:

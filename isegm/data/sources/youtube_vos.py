@@ -73,8 +73,8 @@ def _annotated_frames(path: Path) -> dict[str, list[str]]:
             video: sorted(
                 {
                     str(frame)
-                    for found in videos[video]["objects"].values()
-                    for frame in found["frames"]
+                    for item in videos[video]["objects"].values()
+                    for frame in item["frames"]
                 }
             )
             for video in sorted(videos)

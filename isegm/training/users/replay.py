@@ -104,9 +104,9 @@ class ObjectMemory(Memory):
         pool: Executor | None = None,
     ) -> None:
         """Add one click to each object of a batch, on the largest error in training mode."""
-        found = (logits.float().sigmoid() > self.user.answer_threshold)[:, 0].cpu().numpy()
+        answers = (logits.float().sigmoid() > self.user.answer_threshold)[:, 0].cpu().numpy()
         wanted = target[:, 0].cpu().numpy()
-        made = (pool.map if pool else map)(correction, found, wanted, _listed(clicks))
+        made = (pool.map if pool else map)(correction, answers, wanted, _listed(clicks))
         for key, click in zip(keys, made, strict=True):
             record = self.record_of(key)
             shown = Record(record.key, (*record.clicks, *([] if click is None else [click])))
@@ -160,17 +160,17 @@ class ReplayedBatches:
 
 
 def correction(
-    found: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]
+    mask: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]
 ) -> tuple[int, int, int] | None:
     """The click (y, x, label) on the deepest error of an answer; None without an unclicked error.
 
     Args:
-        found: the answer, ``H W`` bool.
+        mask: the answer, ``H W`` bool.
         wanted: ``H W``, object above 0.5, -1 = ignored.
         clicked: the clicks so far, whose pixels are excluded.
     """
-    missed = deepest((wanted > 0.5) & ~found, clicked)
-    extra = deepest((wanted >= 0) & (wanted <= 0.5) & found, clicked)
+    missed = deepest((wanted > 0.5) & ~mask, clicked)
+    extra = deepest((wanted >= 0) & (wanted <= 0.5) & mask, clicked)
     if not max(missed[0], extra[0]):
         return None
     positive = missed[0] > extra[0]
