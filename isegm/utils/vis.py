@@ -92,7 +92,7 @@ def write_image(path: str | Path, image: np.ndarray, small: bool = False) -> Non
     """Write RGB or single-channel uint8 as PNG or JPEG, whole or not at all.
 
     Args:
-        small: spend time on a small PNG; the pixels are the same.
+        small: take more time to write a smaller PNG.
 
     Raises:
         IsegmError: the file cannot be written, or its name ends in no known image type.
