@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,14 @@ class Mode:
         name: the name in published evaluation scripts.
         needs: the required class of the network; without ``around``, the mode is one pass of it.
         around: makes the model that answers from the network, the number of clicks that the network
-            sees (None: the mode's default) and the settings of the optimisation (None: the
+            sees (None: the mode's default) and the settings of the optimization by name (None: the
             published ones).
         fits: whether a network supports the mode.
     """
 
     name: str
     needs: type[ClickModel] | None = None
-    around: Callable[[ClickModel, int | None, Any], ClickModel] | None = None
+    around: Callable[[ClickModel, int | None, Mapping | None], ClickModel] | None = None
     fits: Callable[[ClickModel], bool] = lambda model: True
 
 

@@ -10,6 +10,7 @@ with insertion points and does not change the network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -179,8 +180,8 @@ class FBRS(ClickModel):
 
 
 def _mode(name: str) -> Mode:
-    def around(model: ClickModel, clicks_limit: int | None, settings: BRSSettings | None) -> FBRS:
-        return FBRS(model, name, clicks_limit, settings)
+    def around(model: ClickModel, clicks_limit: int | None, settings: Mapping | None) -> FBRS:
+        return FBRS(model, name, clicks_limit, BRSSettings(**settings or {}))
 
     return Mode(name, around=around, fits=lambda model: bool(model.insertion_points))
 
