@@ -75,7 +75,7 @@ class FBRS(ClickModel):
             raise unknown("BRS mode", mode, INPUTS | FEATURES)
         if not base.insertion_points:
             raise IsegmError(
-                f"{mode} optimises inside a network, but {type(base).__name__} has no insertion"
+                f"{mode} optimizes inside a network, but {type(base).__name__} has no insertion"
                 " points for that; use NoBRS"
             )
         if clicks_limit is not None and clicks_limit < 1:

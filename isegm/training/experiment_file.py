@@ -86,7 +86,7 @@ def _from_script(path: Path) -> Loaded:
     if not isinstance(experiment, Experiment):
         raise IsegmError(
             f"{path} defines no EXPERIMENT = Experiment(...); a script with main(cfg), as earlier"
-            f" versions had it, must be written anew: see docs/train.md and {EXAMPLE}"
+            f" versions had it, must be rewritten: see docs/train.md and {EXAMPLE}"
         )
     if experiment.has_own_parts:
         files += imported
@@ -122,7 +122,7 @@ def _own_file(folder: Path, described: dict[str, Any]) -> OwnFile:
         path = folder / Path(name).name
         if not path.is_file():
             raise IsegmError(
-                f"the experiment needs {path}, which is not there; put it beside the JSON"
+                f"the experiment needs {path}, which is not there; put it next to the JSON"
             )
         if (actual := sha256_of(path)) != expected:
             raise IsegmError(

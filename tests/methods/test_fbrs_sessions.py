@@ -53,11 +53,7 @@ class Roaming(WholeImage):
 
 
 VIEWS = {"fixed": WholeImage(max_size=64), "moving": Roaming()}
-
-
 QUICK = BRSSettings(evaluations=6)
-
-
 SPREAD = [
     Click(133, 186, True),
     Click(59, 59, False),

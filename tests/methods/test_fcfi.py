@@ -1,4 +1,4 @@
-"""FCFI: windows, which clicks correct, the gate, what a session carries on, and mistakes."""
+"""FCFI: which clicks correct, the gate, sessions, files, and networks that cannot be built."""
 
 from __future__ import annotations
 

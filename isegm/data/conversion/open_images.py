@@ -23,7 +23,7 @@ def convert(folder: Path) -> tuple[Path, int, int]:
     """
     path = list_file(folder)
     if path.suffix == ".pkl":
-        raise IsegmError(f"{path} is there already; remove it to make it anew")
+        raise IsegmError(f"{path} is there already; remove it to make it again")
     masks = listed(path)
     if not masks:
         raise IsegmError(
