@@ -23,7 +23,7 @@ from isegm.utils.files import replacing
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("result", help="a file written by isegm evaluate --save-json")
     parser.add_argument("--dataset", default="SBD_Train", help="which of its data sets")
-    parser.add_argument("--clicks", type=int, default=3, help="read the IoU after so many clicks")
+    parser.add_argument("--clicks", type=int, default=3, help="read the IoU after this many clicks")
     parser.add_argument("--output", default="sbd_scores.json")
 
 
