@@ -13,6 +13,7 @@ from torch import Tensor
 
 from isegm.core.clicks import Click, Clicks
 from isegm.core.rounds import Round
+from isegm.methods.base import ClickModel
 from isegm.originals.published import Published
 
 CLICKS = [Click(20, 30, True), Click(90, 40, False), Click(60, 80, True)]
@@ -36,6 +37,13 @@ def golden_tensor(key: str, shape: tuple[int, ...]) -> Tensor:
     else:
         values = noise * np.sqrt(1.5 / (noise.size / shape[0]))
     return torch.from_numpy(values.reshape(shape).astype(np.float32))
+
+
+def with_golden_weights(model: ClickModel) -> ClickModel:
+    """The network itself, in eval mode; its answers are soft."""
+    tensors = model.state_dict()
+    model.load_state_dict({key: golden_tensor(key, tuple(v.shape)) for key, v in tensors.items()})
+    return model.eval()
 
 
 def golden_round(height: int = 96, width: int = 128) -> Round:

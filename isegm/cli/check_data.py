@@ -4,15 +4,16 @@
     isegm check-data --quick                  10 samples
     isegm check-data --all SBD COCO_LVIS      every sample of these; they must be here
 
-Counts are compared with the literature. Prints a fingerprint of every part, by which two copies can
-be compared, and where to get what is not here. Exit status: 0 if nothing is wrong, 1 if a set
-that is here has a problem or a set that was named is not here, 2 for a mistake in the command.
+Counts are compared with the literature. Prints a fingerprint of every part, to compare two copies,
+and where to get missing sets. Exit status: 0 if nothing is wrong, 1 if a set has a problem or a set
+that was named is missing, 2 for an error in the command.
 """
 
 from __future__ import annotations
 
 import argparse
 import textwrap
+from functools import partial
 
 from easydict import EasyDict
 from tqdm import tqdm
@@ -82,9 +83,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
-    """Whether there is anything of a set.
-
-    That is its folder, and one of its annotations where several sets share the folder.
+    """Whether any part of a set exists: its folder and, if several sets share the folder, one of
+    its annotations.
     """
     try:
         root = data_set.root(cfg)
@@ -96,38 +96,30 @@ def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
 
 
 def show(data_set: DataSet, cfg: EasyDict, sample: int | None) -> int:
-    """Check a set and print what was found; the number of problems."""
+    """Check a set, print the findings, and return the number of problems."""
     say(f"{data_set.name}  ({data_set.root(cfg)})")
     problems = 0
     for part in data_set.parts:
-        label = f"{data_set.name} {part.name}"
-        found = check(
-            data_set,
-            part,
-            cfg,
-            sample,
-            lambda indices, label=label: tqdm(indices, desc=label, leave=False, disable=None),
-        )
-        problems += len(found.problems)
-        show_part(found, data_set)
+        progress = partial(tqdm, desc=f"{data_set.name} {part.name}", leave=False, disable=None)
+        finding = check(data_set, part, cfg, sample, progress)
+        problems += len(finding.problems)
+        show_part(finding, data_set)
     return problems
 
 
-def show_part(found: Finding, data_set: DataSet) -> None:
-    objects = "" if found.objects is None else f", {found.objects:,} objects"
-    counted = (
-        f"{found.length:,} samples{objects}; {found.looked_at:,} read"
-        if found.length
-        else "not opened"
-    )
-    say(f"  {'PROBLEM' if found.problems else 'ok':8}{found.part.name:12}{counted}")
-    for text in found.problems[:MOST_PROBLEMS]:
+def show_part(finding: Finding, data_set: DataSet) -> None:
+    counted = "not opened"
+    if finding.length:
+        objects = "" if finding.objects is None else f", {finding.objects:,} objects"
+        counted = f"{finding.length:,} samples{objects}; {finding.looked_at:,} read"
+    say(f"  {'PROBLEM' if finding.problems else 'ok':8}{finding.part.name:12}{counted}")
+    for text in finding.problems[:MOST_PROBLEMS]:
         say(f"          - {text}")
-    if len(found.problems) > MOST_PROBLEMS:
-        say(f"          - and {len(found.problems) - MOST_PROBLEMS} more")
-    for text in found.notes:
+    if len(finding.problems) > MOST_PROBLEMS:
+        say(f"          - and {len(finding.problems) - MOST_PROBLEMS} more")
+    for text in finding.notes:
         say(f"          note: {text}")
-    if found.fingerprint:
-        say(f"          fingerprint {found.fingerprint}")
-    if found.problems:
+    if finding.fingerprint:
+        say(f"          fingerprint {finding.fingerprint}")
+    if finding.problems:
         say(f"          the original is at {data_set.origin}")

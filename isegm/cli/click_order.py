@@ -27,16 +27,12 @@ def draw(ranks: dict[str, list[ClickRank]], path: str) -> None:
     """Gain and centrality against the index of the click, a line per data set."""
     figure = Figure(figsize=(9.2, 3.8), layout="constrained")
     gain, central = figure.subplots(1, 2)
-    for name, found in ranks.items():
-        numbers = [rank.number for rank in found]
-        gain.plot(numbers, [100 * rank.gain for rank in found], marker=".", label=name)
-        known = [rank for rank in found if rank.centrality is not None]
-        central.plot(
-            [rank.number for rank in known],
-            [rank.centrality for rank in known],
-            marker=".",
-            label=name,
-        )
+    for name, rows in ranks.items():
+        gains = [100 * rank.gain for rank in rows]
+        gain.plot([rank.number for rank in rows], gains, marker=".", label=name)
+        known = [rank for rank in rows if rank.centrality is not None]
+        numbers, values = [rank.number for rank in known], [rank.centrality for rank in known]
+        central.plot(numbers, values, marker=".", label=name)
     gain.set(xlabel="click", ylabel="mean gain in IoU (%)")
     central.set(xlabel="click", ylabel="centrality of positive clicks", ylim=(0, 1.02))
     for axis in (gain, central):

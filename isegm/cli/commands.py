@@ -1,8 +1,9 @@
 """The commands of ``isegm``: the files of this folder that define ``add_flags`` and ``main``.
 
-The name is that of the file (``check_data.py`` is ``isegm check-data``; ``try_.py``, which Python's
-keyword spoils, is ``isegm try``), the first line of its docstring is its line in the list, and the
-docstring is its help. Files are read for that and not imported: the list comes without torch.
+A command has the name of its file (``check_data.py`` is ``isegm check-data``; ``try_.py`` is
+``isegm try``, which is a keyword in Python). The first line of the file's docstring is its line in
+the list, and the docstring is its help. Files are parsed and not imported, so that the list does
+not need torch.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ HELP = ("-h", "--help")
 
 def summaries() -> dict[str, str]:
     """The names of all commands in alphabetical order, and what each does in one line."""
-    found = {}
+    lines = {}
     for path in HERE.glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         if {"add_flags", "main"} <= functions:
-            found[_command(path.stem)] = (ast.get_docstring(tree) or "").split("\n")[0]
-    return dict(sorted(found.items()))
+            lines[_command(path.stem)] = (ast.get_docstring(tree) or "").split("\n")[0]
+    return dict(sorted(lines.items()))
 
 
 def parser_of(name: str, prog: str = "") -> argparse.ArgumentParser:
@@ -47,7 +48,9 @@ def parser_of(name: str, prog: str = "") -> argparse.ArgumentParser:
 
 
 def run_command(name: str, argv: Sequence[str], prog: str = "") -> int:
-    """Run one command and return its exit status: 0 done, 2 a mistake of the user, or its own."""
+    """Run one command and return its exit status: 0 for success, 2 for an error of the user, or
+    the command's own.
+    """
 
     def parse_and_run() -> int | None:
         module = _module(name)
@@ -90,14 +93,5 @@ def _help() -> str:
     known = summaries()
     width = max(map(len, known)) + 2
     lines = [f"  {name:{width}}{summary}" for name, summary in known.items()]
-    return "\n".join(
-        [
-            "usage: isegm <command> ...",
-            "",
-            "Click-based interactive image segmentation.",
-            "",
-            *lines,
-            "",
-            "isegm <command> --help describes one of them.",
-        ]
-    )
+    head = "usage: isegm <command> ...\n\nClick-based interactive image segmentation.\n"
+    return "\n".join([head, *lines, "", "isegm <command> --help describes one of them."])

@@ -53,14 +53,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; another than loopback lets others in",
+        help="address to listen on; any but loopback lets others in",
     )
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
-        help="another name that the server is called by; * for any",
+        help="another name of the server; * for any",
     )
     flags.add_device(parser)
     defaults = Limits()
@@ -82,10 +82,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def check_address(host: str, port: int) -> None:
-    """Notice an address that cannot be listened on before anything takes long.
+    """Check the address before the slow steps.
 
     Raises:
-        IsegmError: it is taken, or not of this machine.
+        IsegmError: it is taken, or does not belong to this machine.
     """
     if not 0 < port < 1 << 16:
         raise IsegmError(f"--port {port}: expected a number from 1 to 65535")
@@ -130,16 +130,12 @@ def main(args: argparse.Namespace) -> None:
     app = create_app(served(args, load_config(args.config_path)), limits, hosts)
     if args.host not in ("127.0.0.1", "localhost", "::1"):
         log.warning(
-            "listening on %s: whoever reaches this address can use the demo; nothing is encrypted",
+            "listening on %s: everyone who reaches this address can use the demo; nothing is"
+            " encrypted",
             args.host,
         )
-    shown = (
-        "127.0.0.1"
-        if args.host in OPEN_TO_ALL
-        else f"[{args.host}]"
-        if ":" in args.host
-        else args.host
-    )
+    shown = "127.0.0.1" if args.host in OPEN_TO_ALL else args.host
+    shown = f"[{shown}]" if ":" in shown else shown
     log.info("open http://%s:%d  (Ctrl-C ends it)", shown, args.port)
     uvicorn.run(
         app,

@@ -37,7 +37,6 @@ from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER, find_checkpoint
-from isegm.nn.brs import BRSSettings
 from isegm.originals.loading import LoadedModel, load_model
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
@@ -48,7 +47,7 @@ log = logging.getLogger("isegm")
 
 @dataclass(frozen=True)
 class Task:
-    """What does not change from data set to data set."""
+    """The part of an evaluation that is the same for all data sets."""
 
     model: ClickModel
     protocol: Protocol
@@ -104,7 +103,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clicks-limit",
         type=int,
-        help="the network sees only the first so many clicks; -1: --n-clicks",
+        help="the network sees only the first N clicks; -1: --n-clicks",
     )
     flip = parser.add_mutually_exclusive_group()
     flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
@@ -116,12 +115,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--compile", action="store_true", help="torch.compile: slow at first, then faster"
     )
     parser.add_argument(
-        "--fresh", action="store_true", help="begin anew instead of continuing an interrupted run"
+        "--fresh", action="store_true", help="start over instead of continuing an interrupted run"
     )
     parser.add_argument(
         "--print-ious",
         action="store_true",
-        help="print the mean IoU after every click, none stopping early",
+        help="print the mean IoU after every click; never stop early",
     )
     parser.add_argument(
         "--save-ious", action="store_true", help="write the IoU curves as .npz into the logs folder"
@@ -157,10 +156,13 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     protocol = flags.asked_protocol(
         args, own, **{k: v for k, v in changes.items() if v is not None}
     )
-    limit = {None: "", -1: "clicks_limit=max_clicks"}.get(
-        args.clicks_limit, f"clicks_limit={args.clicks_limit}"
-    )
-    return protocol.noting(*filter(None, (limit, "bf16" if args.bf16 else "")))
+    notes = []
+    if args.clicks_limit is not None:
+        limit = "max_clicks" if args.clicks_limit == -1 else args.clicks_limit
+        notes.append(f"clicks_limit={limit}")
+    if args.bf16:
+        notes.append("bf16")
+    return protocol.noting(*notes)
 
 
 def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
@@ -177,7 +179,7 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
 
 
 def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
-    """What the run is called in tables and file names."""
+    """The name of the run in tables and file names."""
     stem = Path(loaded.path).stem
     return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
 
@@ -190,9 +192,7 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
     dataset = evaluation_set(name, cfg)
     protocol = task.protocol.for_dataset(dataset.name)
     limit = protocol.max_clicks if args.clicks_limit == -1 else args.clicks_limit
-    model, limit = with_mode(
-        task.model, args.mode, limit, BRSSettings(threshold=protocol.mask_threshold)
-    )
+    model, limit = with_mode(task.model, args.mode, limit, {"threshold": protocol.mask_threshold})
     predictor = protocol.predictor(model, clicks_limit=limit, amp=args.bf16)
     pictures = None
     if args.vis_preds or args.vis_points:
@@ -214,19 +214,19 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
             len(result.skipped),
             len(result.skipped) + len(result.objects),
         )
-    begun_off = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
-    if begun_off:
+    negative = sum(not record.clicks[0][2] for record in result.objects) if protocol.sis else 0
+    if negative:
         log.warning(
-            "%s: %d objects begin with a negative click; with --sis their masks were empty until a"
+            "%s: %d objects start with a negative click; with --sis their masks were empty until a"
             " positive one",
             name,
-            begun_off,
+            negative,
         )
     return result
 
 
 def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
-    """Print and write what was asked for besides the result file."""
+    """Print the table, and print or write the other requested outputs."""
     say(table([outcome]))
     name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
     for result in outcome.datasets:
@@ -253,9 +253,9 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
 
 
 def logs_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    return (
-        Path(args.logs_path) if args.logs_path else absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
-    )
+    if args.logs_path:
+        return Path(args.logs_path)
+    return absolute(cfg, cfg.EXPS_PATH) / "evaluation_logs"
 
 
 def chosen_device(args: argparse.Namespace) -> torch.device:

@@ -90,8 +90,8 @@ def settings_of(args: argparse.Namespace) -> SliceSettings:
 def extract_all(
     pairs: list[ScanPair], settings: SliceSettings, args: argparse.Namespace
 ) -> tuple[list[Sidecar], int, int]:
-    """What was extracted, how many volumes were there already, and how many could not be used."""
-    found, there, failed = [], 0, 0
+    """The volumes with their slices, how many existed already, and how many failed."""
+    sidecars, there, failed = [], 0, 0
     for pair in tqdm(pairs, unit="volume"):
         try:
             sidecar = None if args.overwrite else extracted(pair, settings, args.output)
@@ -107,29 +107,27 @@ def extract_all(
             log.warning(
                 "%s holds no voxel of label %s", pair.label, ", ".join(map(str, settings.labels))
             )
-        found.append(sidecar)
-    return found, there, failed
+        sidecars.append(sidecar)
+    return sidecars, there, failed
 
 
 def main(args: argparse.Namespace) -> None:
     settings = settings_of(args)
     pairs = pairs_of(args)
     with logging_redirect_tqdm([log]):
-        found, there, failed = extract_all(pairs, settings, args)
-    written, empty = sum(len(s.slices) for s in found), sum(s.empty for s in found)
-    without = sum(not s.slices for s in found)
+        sidecars, there, failed = extract_all(pairs, settings, args)
+    written, empty = sum(len(s.slices) for s in sidecars), sum(s.empty for s in sidecars)
+    without = sum(not s.slices for s in sidecars)
     if not written and not failed:
         raise IsegmError(
             f"no volume holds label {', '.join(map(str, settings.labels))} ({settings.organ});"
             " choose with --labels"
         )
     say(
-        f"{len(found)} volumes ({there} were there already, {without} without the object),"
+        f"{len(sidecars)} volumes ({there} were there already, {without} without the object),"
         f" {written} slices in {args.output}"
     )
-    say(
-        f"skipped: {empty} slices without the object"
-        + f", {sum(s.left_out for s in found)} smaller ones" * args.largest_only
-    )
+    smaller = f", {sum(s.left_out for s in sidecars)} smaller ones" if args.largest_only else ""
+    say(f"skipped: {empty} slices without the object{smaller}")
     if failed:
         raise IsegmError(f"{failed} of {len(pairs)} volumes could not be used; see above")

@@ -1,4 +1,4 @@
-"""Flags that several commands share, each declared once, and what they ask for."""
+"""Flags that several commands share, each declared once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
 
 
 def add_as_is(parser: argparse.ArgumentParser) -> None:
-    """Whether a network is left as it is instead of being prepared by ``for_evaluation``."""
+    """``--as-is``: do not call ``for_evaluation``."""
     note = "the network unchanged: no folded batch norms, no other memory layout (slower)"
     parser.add_argument("--as-is", action="store_true", help=note)
 
@@ -77,12 +77,12 @@ def add_missing(parser: argparse.ArgumentParser) -> None:
         "--missing",
         choices=("error", "skip"),
         default="error",
-        help="what to do about volumes without all their predictions",
+        help="how to treat volumes that lack predictions",
     )
 
 
 def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
-    """The protocol, what the network is shown, and what of its answer is kept."""
+    """Flags of the protocol: its name, sizes of views, and post-processing."""
     add_protocol(parser)
     add = parser.add_argument
     add("--eval-mode", help="cvpr, other sizes in the protocol, fixedN or fixedH,W")
@@ -103,17 +103,17 @@ def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protocol:
-    """The protocol that these flags ask for.
+    """The protocol that these flags choose.
 
     Args:
-        own: the protocol of the method, taken without ``--protocol``.
-        changes: what other flags of the command change, as for ``Protocol.changed``.
+        own: the method's own protocol, the default.
+        changes: further changes, for ``Protocol.changed``.
 
     Raises:
-        IsegmError: an unknown protocol, or one that has nothing of what a flag changes.
+        IsegmError: an unknown protocol, or a flag that does not apply to it.
     """
+    if args.sis is not None:
+        changes["sis"] = args.sis or None
     protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
-    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r).changed(
-        **changes
-    )
-    return protocol if args.sis is None else protocol.changed(sis=args.sis or None)
+    protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
+    return protocol.changed(**changes)

@@ -38,10 +38,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     organ = organ_named(args.organ)
     labels = parse_labels(args.labels, organ)
-    found = cases(
-        args.truth, args.prediction, organ.name, labels, skip_missing=args.missing == "skip"
-    )
-    rows = [row for case in tqdm(found, unit="volume", leave=False) for row in judge(case)]
+    skip = args.missing == "skip"
+    volumes = cases(args.truth, args.prediction, organ.name, labels, skip_missing=skip)
+    rows = [row for case in tqdm(volumes, unit="volume", leave=False) for row in judge(case)]
     if not rows:
         raise IsegmError(f"{args.truth} and {args.prediction} hold nothing to compare")
     say(agreement_table(rows))

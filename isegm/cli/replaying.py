@@ -21,26 +21,27 @@ log = logging.getLogger("isegm")
 
 
 def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
-    """The protocol that a session was recorded under, or the one that is asked for."""
+    """The protocol that a session was recorded under, or that of ``--protocol``."""
     name, dataset = file.protocol["name"], file.protocol["dataset"]
     if not args.protocol and name not in known_protocols():
         raise IsegmError(
             f"the session was recorded under {described(file.protocol)}, a protocol of its own"
-            f" ({name}.yml) that is not in"
-            " configs/eval; give its file, or another protocol, as --protocol"
+            f" ({name}.yml) that is not in configs/eval; give its file, or another protocol, as"
+            " --protocol"
         )
     protocol = load_protocol(args.protocol or name)
     return protocol.for_dataset(dataset) if dataset else protocol
 
 
 def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
-    """Answer recorded clicks again and say how far the masks are those that were recorded."""
+    """Answer recorded clicks again and compare the masks with the recorded ones."""
     file = SessionFile.load(args.replay)
     if file.image is None and not args.image:
         raise IsegmError(f"the image is not in {args.replay}; give it as --image {file.image_name}")
-    image = (
-        read_image(Path(args.image)) if args.image else checked_image(file.image, file.image_name)
-    )
+    if args.image:
+        image = read_image(Path(args.image))
+    else:
+        image = checked_image(file.image, file.image_name)
     loaded = load_model(checkpoint, pick_device(args.cpu, args.gpus))
     protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
     answering = Answering(loaded.model, protocol)
@@ -49,24 +50,14 @@ def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
     for note in file.differences(loaded.sha256, pixels_sha256(image), used, lacking):
         log.warning("the session: %s", note)
     result = replay(answering, file, image, args.mode)
-    for found in result.objects:
-        same = (
-            "as recorded"
-            if found.ious[-1] == 1
-            else f"IoU {100 * found.ious[-1]:.2f} % with the recorded mask"
-        )
-        milliseconds = 1000 * sum(found.seconds) / len(found.seconds)
-        say(
-            f"object {found.id}: {len(found.clicks)} clicks, {same}; {milliseconds:.0f} ms per"
-            " click"
-        )
+    for record in result.objects:
+        iou = record.ious[-1]
+        same = "as recorded" if iou == 1 else f"IoU {100 * iou:.2f} % with the recorded mask"
+        spent = 1000 * sum(record.seconds) / len(record.seconds)
+        say(f"object {record.id}: {len(record.clicks)} clicks, {same}; {spent:.0f} ms per click")
     if args.save_json:
-        origin = {
-            "path": str(loaded.path),
-            "sha256": loaded.sha256,
-            "mode": args.mode or "as recorded",
-        }
-        RunResult.of(protocol, origin, [result], args.model_name or Path(loaded.path).stem).save(
-            args.save_json
-        )
+        mode, path = args.mode or "as recorded", Path(loaded.path)
+        origin = {"path": str(path), "sha256": loaded.sha256, "mode": mode}
+        outcome = RunResult.of(protocol, origin, [result], args.model_name or path.stem)
+        outcome.save(args.save_json)
         say(f"result file: {args.save_json}")

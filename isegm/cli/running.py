@@ -15,7 +15,7 @@ log = logging.getLogger("isegm")
 def run(main: Callable[[], int | None]) -> int:
     """Call ``main`` and return its exit status, 2 for an ``IsegmError``, 130 if interrupted.
 
-    An error that the user can mend becomes one line instead of a traceback.
+    An error that the user can fix becomes one line instead of a traceback.
     """
     if not log.handlers:
         handler = logging.StreamHandler(sys.stderr)
@@ -34,13 +34,13 @@ def run(main: Callable[[], int | None]) -> int:
 
 
 def say(text: str = "", end: str = "\n") -> None:
-    """Write a line of a command's result to stdout; what happens meanwhile is logged, to stderr."""
+    """Write a line of a command's result to stdout; progress is logged, to stderr."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the description as it is written, and those defaults that say something."""
+    """Shows the description as it is written, and only informative defaults."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=110)

@@ -2,7 +2,7 @@
 
     isegm evaluate NoBRS --checkpoint model.safetensors --datasets SBD_Train --save-json train.json
     isegm score-samples train.json --clicks 3 --output sbd_scores.json
-    isegm train models/ritm/hrnet18_sbd.py --set data.sample_scores=$PWD/sbd_scores.json
+    isegm train models/ritm/hrnet18_sbd.py --set data.scores.file=$PWD/sbd_scores.json
 
 The score of an image is the mean IoU of its objects after --clicks clicks. How the published
 sbd_samples_weights.pkl was computed is not known: these scores replace it and do not reproduce it.
@@ -23,7 +23,7 @@ from isegm.utils.files import replacing
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("result", help="a file written by isegm evaluate --save-json")
     parser.add_argument("--dataset", default="SBD_Train", help="which of its data sets")
-    parser.add_argument("--clicks", type=int, default=3, help="read the IoU after so many clicks")
+    parser.add_argument("--clicks", type=int, default=3, help="read the IoU after this many clicks")
     parser.add_argument("--output", default="sbd_scores.json")
 
 

@@ -62,15 +62,9 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         row = figures[kind]
         ratio = row["ms_p50"] / base[kind]["ms_p50"]
         passes = f"{row['evaluations']:.1f}" if "evaluations" in row else "-"
-        say(
-            f"{kind:14}{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}{ratio:9.2f}{passes:>8}"
-        )
+        say(f"{kind:14}{costs(row)}{ratio:9.2f}{passes:>8}")
         if "second_look" in row:
-            look = row["second_look"]
-            say(
-                f"{'  second look':14}{look['gflops']:9.2f}"
-                f"{look['ms_p50']:9.1f}{look['ms_p95']:9.1f}"
-            )
+            say(f"{'  second look':14}{costs(row['second_look'])}")
     whole, before = figures["evaluation"], base["evaluation"]["ms_per_click"]
     passes = f", {whole['evaluations']:.1f} evaluations per click" if "evaluations" in whole else ""
     say(
@@ -80,6 +74,10 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         f" {whole['ms_per_click']:.0f} ms per click"
         f" ({whole['ms_per_click'] / before:.2f} x NoBRS){passes}"
     )
+
+
+def costs(row: dict[str, float]) -> str:
+    return f"{row['gflops']:9.2f}{row['ms_p50']:9.1f}{row['ms_p95']:9.1f}"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

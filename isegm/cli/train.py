@@ -36,15 +36,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     script = "an experiment, e.g. models/ritm/hrnet18s_cocolvis.py, or a run's experiment.json"
     add("script", type=Path, nargs="?", help=script)
     add("--exp-name", default="", help="added to the number of the run folder")
-    resume = "auto, a run folder, a checkpoint, or how the name of a run folder begins"
+    resume = "auto, a run folder, a checkpoint, or the start of a run folder's name"
     add("--resume", help=f"{resume}; continues exactly")
-    add("--resume-exp", dest="resume", help="the same as --resume, RITM's name of it")
-    prefix = "how the name of the checkpoint in that run folder begins"
+    add("--resume-exp", dest="resume", help="the same as --resume, as in RITM's scripts")
+    prefix = "the start of the name of the checkpoint in that run folder"
     add("--resume-prefix", default="last_checkpoint", help=prefix)
     add("--ngpus", type=int, default=0, help="use this many devices (with --cpu: processes)")
     add("--gpus", type=gpu_numbers, default=(), help="use these GPUs, e.g. 0,1")
     add("--cpu", action="store_true", help="use no GPU")
-    check = "train nothing: try data and batch size out, say how long it will take"
+    check = "train nothing: test data and batch size, and estimate the training time"
     add("--check", action="store_true", help=check)
     validate = "evaluation sets for NoC after every train.validate_every epochs"
     add("--validate", default="", metavar="SETS", help=validate)
@@ -57,7 +57,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     diff = "print how two experiments differ; train nothing"
     add("--diff", nargs=2, type=Path, metavar="EXPERIMENT", help=diff)
     flags.add_config(parser)
-    # Old launchers pass it; the environment says it too.
+    # Old launchers pass it; the environment holds it, too.
     add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
 
 
@@ -124,7 +124,7 @@ def work(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Notice what is wrong with the command line once, not once per process."""
+    """Report errors in the command line once, not once per process."""
     load_config(args.config_path)
     wanted(args)
     for gpu in () if args.cpu else chosen_gpus(args):

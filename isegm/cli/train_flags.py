@@ -40,7 +40,7 @@ FLAGS = (
         int,
         "data processes per training process; 0 loads in the training process",
     ),
-    Flag("epochs", "train.epochs", int, "how often the data are gone through"),
+    Flag("epochs", "train.epochs", int, "passes over the data"),
     Flag("lr", "train.optimizer.lr", float, "base learning rate"),
     Flag("amp", "train.amp", str, "automatic mixed precision", AMP),
     Flag(
@@ -65,11 +65,8 @@ FLAGS = (
     ),
     Flag("mid-ch", "model.feedback.width", int, "FCFI: channels of the feedback modules"),
 )
-PREVIOUS_MASK = {
-    "prev_mask": True,
-    "fusion.in_channels": 3,
-    "feedback.coords": 3,
-}  # what shows it to a network
+# Arguments of networks that take the previous mask.
+PREVIOUS_MASK = {"prev_mask": True, "fusion.in_channels": 3, "feedback.coords": 3}
 CENTER = "first_click_center"
 
 
@@ -83,7 +80,7 @@ def add_short_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--seed",
         type=int,
-        help="of everything random: train.seed, data.seed, and one more for val.seed",
+        help="sets train.seed and data.seed to this, and val.seed to one more",
     )
     add(
         *_spellings("first-click-center"),
@@ -98,10 +95,10 @@ def add_short_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) -> Overrides:
-    """What the flags on the command line change, as ``parse_overrides`` would say it.
+    """The changes by flags on the command line, in the form of ``parse_overrides``.
 
     Raises:
-        IsegmError: a flag is about a part that the experiment does not have.
+        IsegmError: a flag sets a part that the experiment does not have.
     """
     known = {f"model.{path}" for path, _ in leaves(experiment.model)}
     changes: Overrides = {}
@@ -112,8 +109,7 @@ def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) 
         if flag.path.startswith("model.") and flag.path not in known:
             raise IsegmError(
                 f"--{flag.name} sets {flag.path}, which the network of {script} does not have;"
-                " leave it out, or train an"
-                " experiment of models/fcfi"
+                " leave it out, or train an experiment of models/fcfi"
             )
         changes[flag.path] = value
     if args.seed is not None:
@@ -121,11 +117,8 @@ def given_flags(args: argparse.Namespace, experiment: Experiment, script: Path) 
     if args.first_click_center:
         changes |= _center(experiment, script)
     if args.with_prev_mask:
-        shown = {
-            f"model.{path}": value
-            for path, value in PREVIOUS_MASK.items()
-            if f"model.{path}" in known
-        }
+        paths = {f"model.{path}": value for path, value in PREVIOUS_MASK.items()}
+        shown = {path: value for path, value in paths.items() if path in known}
         if not shown:
             raise IsegmError(
                 f"--with-prev-mask: the network of {script} has no place for the previous mask;"
@@ -140,8 +133,8 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 
 def _seeds(experiment: Experiment, seed: int) -> Overrides:
-    """Of the training, and of the data as far as they have one; held-out data must differ from
-    those trained on.
+    """Seeds of the training and, if they have one, of the data; validation data must differ from
+    training data.
     """
     seeds = {"train.seed": seed}
     for number, section in enumerate(("data", "val")):
@@ -152,7 +145,7 @@ def _seeds(experiment: Experiment, seed: int) -> Overrides:
 
 
 def _center(experiment: Experiment, script: Path) -> Overrides:
-    """For every sampler that has the setting, whether or not another one is around it."""
+    """The setting of every sampler that has it, also inside other samplers."""
     places = [
         f"{section}.{path}"
         for section in ("data", "val")

@@ -24,7 +24,6 @@ from isegm.data.reading import read_image, read_mask
 from isegm.inference.modes import MODES, with_mode
 from isegm.inference.sis import says_nothing
 from isegm.methods.checkpoints import STARTER, find_checkpoint
-from isegm.nn.brs import BRSSettings
 from isegm.originals.loading import load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -79,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
     protocol = flags.asked_protocol(args, loaded.model.protocol)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
     model, limit = with_mode(
-        loaded.model, args.mode, settings=BRSSettings(threshold=protocol.mask_threshold)
+        loaded.model, args.mode, settings={"threshold": protocol.mask_threshold}
     )
     predictor = protocol.predictor(model, clicks_limit=limit)
     say(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}, {args.mode}")

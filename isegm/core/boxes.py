@@ -51,7 +51,7 @@ def expand(box: Box, ratio: float, min_size: int) -> Box:
     """Scale a box about its centre by ``ratio``, each side at least ``min_size`` pixels.
 
     Bounds are rounded half to even on the inclusive pixel bounds, as RITM's zoom-in does, so a box
-    may come out one pixel off the ideal; crops, and with them clicks, depend on it.
+    may be one pixel off the ideal; crops, and with them clicks, depend on it.
     """
     sides = []
     for start, stop in ((box.top, box.bottom), (box.left, box.right)):
@@ -86,11 +86,9 @@ def resize(x: Tensor, size: tuple[int, int], aligned: bool = True) -> Tensor:
         aligned: with aligned corners, as nearly every protocol does; otherwise by the centres of
             pixels, as OpenCV does.
     """
-    return (
-        x
-        if tuple(x.shape[-2:]) == tuple(size)
-        else F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
-    )
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
 
 
 def cut(x: Tensor, box: Box) -> Tensor:
@@ -99,9 +97,7 @@ def cut(x: Tensor, box: Box) -> Tensor:
 
 
 def paste(x: Tensor, box: Box, height: int, width: int, aligned: bool = True) -> Tensor:
-    """Resize ``B C h w`` to the box and lay it on zeros of ``B C height width``; outside the box
-    everything is exactly 0.
-    """
+    """Resize ``B C h w`` to the box and paste it into zeros of ``B C height width``."""
     patch = resize(x, (box.height, box.width), aligned)
     if box == whole(height, width):
         return patch

@@ -1,4 +1,4 @@
-"""Clicks: what the user told us, in pixels, in the order it was said."""
+"""Clicks of a user, in pixels, in the order they were made."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Clicks:
 
     Attributes:
         yx: ``B N 2`` float64, row then column, in pixels of the view. float64 because the published
-            protocols map clicks into a view in double precision, and a disk border may hang on the
-            last bit.
+            protocols map clicks into a view in double precision, and the last bit may decide which
+            pixels a disk covers.
         label: ``B N`` int64, 1 = object, 0 = background, -1 = padding (its coordinates mean
             nothing).
     """
@@ -106,16 +106,11 @@ class Clicks:
         """Map clicks from the image into a view that shows ``box`` at ``size`` (rows, columns).
 
         Coordinates scale by size over extent, which is half a pixel off the align-corners
-        resampling of the image itself; every published protocol does it so.
+        resampling of the image itself, as in every published protocol.
         """
-        top, left, bottom, right = box
-        size_yx = self.yx.new_tensor(size)
-        return Clicks(
-            size_yx
-            * (self.yx - self.yx.new_tensor([top, left]))
-            / self.yx.new_tensor([bottom - top, right - left]),
-            self.label,
-        )
+        corner = self.yx.new_tensor([box.top, box.left])
+        extent = self.yx.new_tensor([box.height, box.width])
+        return Clicks(self.yx.new_tensor(size) * (self.yx - corner) / extent, self.label)
 
     def inner(self, size: tuple[int, int]) -> Clicks:
         """The same columns with every click on or outside the border of a view turned into padding.

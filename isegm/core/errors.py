@@ -1,17 +1,15 @@
-"""The one error a user is meant to read: what came, what was expected, what to do."""
+"""The one error meant for users: what came, what was expected, what to do."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-LONGEST_NAME = (
-    300  # of a name that may come from a stranger: it is compared with others, and repeated to them
-)
+LONGEST_NAME = 300  # of untrusted names, which are compared with others and shown again
 
 
 class IsegmError(Exception):
-    """Something a user can cause and can mend. Scripts print its message and no traceback."""
+    """An error that a user can cause and fix. Scripts print its message and no traceback."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> IsegmError:

@@ -1,8 +1,7 @@
 """Parts found by listing a folder: one file is one part, and is chosen by the file's name.
 
-A part is a class whose constructor's arguments are its settings. A protocol file chooses one by
-name and may change its settings; nothing else lists the parts, so a new file is all that a new one
-takes.
+A part is a class whose constructor arguments are its settings. A protocol file chooses one by name
+and may change its settings. Nothing else lists the parts, so adding one takes only a new file.
 """
 
 from __future__ import annotations
@@ -44,16 +43,17 @@ class Family:
         """The class called ``name``.
 
         Raises:
-            IsegmError: there is no such part (the nearest are listed), or its file does not say
-                which class it is.
+            IsegmError: there is no such part (the nearest are listed), or its file does not name
+                its class.
         """
         if name not in self.names():
             raise unknown(self.kind, name, self.names())
         module = importlib.import_module(f"{self.package}.{name}")
-        if not hasattr(module, self.constant):
+        part = vars(module).get(self.constant)
+        if part is None:
             wanted = f"{self.constant} = <its class>"
             raise IsegmError(f"{module.__file__} is no {self.kind}: end it with {wanted}")
-        return getattr(module, self.constant)
+        return part
 
     def make(self, choice: Mapping[str, Any]) -> Any:
         """The part that a choice describes.
@@ -62,7 +62,7 @@ class Family:
             choice: the part's name under ``key``, and any of its settings; lists become tuples.
 
         Raises:
-            IsegmError: no or an unknown name, or settings that are unknown, missing, of another
+            IsegmError: a missing or unknown name, or settings that are unknown, missing, of another
                 part, or refused by this one.
         """
         if not isinstance(choice, Mapping) or not isinstance(choice.get(self.key), str):

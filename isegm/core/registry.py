@@ -2,8 +2,8 @@
 
 ``spec(RITM, backbone=spec(HRNet, width=18))`` is a plain dictionary. It is stored as JSON inside
 checkpoints and experiments, and ``build`` makes the call. Only targets inside ``isegm`` are ever
-imported: a checkpoint from a stranger cannot name anything else. A training may also name what its
-own experiment file defines; whoever builds such a spec hands the file over as ``own``.
+imported: an untrusted checkpoint cannot name anything else. A training may also name what its own
+experiment file defines; whoever builds such a spec passes the file as ``own``.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def resolve(target: str, own: ModuleType | None = None) -> Callable:
         if own is None:
             raise IsegmError(
                 f"spec target {target!r} is defined in an experiment's own file, which only a"
-                " training of that experiment"
-                " reads; to load the network elsewhere, move its class into isegm/methods"
+                " training of that experiment reads; to load the network elsewhere, move its class"
+                " into isegm/methods"
             )
         module = own
     elif module_name.split(".")[0] != "isegm" or not name or "." in name:
@@ -87,7 +87,7 @@ def resolve(target: str, own: ModuleType | None = None) -> Callable:
                 " file?"
             ) from None
     part = getattr(module, name, None)
-    # A name that a module merely imported (os, torch ...) is not one of ours.
+    # Names that a module merely imported (os, torch ...) do not count.
     if not callable(part) or getattr(part, "__module__", None) != module_name:
         names = [
             n
@@ -133,15 +133,13 @@ def parameters(described: Spec, own: ModuleType | None = None) -> dict[str, insp
 
 
 def completed(value: Any, own: ModuleType | None = None) -> Any:
-    """A spec, or what is inside one, with every default written out that can be kept in a spec."""
+    """A spec, or a part of one, with every default written out."""
     if isinstance(value, list):
         return [completed(item, own) for item in value]
     if not is_spec(value):
-        return (
-            {key: completed(item, own) for key, item in value.items()}
-            if isinstance(value, Mapping)
-            else value
-        )
+        if isinstance(value, Mapping):
+            return {key: completed(item, own) for key, item in value.items()}
+        return value
     _check_arguments(resolve(value["target"], own), value)
     given = {name: completed(item, own) for name, item in value["args"].items()}
     args = {}
@@ -158,10 +156,11 @@ def targets(value: Any) -> Iterator[str]:
     if is_spec(value):
         yield value["target"]
         value = value["args"]
-    for item in (
-        value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    ):
-        yield from targets(item)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from targets(item)
 
 
 def leaves(described: Spec, prefix: str = "") -> Iterator[tuple[str, Any]]:

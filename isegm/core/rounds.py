@@ -24,16 +24,16 @@ class Round:
         image: ``B 3 H W`` float, RGB in [0, 1], not normalised.
         clicks: every click so far, in pixels of this view.
         prev_prob: ``B 1 H W`` in [0, 1], the previous answer in this view; zeros before the first.
-        state: what the model returned as ``Prediction.state`` last round (None on the first), one
-            row per row of ``image``.
+        state: ``Prediction.state`` of the last round (None on the first), one row per row of
+            ``image``.
         fresh_view: the crop or its size changed, or this is the first round, so whatever in
             ``state`` is bound to pixels no longer fits.
         mirrored: the batch is ``[views, mirrored views]``; the second half shows the first half
             flipped left-right.
-        seeds: in training one non-negative number per row; whatever a method draws at random for a
-            sample follows from it.
-        initial_clicks: so many columns of ``clicks`` were there before the first answer: 1 from a
-            user, in training all that were sampled (padding included).
+        seeds: in training one non-negative number per row, which determines all random draws of a
+            method for that sample.
+        initial_clicks: the number of columns of ``clicks`` before the first answer: 1 from a user,
+            in training all that were sampled (padding included).
     """
 
     image: Tensor
@@ -69,25 +69,25 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Session:
-    """One image, one object, as a value: a click makes a new session, and undo is keeping the old
-    one.
+    """One image and one object, as a value: a click makes a new session, and to undo is to keep the
+    old one.
 
     Attributes:
         image: ``1 3 H W``, RGB; uint8 in [0, 255] or float in [0, 1].
         prob: ``1 1 H W`` float32 in [0, 1], the answer the user sees.
         clicks: every click so far, in image pixels.
-        box: the crop that zoom-in holds on to, None while there is none.
+        box: the crop that zoom-in keeps, None while there is none.
         state: the method's own state, rows as in ``Round.state``.
-        prev_prob: the previous mask for the network where that is not ``prob`` (a merged or
-            post-processed answer).
-        view: the box the last answer was given in, None before the first.
-        view_size: rows and columns that box was shown at.
-        from_mask: it started from a mask, not from nothing.
-        plain: the session before post-processing, which the next click goes on from; None: ``prob``
-            is as it was answered.
-        followed: ``1 1 H W`` in [0, 1], what the next crop is chosen by where that is not ``prob``.
-        maps: what the method lets people see of the newest answer (``ClickModel.shown_maps``), ``1
-            C h w`` over ``view``.
+        prev_prob: the previous mask for the network if it is not ``prob`` (after merging or
+            post-processing).
+        view: the box of the last answer, None before the first.
+        view_size: rows and columns of that view.
+        from_mask: it started from a mask.
+        plain: the session before post-processing, from which the next click continues; None:
+            ``prob`` was not post-processed.
+        followed: ``1 1 H W`` in [0, 1], the map that chooses the next crop if it is not ``prob``.
+        maps: maps of the newest answer for display (``ClickModel.shown_maps``), ``1 C h w`` over
+            ``view``.
     """
 
     image: Tensor
@@ -105,9 +105,7 @@ class Session:
 
     @property
     def answered(self) -> bool:
-        """Whether ``prob`` is an answer of the network rather than zeros or a mask to start
-        from.
-        """
+        """Whether ``prob`` is an answer of the network rather than zeros or an initial mask."""
         return self.view is not None
 
     @property
@@ -117,22 +115,13 @@ class Session:
 
 
 def storages(session: Session) -> dict[tuple[str, int], int]:
-    """The memory that a session holds on to: bytes by place, so that what sessions share is counted
-    once when these are merged.
+    """The memory of a session: bytes by address. Merging such mappings counts shared memory once.
 
-    A tensor that is part of a larger one holds on to all of it.
+    A view keeps all of its base tensor in memory.
     """
     held = {}
-    for tensor in _tensors(
-        [
-            session.image,
-            session.prob,
-            session.prev_prob,
-            session.followed,
-            session.maps,
-            session.state,
-        ]
-    ):
+    maps = session.prob, session.prev_prob, session.followed, session.maps
+    for tensor in _tensors([session.image, *maps, session.state]):
         storage = tensor.untyped_storage()
         held[str(storage.device), storage.data_ptr()] = storage.nbytes()
     return held if session.plain is None else held | storages(session.plain)
@@ -164,7 +153,7 @@ def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> A
         return None
     if isinstance(state, Tensor):
         if count == 1:
-            return state  # nobody else's rows to let go of
+            return state  # no other rows keep memory alive
         rows = [index, count + index] if mirrored else [index]
         return state[rows].clone()
     return _rebuild(state, lambda key: split_state(_get(state, key), index, count, mirrored))

@@ -1,4 +1,4 @@
-"""What data sets hand out: one image and what is known about its objects."""
+"""What data sets return: one image and the truth about its objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Sample:
         image: ``H W 3`` uint8, RGB.
         gt: ``H W`` int8, 1 = object, 0 = background, -1 = ignored.
         id: unique within its data set, e.g. the file stem.
-        init_mask: ``H W`` float32 in [0, 1] to start from, or None.
+        init_mask: ``H W`` float32 in [0, 1], the initial mask, or None.
     """
 
     image: np.ndarray
@@ -29,9 +29,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Where an object is drawn, its pixels being ``layers[:, :, layer] == label``, and its place
-    among parts and wholes.
-    """
+    """The pixels of an object, ``layers[:, :, layer] == label``, and its parts and whole."""
 
     layer: int
     label: int
@@ -124,10 +122,8 @@ class InstanceSample:
             [key for key, info in self.objects.items() if not counts[info.layer][info.label]]
         )
         known = [np.zeros_like(count, bool) for count in counts]
-        for layer, label in [
-            *kept.ignored,
-            *((info.layer, info.label) for info in kept.objects.values()),
-        ]:
+        drawn = [(info.layer, info.label) for info in kept.objects.values()]
+        for layer, label in [*kept.ignored, *drawn]:
             known[layer][label] = True
         layers = self.layers
         for index, (count, is_known) in enumerate(zip(counts, known, strict=True)):

@@ -1,8 +1,7 @@
 """The augmentation pipelines of the published training scripts, on albumentations 2. Smaller images
 are padded with zeros, their labels with background.
 
-Everything random comes from the generator that is passed in: an item is the same in whatever
-process it is made.
+All randomness comes from the generator passed in, so an item is the same in every process.
 """
 
 from __future__ import annotations
@@ -19,24 +18,22 @@ import numpy as np
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample
 
-os.environ.setdefault(
-    "NO_ALBUMENTATIONS_UPDATE", "1"
-)  # it would ask the network for a newer version at every import
+# Otherwise it looks for a newer version on the network at every import.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 
 Augmentation = Callable[[InstanceSample, np.random.Generator], InstanceSample]
 Crop = Sequence[int]  # rows and columns
-LEAST_WINDOW = 16  # pixels of the image, of AroundObject
+LEAST_WINDOW = 16  # pixels; the smallest window of AroundObject
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Resize by a uniform random scale, then a list of albumentations transforms. Not for several
-    threads at once.
+    """Resize by a uniform random scale, then apply albumentations transforms. Not thread-safe.
 
     Attributes:
         transforms: applied to the image and its label layers.
-        scale: the range of the scale; (1, 1) leaves the size alone.
+        scale: the range of the scale; (1, 1) keeps the size.
     """
 
     transforms: A.Compose
@@ -44,8 +41,7 @@ class Pipeline:
 
     def __call__(self, sample: InstanceSample, rng: np.random.Generator) -> InstanceSample:
         image, layers = self.placed(sample.image, sample.layers, rng)
-        # One shared generator. set_random_seed would give the same seed to every transform, and
-        # they would all fire together.
+        # set_random_seed would give every transform the same seed, and all would fire together.
         seed = int(rng.integers(2**63))
         self.transforms.set_random_state(np.random.default_rng(seed), random.Random(seed))
         made = self.transforms(image=image, mask=layers)
@@ -56,17 +52,17 @@ class Pipeline:
     def placed(
         self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What comes before the transforms."""
+        """Image and layers at the size and place that the transforms get."""
         return _resized(image, layers, rng.uniform(*self.scale))
 
 
 @dataclass(frozen=True)
 class Aligned(Pipeline):
-    """A window of random height and width anywhere on the image, brought to the size of the crop;
-    then transforms.
+    """A window of random height and width anywhere on the image, resized to the crop; then
+    transforms.
 
-    A window larger than the image is filled up with black and background, so that objects come at
-    all sizes a target crop shows them at. Source: ``AlignedAugmentator`` in the code of arXiv
+    A window larger than the image is padded with black and background, so that objects come in all
+    sizes at which a target crop shows them. Source: ``AlignedAugmentator`` in the code of arXiv
     2204.02574.
 
     # differs from the original: the window is as wide as drawn (there it always reaches from its
@@ -75,9 +71,8 @@ class Aligned(Pipeline):
 
     Attributes:
         crop: rows and columns of the result.
-        shares: the least and the largest window, as shares of the image's height and of its width.
-        mean, spread: of the normal distribution, cut off at ``shares``, that both shares are drawn
-            from.
+        shares: the smallest and the largest window, relative to the image's height and width.
+        mean, spread: of the normal distribution, truncated to ``shares``, that both are drawn from.
     """
 
     crop: tuple[int, int] = (256, 256)
@@ -159,10 +154,10 @@ class AroundObject(Pipeline):
     Attributes:
         crop: rows and columns of the result.
         whole: probability of the whole image.
-        expansion: the least and the largest window, relative to the box of the object; drawn
+        expansion: the smallest and the largest window, relative to the box of the object; drawn
             log-uniformly.
-        shift: how far the object may lie from the center of the window, as a share of the room
-            around it: at 0 in the center, at 1 anywhere inside.
+        shift: how far from the center of the window the object may lie: 0 = centered, 1 = anywhere
+            inside.
     """
 
     crop: tuple[int, int] = (256, 256)
@@ -171,10 +166,7 @@ class AroundObject(Pipeline):
     shift: float = 0.8
 
     def placed(
-        self,
-        image: np.ndarray,
-        layers: np.ndarray,
-        rng: np.random.Generator,
+        self, image: np.ndarray, layers: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         window = self._window(layers, rng) if rng.random() >= self.whole else None
         if window is not None:
@@ -226,8 +218,8 @@ def turned(crop: Crop) -> Pipeline:
 
 
 def cropped(crop: Crop, scale: Sequence[float] = (1.0, 1.0)) -> Pipeline:
-    """Scale within a range, pad and crop: what held-out data get. Source: arXiv 2102.06583 (on SBD:
-    scale 0.75 to 1.25).
+    """Scale within a range, pad and crop: for held-out data. Source: arXiv 2102.06583 (on SBD with
+    scales from 0.75 to 1.25).
     """
     return Pipeline(A.Compose(_cropping(crop)), tuple(scale))
 
@@ -236,15 +228,15 @@ def resized_crop(crop: Crop) -> Pipeline:
     """Flips, and a window of at least 3/4 of the image's area.
 
     # differs from the original: it asks for up to 5/4 of the area, which no window can have, and
-    then tries again.
+    draws again.
     """
     transforms = [*_any_flip(), A.RandomResizedCrop(tuple(_checked(crop)), scale=(0.75, 1.0))]
     return Pipeline(A.Compose(transforms), (1.0, 1.0))
 
 
 def enlarged(crop: Crop) -> Pipeline:
-    """Scale by 1.20 to 2.20, flips, crop: the sizes at which zoom-in shows the objects of a small
-    image. Not a published one.
+    """Scale by 1.20 to 2.20, flips, crop: objects of a small image at the sizes zoom-in shows them.
+    Not from a publication.
     """
     return Pipeline(A.Compose([*_any_flip(), *_cropping(crop)]), (1.20, 2.20))
 
@@ -323,7 +315,6 @@ def _resized(image: np.ndarray, layers: np.ndarray, scale: float) -> tuple[np.nd
     if scale == 1:
         return image, layers
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    resized = cv2.resize(layers, (width, height), interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), resized.reshape(
-        height, width, -1
-    )
+    labels = cv2.resize(layers, (width, height), interpolation=cv2.INTER_NEAREST)
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return image, labels.reshape(height, width, -1)

@@ -1,12 +1,9 @@
-"""Where things that are made from annotations are kept: one version of each, that of the
-annotations as they are now.
-"""
+"""The cache of files derived from annotations: one version of each, for the current annotations."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,21 +17,21 @@ log = logging.getLogger("isegm")
 
 
 def cache_folder(cfg: EasyDict) -> Path | None:
-    """The folder for all of them: below ``EXPS_PATH``; None without one."""
+    """The folder of the cache, below ``EXPS_PATH``; None if that is not set."""
     return absolute(cfg, str(cfg.EXPS_PATH)) / ".cache" if "EXPS_PATH" in cfg else None
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The place of a file or folder that is made from sources.
+    """The path of a file or folder derived from sources.
 
     Attributes:
-        folder: where it is kept.
-        name: what it is called, whatever its sources.
-        place: 8 hexadecimal digits, of where the sources are. Copies of a data set do not take each
-            other's place.
-        state: 16 hexadecimal digits that change when a source changes its size or time, appears or
-            disappears.
+        folder: the cache.
+        name: of the derived data, whatever its sources.
+        place: 8 hexadecimal digits, a hash of the sources' paths, so that copies of a data set do
+            not replace each other.
+        state: 16 hexadecimal digits that change with the size or time of a source, and when one
+            appears or disappears.
         suffix: of the file.
     """
 
@@ -46,7 +43,7 @@ class Kept:
 
     @classmethod
     def of(cls, folder: Path, name: str, sources: Sequence[Path], suffix: str = "") -> Kept:
-        place, state = hashlib.sha256(), hashlib.sha256(b"2")  # of this layout
+        place, state = hashlib.sha256(), hashlib.sha256(b"2")  # the version of the layout
         for path in sources:
             known = path.stat() if path.exists() else None
             place.update(f"{path.resolve()}\n".encode())
@@ -59,21 +56,15 @@ class Kept:
 
     @property
     def lock(self) -> Path:
-        """A file to lock while ``path`` is made; the same for all states."""
+        """The file to lock while ``path`` is made; the same for all states."""
         return self.folder / f".{self.name}_{self.place}.lock"
 
     def remove_others(self) -> None:
-        """Remove what was made of earlier states of these sources, and by earlier versions of this
-        package of any.
-        """
-        # Earlier versions of this package kept no place.
-        other = re.compile(
-            rf"{re.escape(self.name)}_(?:{self.place}_)?[0-9a-f]{{16}}{re.escape(self.suffix)}"
-        )
-        for path in self.folder.iterdir():
-            if path == self.path or not other.fullmatch(path.name):
+        """Remove what was derived from earlier states of these sources."""
+        for path in self.folder.glob(f"{self.name}_{self.place}_{'?' * 16}{self.suffix}"):
+            if path == self.path:
                 continue
-            log.info("%s: removing %s, which was made of other annotations", self.name, path)
+            log.info("%s: removing %s, made from older annotations", self.name, path)
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:

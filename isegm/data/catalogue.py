@@ -38,7 +38,7 @@ from isegm.utils.config import absolute, repository_file
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """A part of a data set that is opened on its own.
 
     Attributes:
@@ -72,7 +72,7 @@ class DataSet:
     name: str
     key: str
     origin: str
-    parts: tuple[Part, ...]
+    parts: tuple[Subset, ...]
 
     def root(self, cfg: EasyDict) -> Path:
         """Where the set is.
@@ -90,8 +90,8 @@ class DataSet:
         return place
 
 
-def _evaluated(name: str, count: int | None, annotations: tuple[str, ...] = ()) -> Part:
-    return Part(name, lambda root, cfg: evaluation_set(name, cfg), count, None, annotations)
+def _evaluated(name: str, count: int | None, annotations: tuple[str, ...] = ()) -> Subset:
+    return Subset(name, lambda root, cfg: evaluation_set(name, cfg), count, None, annotations)
 
 
 def _photographs(cfg: EasyDict) -> Path | None:
@@ -131,7 +131,7 @@ CATALOGUE = (
         VOC,
         (
             _evaluated("PascalVOC", 3427),
-            Part(
+            Subset(
                 "train",
                 lambda root, cfg: PascalVocObjects(root, "train"),
                 1464,
@@ -146,14 +146,16 @@ CATALOGUE = (
         SBD,
         (
             _evaluated("SBD", 6671),
-            Part(
+            Subset(
                 "train",
                 lambda root, cfg: SbdObjects(root, "train"),
                 8498,
                 None,
                 ("train.txt", "inst"),
             ),
-            Part("val", lambda root, cfg: SbdObjects(root, "val"), 2857, None, ("val.txt", "inst")),
+            Subset(
+                "val", lambda root, cfg: SbdObjects(root, "val"), 2857, None, ("val.txt", "inst")
+            ),
         ),
     ),
     DataSet(
@@ -161,21 +163,21 @@ CATALOGUE = (
         "PASCAL_SBD_PATH",
         "github.com/mindspore-ai/models, research/cv/FCANet: Augmented PASCAL (PascalVOC and SBD"
         " serve as well: docs/data.md)",
-        (Part("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
+        (Subset("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
     ),
     DataSet(
         "COCO",
         "COCO_PATH",
         COCO,
         (
-            Part(
+            Subset(
                 "train2017",
                 lambda root, cfg: CocoInstances(root, "train2017", cache_folder(cfg)),
                 117_266,
                 849_949,
                 ("annotations/instances_train2017.json",),
             ),
-            Part(
+            Subset(
                 "val2017",
                 lambda root, cfg: CocoInstances(root, "val2017", cache_folder(cfg)),
                 4952,
@@ -199,7 +201,7 @@ CATALOGUE = (
         "cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip"
         " (unpack its zip files too)",
         tuple(
-            Part(
+            Subset(
                 f"{split}2017",
                 lambda root, cfg, split=split: CocoPanoptic(
                     root, f"{split}2017", cache=cache_folder(cfg)
@@ -217,7 +219,7 @@ CATALOGUE = (
         "lvisdataset.org/dataset: lvis_v1_train.json.zip and lvis_v1_val.json.zip; photographs are"
         " those of COCO",
         tuple(
-            Part(
+            Subset(
                 split,
                 lambda root, cfg, split=split: Lvis(
                     root, split, _photographs(cfg), cache_folder(cfg)
@@ -236,7 +238,7 @@ CATALOGUE = (
         " images;"
         " or isegm convert-annotations coco_lvis",
         tuple(
-            Part(
+            Subset(
                 split,
                 lambda root, cfg, split=split: CocoLvis(root, split, cache=cache_folder(cfg)),
                 None,
@@ -252,7 +254,7 @@ CATALOGUE = (
         "storage.googleapis.com/openimages/web/download.html: segmentation masks, their CSV lists,"
         " and the images these name",
         tuple(
-            Part(
+            Subset(
                 split,
                 lambda root, cfg, split=split: OpenImages(root, split, cache_folder(cfg)),
                 images,
@@ -270,7 +272,7 @@ CATALOGUE = (
         "ADE20K_PATH",
         "groups.csail.mit.edu/vision/datasets/ADE20K: the full data set, ADE20K_2016_07_26.zip",
         tuple(
-            Part(
+            Subset(
                 split,
                 lambda root, cfg, split=split: ADE20K(root, split, parts=True),
                 count,
@@ -284,14 +286,14 @@ CATALOGUE = (
         "ThinObject5K",
         "THINOBJECT_PATH",
         "github.com/liewjunhao/thin-object-selection",
-        (Part("all", lambda root, cfg: thin_object(root), None, None, ("masks",)),),
+        (Subset("all", lambda root, cfg: thin_object(root), None, None, ("masks",)),),
     ),
     DataSet(
         "MSRA10K",
         "MSRA10K_PATH",
         "mmcheng.net/msra10k",
         (
-            Part(
+            Subset(
                 "all",
                 lambda root, cfg: MaskPairs("MSRA10K", msra10k(root)),
                 10_000,
@@ -305,7 +307,7 @@ CATALOGUE = (
         "DUTS_TR_PATH",
         "saliencydetection.net/duts",
         (
-            Part(
+            Subset(
                 "all",
                 lambda root, cfg: MaskPairs("DUTS-TR", duts(root)),
                 10_553,
@@ -319,7 +321,7 @@ CATALOGUE = (
         "DUTS_TE_PATH",
         "saliencydetection.net/duts",
         (
-            Part(
+            Subset(
                 "all",
                 lambda root, cfg: MaskPairs("DUTS-TE", duts(root)),
                 5019,
@@ -333,20 +335,20 @@ CATALOGUE = (
         "BSDS_PATH",
         "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html, or"
         " github.com/BIDS/BSDS500: the folder BSDS500/data",
-        (Part("all", lambda root, cfg: BSDS(root), 500, None, ("groundTruth",)),),
+        (Subset("all", lambda root, cfg: BSDS(root), 500, None, ("groundTruth",)),),
     ),
     DataSet(
         "CCP",
         "CCP_PATH",
         "github.com/bearpaw/clothing-co-parsing",
-        (Part("all", lambda root, cfg: ClothingCoParsing(root), 1004, None, (PIXEL_LEVEL,)),),
+        (Subset("all", lambda root, cfg: ClothingCoParsing(root), 1004, None, (PIXEL_LEVEL,)),),
     ),
     DataSet(
         "COCO_persons",
         "COCO_PERSONS_PATH",
         "github.com/minto5z/coco_yolo: the folder coco, its images/val2017 as val2017",
         (
-            Part(
+            Subset(
                 "val2017",
                 lambda root, cfg: CocoInstances(root, "val2017", cache_folder(cfg)),
                 1045,
@@ -359,14 +361,14 @@ CATALOGUE = (
         "HFlickr",
         "HFLICKR_PATH",
         "github.com/bcmi/Image-Harmonization-Dataset-iHarmony4: HFlickr",
-        (Part("all", lambda root, cfg: hflickr(root), None, None, ("masks",)),),
+        (Subset("all", lambda root, cfg: hflickr(root), None, None, ("masks",)),),
     ),
     DataSet(
         "YouTube-VOS",
         "YOUTUBEVOS_PATH",
         "youtube-vos.org: the training set of 2018 or 2019",
         (
-            Part(
+            Subset(
                 "train",
                 lambda root, cfg: YouTubeVOS(root),
                 3471,

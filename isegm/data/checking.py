@@ -1,4 +1,4 @@
-"""The check of a copy of a data set: files, counts, readable pictures, sizes that match."""
+"""Checks of a copy of a data set: files, counts, readable pictures, matching sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
-from isegm.data.catalogue import DataSet, Part
+from isegm.data.catalogue import DataSet, Subset
 from isegm.data.conversion.coco_lvis import SUMMARY
 from isegm.data.dataset import Source
 from isegm.data.evaluation_sets import EvalDataset
@@ -24,17 +24,16 @@ from isegm.utils.files import sha256_of
 
 @dataclass
 class Finding:
-    """What the check of a part found.
+    """The result of checking a part.
 
     Attributes:
-        length, objects: as found; ``objects`` is None where that is not known.
-        problems: what is wrong with it, one line each. A count other than that of the literature is
-            a problem of an evaluation set, whose numbers could not be compared; a training set may
-            be a selection.
-        notes: what is worth knowing.
+        length, objects: counts; ``objects`` is None if unknown.
+        problems: one line each. A count that differs from the literature is a problem of an
+            evaluation set, whose numbers would not compare; a training set may be a selection.
+        notes: anything else worth knowing.
     """
 
-    part: Part
+    part: Subset
     length: int = 0
     objects: int | None = None
     looked_at: int = 0
@@ -45,7 +44,7 @@ class Finding:
 
 def check(
     data_set: DataSet,
-    part: Part,
+    part: Subset,
     cfg: EasyDict,
     sample: int | None,
     progress: Callable[[Any], Any] = iter,
@@ -54,53 +53,50 @@ def check(
     and hold an object.
 
     Args:
-        sample: how many samples to read, evenly spread; None reads all.
-        progress: wraps what is iterated over, e.g. ``tqdm``.
+        sample: number of samples to read, evenly spread; None reads all.
+        progress: wraps the iteration, e.g. ``tqdm``.
     """
-    found = Finding(part)
+    finding = Finding(part)
     try:
         root = data_set.root(cfg)
         opened = part.open(root, cfg)
     except IsegmError as error:
-        found.problems.append(str(error))
-        return found
-    found.length = len(opened)
-    found.objects = getattr(opened, "object_count", None)
+        finding.problems.append(str(error))
+        return finding
+    finding.length = len(opened)
+    finding.objects = getattr(opened, "object_count", None)
     if not isinstance(opened, EvalDataset) and (without := left_out(root)):
-        found.notes.append(f"{FILE} lists {len(without)} files that are not to be trained on")
-    _compare_counts(found, isinstance(opened, EvalDataset))
-    found.problems += [
+        finding.notes.append(f"{FILE} lists {len(without)} files that are not to be trained on")
+    _compare_counts(finding, isinstance(opened, EvalDataset))
+    finding.problems += [
         text for name in part.annotations for text in _conversion_problems(root / name)
     ]
-    for index in progress(spread(found.length, sample)):
-        found.looked_at += 1
+    for index in progress(spread(finding.length, sample)):
+        finding.looked_at += 1
         try:
             _read(opened, index)
         except CorruptSample as error:
-            found.problems.append(str(error))
-    found.fingerprint = (
+            finding.problems.append(str(error))
+    finding.fingerprint = (
         opened.fingerprint()
         if isinstance(opened, EvalDataset)
         else fingerprint(root, part.annotations)
     )
-    return found
+    return finding
 
 
 def spread(length: int, sample: int | None) -> Sequence[int]:
-    """``sample`` different positions of ``length``, evenly spread, the first and the last among
-    them; all for None.
-    """
+    """``sample`` different positions of ``length``, evenly spread from first to last; None: all."""
     if sample is None or sample >= length:
         return range(length)
     return np.unique(np.linspace(0, length - 1, sample).round().astype(int)).tolist()
 
 
 def fingerprint(root: Path, names: Sequence[str]) -> str:
-    """A sha256 over annotations: the bytes of files, and the names and sizes of all that folders
-    hold.
+    """A sha256 over annotations: the bytes of files, the names and sizes of everything in folders.
 
-    Files may have several places: which of them one is in does not matter, nor that another has a
-    copy of it.
+    For a file that may be in several places, it does not matter in which it is, nor whether there
+    are copies.
     """
     lines = []
     for path in (root / name for name in names):
@@ -119,27 +115,26 @@ def _read(opened: EvalDataset | Source, index: int) -> None:
         raise CorruptSample(f"image {index} has no annotated pixel")
 
 
-def _compare_counts(found: Finding, is_evaluation: bool) -> None:
+def _compare_counts(finding: Finding, is_evaluation: bool) -> None:
     for what, number, expected in (
-        ("samples", found.length, found.part.count),
-        ("objects", found.objects, found.part.objects),
+        ("samples", finding.length, finding.part.count),
+        ("objects", finding.objects, finding.part.objects),
     ):
         if None in (number, expected) or number == expected:
             continue
         if is_evaluation:
-            found.problems.append(
-                f"{number:,} {what}, and the literature has {expected:,}; numbers would not be"
-                " comparable"
+            finding.problems.append(
+                f"{number:,} {what}, but the literature has {expected:,}; numbers would not compare"
             )
         else:
-            found.notes.append(
+            finding.notes.append(
                 f"{number:,} {what} here, {expected:,} in the literature: a selection, or another"
                 " version"
             )
 
 
 def _conversion_problems(path: Path) -> Iterator[str]:
-    """Whether what ``convert_annotations.py`` wrote is still what it wrote."""
+    """Changes to what ``isegm convert-annotations`` wrote."""
     summary = path.with_name(SUMMARY)
     if path.name == "hannotation.pickle" and summary.is_file():
         try:
@@ -148,4 +143,4 @@ def _conversion_problems(path: Path) -> Iterator[str]:
             yield f"{summary} is damaged"
             return
         if sha256_of(path) != expected:
-            yield f"{path} is not the file that {summary.name} speaks of: its sha256 differs"
+            yield f"{path} is not the file described in {summary.name}: its sha256 differs"

@@ -1,6 +1,4 @@
-"""The training data set: index -> sample -> augmented item. One class for every source and every
-method.
-"""
+"""The training data set: index -> sample -> augmented item, for all sources and methods."""
 
 from __future__ import annotations
 
@@ -42,8 +40,8 @@ class Source(Protocol):
 
 
 class ClickDataset(Dataset):
-    """Training items. Its key is a pair: ``dataset[epoch, position]`` depends on the seed, epoch
-    and position alone.
+    """Training items. The key is a pair: ``dataset[epoch, position]`` depends on nothing but the
+    seed, epoch and position.
 
     An item holds ``image`` (uint8 ``3 H W``, RGB), ``target`` (float32 ``1 H W``; 1, 0, -1 =
     ignored), ``yx`` (float64 ``2N 2``) and ``label`` (int64 ``2N``; the clicks in the order of
@@ -51,16 +49,16 @@ class ClickDataset(Dataset):
     simulated on this item later).
 
     Args:
-        source: where images come from.
-        sampler: how target and clicks are drawn.
+        source: of the images.
+        sampler: draws target and clicks.
         augment: applied to every image; None leaves images as they are.
-        epoch_len: images drawn at random per epoch; None: every image once, in a new order each
-            epoch.
-        min_object_area: smaller objects are no targets (in pixels of the crop).
-        keep_background: probability to accept a crop that holds no object.
-        scores: how rarely each image of the source is drawn. Then, or with ``epoch_len``, drawing
-            is with replacement.
-        seed: of everything random.
+        epoch_len: images drawn at random per epoch; None: every image once, in a different order
+            each epoch.
+        min_object_area: smaller objects are never targets (in pixels of the crop).
+        keep_background: probability of accepting a crop without an object.
+        scores: how rarely each image is drawn. With scores or ``epoch_len``, images are drawn with
+            replacement.
+        seed: of all randomness.
 
     Raises:
         IsegmError: an empty source, or a number out of its range.
@@ -90,12 +88,8 @@ class ClickDataset(Dataset):
         if seed < 0:
             raise IsegmError(f"seed={seed}: expected at least 0")
         self.source, self.sampler, self.augment = source, sampler, augment
-        self.epoch_len, self.min_object_area, self.keep_background = (
-            epoch_len,
-            min_object_area,
-            keep_background,
-        )
-        self.seed = seed
+        self.epoch_len, self.seed = epoch_len, seed
+        self.min_object_area, self.keep_background = min_object_area, keep_background
         self._cumulative = None if scores is None else scores.cumulative(source)
         self._warned: set[str] = set()
 
@@ -132,13 +126,13 @@ class ClickDataset(Dataset):
         raise IsegmError(f"{MAX_DRAWS} images in a row could not be used; the last: {failures[-1]}")
 
     def index_of(self, epoch: int, position: int) -> int:
-        """The image that an item shows, unless that cannot be used and another takes its place."""
+        """The image that an item shows, unless it is unusable and another takes its place."""
         return next(
             self._indices(epoch, position, np.random.default_rng([self.seed, epoch, position]))
         )
 
     def _indices(self, epoch: int, position: int, rng: np.random.Generator) -> Iterator[int]:
-        """The image of a position, and others to take its place if it cannot be used."""
+        """The image of a position, then others to take its place if it is unusable."""
         if self._cumulative is None and self.epoch_len is None:
             yield int(_permutation(self.seed, epoch, len(self.source))[position])
         else:
@@ -152,8 +146,8 @@ class ClickDataset(Dataset):
         return drawn_index(self._cumulative, rng)
 
     def _augmented(self, sample: InstanceSample, rng: np.random.Generator) -> InstanceSample | None:
-        """The sample augmented so that an object is left, or, by chance, none is; None if that does
-        not come about.
+        """The sample, augmented so that an object is left, or, with ``keep_background``, none; None
+        if all attempts fail.
         """
         for _ in range(MAX_AUGMENTATIONS if self.augment else 1):
             made = (self.augment(sample, rng) if self.augment else sample).cleaned()
@@ -181,9 +175,9 @@ class ClickDataset(Dataset):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What an experiment trains on, and what it is checked on during training (None: nothing).
+    """The training set of an experiment, and its validation set or None.
 
-    Each has a length and is asked for items ``[epoch, position]``, as of ``ClickDataset``.
+    Each has a length and items ``[epoch, position]``, as ``ClickDataset``.
     """
 
     train: Dataset

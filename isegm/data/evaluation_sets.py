@@ -1,4 +1,4 @@
-"""Evaluation sets: one image and one object at a time, found by name."""
+"""Evaluation sets, opened by name; each sample is one image and one object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EvalDataset(ABC):
     """An evaluation set. ``dataset[i]`` reads the i-th sample; nothing else decodes a picture.
 
     Attributes:
-        name: what tables call it.
+        name: its name in tables.
     """
 
     name: str
@@ -40,7 +40,7 @@ class EvalDataset(ABC):
         """Read a sample.
 
         Raises:
-            CorruptSample: this sample cannot be used (unreadable, mask empty or of another size).
+            CorruptSample: this sample cannot be used (unreadable; mask empty or of the wrong size).
             IndexError: there is no such sample.
         """
 
@@ -65,7 +65,7 @@ class PairedDataset(EvalDataset):
     """One image file and one mask file per sample.
 
     Args:
-        name: what tables call it.
+        name: its name in tables.
         pairs: the files, in evaluation order.
         read_gt: reads a mask file as ``H W`` int8 with values 1, 0 and -1 (ignored).
     """
@@ -115,22 +115,20 @@ def files_fingerprint(ids: Iterable[str], images: Iterable[Path], masks: Iterabl
 
 
 def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
-    """Pair image and mask files by stem (the file name up to its first dot), in the order of the
-    image file names.
+    """Pair image and mask files by stem (the file name up to its first dot), sorted by image name.
 
     Raises:
         IsegmError: a folder is missing or empty, an image has no mask, or two files of a folder
             share a stem.
     """
     images, masks = list_images(image_dir, name), list_images(mask_dir, name)
-    by_stem = _by_stem(name, masks)
+    named = _by_stem(name, masks)
     _by_stem(name, images)
-    missing = [p.name for p in images if stem(p) not in by_stem]
+    missing = [p.name for p in images if stem(p) not in named]
     if missing:
         raise IsegmError(
             f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, the first"
-            f" being {missing[0]};"
-            f" expected a file {stem(Path(missing[0]))}.<suffix> there"
+            f" being {missing[0]}; expected a file {stem(Path(missing[0]))}.<suffix> there"
         )
     if len(masks) > len(images):
         log.warning(
@@ -139,7 +137,7 @@ def pair_files(name: str, image_dir: Path, mask_dir: Path) -> list[Pair]:
             len(masks) - len(images),
             mask_dir,
         )
-    return [Pair(stem(p), p, by_stem[stem(p)]) for p in images]
+    return [Pair(stem(p), p, named[stem(p)]) for p in images]
 
 
 def stem(path: Path) -> str:
@@ -161,25 +159,25 @@ def evaluation_set(name: str, cfg: EasyDict) -> EvalDataset:
 
 
 def evaluation_sets() -> dict[str, Callable[[EasyDict], EvalDataset]]:
-    """Every evaluation set, by name: whatever the files of ``isegm.data.sources`` list under
+    """Every evaluation set by name: all that the modules of ``isegm.data.sources`` list under
     ``EVALUATION``.
     """
-    found: dict[str, Callable[[EasyDict], EvalDataset]] = {}
+    listed: dict[str, Callable[[EasyDict], EvalDataset]] = {}
     for module in pkgutil.iter_modules(sources.__path__):
         loaded = importlib.import_module(f"{sources.__name__}.{module.name}")
-        found.update(getattr(loaded, "EVALUATION", {}))
-    return found
+        listed.update(getattr(loaded, "EVALUATION", {}))
+    return listed
 
 
 def _by_stem(name: str, paths: list[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in paths:
-        if stem(path) in found:
+        if stem(path) in named:
             raise IsegmError(
-                f"{name}: {found[stem(path)]} and {path.name} have the same stem; keep one of them"
+                f"{name}: {named[stem(path)]} and {path.name} have the same stem; keep one of them"
             )
-        found[stem(path)] = path
-    return found
+        named[stem(path)] = path
+    return named
 
 
 def _size(path: Path) -> int:

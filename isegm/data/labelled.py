@@ -1,5 +1,5 @@
-"""Annotations that number the objects of an image in one picture: evaluated object by object, or
-trained on one at a time.
+"""Annotations that number the objects of an image in one picture, for evaluation and training
+object by object.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import IGNORE, InstanceSample, ObjectInfo, Sample
 from isegm.data.cache import Kept
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
-from isegm.data.reading import CorruptSample, check_size, read_image
+from isegm.data.reading import CorruptSample, check_size, read_image, require_files
 from isegm.data.tables import Texts
 from isegm.utils.files import replacing
 
 log = logging.getLogger("isegm")
 
-UNREADABLE = -1  # stands in an index for the objects of an image that cannot be read
+UNREADABLE = -1  # in an index: the annotation cannot be read
 
 ReadLabels = Callable[[Path], np.ndarray]
 
@@ -41,15 +41,13 @@ def listed_names(what: str, listing: Path, folders: Sequence[Path], layout: str)
 
     Args:
         what: the data set.
-        folders: must be there too.
-        layout: what is expected where, for the error.
+        folders: must exist, too.
+        layout: of the data set, for the error.
 
     Raises:
         IsegmError: a folder or the list is missing, or the list is empty.
     """
-    for needed in (*folders, listing):
-        if not needed.exists():
-            raise IsegmError(f"{what}: {needed} does not exist; expected {layout}")
+    require_files(what, (*folders, listing), layout)
     names = listing.read_text().split()
     if not names:
         raise IsegmError(f"{what}: {listing} is empty; expected one image name per line")
@@ -57,16 +55,16 @@ def listed_names(what: str, listing: Path, folders: Sequence[Path], layout: str)
 
 
 class ObjectEvaluation(EvalDataset):
-    """One sample per object, called ``<name>_<number>``: images in the order given, the objects of
-    an image by number.
+    """One sample per object, with the id ``<name>_<number>``; images in the given order, the
+    objects of an image by number.
 
     Args:
         name: what tables call it.
         files: the images and annotations.
         read_labels: reads an annotation as ``H W`` uint8.
-        ignore: the number of pixels whose truth is unknown; None if there are no such pixels.
-        cache: a folder to keep the list of objects in, so that only the first use reads all
-            annotations; None reads them every time. Nothing is ever written beside the data.
+        ignore: the number that marks unknown truth; None if there is none.
+        cache: a folder for the list of objects, so that only the first use reads all annotations;
+            None reads them every time. Nothing is ever written beside the data.
 
     Raises:
         IsegmError: there is no object.
@@ -126,12 +124,11 @@ class ObjectEvaluation(EvalDataset):
 
 
 class OneByOne:
-    """Training source: one object per index; all else in its image is background.
+    """Training source: one object per index; the rest of its image is background.
 
     Args:
         name: for messages.
-        objects: files, and the number of an object in each; unreadable files must not be among
-            them.
+        objects: readable files, each with the number of one object in it.
         read_labels: as in ``ObjectEvaluation``.
 
     Raises:
@@ -185,8 +182,8 @@ def object_index(
 ) -> list[list[int]]:
     """The numbers of the objects of every annotation; ``[UNREADABLE]`` where one cannot be read.
 
-    A cached index counts only if places, sizes and modification times of all annotations are what
-    they were.
+    A cached index is used only if the paths, sizes and modification times of all annotations are
+    unchanged.
     """
     kept = None if cache is None else Kept.of(cache, f"{name}_objects", paths, ".json")
     if kept is not None and (index := _read_index(kept.path, len(paths))) is not None:
@@ -200,8 +197,7 @@ def object_index(
             kept.remove_others()
         except OSError as error:
             log.warning(
-                "%s: the list of objects cannot be kept in %s (%s); it will be made again next"
-                " time",
+                "%s: the list of objects cannot be saved in %s (%s); the next run makes it again",
                 name,
                 cache,
                 error,
@@ -214,8 +210,8 @@ def _object_labels(path: Path, read_labels: ReadLabels, ignore: int | None) -> l
         labels = read_labels(path)
     except CorruptSample:
         return [UNREADABLE]
-    found = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
-    return [label for label in found if label != ignore]
+    present = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
+    return [label for label in present if label != ignore]
 
 
 def _read_index(path: Path, length: int) -> list[list[int]] | None:

@@ -1,6 +1,4 @@
-"""Several sources as one: one after the other, or each drawn with a fixed share, whatever its
-size.
-"""
+"""Several sources as one: concatenated, or each drawn with a fixed share, whatever its size."""
 
 from __future__ import annotations
 
@@ -29,13 +27,13 @@ class Part:
     def __post_init__(self) -> None:
         if not self.share > 0:
             raise IsegmError(
-                f"share={self.share}: expected a number above 0; to leave a part of a mix out, set"
+                f"share={self.share}: expected a number above 0; to leave a part out of a mix, set"
                 " it to null"
             )
 
 
 class Joined:
-    """Several sources one after the other, every image of each as often as any other."""
+    """Several sources one after the other; every image is drawn equally often."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = list(sources)
@@ -52,16 +50,15 @@ class Joined:
 
 
 class Mix:
-    """A source whose every reading draws a part by its share, then one of all the images of that
-    part.
+    """A source that draws, at every reading, a part by its share and then an image of that part.
 
-    Which image is read follows from ``rng`` alone, so an item of a ``ClickDataset`` still depends
-    on nothing but (seed, epoch, position). The index only counts; a data set over a mix should have
-    an ``epoch_len`` of its own.
+    The image depends on ``rng`` alone, so an item of a ``ClickDataset`` still depends on nothing
+    but (seed, epoch, position). The index is ignored; a data set over a mix should set
+    ``epoch_len``.
 
     Source: arXiv 2204.02574, section 4.
-    # differs from the original: it draws from the first images of a part only, as many as that
-    part's epoch is long (30,000 of the 99,000 of COCO+LVIS).
+    # differs from the original: it draws only from the first images of a part, as many as that
+    part's epoch has (30,000 of the 99,000 of COCO+LVIS).
 
     Args:
         parts: None leaves a part out.

@@ -1,10 +1,10 @@
-"""Training images with one object each, cut out by a mask file of its own: the high-quality sets of
-saliency and matting.
+"""Training images with one object and one mask file each: the high-quality sets of saliency and
+matting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +28,11 @@ class MaskPairs:
         IsegmError: there are none.
     """
 
-    def __init__(self, name: str, pairs: Iterable[tuple[Path, Path]]) -> None:
-        images, masks = [], []
-        for image, mask in pairs:
-            images.append(str(image))
-            masks.append(str(mask))
-        if not images:
+    def __init__(self, name: str, pairs: Sequence[tuple[Path, Path]]) -> None:
+        if not pairs:
             raise IsegmError(f"{name}: no image has a mask")
-        self._images, self._masks = Texts(images), Texts(masks)
+        self._images = Texts(str(image) for image, _ in pairs)
+        self._masks = Texts(str(mask) for _, mask in pairs)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -54,29 +51,25 @@ class MaskPairs:
 def paired_by_stem(
     name: str, image_dir: Path, mask_dir: Path, image_suffixes: Iterable[str] = ()
 ) -> list[tuple[Path, Path]]:
-    """The files of two folders with the same name up to the first dot, sorted by it; masks without
-    an image are left out.
+    """The images and masks with the same name up to the first dot, sorted by it; masks without an
+    image are left out.
 
     Args:
-        image_suffixes: of the files that are images, where both kinds share a folder; every suffix
-            if empty.
+        image_suffixes: tell images from masks where both are in the same folder; empty otherwise.
 
     Raises:
         IsegmError: a folder is missing or holds no picture, an image has no mask.
     """
     suffixes = set(image_suffixes)
-    images = [
-        p for p in list_images(image_dir, name) if not suffixes or p.suffix.lower() in suffixes
-    ]
-    masks = {
-        stem(p): p
-        for p in list_images(mask_dir, name)
-        if not suffixes or p.suffix.lower() not in suffixes
-    }
-    missing = [p.name for p in images if stem(p) not in masks]
+    images, masks = list_images(image_dir, name), list_images(mask_dir, name)
+    if suffixes:
+        images = [path for path in images if path.suffix.lower() in suffixes]
+        masks = [path for path in masks if path.suffix.lower() not in suffixes]
+    by_stem = {stem(path): path for path in masks}
+    missing = [path.name for path in images if stem(path) not in by_stem]
     if missing:
         raise IsegmError(
             f"{name}: {len(missing)} of {len(images)} images have no mask in {mask_dir}, e.g."
             f" {missing[0]}"
         )
-    return [(p, masks[stem(p)]) for p in images]
+    return [(path, by_stem[stem(path)]) for path in images]

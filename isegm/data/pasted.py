@@ -1,7 +1,7 @@
 """Scenes of several objects, made by pasting the objects of one source onto its other images.
 
-Where every image shows one salient object, clicks hardly matter: the network learns to answer with
-what is salient. Here one of several objects is the target, and only the click tells which.
+If every image shows one salient object, clicks hardly matter: the network learns to segment what is
+salient. Here one of several objects is the target, and only the click says which.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from isegm.data.dataset import Source
 class PastedScenes:
     """Images of a source with up to ``most`` objects of its other images pasted on.
 
-    Every reading makes a scene of its own. An object that is pasted later covers the others; all of
-    them, and those of the image itself, are objects of the scene, so the sampler chooses among
-    them. Where the image's truth is unknown, it stays unknown unless something covers it.
+    Every reading makes a different scene. Objects pasted later cover earlier ones. The sampler
+    chooses among all of them and those of the image itself. Where the image's truth is unknown, it
+    stays unknown unless something covers it.
 
     Attributes:
         source: of images and objects; the objects of one image must not overlap.
-        most: up to how many objects are pasted; at least 1 is, if its image has any.
+        most: the most objects pasted; at least 1 is, if its image has any.
         least_share, most_share: the longer side of a pasted object, as a share of the longer side
             of the image.
 
@@ -97,9 +97,8 @@ class PastedScenes:
 
 
 def _numbered(scene: InstanceSample, further: int) -> np.ndarray:
-    """``H W``: the objects of a scene as 1, 2, ..., the next number where the truth is unknown.
-
-    The type leaves room for ``further`` objects.
+    """``H W``: the objects of a scene as 1, 2, ..., and the next number where the truth is unknown;
+    the type leaves room for ``further`` objects.
     """
     most = len(scene.objects) + 1 + further
     labels = np.zeros(scene.image.shape[:2], np.uint8 if most <= 255 else np.uint16)

@@ -1,6 +1,4 @@
-"""Reading the pickles of published data sets, which hold numbers, strings, containers and numpy
-arrays, and nothing else.
-"""
+"""Reading the pickles of published data sets, which hold only plain values and numpy arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ def read_pickle(path: Path) -> Any:
     """Load a pickle without letting it run code.
 
     Raises:
-        CorruptSample: the file is missing, cut off or no pickle.
+        CorruptSample: the file is missing, cut off or not a pickle.
         IsegmError: it asks for anything beyond plain values and numpy arrays.
     """
     try:
@@ -27,14 +25,14 @@ def read_pickle(path: Path) -> Any:
             return _PlainUnpickler(file).load()
     except _Refused as refused:
         raise IsegmError(
-            f"{path} is refused: it asks for {refused}, and a data set needs only plain values and"
+            f"{path} is refused: it asks for {refused}, but a data set needs only plain values and"
             " arrays"
         ) from None
     except OSError as error:
         raise CorruptSample(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged pickle can raise anything
         raise CorruptSample(
-            f"{path} is no readable pickle ({type(error).__name__}: {error})"
+            f"{path} is not a readable pickle ({type(error).__name__}: {error})"
         ) from None
 
 
@@ -43,7 +41,7 @@ class _Refused(Exception):
 
 
 def _allowed() -> dict[tuple[str, str], Any]:
-    """What an array is made of, under the module names of numpy 1 and 2."""
+    """What a pickled array consists of, under the module names of numpy 1 and 2."""
     rebuild, scalar = np.zeros(1).__reduce__()[0], np.float32(0).__reduce__()[0]
     from_buffer = np.zeros(1).__reduce_ex__(5)[0]
     allowed = {

@@ -1,8 +1,8 @@
 """Picture hashes: whether two files show the same photograph, whatever their size and compression.
 
-The difference hash: a gray picture of 16 x 17 pixels, and for every pixel whether its right
-neighbor is brighter, 256 bits in all. Copies of a photograph differ in few bits, others in about
-half.
+The difference hash: for every pixel of a gray picture of 16 x 17 pixels, whether its right neighbor
+is brighter, 256 bits in all. Copies of a photograph differ in few bits, different photographs in
+about half.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from isegm.core.errors import IsegmError
 from isegm.data.reading import read_image
 
 SIDE = 16
-NEAR = 20  # bits of 256: at most this many differ between copies
+NEAR = 20  # the most of 256 bits that differ between copies
 
 
 def picture_hash(image: np.ndarray) -> np.ndarray:
@@ -28,7 +28,7 @@ def picture_hash(image: np.ndarray) -> np.ndarray:
 
 
 class KnownPictures:
-    """Photographs to be recognized, also mirrored.
+    """Photographs to recognize, also mirrored.
 
     Args:
         paths: their files.
@@ -47,7 +47,7 @@ class KnownPictures:
         self._hashes = np.stack([picture_hash(view) for view in views])
 
     def like(self, image: np.ndarray) -> Path | None:
-        """The known photograph that this one (``H W 3`` uint8 RGB) shows, or None."""
+        """The known photograph that this one (``H W 3`` uint8 RGB) is a copy of, or None."""
         distances = (self._hashes != picture_hash(image)).sum(1)
         nearest = int(distances.argmin())
         return self.paths[nearest // 2] if distances[nearest] <= NEAR else None

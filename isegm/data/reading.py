@@ -1,11 +1,12 @@
-"""Reading image and mask files: always the same arrays for the same picture, and one clear error
-for a bad file.
+"""Reading image and mask files: the same picture always gives the same arrays, a bad file one clear
+error.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -16,16 +17,16 @@ from isegm.core.errors import IsegmError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # that are read of files nobody vouches for
-MAX_PIXELS = 50_000_000  # of them, where nothing else is said
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # accepted from untrusted files
+MAX_PIXELS = 50_000_000  # of an untrusted file, by default
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
 class CorruptSample(IsegmError):
-    """One sample that cannot be used: an unreadable file, a mask of another size, an empty mask.
-    The others are fine.
+    """One sample that cannot be used: an unreadable file, a mask of the wrong size, an empty mask.
+    The rest of the set is usable.
     """
 
 
@@ -48,11 +49,11 @@ def decode_image(data: bytes, name: Path | str) -> np.ndarray:
 
 
 def checked_image(data: bytes, name: str, pixels: int = MAX_PIXELS) -> np.ndarray:
-    """``decode_image`` for a file that nobody vouches for: its size is read from the header before
-    anything is decoded.
+    """``decode_image`` for an untrusted file: its size is read from the header before anything is
+    decoded.
 
     Raises:
-        IsegmError: damaged, of an unknown format, or of more pixels than allowed.
+        IsegmError: damaged, of an unknown format, or larger than allowed.
     """
     rows, columns = stored_size(data, name)
     if rows * columns > pixels:
@@ -63,7 +64,7 @@ def checked_image(data: bytes, name: str, pixels: int = MAX_PIXELS) -> np.ndarra
 
 
 def stored_size(data: bytes, name: str) -> tuple[int, int]:
-    """Rows and columns by the header, without decoding anything.
+    """Rows and columns according to the header; nothing is decoded.
 
     Raises:
         IsegmError: no image, or of an unknown format.
@@ -74,7 +75,7 @@ def stored_size(data: bytes, name: str) -> tuple[int, int]:
             return header.size[1], header.size[0]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise IsegmError(
-            f"{name} is no image that can be read; expected one of {', '.join(FORMATS)}"
+            f"{name} is not a readable image; expected one of {', '.join(FORMATS)}"
         ) from None
 
 
@@ -89,10 +90,10 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> tuple[np.ndarray, bool]:
-    """Read a mask by its stored numbers: ``H W`` uint8 or uint16, or ``H W 3`` uint8 RGB; and
+    """Read the values stored in a mask: ``H W`` uint8 or uint16, or ``H W 3`` uint8 RGB; and
     whether it has a palette.
 
-    A palette image gives its indices, gray images (8 or 16 bit) their values; alpha is dropped, and
+    A palette image gives its indices, a gray image (8 or 16 bit) its values. Alpha is dropped, and
     a colour image with three equal channels is gray.
 
     Raises:
@@ -103,9 +104,8 @@ def read_labels(path: Path) -> tuple[np.ndarray, bool]:
 
 def decode_labels(data: bytes, path: Path | str) -> tuple[np.ndarray, bool]:
     """``read_labels`` for a file in memory; ``path`` is for messages."""
-    if (
-        data.startswith(PNG_SIGNATURE) and data[25:26] == b"\x03"
-    ):  # the colour type in the PNG header: palette
+    colour_type = data[25:26]  # of the PNG header
+    if data.startswith(PNG_SIGNATURE) and colour_type == b"\x03":  # a palette
         try:
             return np.array(Image.open(io.BytesIO(data))), True
         except (OSError, SyntaxError, ValueError) as error:
@@ -136,9 +136,27 @@ def check_size(
     if image.shape[:2] != mask.shape[:2]:
         raise CorruptSample(
             f"{mask_path} is {mask.shape[0]}x{mask.shape[1]} (rows x columns), but its image"
-            f" {image_path} is"
-            f" {image.shape[0]}x{image.shape[1]}; save the mask at the size of the image"
+            f" {image_path} is {image.shape[0]}x{image.shape[1]}; save the mask at the size of the"
+            " image"
         )
+
+
+def check_annotated_size(image: np.ndarray, size: tuple[int, int], path: Path) -> None:
+    """Raise CorruptSample unless an image has the (rows, columns) its annotations were made for."""
+    if image.shape[:2] != size:
+        raise CorruptSample(
+            f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
+            f" {size[0]}x{size[1]}"
+        )
+
+
+def require_files(what: str, paths: Iterable[Path], layout: str) -> None:
+    """Raise IsegmError, which states the expected ``layout``, unless all of a data set's files and
+    folders exist.
+    """
+    for path in paths:
+        if not path.exists():
+            raise IsegmError(f"{what}: {path} does not exist; expected {layout}")
 
 
 def list_images(folder: Path, what: str) -> list[Path]:
@@ -151,10 +169,10 @@ def list_images(folder: Path, what: str) -> list[Path]:
         raise IsegmError(
             f"{what}: there is no folder {folder}; put the data there or correct the path"
         )
-    found = sorted((p for p in folder.iterdir() if is_image(p)), key=lambda p: p.name)
-    if not found:
+    images = sorted((p for p in folder.iterdir() if is_image(p)), key=lambda p: p.name)
+    if not images:
         raise IsegmError(f"{what}: {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return found
+    return images
 
 
 def is_image(path: Path) -> bool:

@@ -1,8 +1,8 @@
 """Sample scores: how easy each training image is, so that easy ones are drawn rarely.
 
-Two formats. ``sbd_samples_weights.pkl``, published with arXiv 2001.10331 and 2102.06583 for SBD: a
-list of (position, image name, score). JSON: ``{"scores": {"<image name>": <score>, ...}}``, as
-``isegm score-samples`` writes it.
+Two formats: ``sbd_samples_weights.pkl``, published with arXiv 2001.10331 and 2102.06583 for SBD, a
+list of (position, image name, score); and the JSON that ``isegm score-samples`` writes,
+``{"scores": {"<image name>": <score>, ...}}``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,21 @@ from isegm.data.pickles import read_pickle
 from isegm.data.places import require_path
 
 
+class NamedImages:
+    """A source whose images have names, one per index, by which their scores are looked up."""
+
+    names: Iterable[str]
+
+
 @dataclass(frozen=True)
 class SampleScores:
     """Images are drawn with probability ~ (1 - score)^gamma.
 
     Attributes:
         cfg: config.yml.
-        file: of scores, a whole path or one inside the data set.
-        folder: the key of config.yml that says where the data set is.
-        gamma: 0 draws all images alike.
+        file: of scores; an absolute path, or one relative to the data set.
+        folder: the key of config.yml with the path of the data set.
+        gamma: 0 draws all images equally often.
     """
 
     cfg: EasyDict
@@ -41,17 +47,15 @@ class SampleScores:
         """The running sums for ``drawn_index``, of the images of a source.
 
         Raises:
-            IsegmError: the source has no names of images, or the file does not suit it.
+            IsegmError: the source is not ``NamedImages``, or the file does not suit it.
         """
-        if not hasattr(source, "names"):
+        if not isinstance(source, NamedImages):
             raise IsegmError(
-                f"{self.file}: {type(source).__name__} has no names of images that scores could"
-                " belong to"
+                f"{self.file}: the images of {type(source).__name__} have no names to look scores"
+                " up by; leave data.scores out"
             )
         path = require_path(self.cfg, self.folder, "sample scores") / Path(self.file).expanduser()
-        return cumulative(
-            read_scores(path, (source.names[i] for i in range(len(source)))), self.gamma
-        )
+        return cumulative(read_scores(path, source.names), self.gamma)
 
 
 def read_scores(path: Path, names: Iterable[str]) -> np.ndarray:
@@ -65,8 +69,7 @@ def read_scores(path: Path, names: Iterable[str]) -> np.ndarray:
     if not path.is_file():
         raise IsegmError(
             f"there is no file of sample scores {path}; put it there, make one with isegm"
-            " score-samples, or draw all"
-            " images equally often with --set data.scores=null"
+            " score-samples, or draw all images equally often with --set data.scores=null"
         )
     try:
         content = (
@@ -78,21 +81,19 @@ def read_scores(path: Path, names: Iterable[str]) -> np.ndarray:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IsegmError(
             f"{path} holds no sample scores ({type(error).__name__}: {error}); expected a list of"
-            " (position, image name,"
-            ' score), or JSON {"scores": {"<image name>": <score>}}'
+            ' (position, image name, score), or JSON {"scores": {"<image name>": <score>}}'
         ) from None
     names = list(names)
     if missing := [name for name in names if name not in scores]:
         raise IsegmError(
-            f"{path} has no score for {len(missing)} of {len(names)} images, the first of them"
-            f" {missing[0]}"
+            f"{path} has no score for {len(missing)} of {len(names)} images, e.g. {missing[0]}"
         )
-    found = np.array([scores[name] for name in names])
-    if not ((found >= 0) & (found <= 1)).all():
+    values = np.array([scores[name] for name in names])
+    if not ((values >= 0) & (values <= 1)).all():
         raise IsegmError(
-            f"{path}: sample scores must lie in [0, 1], found {found.min()} to {found.max()}"
+            f"{path}: sample scores must lie in [0, 1], found {values.min()} to {values.max()}"
         )
-    return found
+    return values
 
 
 def _published(rows: list[tuple[int, str, float]]) -> dict[str, float]:
@@ -110,5 +111,5 @@ def cumulative(scores: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def drawn_index(sums: np.ndarray, rng: np.random.Generator) -> int:
-    """An index drawn with the probabilities whose running sums these are."""
+    """Draw an index; ``sums`` are the running sums of the probabilities."""
     return min(int(np.searchsorted(sums, rng.random(), side="right")), len(sums) - 1)

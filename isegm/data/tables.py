@@ -1,6 +1,4 @@
-"""Annotation tables for large data sets, kept so that data workers and training processes share
-them.
-"""
+"""Annotation tables of large data sets, shared by data workers and training processes."""
 
 from __future__ import annotations
 
@@ -33,8 +31,8 @@ class Ragged:
 
     A list of millions of small Python objects is copied into every data worker, sooner (spawn) or
     later (fork, as reference counts are written). This is two tensors: forked workers share their
-    pages, spawned ones their shared memory. Read from files (``mapped``), all processes of a
-    machine share them, and a pickle holds only the place of the files.
+    pages, spawned ones their shared memory. If mapped from files, all processes of a machine share
+    them, and a pickle holds only the path of the files.
     """
 
     def __init__(self, rows: Iterable[Sequence[float]], dtype: np.dtype | type) -> None:
@@ -51,7 +49,7 @@ class Ragged:
         return table
 
     def save(self, folder: Path) -> None:
-        """Write the numbers into a folder, which is made."""
+        """Write the numbers into a new folder."""
         folder.mkdir(parents=True)
         np.save(folder / "values.npy", self._values.numpy())
         np.save(folder / "ends.npy", self._ends.numpy())
@@ -109,45 +107,36 @@ KINDS = {kind.__name__: kind for kind in (Ragged, Texts)}
 def kept_tables(
     cache: Path | None, name: str, sources: Sequence[Path], build: Callable[[], Tables]
 ) -> Tables:
-    """Make tables once and open them memory-mapped from then on, in whatever process.
+    """Make tables once, and from then on open them memory-mapped in every process.
 
-    The first of several processes that ask at the same time makes them and the others wait, so
+    Of several processes that ask at the same time, the first makes them and the others wait, so
     large annotation files are parsed once per machine and held by no process.
 
     Args:
-        cache: the folder to keep them in; None keeps nothing and makes them in memory.
+        cache: the folder to keep them in; None makes them in memory.
         name: of the folder in it.
-        sources: the files they are made from. They are made anew when one of these changes its
-            place, size or time; those made of an earlier state of the same files are removed.
+        sources: the files they are made from. When one changes its path, size or time, the tables
+            are made again and the old ones removed.
         build: makes them.
     """
     if cache is None:
         return build()
     kept = Kept.of(cache, name, sources)
-    folder = kept.path
+    folder, tables = kept.path, None
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(kept.lock):
             if not folder.exists():
                 log.info("%s: making annotation tables", name)
                 tables = build()
-                try:
-                    _write(tables, folder)
-                except OSError as error:
-                    log.warning(
-                        "%s: tables cannot be kept in %s (%s); every process holds its own",
-                        name,
-                        cache,
-                        error,
-                    )
-                    return tables
-                del tables
+                _write(tables, folder)
+                tables = None  # from now on they are read from the files
                 kept.remove_others()
     except OSError as error:
         log.warning(
             "%s: tables cannot be kept in %s (%s); every process holds its own", name, cache, error
         )
-        return build()
+        return build() if tables is None else tables
     kinds = json.loads((folder / "kinds.json").read_text())
     return {key: KINDS[kind].mapped(folder / key) for key, kind in kinds.items()}
 
@@ -166,7 +155,7 @@ def _write(tables: Tables, folder: Path) -> None:
 
 
 def _mapped(path: Path) -> Tensor:
-    # Copy on write, as tensors know no read-only memory; nobody writes, so every process sees the
+    # Copy on write, since tensors cannot be read-only. Nobody writes, so all processes share the
     # pages of the file.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
@@ -183,8 +172,7 @@ def _locked(path: Path) -> Iterator[None]:
 def paint_layers(
     masks: Sequence[np.ndarray], height: int, width: int
 ) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
-    """Draw objects that may overlap into as few label layers as a greedy search finds, large
-    objects first.
+    """Draw objects that may overlap into few label layers: greedily, large objects first.
 
     Args:
         masks: ``H W`` uint8 arrays, nonzero = object.

@@ -1,4 +1,4 @@
-"""What the API answers: the state of a session, and errors."""
+"""The answers of the API: the state of a session, and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISSING = "there is no such page"
 
 
 def state_of(work: Workspace, begun: float) -> dict[str, Any]:
-    """What the page shows: the object in work with its mask, and the finished ones without."""
+    """What the page shows: the current object with its mask, and the finished ones without."""
     current, session = work.current, work.session()
     mask = work.shown()[1]
     view = None
@@ -40,8 +40,8 @@ def state_of(work: Workspace, begun: float) -> dict[str, Any]:
         },
         "settings": work.settings,
         "objects": [
-            _listed(found.number, found.recorded.name, found.recorded.mask)
-            for found in work.finished
+            _listed(finished.number, finished.recorded.name, finished.recorded.mask)
+            for finished in work.finished
         ],
         "current": {
             **_listed(current.number, f"object {current.number}", mask),
@@ -78,12 +78,12 @@ def _listed(number: int, name: str, mask: np.ndarray) -> dict[str, Any]:
 def differences(
     file: SessionFile, work: Workspace, checkpoint: dict[str, str], protocol: dict[str, str | None]
 ) -> str:
-    """What is not as it was when the session was recorded."""
+    """What has changed since the session was recorded."""
     lacking = work.answering.lacking(recorded.settings for recorded in file.objects)
     notes = file.differences(checkpoint["sha256"], work.sha256, protocol, lacking)
     differing = sum(
-        not (found.recorded.mask == recorded.mask).all()
-        for found, recorded in zip(work.everything(), file.objects, strict=False)
+        not (replayed.recorded.mask == recorded.mask).all()
+        for replayed, recorded in zip(work.everything(), file.objects, strict=False)
     )
     if differing:
         notes.append(f"{differing} of {len(file.objects)} masks differ from the recorded ones")

@@ -36,12 +36,12 @@ STATIC = Path(__file__).parent / "static"
 
 @dataclass(frozen=True)
 class Served:
-    """What the demo runs on.
+    """What the demo serves.
 
     Attributes:
         checkpoint: ``name`` and ``sha256``, for session files.
-        protocol: ``name``, ``dataset`` and ``label``, likewise.
-        pictures: what can be opened besides files of the user.
+        protocol: ``name``, ``dataset`` and ``label``, for session files.
+        pictures: images that can be opened besides the user's own files.
     """
 
     answering: Answering
@@ -67,7 +67,7 @@ def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> F
     """The application.
 
     Args:
-        hosts: names under which it may be called besides loopback, see ``Guard``.
+        hosts: names of the server besides loopback, see ``Guard``.
     """
     store = SessionStore(limits)
 
@@ -141,7 +141,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
     limits = store.limits
 
     def opened(data: bytes, name: str, instead: str | None = None) -> dict[str, Any]:
-        """A new session on an encoded image, which may take the place of another one."""
+        """Open a session on an encoded image; it may replace another one."""
         begun = time.perf_counter()
         store.reserve(instead)
         name = Path(name.replace("\\", "/")).name[:200] or "image"
@@ -153,7 +153,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
             return state_of(work, begun) | {"id": key}
 
     def replayed(key: str, file: SessionFile, begun: float) -> dict[str, Any]:
-        """A session after a session file, which takes the place of all that was there."""
+        """Replace the contents of a session by those of a session file."""
         with store.replaying(key) as go_on:
             done = store.peek(key).replayed(file, go_on)
             with store.use(key) as work:
@@ -166,9 +166,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
     def open_image(
         image: Annotated[UploadFile, File()], instead: str | None = None
     ) -> dict[str, Any]:
-        """Open a session on an uploaded image; the session ``instead`` is closed once that has
-        worked.
-        """
+        """Open a session on an uploaded image; if that succeeds, close the session ``instead``."""
         return opened(image.file.read(), image.filename or "image", instead)
 
     @app.post("/api/sessions/picture")
@@ -178,7 +176,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
 
     @app.post("/api/sessions/replay")
     def open_replay(session: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        """Open a session on the image in a session file and do again what the file says."""
+        """Open a session on the image in a session file and replay the file."""
         begun = time.perf_counter()
         file = SessionFile.loads(session.file.read())
         if file.image is None:
@@ -195,7 +193,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
 
     @app.post("/api/sessions/{key}/replay")
     def replay(key: str, session: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        """Do again, on the image that is open, what a session file says."""
+        """Replay a session file on the open image."""
         begun = time.perf_counter()
         return replayed(key, SessionFile.loads(session.file.read()), begun)
 
@@ -206,20 +204,18 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
 
     @app.get("/api/sessions/{key}/progress")
     def progress(key: str) -> dict[str, int]:
-        """How many clicks of the request under way are answered; answered at once."""
-        found = store.peek(key).progress
-        return {"done": found.done, "total": found.total}
+        """How many clicks of the current request are answered; does not wait for it."""
+        job = store.peek(key).progress
+        return {"done": job.done, "total": job.total}
 
     @app.post("/api/sessions/{key}/cancel")
     def cancel(key: str) -> dict[str, bool]:
-        """Give up the request under way, which is answered with the code ``cancelled``; everything
-        stays as it was.
-        """
+        """End the current request; it returns the code ``cancelled``, and nothing changes."""
         store.peek(key).cancel()
         return {"cancelled": True}
 
     @app.delete("/api/sessions/{key}")
-    @app.post("/api/sessions/{key}/close")  # what a page can still send while it is being left
+    @app.post("/api/sessions/{key}/close")  # a page that is being left can only send a POST
     def close(key: str) -> dict[str, bool]:
         store.close(key)
         return {"closed": True}
@@ -252,7 +248,7 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
 
     @app.post("/api/sessions/{key}/mask")
     def start_mask(key: str, mask: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        """Begin the object in work anew from a mask file."""
+        """Start the current object again from a mask file."""
         begun, data = time.perf_counter(), mask.file.read()
         with store.use(key) as work:
             work.start_from(checked_mask(data, mask.filename or "mask", work.picture.size))
@@ -260,7 +256,7 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
 
     @app.put("/api/sessions/{key}/settings")
     def configure(key: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Change settings; the clicks are answered again where that matters."""
+        """Change settings; the clicks are answered again if that matters."""
         begun = time.perf_counter()
         with store.use(key) as work:
             work.configure(changes)
@@ -268,7 +264,7 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
 
     @app.post("/api/sessions/{key}/objects/{number}/reopen")
     def reopen(key: str, number: int) -> dict[str, Any]:
-        """Take a finished object into work again."""
+        """Edit a finished object again."""
         begun = time.perf_counter()
         with store.use(key) as work:
             work.reopen(number)
@@ -287,31 +283,28 @@ def _add_work(app: FastAPI, store: SessionStore) -> None:
 def _add_exports(app: FastAPI, served: Served, store: SessionStore) -> None:
     @app.get("/api/sessions/{key}/image")
     def image(key: str) -> Response:
-        """The image as the network sees its pixels, PNG."""
+        """The decoded image, PNG."""
         with store.use(key) as work:
             rgb = work.picture.pixels
         return Response(exports.colour_png(rgb), media_type="image/png")
 
     @app.get("/api/sessions/{key}/mask.png")
     def current_mask(key: str) -> Response:
-        """The mask of the object in work, 0 and 255."""
+        """The mask of the current object, 0 and 255."""
         with store.use(key) as work:
-            return _png(
-                exports.mask_png(work.shown()[1]), f"{exports.stem_of(work.picture.name)}_mask.png"
-            )
+            stem = exports.stem_of(work.picture.name)
+            return _png(exports.mask_png(work.shown()[1]), f"{stem}_mask.png")
 
     @app.get("/api/sessions/{key}/objects/{number}/mask.png")
     def object_mask(key: str, number: int) -> Response:
         """The mask of a finished object, 0 and 255."""
         with store.use(key) as work:
-            mask = work.find(number).recorded.mask
-            return _png(
-                exports.mask_png(mask), f"{exports.stem_of(work.picture.name)}_{number}.png"
-            )
+            mask, stem = work.find(number).recorded.mask, exports.stem_of(work.picture.name)
+            return _png(exports.mask_png(mask), f"{stem}_{number}.png")
 
     @app.get("/api/sessions/{key}/layers/{index}.png")
     def layer(key: str, index: int) -> Response:
-        """A map of the newest answer, gray; the numbers are those of ``layers`` in the state."""
+        """A map of the newest answer, gray; ``index`` counts the ``layers`` of the state."""
         with store.use(key) as work:
             session = work.session()
             if not 0 <= index < len(exports.layer_names(session)):
@@ -330,28 +323,24 @@ def _add_exports(app: FastAPI, served: Served, store: SessionStore) -> None:
         """A mask of 0 and 255 per object."""
         with store.use(key) as work:
             stem = exports.stem_of(work.picture.name)
-            return _file(
-                exports.masks_zip(_some(work), stem), "application/zip", f"{stem}_masks.zip"
-            )
+            data = exports.masks_zip(_some(work), stem)
+            return _file(data, "application/zip", f"{stem}_masks.zip")
 
     @app.get("/api/sessions/{key}/export/coco.json")
     def coco(key: str) -> Response:
         with store.use(key) as work:
+            stem = exports.stem_of(work.picture.name)
             data = json.dumps(exports.coco(work.picture, _some(work))).encode()
-            return _file(
-                data, "application/json", f"{exports.stem_of(work.picture.name)}_coco.json"
-            )
+            return _file(data, "application/json", f"{stem}_coco.json")
 
     @app.get("/api/sessions/{key}/export/session.json")
     def session_file(key: str, image: bool = True) -> Response:
-        """All that was done, to be done again here or by ``isegm evaluate --replay``."""
+        """A file of the whole session, to be replayed here or by ``isegm evaluate --replay``."""
         with store.use(key) as work:
-            data = json.dumps(
-                work.record(served.checkpoint, served.protocol, image).as_json()
-            ).encode()
-            return _file(
-                data, "application/json", f"{exports.stem_of(work.picture.name)}_session.json"
-            )
+            stem = exports.stem_of(work.picture.name)
+            file = work.record(served.checkpoint, served.protocol, image)
+            data = json.dumps(file.as_json()).encode()
+            return _file(data, "application/json", f"{stem}_session.json")
 
 
 def _some(work: Workspace) -> list[Any]:

@@ -1,6 +1,4 @@
-"""What leaves the demo: masks as PNG, all objects as one indexed PNG, as a zip of masks, or as COCO
-JSON.
-"""
+"""Downloads: a mask as PNG; all objects as an indexed PNG, a zip of masks, or COCO JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ COLOURS = (
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
-    """RGB of the object with this number, from 1 on."""
+    """RGB of the object with this number, starting at 1."""
     return COLOURS[(number - 1) % len(COLOURS)]
 
 
@@ -38,9 +36,8 @@ def gray_png(values: np.ndarray, level: int = 1) -> bytes:
 
 def colour_png(image: np.ndarray) -> bytes:
     """``H W 3`` uint8 RGB as PNG."""
-    return cv2.imencode(
-        ".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )[1].tobytes()
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def thumbnail(image: np.ndarray, side: int = 220) -> bytes:
@@ -57,24 +54,21 @@ def mask_png(mask: np.ndarray) -> bytes:
 
 
 def transport_png(mask: np.ndarray) -> bytes:
-    """``H W`` bool as a PNG of one bit per pixel: the same picture as ``mask_png``, for the way to
-    the browser.
-    """
+    """The picture of ``mask_png`` with one bit per pixel, to send to the browser."""
     values = mask.view(np.uint8) * np.uint8(255)
-    return cv2.imencode(
-        ".png", values, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )[1].tobytes()
+    flags = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
+    return cv2.imencode(".png", values, flags)[1].tobytes()
 
 
 def indexed_png(size: tuple[int, int], objects: Sequence[Finished]) -> bytes:
-    """All objects in one palette PNG: 0 where there is none, else its place in the list; later ones
-    lie on top.
+    """All objects in one palette PNG: 0 where there is none, else the object's place in the list.
+    Later objects cover earlier ones.
     """
     indices = np.zeros(size, np.uint8)
     palette = [0, 0, 0]
-    for index, found in enumerate(objects, 1):
-        indices[found.recorded.mask] = index
-        palette += colour_of(found.number)
+    for index, finished in enumerate(objects, 1):
+        indices[finished.recorded.mask] = index
+        palette += colour_of(finished.number)
     image = Image.fromarray(indices, "P")
     image.putpalette(palette)
     return _encoded(image)
@@ -84,8 +78,8 @@ def masks_zip(objects: Sequence[Finished], stem: str) -> bytes:
     """A PNG of 0 and 255 per object."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for index, found in enumerate(objects, 1):
-            archive.writestr(f"{stem}_{index}.png", mask_png(found.recorded.mask))
+        for index, finished in enumerate(objects, 1):
+            archive.writestr(f"{stem}_{index}.png", mask_png(finished.recorded.mask))
     return out.getvalue()
 
 
@@ -96,7 +90,7 @@ def coco(picture: Picture, objects: Sequence[Finished]) -> dict[str, Any]:
         "images": [{"id": 1, "file_name": picture.name, "height": height, "width": width}],
         "categories": [{"id": 1, "name": "object"}],
         "annotations": [
-            _annotation(index, found.recorded.mask) for index, found in enumerate(objects, 1)
+            _annotation(index, finished.recorded.mask) for index, finished in enumerate(objects, 1)
         ],
     }
 
@@ -104,26 +98,27 @@ def coco(picture: Picture, objects: Sequence[Finished]) -> dict[str, Any]:
 def layer_names(session: Session) -> list[str]:
     """The maps of the newest answer that can be shown, the probability first."""
     names = ["probability"]
-    for name, found in session.maps.items():
-        count = found.shape[1]
+    for name, maps in session.maps.items():
+        count = maps.shape[1]
         names += [name] if count == 1 else [f"{name} {channel + 1}" for channel in range(count)]
     return names
 
 
 def layer(session: Session, prob: np.ndarray, index: int) -> np.ndarray:
-    """One of these as ``H W`` uint8, 255 standing for 1; 0 outside the view."""
+    """The map with this index in ``layer_names``, ``H W`` uint8 with 255 for 1; 0 outside the
+    view.
+    """
     if index > 0:
-        planes = [plane for found in session.maps.values() for plane in found[0]]
-        pasted = boxes.paste(
-            planes[index - 1][None, None].float(), session.view, *session.image.shape[-2:]
-        )
+        planes = [plane for maps in session.maps.values() for plane in maps[0]]
+        plane = planes[index - 1][None, None].float()
+        pasted = boxes.paste(plane, session.view, *session.image.shape[-2:])
         prob = pasted[0, 0].cpu().numpy()
     return np.clip(np.rint(255 * prob), 0, 255).astype(np.uint8)
 
 
 def stem_of(name: str) -> str:
-    """The name of a file without folder and suffix, with nothing in it that a file name or a header
-    cannot have.
+    """A file's name without folder and suffix, reduced to characters that are safe in file names
+    and headers.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "_", PurePath(name).stem).strip("._")[:80] or "image"
 
@@ -138,8 +133,7 @@ def _annotation(index: int, mask: np.ndarray) -> dict[str, Any]:
         "segmentation": rle.encode(mask),
         "area": int(mask.sum()),
         "bbox": box,
-        # readers tell runs by their form; what is marked as a crowd they leave out of training
-        "iscrowd": 0,
+        "iscrowd": 0,  # readers recognize runs without it, and do not train on crowds
     }
 
 

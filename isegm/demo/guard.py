@@ -1,6 +1,4 @@
-"""What every request has to pass before anything looks at it: who is asked, who asks, and how much
-is sent.
-"""
+"""Checks of every request before it is handled: the host, the origin, and the size."""
 
 from __future__ import annotations
 
@@ -24,23 +22,19 @@ HEADERS = (
     (b"cache-control", b"no-store"),
 )
 
-
-SMALL = 64 << 10  # bytes of a body that is no upload: it is parsed while everybody else waits
+SMALL = 64 << 10  # bytes of a body that is no upload; parsing it blocks all other requests
 
 
 class Guard:
     """ASGI middleware.
 
-    * The ``Host`` header must name this server: a foreign name that was made to resolve to it (DNS
-      rebinding) does not.
-    * A page of another origin may not change anything here, even where the browser would send its
-      request.
-    * Bodies are counted as they come in, whatever ``Content-Length`` says.
+    * The ``Host`` header must name this server, against DNS rebinding.
+    * Pages of other origins cannot change anything, even if the browser sends their requests.
+    * Bodies are counted while they arrive, whatever ``Content-Length`` says.
 
     Args:
-        hosts: names and addresses under which the server may be called, besides loopback; ``"*"``
-            allows any.
-        limit: bytes of an upload; of other bodies at most ``SMALL`` are accepted.
+        hosts: names and addresses of the server besides loopback; ``"*"`` allows any.
+        limit: bytes of an upload; other bodies are limited to ``SMALL``.
     """
 
     def __init__(self, app: Any, hosts: Iterable[str], limit: int) -> None:
@@ -48,7 +42,7 @@ class Guard:
         self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":  # the start and the end of the server; there are no web sockets
+        if scope["type"] != "http":  # startup and shutdown; there are no web sockets
             await self.app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -74,16 +68,12 @@ class Guard:
         await self.app(scope, counted_receive, guarded_send)
 
     def _objection(self, method: str, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
-        """Status, code and message where a request is refused by its headers."""
-        host, origin, length = (
-            headers.get(name) for name in (b"host", b"origin", b"content-length")
-        )
+        """Status, code and message if the headers of a request are refused."""
+        host, origin = headers.get(b"host"), headers.get(b"origin")
+        length = headers.get(b"content-length")
         if not ("*" in self.hosts or _hostname(f"//{host}") in self.hosts):
-            return (
-                400,
-                "wrong_host",
-                f"this server does not answer for {host!r:.80}; see --allow-host",
-            )
+            message = f"this server does not answer for {host!r:.80}; see --allow-host"
+            return 400, "wrong_host", message
         if method not in ("GET", "HEAD") and origin is not None and _place(origin) != host:
             return 403, "wrong_origin", "requests from other sites are refused"
         limit = self._limit(headers)

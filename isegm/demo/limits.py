@@ -1,4 +1,4 @@
-"""What a user may ask of the server, and reading the masks that users send."""
+"""Limits on the use of the server, and checks of uploaded masks."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import numpy as np
 from isegm.core.errors import IsegmError
 from isegm.data.reading import MAX_PIXELS, decode_labels, stored_size
 
-SPARE_THREADS = 40  # what a server of this kind has by default
+SPARE_THREADS = 40  # the server's default
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Attributes:
-    upload_bytes: of one request.
-    pixels: of one image.
-    sessions: open at once.
-    idle_seconds: after which a session is closed.
-    history_bytes: of answers that a session keeps for undo; older ones are computed again when
-        they are wanted.
-    wait_seconds: until a request gives up waiting for its turn.
-    waiting: requests of one session that wait for an earlier one of it; more are refused at once.
-    parallel: answers computed at once.
+    """Limits on the use of the server.
+
+    Attributes:
+        upload_bytes: of one request.
+        pixels: of one image.
+        sessions: open at once.
+        idle_seconds: after which a session is closed.
+        history_bytes: of answers that a session keeps for undo; others are computed again when
+            needed.
+        wait_seconds: until a request gives up waiting for its turn.
+        waiting: requests of one session that may wait for an earlier one; more are refused.
+        parallel: answers computed at once.
 
     Raises:
-        IsegmError: nothing could be done within them.
+        IsegmError: a limit leaves no room at all.
     """
 
     upload_bytes: int = 64 << 20
@@ -39,36 +41,26 @@ class Limits:
     parallel: int = 1
 
     def __post_init__(self) -> None:
-        for name in (
-            "upload_bytes",
-            "pixels",
-            "sessions",
-            "idle_seconds",
-            "wait_seconds",
-            "parallel",
-        ):
-            if not getattr(self, name) > 0:
-                raise IsegmError(
-                    f"the demo's limit {name} is {getattr(self, name)}, expected more than 0"
-                )
+        sizes = ("upload_bytes", "pixels", "sessions", "idle_seconds", "wait_seconds", "parallel")
+        for name in sizes:
+            value = getattr(self, name)
+            if not value > 0:
+                raise IsegmError(f"the demo's limit {name} is {value}, expected more than 0")
 
     @property
     def threads(self) -> int:
-        """So many that pages and new sessions are answered while every session has as many requests
-        as it may.
-
-        Of each session one is answered, one may be a replay, and the others wait; all of them only
-        sleep most of the time.
+        """Enough threads to serve pages and new sessions while every session has as many requests
+        as it may: one that is answered, one replay, and those that wait. Most of them only sleep.
         """
         return SPARE_THREADS + self.sessions * (self.waiting + 2)
 
 
 def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
-    """Decode a mask of the image's size: ``H W`` bool, where a palette index is not 0 or a value
-    above half the largest.
+    """Decode a mask of the image's size, ``H W`` bool: where the palette index is not 0, or the
+    value is above half the largest.
 
     Raises:
-        IsegmError: damaged, of an unknown format, of another size, or empty.
+        IsegmError: it is damaged, of an unknown format, of another size, or empty.
     """
     if (stored := stored_size(data, name)) != size:
         raise IsegmError(

@@ -1,6 +1,4 @@
-"""Pictures that the server offers: those of a folder, or painted scenes where there is no
-folder.
-"""
+"""Pictures that the server offers: those of a folder, or by default synthetic scenes."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ MOST_LISTED = 2000
 
 class Pictures(Protocol):
     def names(self) -> list[str]:
-        """What can be opened, in the order to show."""
+        """The names of all pictures, in the order shown."""
 
     def read(self, name: str) -> bytes:
         """The encoded image of that name.
@@ -29,8 +27,7 @@ class Pictures(Protocol):
 
 
 class FolderPictures:
-    """The images directly in a folder. Only names that are listed can be read, so no path leads out
-    of it.
+    """The images directly in a folder. Only listed names can be read, so no path leads out of it.
 
     Raises:
         IsegmError: the folder is missing or holds no image.
@@ -42,22 +39,17 @@ class FolderPictures:
         self._listed: tuple[int, list[str]] = -1, []
 
     def names(self) -> list[str]:
-        """What is in the folder now; listed anew only once something was added or removed, for
-        there is a request a picture.
+        """The current contents of the folder. Listed again only after a change, because this runs
+        once per picture.
         """
         try:
             changed, listed = self._folder.stat().st_mtime_ns, self._listed
             if listed[0] != changed:
-                found = sorted(
-                    path.name
-                    for path in self._folder.iterdir()
-                    if is_image(path) and self._inside(path)
-                )
-                self._listed = listed = changed, found[:MOST_LISTED]
+                paths = self._folder.iterdir()
+                names = sorted(p.name for p in paths if is_image(p) and self._inside(p))
+                self._listed = listed = changed, names[:MOST_LISTED]
             return listed[1]
-        except (
-            OSError
-        ):  # the folder was removed, or its disk: there is nothing to open, all else goes on
+        except OSError:  # the folder is gone; everything else still works
             return []
 
     def read(self, name: str) -> bytes:
@@ -74,7 +66,7 @@ class FolderPictures:
 
 
 class PaintedPictures:
-    """Synthetic scenes, of the kind that the small model of the quick start was trained on."""
+    """Synthetic scenes like those that the small model of the quick start is trained on."""
 
     def __init__(self, count: int = 12) -> None:
         self._scenes = SyntheticEvaluation(count)

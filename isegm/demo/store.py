@@ -1,6 +1,4 @@
-"""The open sessions: so many at once, each for one request at a time, closed when nobody has used
-them for a while.
-"""
+"""The open sessions: a limited number, one request each at a time, closed when idle."""
 
 from __future__ import annotations
 
@@ -22,15 +20,15 @@ log = logging.getLogger("isegm")
 
 
 class StaleSession(IsegmError):
-    """A session that does not exist, or no longer."""
+    """A session that does not exist, or no longer exists."""
 
 
 class Busy(IsegmError):
-    """The server has too much to do; the same request may succeed later."""
+    """The server is overloaded; the same request may succeed later."""
 
 
 class Crowded(IsegmError):
-    """A session has more requests than are kept waiting."""
+    """Too many requests of a session are waiting."""
 
 
 @dataclass
@@ -43,10 +41,8 @@ class Slot:
 
 
 class SessionStore:
-    """Hands out workspaces by key.
-
-    A request that uses a session keeps it from expiring. Keys cannot be guessed: whoever has one
-    has the session.
+    """Workspaces by key. Requests keep their session from expiring. Keys cannot be guessed, and
+    give full access to the session.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -73,8 +69,8 @@ class SessionStore:
             self._turns.release()
 
     def reserve(self, instead: str | None = None) -> None:
-        """Make sure that there is room for one more, or for one in place of another, before an
-        image is decoded.
+        """Check, before an image is decoded, that there is room for another session, possibly after
+        closing the session ``instead``.
 
         Raises:
             Busy: there is none.
@@ -84,7 +80,7 @@ class SessionStore:
             self._check_room(instead)
 
     def add(self, workspace: Workspace, instead: str | None = None) -> str:
-        """Open a session, in place of another if one is named, and return its key.
+        """Open a session, closing the session ``instead`` if given, and return its key.
 
         Raises:
             Busy: as ``reserve``.
@@ -105,7 +101,7 @@ class SessionStore:
 
         Raises:
             StaleSession: there is no such session.
-            Crowded: as many requests as may already wait for an earlier one.
+            Crowded: too many requests already wait for an earlier one.
             Busy: another request of the same session takes too long.
         """
         slot = self._slot(key)
@@ -123,10 +119,10 @@ class SessionStore:
 
     @contextmanager
     def replaying(self, key: str) -> Iterator[Callable[[], None]]:
-        """Long work beside the other requests of a session, which go on: its lock is not held.
+        """Long work on a session that does not block its other requests: the lock is not held.
 
-        Yields a function to be called now and then: it keeps the session from expiring, and raises
-        StaleSession once it was closed.
+        Yields a function to be called now and then, which keeps the session from expiring, and
+        raises StaleSession once it is closed.
 
         Raises:
             StaleSession: there is no such session.
@@ -137,7 +133,7 @@ class SessionStore:
             if slot.replaying:
                 raise Crowded(
                     "a session file is being replayed here; wait for it, or close the session and"
-                    " open the image anew"
+                    " open the image again"
                 )
             slot.replaying = True
 
@@ -150,13 +146,11 @@ class SessionStore:
             slot.replaying = False
 
     def peek(self, key: str) -> Workspace:
-        """The workspace without its lock, for what no other request changes, or to look at the
-        progress of one.
-        """
+        """The workspace without its lock, to read constant parts or the progress of a request."""
         return self._slot(key).workspace
 
     def close(self, key: str) -> None:
-        """Close a session; of one that is not open nothing is left to do."""
+        """Close a session, if it is open."""
         with self._lock:
             closed = self._slots.pop(key, None)
         if closed is not None:
@@ -187,7 +181,7 @@ class SessionStore:
             )
 
     def _wait_for(self, slot: Slot) -> bool:
-        """Acquire the lock of a session; whether that worked out in time."""
+        """Acquire the lock of a session; whether that succeeded in time."""
         with self._lock:
             if slot.lock.acquire(blocking=False):
                 return True

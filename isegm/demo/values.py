@@ -1,4 +1,4 @@
-"""What a workspace is made of: the image, finished objects, the object in work."""
+"""The parts of a workspace: the image, finished objects, and the current object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from isegm.inference.session_file import RecordedObject
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as it came and decoded: ``pixels`` is ``H W 3`` uint8 RGB."""
+    """An image, encoded as ``data`` and decoded as ``pixels``, ``H W 3`` uint8 RGB."""
 
     name: str
     data: bytes
@@ -34,12 +34,12 @@ class Finished:
 
 
 class Cancelled(IsegmError):
-    """Somebody did not want to wait for an answer."""
+    """The user canceled a request."""
 
 
 @dataclass
-class Progress:
-    """Clicks being answered: read, and cancelled, without the lock of the session."""
+class Job:
+    """Clicks being answered; can be read and canceled without the lock of the session."""
 
     done: int = 0
     total: int = 0
@@ -48,13 +48,13 @@ class Progress:
 
 @dataclass
 class Current:
-    """The object in work.
+    """The current object.
 
     Attributes:
-        place: where it stood among the finished ones if it was one of them; None: it comes last.
-        clicks: all that were made, those taken back included.
-        shown: how many of them count; what follows is for redo.
-        answers: the session after so many clicks, as far as it is kept.
+        place: its index among the finished objects if it was one of them; None: it comes last.
+        clicks: all clicks, including undone ones.
+        shown: the number of clicks that count; the others are for redo.
+        answers: sessions by their number of clicks, as far as they are kept.
     """
 
     number: int

@@ -1,8 +1,7 @@
-"""One user's image: the object in work, the objects that are finished, and what undo and redo go
-through.
+"""One user's image: the current object, the finished objects, undo and redo.
 
-An object's mask follows from image, starting mask, clicks and settings alone: any answer may be
-forgotten and computed again.
+An object's mask follows from image, initial mask, clicks and settings alone, so any answer may be
+dropped and computed again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session, storages
-from isegm.demo.values import Cancelled, Current, Finished, Picture, Progress
+from isegm.demo.values import Cancelled, Current, Finished, Job, Picture
 from isegm.inference.controls import Settings
 from isegm.inference.predictor import Predictor
 from isegm.inference.session_file import (
@@ -33,11 +32,11 @@ FEWEST_KEPT = 2  # answers, whatever the image's size
 
 
 class Workspace:
-    """Not for several threads at once, except ``replayed``: the store hands it out under a lock.
+    """One user's image. Not thread-safe, except for ``replayed``: the store guards it by a lock.
 
     Args:
         turn: held while the network works; shared by all sessions.
-        history_bytes: of answers kept for undo, with all that the method keeps in them.
+        history_bytes: of answers kept for undo, including the method's state.
     """
 
     def __init__(
@@ -50,13 +49,13 @@ class Workspace:
         self._predictor: Predictor = answering.predictor(self.settings, self._go_on)
         self.finished: list[Finished] = []
         self.current = Current(1)
-        self._job = self._replay = Progress()
+        self._job = self._replay = Job()
         self.model_seconds = self.wait_seconds = 0.0
 
-    # --- the object in work -----------------------------------------------------------------------
+    # --- the current object -----------------------------------------------------------------------
 
     def click(self, y: float, x: float, positive: bool) -> None:
-        """Answer a click, and forget what could have been redone.
+        """Answer a click. Undone clicks can no longer be redone.
 
         Raises:
             IsegmError: outside the image, or one click too many.
@@ -93,7 +92,7 @@ class Workspace:
         self._show(self.current.shown - 1)
 
     def redo(self) -> None:
-        """Make the click again that was taken back last.
+        """Restore the click that was undone last.
 
         Raises:
             IsegmError: there is none.
@@ -103,34 +102,33 @@ class Workspace:
         self._show(self.current.shown + 1)
 
     def reset(self) -> None:
-        """Begin the object anew, without the mask it may have started from."""
+        """Start the object again, without its initial mask."""
         self.current = Current(self.current.number, place=self.current.place)
 
     def start_from(self, mask: np.ndarray) -> None:
-        """Begin the object anew from a mask, ``H W`` bool."""
+        """Start the object again from a mask, ``H W`` bool."""
         self.current = Current(self.current.number, mask, self.current.place)
 
     def session(self) -> Session:
-        """The object in work as the predictor knows it; computed again if it was forgotten."""
+        """The predictor's session of the current object; computed again if it was dropped."""
         current = self.current
         if current.shown not in current.answers:
-            known = max((count for count in current.answers if count < current.shown), default=None)
-            base = self._begun() if known is None else current.answers[known]
-            self._keep(self._answer(base, current.clicks[known or 0 : current.shown]))
+            kept = max((count for count in current.answers if count < current.shown), default=None)
+            base = self._started() if kept is None else current.answers[kept]
+            self._keep(self._answer(base, current.clicks[kept or 0 : current.shown]))
         return current.answers[current.shown]
 
     def shown(self) -> tuple[np.ndarray, np.ndarray]:
-        """Probability and mask of the object in work."""
+        """Probability and mask of the current object."""
         return self.answering.shown(self.session(), self.settings)
 
     # --- settings ---------------------------------------------------------------------------------
 
     def configure(self, changes: Settings) -> None:
-        """Change settings; what was clicked on the object in work is answered again where that
-        matters.
+        """Change settings; the clicks on the current object are answered again if that matters.
 
         Raises:
-            IsegmError: an unknown setting or value; everything stays as it was.
+            IsegmError: an unknown setting or value; nothing changes.
         """
         settings = self.answering.checked(changes, self.settings)
         if all(settings[name] == self.settings[name] for name in settings if name not in SHOWING):
@@ -151,17 +149,16 @@ class Workspace:
     # --- objects ----------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Put the object in work among the finished ones, where it was if it was one of them, and
-        begin another.
+        """Add the current object to the finished ones, in its old place if it has one, and start
+        another.
 
         Raises:
             IsegmError: its mask is empty, or there are too many objects.
         """
         if len(self.finished) >= MAX_OBJECTS:
             raise IsegmError(f"there are {MAX_OBJECTS} objects; more cannot be kept")
-        masks = 4 + sum(
-            1 + (found.recorded.start is not None) for found in self.finished
-        )  # 4: of this object and the next
+        stored = sum(1 + (finished.recorded.start is not None) for finished in self.finished)
+        masks = stored + 4  # of this object and the next
         if masks * self.picture.size[0] * self.picture.size[1] > MAX_MASK_PIXELS:
             raise IsegmError(
                 f"{len(self.finished)} objects are as many as can be kept of an image this large;"
@@ -172,24 +169,24 @@ class Workspace:
             raise IsegmError("there is no mask to finish yet; click on an object first")
         place = len(self.finished) if self.current.place is None else self.current.place
         self.finished.insert(place, Finished(self.current.number, recorded))
-        self._begin_another()
+        self._start_another()
 
     def reopen(self, number: int) -> None:
-        """Take a finished object into work again, with its clicks, its mask and its settings.
+        """Edit a finished object again, with its clicks, its mask and its settings.
 
-        The one in work is finished first; without any click it is given up.
+        The current object is finished first, or dropped if nothing was done on it.
 
         Raises:
-            IsegmError: there is none of this number, or the one in work has clicks and no mask;
-                everything stays as it was.
+            IsegmError: there is no such object, or the current one has clicks and no mask; nothing
+                changes.
         """
         self.find(number)
         old = self.settings, self._predictor, self.current, list(self.finished)
         try:
-            if self._begun_upon():
+            if self._touched():
                 self.finish()
-            found = self.find(number)
-            place, recorded = self.finished.index(found), found.recorded
+            reopened = self.find(number)
+            place, recorded = self.finished.index(reopened), reopened.recorded
             self.finished.pop(place)
             clicks = list(recorded.clicks)
             self.current = Current(number, recorded.start, place, clicks, len(clicks))
@@ -200,26 +197,25 @@ class Workspace:
             raise
 
     def delete(self, number: int) -> None:
-        """Remove a finished object, or one that was taken into work again.
+        """Remove a finished object, or one that was reopened.
 
         Raises:
-            IsegmError: there is none of this number.
+            IsegmError: there is no such object.
         """
         if number == self.current.number and self.current.place is not None:
-            self._begin_another()
+            self._start_another()
             return
-        found, current = self.find(number), self.current
-        if current.place is not None and self.finished.index(found) < current.place:
+        deleted, current = self.find(number), self.current
+        if current.place is not None and self.finished.index(deleted) < current.place:
             current.place -= 1
-        self.finished.remove(found)
+        self.finished.remove(deleted)
 
-    def _begin_another(self) -> None:
-        self.current = Current(
-            1 + max([self.current.number, *(found.number for found in self.finished)])
-        )
+    def _start_another(self) -> None:
+        used = [self.current.number, *(finished.number for finished in self.finished)]
+        self.current = Current(1 + max(used))
 
-    def _begun_upon(self) -> bool:
-        """Whether there is anything about the object in work that could be lost."""
+    def _touched(self) -> bool:
+        """Whether anything was done on the current object."""
         return self.current.shown > 0 or self.current.start is not None
 
     def find(self, number: int) -> Finished:
@@ -229,40 +225,39 @@ class Workspace:
         raise IsegmError(f"there is no finished object {number}")
 
     def everything(self) -> list[Finished]:
-        """The finished objects and, in its place, the one in work if anything was done on it."""
+        """The finished objects and, in its place, the current one if anything was done on it."""
         listed = list(self.finished)
-        if self._begun_upon():
+        if self._touched():
             place = len(listed) if self.current.place is None else self.current.place
             listed.insert(place, Finished(self.current.number, self._recorded(finished=False)))
         return listed
 
     def objects(self) -> list[Finished]:
-        """All of these that have a mask."""
-        return [found for found in self.everything() if found.recorded.mask.any()]
+        """``everything`` that has a mask."""
+        return [finished for finished in self.everything() if finished.recorded.mask.any()]
 
     # --- recording --------------------------------------------------------------------------------
 
     def record(
         self, checkpoint: dict[str, str], protocol: dict[str, str | None], with_image: bool
     ) -> SessionFile:
-        """All that was done, as a session file. Clicks that were taken back are not in it."""
-        objects = tuple(found.recorded for found in self.everything())
+        """All objects as a session file, without undone clicks."""
+        objects = tuple(finished.recorded for finished in self.everything())
         image = self.picture.data if with_image else None
         return SessionFile(
             self.picture.name, self.sha256, self.picture.size, checkpoint, protocol, objects, image
         )
 
     def replayed(self, file: SessionFile, go_on: Callable[[], None] = lambda: None) -> Workspace:
-        """A workspace on the same image in which all that is in a session file is done; of this one
-        only ``progress`` changes.
+        """A workspace on the same image after all that is in a session file. Settings that the
+        method lacks are left out. In this workspace only ``progress`` changes.
 
         Args:
-            go_on: called before every click; what it raises ends the replay.
+            go_on: called before every click; an exception ends the replay.
 
         Raises:
-            IsegmError: it is of another image size, more than one object in it is unfinished, or a
-                setting has a value that it cannot have. Settings that the method lacks are left
-                out.
+            IsegmError: the image has another size, more than one object is unfinished, or a setting
+                has an invalid value.
             Cancelled: ``cancel`` was called.
         """
         if file.size != self.picture.size:
@@ -275,31 +270,29 @@ class Workspace:
         unfinished = [place for place, recorded in enumerate(file.objects) if not recorded.finished]
         if len(unfinished) > 1:
             raise IsegmError(
-                f"{len(unfinished)} objects of the session are unfinished; at most one can be in"
-                " work"
+                f"{len(unfinished)} objects of the session are unfinished; at most one can be"
             )
         fresh = copy.copy(self)
         fresh.finished, fresh.current = [], Current(1)
         fresh.model_seconds = fresh.wait_seconds = 0.0
-        self._replay = fresh._job = Progress(
-            0, sum(len(recorded.clicks) for recorded in file.objects)
-        )
+        clicks = sum(len(recorded.clicks) for recorded in file.objects)
+        self._replay = fresh._job = Job(0, clicks)
         try:
             for place, recorded in enumerate(file.objects):
                 fresh.current = Current(place + 1)
                 if recorded.finished:
                     fresh._redo(recorded, go_on)
                     fresh.finish()
-            for place in unfinished:  # last, wherever it stands: it stays in work
+            for place in unfinished:  # last, whatever its place: it stays the current object
                 last = place == len(file.objects) - 1
                 fresh.current = Current(place + 1, place=None if last else place)
                 fresh._redo(file.objects[place], go_on)
         finally:
-            self._replay = Progress()
+            self._replay = Job()
         return fresh
 
     def take_over(self, other: Workspace) -> None:
-        """Put what ``replayed`` made in place of what is here."""
+        """Replace the contents by those of a workspace that ``replayed`` made."""
         self._set(other.settings)
         self.finished, self.current = other.finished, other.current
         self.model_seconds, self.wait_seconds = other.model_seconds, other.wait_seconds
@@ -326,14 +319,12 @@ class Workspace:
     # --- answers ----------------------------------------------------------------------------------
 
     @property
-    def progress(self) -> Progress:
-        """Of what is being answered now, a replay before anything else."""
+    def progress(self) -> Job:
+        """The clicks being answered: those of a replay, if there is one."""
         return self._replay if self._replay.total else self._job
 
     def cancel(self) -> None:
-        """Give up what is being answered now, from whatever thread: it raises Cancelled, and
-        everything stays as it was.
-        """
+        """End the current request, from any thread: it raises Cancelled, and nothing changes."""
         self._job.cancelled = self._replay.cancelled = True
 
     def _go_on(self) -> None:
@@ -348,23 +339,22 @@ class Workspace:
             self.current.shown = old
             raise
 
-    def _begun(self) -> Session:
+    def _started(self) -> Session:
         start = self.current.start
-        return self._predictor.start(
-            self.picture.pixels, None if start is None else start.astype(np.float32)
-        )
+        prob = None if start is None else start.astype(np.float32)
+        return self._predictor.start(self.picture.pixels, prob)
 
     def _answer(self, session: Session, clicks: list[Click]) -> Session:
         alone = not self._job.total  # otherwise a replay, which counts all of its clicks
         if alone:
-            self._job = Progress(0, len(clicks))
+            self._job = Job(0, len(clicks))
         try:
-            for click in clicks:  # a turn each, so that others get theirs in between
+            for click in clicks:  # one turn per click, so that other sessions are not blocked
                 session = self._answer_one(session, click)
                 self._job.done += 1
         finally:
             if alone:
-                self._job = Progress()
+                self._job = Job()
         return session
 
     def _answer_one(self, session: Session, click: Click) -> Session:

@@ -1,5 +1,5 @@
-"""What each click of a run was worth, and where it lay: the study that made FCA-Net treat the first
-one apart (CVPR 2020).
+"""The gain and place of each click of a run: the study behind FCA-Net's special treatment of the
+first one (CVPR 2020).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from isegm.utils.depth import squared_distance_inside
 
 @dataclass(frozen=True)
 class ClickRank:
-    """The clicks of one index, over all objects that have so many.
+    """The clicks with one number, over all objects that have one.
 
     Attributes:
         number: 1 for the first clicks.
-        objects: how many there are.
+        objects: number of these objects.
         iou: mean IoU after the click.
-        gain: mean change of IoU by the click, in [-1, 1]. What a session starts from counts as
-            before the first.
-        positive: the share of them that are on the object.
-        centrality: mean over the positive ones, see ``centrality``; None if there are none.
+        gain: mean change of IoU by the click, in [-1, 1]; for the first, relative to the mask that
+            the session starts from.
+        positive: share of positive clicks.
+        centrality: mean over the positive clicks, see ``centrality``; None if there are none.
     """
 
     number: int
@@ -41,10 +41,10 @@ class ClickRank:
 
 
 def click_order(result: DatasetResult, dataset: EvalDataset) -> list[ClickRank]:
-    """The clicks of a run by their index. Reads every image of the run.
+    """The clicks of a run by their number. Reads every image of the run.
 
     Raises:
-        IsegmError: the run was on other data, or an object of it is not there.
+        IsegmError: the run used other data, or one of its objects is missing.
     """
     if result.fingerprint != dataset.fingerprint():
         raise IsegmError(
@@ -53,9 +53,8 @@ def click_order(result: DatasetResult, dataset: EvalDataset) -> list[ClickRank]:
             " evaluate again, or point config.yml to the data of the run"
         )
     places = {id_: index for index, id_ in enumerate(dataset.ids())}
-    rows: list[
-        list[tuple[float, float, bool, float | None]]
-    ] = []  # by click: IoU, gain, on the object, centrality
+    # By click: IoU, gain, on the object, centrality.
+    rows: list[list[tuple[float, float, bool, float | None]]] = []
     for record in result.objects:
         if record.id not in places:
             raise IsegmError(f"{result.name} has no object {record.id!r}")
@@ -63,15 +62,15 @@ def click_order(result: DatasetResult, dataset: EvalDataset) -> list[ClickRank]:
             if number == len(rows):
                 rows.append([])
             rows[number].append(row)
-    return [_rank(number, found) for number, found in enumerate(rows, 1)]
+    return [_rank(number, clicks) for number, clicks in enumerate(rows, 1)]
 
 
 def centrality(gt: np.ndarray, points: Sequence[tuple[int, int]]) -> list[float]:
-    """How far inside an object its clicks lie: 1 = as deep as one can be, next to 0 at its outline,
-    0 off the object.
+    """How far inside an object its clicks lie: 1 = at the deepest pixel, almost 0 at the outline, 0
+    off the object.
 
-    The depth of a pixel is its distance to the nearest pixel that is not the object, the image
-    border counting as such; this is that of the click over that of the deepest pixel.
+    It is the depth of the click over that of the deepest pixel. Depth is the distance to the
+    nearest pixel off the object or outside the image.
 
     Args:
         gt: ``H W``, 1 = object.

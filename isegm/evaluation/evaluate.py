@@ -1,6 +1,4 @@
-"""NoC evaluation of one data set: in one process or shared out over several, interrupted and
-continued.
-"""
+"""NoC evaluation of one data set, in one or more processes; it can be resumed."""
 
 from __future__ import annotations
 
@@ -26,12 +24,12 @@ Player = Callable[[Sequence[int], Clock], Outcomes]
 
 @dataclass(frozen=True)
 class Run:
-    """How a run is kept and shared out.
+    """How a run is recorded and distributed.
 
     Attributes:
-        records: where outcomes are kept as they come; objects already in it are not played again.
-        process: among those that share out the objects; every process gets the whole result.
-        progress: show a progress bar (of this process's part).
+        records: file of the outcomes; objects already in it are not played again.
+        process: one of those that share the objects; every process gets the whole result.
+        progress: show a progress bar (of this process's share).
     """
 
     records: RecordFile | None = None
@@ -53,14 +51,14 @@ def evaluate(
     """Play the simulated user on every object of a data set.
 
     Args:
-        protocol: already narrowed by ``protocol.for_dataset(dataset.name)``; the predictor must
-            follow it too.
-        limit: only the first so many objects.
-        settings: how the work is laid out; by default as suits the device.
+        protocol: already specialized by ``protocol.for_dataset(dataset.name)``; the predictor must
+            follow it, too.
+        limit: only this many objects, the first ones.
+        settings: of ``LockStep``; by default chosen for the device.
         observer: called with the sample, the session after a click and the IoUs so far, e.g. to
             draw pictures.
-        player: plays objects in another way than ``LockStep``.
-        run: how outcomes are kept and shared out; by default in this process alone, and not at all.
+        player: replaces ``LockStep``.
+        run: how the run is recorded and distributed; by default neither.
 
     Raises:
         IsegmError: no object could be evaluated, or the records belong to another run.
@@ -70,10 +68,10 @@ def evaluate(
     count = len(dataset) if limit is None else min(limit, len(dataset))
     fingerprint, clock, started = dataset.fingerprint(), Clock(), time.perf_counter()
     known = records.open(fingerprint) if records else {}
-    process.barrier()  # nobody writes before everybody has read
+    process.barrier()  # no process writes before all have read
     outcomes = {index: outcome for index, outcome in known.items() if index < count}
     left = [index for index in range(count) if index not in outcomes]
-    own = left[process.rank :: process.count]  # neighbors, which are often alike, are split evenly
+    own = left[process.rank :: process.count]  # splits neighbors, which are often similar, evenly
     lockstep = LockStep(predictor, dataset, protocol, clock, settings, observer)
     played = player(own, clock) if player else lockstep.run(own)
     with tqdm(total=len(own), desc=dataset.name, disable=not run.progress, unit="obj") as bar:
@@ -110,24 +108,15 @@ def _result(
     objects = tuple(o for o in ordered if isinstance(o, ObjectRecord))
     skipped = tuple((o.id, o.reason) for o in ordered if isinstance(o, Skipped))
     if not objects:
-        reasons = (
-            "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-            or "the data set is empty"
-        )
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        reasons = reasons or "the data set is empty"
         raise IsegmError(
             f"{dataset.name}: none of {len(ordered)} objects could be evaluated ({reasons})"
         )
-    # Of objects that an interrupted run had finished, only the model time is known.
+    # For objects finished by an interrupted run, only the model time is known.
     seconds = seconds | {"model": sum(sum(o.seconds) for o in objects)}
-    return DatasetResult(
-        dataset.name,
-        fingerprint,
-        objects,
-        protocol.thresholds(),
-        protocol.max_clicks,
-        seconds,
-        skipped,
-    )
+    read_at = protocol.thresholds(), protocol.max_clicks
+    return DatasetResult(dataset.name, fingerprint, objects, *read_at, seconds, skipped)
 
 
 def _mean_clicks(outcomes: dict[int, ObjectRecord | Skipped]) -> float:

@@ -1,8 +1,7 @@
-"""The ledger of published numbers: what papers and their repositories say, to stand beside what was
-measured here.
+"""The ledger of published numbers, from papers and repositories, to compare with measured ones.
 
-A number is not comparable merely because it is printed: its protocol and ground truth are its
-authors'. So the ledger keeps the source of each, and contradictory sources side by side.
+A printed number need not be comparable: its protocol and ground truth are its authors'. So the
+ledger keeps the source of each number, and contradictory sources side by side.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ COLUMNS = ("method", "backbone", "train_set", "dataset", "metric", "value", "sou
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """What one source says about one network.
+    """The numbers of one network in one source.
 
     Attributes:
         values: by (data set, metric), e.g. ``{("GrabCut", "NoC@90"): 1.54}``.
         source: where the numbers are printed.
-        note: what a reader must know, often empty.
+        note: a remark that readers need, often empty.
     """
 
     method: str
@@ -40,18 +39,15 @@ class PublishedRow:
     def name(self) -> str:
         """E.g. ``"RITM HRNet18 IT-M, COCO+LVIS (published)"``."""
         network = f"{self.method} {self.backbone}".strip()
-        return (
-            f"{network}, {self.train_set} (published)"
-            if self.train_set
-            else f"{network} (published)"
-        )
+        data = f", {self.train_set}" if self.train_set else ""
+        return f"{network}{data} (published)"
 
 
 def read_ledger(path: str | Path = LEDGER) -> list[PublishedRow]:
     """Read a ledger, one row per network and source, in the order of the file.
 
     Raises:
-        IsegmError: the file is missing, has other columns, or a value that is no number.
+        IsegmError: the file is missing, has other columns, or a value that is not a number.
     """
     rows: dict[tuple[str, ...], PublishedRow] = {}
     try:
@@ -62,12 +58,10 @@ def read_ledger(path: str | Path = LEDGER) -> list[PublishedRow]:
                     f"{path} has the columns {reader.fieldnames}, expected {', '.join(COLUMNS)}"
                 )
             for line in reader:
-                key = tuple(
-                    line[name] for name in ("method", "backbone", "train_set", "source", "note")
-                )
-                rows.setdefault(key, PublishedRow(*key)).values[line["dataset"], line["metric"]] = (
-                    float(line["value"])
-                )
+                names = ("method", "backbone", "train_set", "source", "note")
+                key = tuple(line[name] for name in names)
+                row = rows.setdefault(key, PublishedRow(*key))
+                row.values[line["dataset"], line["metric"]] = float(line["value"])
     except FileNotFoundError:
         raise IsegmError(
             f"there is no ledger of published numbers {path}; it is part of the repository"

@@ -2,10 +2,10 @@
 share forward passes.
 
 Objects wait in groups by view size. ``LockStep`` always answers the fullest group, while threads
-look at the answers before (IoU, next click, next view) and decode the objects that come next. On a
-CPU a few passes of one view each run side by side, which uses its cores better than sharing out
-every layer. Which objects share a pass depends only on their order, so a run can be repeated
-exactly, and the clicks of an object do not depend on its neighbours beyond float rounding.
+process earlier answers (IoU, next click, next view) and decode the next objects. On a CPU a few
+passes of one view each run in parallel, which uses the cores better than parallel layers. Which
+objects share a pass depends only on their order, so a run can be repeated exactly, and the clicks
+of an object do not depend on the others beyond float rounding.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def add(self, stage: str, since: float) -> float:
-        """Book the time from ``since`` (``time.perf_counter()``) until now, and return it."""
+        """Add the time since ``since`` (``time.perf_counter()``), and return it."""
         spent = time.perf_counter() - since
         with self._lock:
             self.seconds[stage] += spent
@@ -64,14 +64,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class LockStepSettings:
-    """How the work is laid out; no result depends on it beyond float rounding.
+    """How the work is scheduled; no result depends on it beyond float rounding.
 
     Attributes:
-        window: objects in play at once. Their images are kept as bytes and their answers as floats:
-            7 bytes per pixel.
+        window: objects in play at once. Images are kept as bytes and answers as floats: 7 bytes per
+            pixel.
         threads: for decoding and for the simulated user.
         ahead: objects decoded in advance.
-        passes: forward passes at a time, among which the cores of a CPU are shared out.
+        passes: parallel forward passes, which share the cores of a CPU.
     """
 
     window: int = 16
@@ -81,20 +81,19 @@ class LockStepSettings:
 
     @classmethod
     def suited_to(cls, device: torch.device) -> LockStepSettings:
-        """A window that fills the passes of a GPU; a CPU gains nothing from batches, and a small
-        one keeps memory low.
+        """A window that fills the passes of a GPU; a CPU gains nothing from batches, so there a
+        small one saves memory.
         """
         if device.type == "cuda":
             return cls(window=1024, threads=8, ahead=64)
-        # Every pass is driven by Python, of which only one thread runs at a time: more than a few
-        # would wait for one another.
+        # Python drives every pass and runs only one thread at a time, so more passes would wait.
         passes = min(4, torch.get_num_threads())
         return cls(window=4 + 4 * passes, threads=2, ahead=8, passes=passes)
 
 
 @dataclass
 class Seat:
-    """One object in play. Only ``LockStep`` changes it, one stage at a time."""
+    """One object in play; only ``LockStep`` changes it, one stage at a time."""
 
     index: int
     sample: Sample
@@ -127,13 +126,8 @@ class LockStep:
         settings: LockStepSettings | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self.predictor, self.dataset, self.protocol, self.clock = (
-            predictor,
-            dataset,
-            protocol,
-            clock,
-        )
-        self.user = user_of(protocol)
+        self.predictor, self.dataset, self.clock = predictor, dataset, clock
+        self.protocol, self.user = protocol, user_of(protocol)
         self.settings = settings or LockStepSettings.suited_to(predictor.device)
         self.observer = observer
 
@@ -156,8 +150,8 @@ class LockStep:
                         playing += 1
                     else:
                         yield arrived
-                # The looks of the newest pass go on while the next one runs; those before it are
-                # waited for.
+                # Answers of the newest pass are judged while the next one runs; earlier ones must
+                # be done.
                 while looking and (len(looking) > 1 or not waiting):
                     for seat in (future.result() for future in looking.popleft()):
                         if seat.finished:
@@ -165,8 +159,8 @@ class LockStep:
                             yield seat.index, seat.record()
                         else:
                             waiting.setdefault(seat.request.group, []).append(seat)
-                # A lane that has finished finds a pass in store; a single lane waits for as full a
-                # group as can be had.
+                # With several lanes, one pass is queued for the first that is free; a single lane
+                # waits for the fullest group.
                 while waiting and len(passing) < self.settings.passes + (self.settings.passes > 1):
                     passing.append(lanes.submit(self._pass, self._fullest(waiting), pool))
                 if passing:
@@ -183,9 +177,7 @@ class LockStep:
             with ThreadPoolExecutor(passes, initializer=share) as lanes:
                 yield lanes
         finally:
-            torch.set_num_threads(
-                cores
-            )  # some of the libraries below torch know one number for all threads
+            torch.set_num_threads(cores)  # some libraries have one number for all threads
 
     def _pass(self, seats: list[Seat], pool: ThreadPoolExecutor) -> list[Future[Seat]]:
         masks = self._answer(seats)
@@ -229,7 +221,7 @@ class LockStep:
         seat.request = self.predictor.request(seat.session, seat.click)
 
     def _fullest(self, waiting: dict[Hashable, list[Seat]]) -> list[Seat]:
-        """Take the seats of one forward pass out of the group that fills it best; the oldest group
+        """Take the seats of one forward pass from the group that fills it best; the oldest group
         wins a tie.
         """
         group = max(waiting, key=lambda key: min(len(waiting[key]), self._room(waiting[key])))
@@ -256,9 +248,7 @@ class LockStep:
         return masks
 
     def _look(self, seat: Seat, mask: np.ndarray) -> Seat:
-        """What the simulated user does after an answer: judge it, and click again unless it is good
-        enough.
-        """
+        """Judge an answer, and let the simulated user click again unless it is good enough."""
         started = time.perf_counter()
         seat.ious.append(mask_iou(mask, seat.sample.gt))
         seat.finished = is_finished(seat.ious, self.protocol)
@@ -272,9 +262,7 @@ class LockStep:
 
 
 def first_look(sample: Sample, protocol: Protocol) -> Look:
-    """What the user sees before the first click: nothing, or the mask that the sample starts
-    from.
-    """
+    """The user's view before the first click: no mask, or the one that the sample starts from."""
     start = sample.init_mask
     mask = np.zeros(sample.gt.shape, bool) if start is None else start > protocol.mask_threshold
     return Look(sample, mask)

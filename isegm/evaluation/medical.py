@@ -1,14 +1,13 @@
-"""How well a mask agrees with the truth, in the measures of medical imaging, per slice and per
-volume.
+"""Metrics of medical imaging for the agreement of a mask with the truth, per slice and per volume.
 
 Conventions:
-* Dice and IoU of two empty masks are 1. Any other ratio without a denominator is undefined (NaN),
-  and so are distances where either mask is empty. Undefined values are left out of means; the
-  number of values stands beside every mean.
-* The surface of a mask are its pixels with a face neighbour outside it; beyond the volume is
-  outside. Distances are Euclidean, between pixel centres, in millimetres.
+* Dice and IoU of two empty masks are 1. Any other ratio with denominator 0 is undefined (NaN), and
+  so are distances if either mask is empty. Means leave out undefined values and state the number of
+  values.
+* The surface of a mask consists of its pixels with a face neighbor outside the mask or the volume.
+  Distances are Euclidean, between pixel centres, in millimetres.
 * HD95 is the larger of the two directed 95th percentiles (linearly interpolated). The average
-  surface distance is the mean of both directions' distances together. Both as in MONAI; MedPy pools
+  surface distance is the mean over the distances of both directions. Both as in MONAI; MedPy pools
   before the percentile and averages two means.
 * The deviation is that of the population (divided by n).
 """
@@ -71,19 +70,18 @@ def agreement(gt: np.ndarray, pred: np.ndarray, spacing: Sequence[float]) -> Agr
     if gt.shape != pred.shape or len(spacing) != gt.ndim:
         raise IsegmError(
             f"truth {gt.shape}, prediction {pred.shape}, spacing for {len(spacing)} dimensions;"
-            " expected the same shape"
-            " and a spacing per dimension"
+            " expected the same shape and a spacing per dimension"
         )
     gt, pred = gt.astype(bool), pred.astype(bool)
     both, either = int((gt & pred).sum()), int((gt | pred).sum())
-    inside, found = int(gt.sum()), int(pred.sum())
+    true, predicted = int(gt.sum()), int(pred.sum())
     hd95, mean = surface_distances(gt, pred, spacing)
     return Agreement(
-        dice=2 * both / (inside + found) if either else 1.0,
+        dice=2 * both / (true + predicted) if either else 1.0,
         iou=both / either if either else 1.0,
-        sensitivity=_ratio(both, inside),
-        specificity=_ratio(gt.size - either, gt.size - inside),
-        precision=_ratio(both, found),
+        sensitivity=_ratio(both, true),
+        specificity=_ratio(gt.size - either, gt.size - true),
+        precision=_ratio(both, predicted),
         hd95_mm=hd95,
         surface_distance_mm=mean,
     )
@@ -97,8 +95,7 @@ def surface_distances(
     """
     if not (gt.any() and pred.any()):
         return math.nan, math.nan
-    # Everything the distances depend on lies in the box around both masks, and the box is much
-    # smaller than a volume.
+    # The distances depend only on the box around both masks, which is much smaller than a volume.
     box = ndimage.find_objects((gt | pred).astype(np.uint8))[0]
     gt_surface, pred_surface = _surface(gt[box]), _surface(pred[box])
     to_gt = ndimage.distance_transform_edt(~gt_surface, sampling=spacing)[pred_surface]
@@ -119,14 +116,12 @@ def judge(case: Case) -> list[Row]:
 
 
 def mean_and_deviation(rows: Iterable[Row], metric: str) -> tuple[float, float, int]:
-    """Over the defined values: mean, deviation, and how many there are. NaN without any."""
+    """Mean, deviation and number of the defined values; NaN if there are none."""
     values = np.array([getattr(row.agreement, metric) for row in rows], float)
     values = values[~np.isnan(values)]
-    return (
-        (float(values.mean()), float(values.std()), len(values))
-        if len(values)
-        else (math.nan, math.nan, 0)
-    )
+    if not len(values):
+        return math.nan, math.nan, 0
+    return float(values.mean()), float(values.std()), len(values)
 
 
 def levels(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -144,11 +139,11 @@ def agreement_table(rows: Sequence[Row]) -> str:
             ["volume", row.volume, *(_cell(getattr(row.agreement, metric)) for metric in METRICS)]
         )
     for level, judged in levels(rows).items():
-        found = [mean_and_deviation(judged, metric) for metric in METRICS]
-        lines.append([f"{level}s", "mean", *(_cell(mean) for mean, _, _ in found)])
-        lines.append([f"{level}s", "deviation", *(_cell(deviation) for _, deviation, _ in found)])
+        figures = [mean_and_deviation(judged, metric) for metric in METRICS]
+        lines.append([f"{level}s", "mean", *(_cell(mean) for mean, _, _ in figures)])
+        lines.append([f"{level}s", "deviation", *(_cell(deviation) for _, deviation, _ in figures)])
         lines.append(
-            [f"{level}s", "values", *(f"{count} of {len(judged)}" for _, _, count in found)]
+            [f"{level}s", "values", *(f"{count} of {len(judged)}" for _, _, count in figures)]
         )
     return "\n".join(markdown(["over", "", *TITLES], lines))
 
@@ -165,9 +160,11 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
             level, index = ("volume", "") if row.slice is None else ("slice", row.slice)
             writer.writerow([level, row.volume, index, *values])
         for level, judged in levels(rows).items():
-            found = [mean_and_deviation(judged, metric) for metric in METRICS]
+            figures = [mean_and_deviation(judged, metric) for metric in METRICS]
             for i, what in enumerate(("mean", "deviation", "values")):
-                writer.writerow([f"{level} {what}", "", "", *(_exact(entry[i]) for entry in found)])
+                writer.writerow(
+                    [f"{level} {what}", "", "", *(_exact(entry[i]) for entry in figures)]
+                )
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:

@@ -1,6 +1,4 @@
-"""Numbers out of IoU curves: every metric here is computed from stored records, without a
-network.
-"""
+"""Metrics from IoU curves: all are computed from stored records, without a network."""
 
 from __future__ import annotations
 
@@ -12,10 +10,10 @@ Curve = Sequence[float]
 
 
 def mask_iou(mask: np.ndarray, gt: np.ndarray) -> float:
-    """IoU of a bool ``H W`` mask with a ground truth in {1, 0, -1}; ignored pixels leave both
-    counts.
+    """IoU of a bool ``H W`` mask with a ground truth in {1, 0, -1}; ignored pixels count in
+    neither.
 
-    Nothing predicted where nothing is to be found counts as 1.
+    The IoU of two empty masks is 1.
     """
     object_ = gt == 1
     valid = gt != -1
@@ -24,9 +22,9 @@ def mask_iou(mask: np.ndarray, gt: np.ndarray) -> float:
 
 
 def clicks_to_reach(ious: Curve, target: float) -> int | None:
-    """The number of the first click with IoU >= target, None if there is none.
+    """The number of the first click with IoU >= target; None if there is none.
 
-    Compared in float32, as the reference evaluators store their curves: an IoU of 0.89999998
+    Compared in float32, in which the reference evaluators store curves: an IoU of 0.89999998
     reaches 0.9.
     """
     reached = np.flatnonzero(np.asarray(ious, np.float32) >= np.float32(target))
@@ -34,26 +32,24 @@ def clicks_to_reach(ious: Curve, target: float) -> int | None:
 
 
 def noc(curves: Sequence[Curve], target: float, max_clicks: int) -> float:
-    """Mean number of clicks to reach ``target``; ``max_clicks`` where it is never reached."""
+    """Mean number of clicks to reach ``target``; ``max_clicks`` if it is never reached."""
     return float(np.mean([clicks_to_reach(c, target) or max_clicks for c in curves]))
 
 
 def failures(curves: Sequence[Curve], target: float) -> int:
-    """How many objects never reach ``target``."""
+    """The number of objects that never reach ``target``."""
     return sum(clicks_to_reach(c, target) is None for c in curves)
 
 
 def at_the_limit(curves: Sequence[Curve], target: float, max_clicks: int) -> int:
-    """How many objects count ``max_clicks`` clicks: failures and those that succeed with the very
-    last click.
-
-    This is the ">=20@t" column of the papers.
+    """The number of objects with ``max_clicks`` clicks: failures, and those that succeed with the
+    last click. This is the ">=20@t" column of the papers.
     """
     return sum((clicks_to_reach(c, target) or max_clicks) >= max_clicks for c in curves)
 
 
 def mean_iou_at(curves: Sequence[Curve], click: int) -> float:
-    """Mean IoU after so many clicks; an object that was stopped earlier keeps its last IoU."""
+    """Mean IoU after a click; an object that stopped earlier keeps its last IoU."""
     return float(np.mean([c[min(click, len(c)) - 1] for c in curves]))
 
 

@@ -1,6 +1,6 @@
-"""Pictures of what a model answers to clicks: a folder with one per click, or rows for a page.
+"""Pictures of a model's answers to clicks: a folder with one per click, or rows for a page.
 
-The first also shows probabilities and whatever else the method shows, such as an attention map.
+Those of the folder also show probabilities and the method's maps, e.g. of attention.
 """
 
 from __future__ import annotations
@@ -18,20 +18,12 @@ from isegm.core.samples import Sample
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.users.centre import next_click
 from isegm.inference.predictor import Predictor
-from isegm.utils.vis import (
-    draw_clicks,
-    heat,
-    overlay,
-    side_by_side,
-    titled,
-    to_width,
-    write_image,
-)
+from isegm.utils.vis import draw_clicks, heat, overlay, side_by_side, titled, to_width, write_image
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the user sees after a click.
+    """The answer to a click.
 
     Attributes:
         clicks: those made so far, in image pixels.
@@ -45,10 +37,10 @@ class Answer:
 
 
 def play(predictor: Predictor, sample: Sample, clicks: int, threshold: float) -> list[Answer]:
-    """Let the simulated user of the NoC protocol make this many clicks, whatever IoU is reached.
+    """Let the simulated user of the NoC protocol make this many clicks, whatever the IoU.
 
     Args:
-        threshold: a pixel is in the mask where its probability is above this.
+        threshold: probability above which a pixel is in the mask.
     """
     session = predictor.start(sample.image, sample.init_mask)
     mask = _mask(session, threshold)
@@ -86,7 +78,7 @@ class ClickPictures:
     Args:
         folder: created when the first picture is written.
         threshold: probability above which a pixel is in the mask.
-        points: draw the clicks, into the numbered masks too.
+        points: draw the clicks, also on the numbered masks.
     """
 
     def __init__(self, folder: Path, threshold: float, *, points: bool = True) -> None:
@@ -97,7 +89,7 @@ class ClickPictures:
         shown = overlay(sample.image, mask)
         if self.points:
             shown = draw_clicks(shown, session.clicks)
-        picture = side_by_side([shown, heat(prob), *(heat(found) for found in maps_of(session))])
+        picture = side_by_side([shown, heat(prob), *map(heat, maps_of(session))])
         here = self.folder / sample.id.replace("/", "_")
         text = f"{sample.id}  click {len(ious)}  IoU {100 * ious[-1]:.1f} %"
         write_image(here / f"click_{len(ious):02d}.jpg", titled(picture, text))
@@ -115,7 +107,7 @@ def maps_of(session: Session) -> list[np.ndarray]:
     Each is ``H W``, over the whole image, and 0 outside the view.
     """
     size = session.image.shape[-2:]
-    planes = [plane[None, None].float() for found in session.maps.values() for plane in found[0]]
+    planes = [plane[None, None].float() for maps in session.maps.values() for plane in maps[0]]
     return [boxes.paste(p, session.view, *size)[0, 0].cpu().numpy() for p in planes]
 
 

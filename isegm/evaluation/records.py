@@ -1,5 +1,5 @@
-"""Records on disk as they come, one line per object, so that an interrupted evaluation continues
-where it stopped.
+"""Records on disk, one line per object, so that an interrupted evaluation continues where it
+stopped.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ log = logging.getLogger("isegm")
 
 
 class RecordFile:
-    """The records of one data set: ``<path>.<rank>.jsonl`` for each process, every one with the
-    identity of the run first.
+    """The records of one data set: ``<path>.<rank>.jsonl`` for each process, whose first line is
+    the identity of the run.
 
-    Killing a process loses the objects it had in play, nothing else: lines are written whole and at
-    once, and a torn last line is passed over.
+    Killing a process loses only the objects in play: lines are written at once, and a torn last
+    line is skipped.
 
     Args:
-        path: without suffix; the files of all processes lie beside each other.
-        identity: what the run is (protocol, checkpoint ...); records of another identity are
-            refused.
-        rank: the number of this process.
+        path: without suffix; all processes write to the same folder.
+        identity: protocol, checkpoint etc. of the run; records with another identity are refused.
+        rank: of this process.
     """
 
     def __init__(self, path: str | Path, identity: Mapping[str, Any], rank: int = 0) -> None:
@@ -37,11 +36,10 @@ class RecordFile:
         self._file: IO[str] | None = None
 
     def open(self, fingerprint: str) -> dict[int, ObjectRecord | Skipped]:
-        """Read what is already known, from every process's file.
+        """Read the outcomes in the files of all processes.
 
         Raises:
-            IsegmError: the records belong to another protocol, checkpoint or data; it says which,
-                and what to do.
+            IsegmError: the records belong to another protocol, checkpoint or data.
         """
         self.identity["data"] = fingerprint
         known: dict[int, ObjectRecord | Skipped] = {}
@@ -52,7 +50,7 @@ class RecordFile:
         return known
 
     def add(self, index: int, outcome: ObjectRecord | Skipped) -> None:
-        """Append one outcome; it is with the operating system when this returns."""
+        """Append one outcome and flush it."""
         if isinstance(outcome, Skipped):
             line = {"index": index, "skipped": [outcome.id, outcome.reason]}
         else:
@@ -68,7 +66,7 @@ class RecordFile:
             self._file = None
 
     def remove(self) -> None:
-        """Delete the files of all processes: the result is written elsewhere."""
+        """Delete the files of all processes, once the result is saved."""
         self.close()
         for path in self._files():
             path.unlink(missing_ok=True)
@@ -103,17 +101,13 @@ class RecordFile:
                 known[line["index"]] = ObjectRecord.from_json(line)
         return known
 
-    def _check(self, found: Mapping[str, Any], path: Path) -> None:
-        names = [
-            key for key in {**self.identity, **found} if found.get(key) != self.identity.get(key)
-        ]
+    def _check(self, old: Mapping[str, Any], path: Path) -> None:
+        now = self.identity
+        names = sorted(key for key in {**now, **old} if old.get(key) != now.get(key))
         if names:
-            told = "; ".join(
-                f"{key} was {found.get(key)!r}, now {self.identity.get(key)!r}"
-                for key in sorted(names)
-            )
+            changes = (f"{key} was {old.get(key)!r}, now {now.get(key)!r}" for key in names)
             raise IsegmError(
-                f"{path} holds records of an interrupted run that differs in"
-                f" {', '.join(sorted(names))} ({told});"
-                " run that again to finish it, choose another --save-json, or delete the file"
+                f"{path} holds records of an interrupted run that differs in {', '.join(names)}"
+                f" ({'; '.join(changes)}); run that again to finish it, choose another --save-json,"
+                " or delete the file"
             )

@@ -1,6 +1,6 @@
-"""Answering the clicks of a session file again, and comparing with the masks in it.
+"""Answers the clicks of a session file again and compares with the masks in it.
 
-The demo does it too (``Workspace.replayed``), but to go on from there; here it is a measurement,
+The demo also replays sessions (``Workspace.replayed``), to continue them; this is a measurement
 with a result file.
 """
 
@@ -26,18 +26,18 @@ def replay(
     mode: str | None = None,
     show: Callable[[RecordedObject, np.ndarray], None] = lambda recorded, mask: None,
 ) -> DatasetResult:
-    """Answer every click again; the IoUs are with the mask that the file holds for the object.
+    """Answer every click again; IoUs are with the recorded masks.
 
-    Recorded settings that the model lacks are left out.
+    Recorded settings that the model lacks are ignored.
 
     Args:
         image: ``H W 3`` uint8, RGB.
-        mode: takes the place of the recorded one.
+        mode: replaces the recorded one.
         show: called with each object that has clicks, and its mask now (``H W`` bool).
 
     Raises:
-        IsegmError: the image is not of the recorded size, the model lacks the mode, or nothing was
-            clicked.
+        IsegmError: the image does not have the recorded size, the model lacks the mode, or there
+            are no clicks.
     """
     if image.shape[:2] != file.size:
         raise IsegmError(
@@ -47,9 +47,8 @@ def replay(
     records = []
     for number, recorded in enumerate(file.objects, 1):
         if recorded.clicks:
-            records.append(
-                _record(answering, recorded, image, mode, f"{number} {recorded.name}", show)
-            )
+            name = f"{number} {recorded.name}"
+            records.append(_record(answering, recorded, image, mode, name, show))
     if not records:
         raise IsegmError("the session file holds no click to answer")
     limit = max(len(record.ious) for record in records)

@@ -1,4 +1,4 @@
-"""Tables and curves out of result files."""
+"""Tables and curves from result files."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def table(
 ) -> str:
     """One row per run, one column per data set and metric.
 
-    Data sets that share a name but not their fingerprint, count or number of clicks stand in
-    columns of their own, and every row says its protocol. Notes below a Markdown table name
-    protocol, checkpoint hash, fingerprint and sample count.
+    Data sets with the same name but another fingerprint, count or number of clicks get separate
+    columns, and every row states its protocol. Notes below a Markdown table give protocol,
+    checkpoint hash, fingerprint and sample count.
 
     Args:
         metrics: e.g. ``["NoC@85", "NoC@90"]``; by default NoC at 85 and 90 and the failures at 90,
-            where a run has them.
+            if a run has them.
         style: one of ``FORMATS``.
-        published: rows to add below for the data sets and metrics that the runs have, with their
-            source in place of a protocol; those with none of them are left out.
+        published: rows to add below for the data sets and metrics of the runs, with their source
+            instead of a protocol; rows without any of these are left out.
     """
     if style not in FORMATS:
         raise unknown("table format", style, FORMATS)
@@ -46,27 +46,19 @@ def table(
     header = ["model", "protocol"]
     picks: list[tuple[str, str]] = []
     for column, results in columns.items():
-        available = [
-            m
-            for m in (metrics or ("NoC@85", "NoC@90", "fail@90"))
-            if any(m in r.metrics for r in results.values())
-        ]
+        known = {metric for result in results.values() for metric in result.metrics}
+        available = [m for m in (metrics or ("NoC@85", "NoC@90", "fail@90")) if m in known]
         picks += [(column, m) for m in available]
         header += [f"{column} {m}" for m in available]
     rows = []
     for i, run in enumerate(runs):
-        cells = [name_of(run), run.protocol_label]
-        for column, metric in picks:
-            result = columns[column].get(i)
-            cells.append(_cell(result, metric))
-        rows.append(cells)
+        values = (_cell(columns[column].get(i), metric) for column, metric in picks)
+        rows.append([name_of(run), run.protocol_label, *values])
     keys = [(next(iter(columns[column].values())).name, metric) for column, metric in picks]
     shown = [row for row in published if any(key in row.values for key in keys)]
     for row in shown:
-        values = [row.values.get(key) for key in keys]
-        rows.append(
-            [row.name, row.source, *("-" if value is None else f"{value:.2f}" for value in values)]
-        )
+        values = (f"{row.values[key]:.2f}" if key in row.values else "-" for key in keys)
+        rows.append([row.name, row.source, *values])
     if style == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([header, *rows])
@@ -81,7 +73,7 @@ def table(
 
 
 def notes(runs: Sequence[RunResult]) -> list[str]:
-    """What a number needs to be comparable, one line per run."""
+    """The facts that make numbers comparable, one line per run."""
     lines = []
     for run in runs:
         sets = ", ".join(
@@ -97,7 +89,7 @@ def notes(runs: Sequence[RunResult]) -> list[str]:
 
 
 def protocol_notes(runs: Sequence[RunResult]) -> list[str]:
-    """One line per column in which runs were judged by different protocols."""
+    """One line per column with runs under different protocols."""
     lines = []
     for column, results in _columns(runs).items():
         labels = dict.fromkeys(runs[i].protocol_label for i in results)
@@ -110,7 +102,7 @@ def protocol_notes(runs: Sequence[RunResult]) -> list[str]:
 
 
 def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
-    """What to know about published rows; nothing without any."""
+    """Notes on published rows, if there are any."""
     if not rows:
         return []
     general = "- (published): as printed in the source named beside it and judged by its authors;"
@@ -119,11 +111,11 @@ def published_notes(rows: Sequence[PublishedRow]) -> list[str]:
 
 
 def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
-    """Mean IoU against the number of clicks, one panel per data set; written as the file type of
-    ``path``.
+    """Mean IoU against the number of clicks, one panel per data set; the suffix of ``path`` gives
+    the format.
 
-    An object that was stopped early keeps its last IoU, so a curve from a run that stopped at 90 %
-    flattens near it. Runs under different protocols have these in the legend.
+    An object that stopped early keeps its last IoU, so a curve from a run that stopped at 90 %
+    flattens near it. If runs have different protocols, the legend gives them.
     """
     several = len({run.protocol_label for run in runs}) > 1
     names = [f"{name_of(run)}, {run.protocol_label}" if several else name_of(run) for run in runs]
@@ -152,11 +144,10 @@ def curve_picture(runs: Sequence[RunResult], path: str | Path) -> None:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Write a picture in the format of its suffix, PNG without one; its folder is made if there is
-    none.
+    """Write a picture in the format of its suffix (default PNG); its folder is created if needed.
 
     Raises:
-        IsegmError: a suffix that no known format has.
+        IsegmError: an unknown suffix.
     """
     kind = Path(path).suffix[1:].lower()
     if kind and kind not in figure.canvas.get_supported_filetypes():
@@ -170,21 +161,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(r[i]) for r in (header, *rows)) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
-        return (
-            "| "
-            + " | ".join(
-                c.ljust(w) if i < 2 else c.rjust(w)
-                for i, (c, w) in enumerate(zip(cells, widths, strict=True))
-            )
-            + " |"
-        )
+        pairs = enumerate(zip(cells, widths, strict=True))
+        return f"| {' | '.join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in pairs)} |"
 
-    rule = (
-        "|"
-        + "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths))
-        + "|"
-    )
-    return [line(header), rule, *map(line, rows)]
+    rules = ("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths))
+    return [line(header), f"|{'|'.join(rules)}|", *map(line, rows)]
 
 
 def name_of(run: RunResult) -> str:

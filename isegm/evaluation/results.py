@@ -1,5 +1,5 @@
-"""Result files: every click and every IoU of every object, so that any metric can be computed again
-without a network.
+"""Result files: every click and IoU of every object, from which any metric can be computed without
+a network.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class ObjectRecord:
-    """One object: its clicks (y, x, label 1 or 0), the IoU after each, and the seconds of model
-    time each took.
+    """One object: its clicks (y, x, label 1 or 0), and for each the IoU and the model time in
+    seconds.
     """
 
     id: str
@@ -58,10 +58,10 @@ class DatasetResult:
     """All objects of one data set under one protocol.
 
     Attributes:
-        seconds: process time spent in ``model``, ``simulation`` (next clicks and IoU) and ``io``
-            (reading and decoding), summed over threads, and ``wall`` for the whole.
-        skipped: (id, reason) of samples that could not be evaluated; no metric counts them.
-        thresholds, max_clicks: what the metrics are read at.
+        seconds: spent in ``model``, ``simulation`` (next clicks and IoU) and ``io`` (reading and
+            decoding), summed over threads, and in all (``wall``).
+        skipped: (id, reason) of samples that could not be evaluated; metrics do not count them.
+        thresholds, max_clicks: of the metrics.
     """
 
     name: str
@@ -124,19 +124,15 @@ class RunResult:
         datasets: Sequence[DatasetResult],
         model_name: str,
     ) -> RunResult:
-        named = {
-            "name": protocol.name,
-            "version": protocol.version,
-            "changes": list(protocol.changes),
-        }
+        named = {"name": protocol.name, "version": protocol.version}
+        named["changes"] = list(protocol.changes)
         return cls(named, checkpoint, tuple(datasets), environment(), model_name)
 
     @property
     def protocol_label(self) -> str:
-        changes = self.protocol.get("changes") or []
-        return f"{self.protocol['name']} v{self.protocol['version']}" + (
-            f" ({', '.join(changes)})" if changes else ""
-        )
+        changes = ", ".join(self.protocol.get("changes") or [])
+        suffix = f" ({changes})" if changes else ""
+        return f"{self.protocol['name']} v{self.protocol['version']}{suffix}"
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
@@ -156,8 +152,7 @@ class RunResult:
         """Read a result file.
 
         Raises:
-            IsegmError: the file is missing, no result file, or of a schema this version does not
-                know.
+            IsegmError: the file is missing, not a result file, or of an unknown schema.
         """
         try:
             data = json.loads(Path(path).read_text())
@@ -179,16 +174,14 @@ class RunResult:
                 f"there is no result file {path}; isegm evaluate --save-json writes one"
             ) from None
         except (KeyError, TypeError, ValueError) as error:
-            raise IsegmError(f"{path} is no result file of isegm evaluate: {error!r}") from None
+            raise IsegmError(f"{path} is not a result file of isegm evaluate: {error!r}") from None
 
 
 def environment() -> dict[str, str]:
-    """Versions and device that a number may depend on."""
-    device = (
-        torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else platform.processor() or platform.machine()
-    )
+    """Versions and device, on which numbers may depend."""
+    device = platform.processor() or platform.machine()
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
     return {
         "isegm": isegm.__version__,
         "python": platform.python_version(),

@@ -1,6 +1,4 @@
-"""Sample scores from an evaluation of the training images: how well a network already does on each
-of them.
-"""
+"""Sample scores from an evaluation of the training images: how well a network does on each."""
 
 from __future__ import annotations
 
@@ -13,17 +11,16 @@ from isegm.evaluation.results import DatasetResult
 
 
 def sample_scores(result: DatasetResult, clicks: int) -> dict[str, float]:
-    """The score of every image: the mean, over its objects, of the IoU after so many clicks.
+    """The score of every image: the mean IoU of its objects after this many clicks.
 
-    An object that was finished earlier counts with its last IoU. An image of which no object could
-    be evaluated gets 1, so that it is never drawn.
+    An object that finished earlier has its last IoU. An image without an evaluated object gets 1,
+    so that it is never drawn.
 
-    # differs from the original: how the published ``sbd_samples_weights.pkl`` was computed was
-    never published. This is a # definition of this package, in the same sense: 1 = solved already,
-    and such images are drawn rarely.
+    # differs from the original: how the published ``sbd_samples_weights.pkl`` was computed is not
+    known. This definition has the same meaning: 1 = solved, and drawn rarely.
 
     Args:
-        result: of a set whose ids are ``<image name>_<object>``, as those of ``SBD_Train``.
+        result: of a set whose ids are ``<image name>_<object>``, as in ``SBD_Train``.
         clicks: at least 1.
 
     Raises:

@@ -1,6 +1,4 @@
-"""What a model costs: operations, milliseconds per click, memory. Every figure says how it is
-taken.
-"""
+"""The cost of a model: operations, milliseconds per click, memory; ``HOW`` explains the figures."""
 
 from __future__ import annotations
 
@@ -67,21 +65,21 @@ def measure(
     """Measure one model under one protocol.
 
     Args:
-        model: as it is evaluated (``for_evaluation`` applied or not).
+        model: with or without ``for_evaluation`` applied.
         dataset: for the whole evaluation.
-        size: (rows, columns) of the image that single clicks are timed on.
-        repeats: timed clicks of each kind; one untimed click of each comes first.
+        size: (rows, columns) of the image for timing single clicks.
+        repeats: timed clicks of each kind, after an untimed one.
     """
     predictor = protocol.predictor(model, clicks_limit=clicks_limit)
     image, gt = _image_with_object(size)
     first = next_click(np.zeros(gt.shape, bool), gt)
     start = predictor.start(image)
     known = replace(predictor.click(start, first), prob=_as_prob(gt, predictor.device))
-    # A negative click, away from the border, leaves the object and with it the crop where they are.
+    # A negative click away from the border changes neither the object nor the crop.
     second = next_click(np.ones(gt.shape, bool), gt)
     figures: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters())}
     figures["first_click"] = _clicks(predictor, [start] * repeats, first)
-    # Every later click goes into a session that has held its view for one click, as most have.
+    # Like most, every later click is in a session that has kept its view for one click.
     held = replace(predictor.click(known, second), prob=known.prob)
     figures["later_click"] = _clicks(
         predictor, [held] * repeats, Click(second.y, second.x + 1, False)
@@ -120,11 +118,11 @@ def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> 
 
 
 class _Watched(Predictor):
-    """A predictor that notes what it asks its network for: evaluations of an optimisation,
-    operations and time of second looks.
+    """A predictor that records evaluations of an optimisation, and operations and time of second
+    looks.
 
     Args:
-        watched: answers in the same way.
+        watched: the predictor to imitate.
         count: count the operations of second looks, which takes time.
     """
 

@@ -19,19 +19,18 @@ def noc_validation(
     ``<set>/<metric>``.
 
     Args:
-        names: evaluation sets; they are looked up now, so that a missing one is noticed before
-            training.
-        limit: only the first so many objects of each.
+        names: evaluation sets; opened now, so that a missing one is noticed before training.
+        limit: only this many objects of each, the first ones.
         protocol: by default the method's own.
     """
     sets = [evaluation_set(name, cfg) for name in names]
 
     def validate(model: ClickModel, epoch: int) -> dict[str, float]:
-        found = {}
+        metrics = {}
         for dataset in sets:
             rules = load_protocol(protocol or model.protocol).for_dataset(dataset.name)
             result = evaluate(rules.predictor(model), dataset, rules, limit=limit)
-            found |= {f"{dataset.name}/{name}": value for name, value in result.metrics.items()}
-        return found
+            metrics |= {f"{dataset.name}/{name}": value for name, value in result.metrics.items()}
+        return metrics
 
     return validate

@@ -1,4 +1,4 @@
-"""Controls: settings that a person at a screen can change, as values that travel as JSON."""
+"""Controls: settings that a user of the demo can change, stored as JSON."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Control:
 
     Attributes:
         kind: "choice", "toggle", "whole" or "number".
-        default: its value at first. 0 stands for "no limit" where ``low`` is 0.
+        default: the initial value.
         low, high, step: of numbers.
         choices: of a choice.
-        group: what it belongs to, for the layout.
+        group: the heading that the control is shown under.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Control:
     hint: str = ""
 
     def checked(self, value: Any) -> Any:
-        """The value, if it is one that this control can have.
+        """The value, if the control accepts it.
 
         Raises:
-            IsegmError: of another type or out of range.
+            IsegmError: it has another type or is out of range.
         """
         if self.kind == "choice":
             if type(value) not in (str, int) or value not in self.choices:
@@ -48,11 +48,13 @@ class Control:
             if not isinstance(value, bool):
                 raise IsegmError(f"{self.name}={value!r:.40}: expected true or false")
             return value
-        kinds = (int,) if self.kind == "whole" else (int, float)
-        if type(value) not in kinds or not self.low <= value <= self.high:
+        whole = self.kind == "whole"
+        if type(value) not in ((int,) if whole else (int, float)) or not (
+            self.low <= value <= self.high
+        ):
+            kind = "whole number" if whole else "number"
             raise IsegmError(
-                f"{self.name}={value!r:.40}: expected a {self.kind}"
-                f" {'' if self.kind == 'number' else 'number '}from {self.low:g} to {self.high:g}"
+                f"{self.name}={value!r:.40}: expected a {kind} from {self.low:g} to {self.high:g}"
             )
         return value
 

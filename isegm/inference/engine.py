@@ -1,5 +1,4 @@
-"""Prediction in three lines, for programs that use a trained model and know nothing else of this
-package.
+"""Prediction in three lines, for programs that only use a trained model.
 
 engine = isegm.Engine()
 image = cv2.imread("photo.jpg")
@@ -22,7 +21,7 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
-from isegm.inference.modes import with_mode
+from isegm.inference.modes import PLAIN, with_mode
 from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
 from isegm.methods.base import ClickModel
@@ -38,11 +37,11 @@ CHANNELS = ("BGR", "RGB")
 
 @dataclass(frozen=True, eq=False)
 class EngineSession:
-    """One image, one object, and the clicks on it so far; made by ``Engine.start`` and
-    ``Engine.click``, never changed.
+    """One image, one object and the clicks on it so far. ``Engine.start`` and ``Engine.click`` make
+    sessions; none is ever changed.
 
     Attributes:
-        state: what the predictor knows of it.
+        state: the predictor's session.
         previous: the session before the last click, None before the first.
     """
 
@@ -82,23 +81,24 @@ class EngineSession:
 
 
 class Engine:
-    """Answers clicks with the model of a checkpoint. Holds no session: one engine serves any number
-    of them and of threads.
+    """Answers clicks with the model of a checkpoint. It holds no session, so one engine serves any
+    number of sessions and threads.
 
     Args:
-        checkpoint: a file, of this package or published with a method; or a name under WEIGHTS_PATH
-            of config.yml. By default the starter, the network that comes with the package.
-        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. "NoBRS" is one pass
-            of the network; others optimise the answer until it agrees with the clicks.
+        checkpoint: a file, written by this package or published with a method; or a name under
+            WEIGHTS_PATH of config.yml. By default the starter, the network that comes with the
+            package.
+        mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. The default is one
+            pass of the network; some others optimize the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
         protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in
             configs/eval, or a ``Protocol``. By default the method's own published one.
-        sis: 4 or 8 to keep of a mask only what is connected with a positive click, see
-            ``StructuralIntegrity``; None to do as the protocol does. Without any positive click the
-            mask is then empty, and a warning says so.
+        sis: 4 or 8 to keep only the parts of a mask that are connected with a positive click, see
+            ``StructuralIntegrity``; None to follow the protocol. Without a positive click the mask
+            is then empty, and a warning is logged.
 
     Attributes:
-        model, protocol, device: what the arguments came to.
+        model, protocol, device: as the arguments say.
 
     Raises:
         IsegmError: an unknown checkpoint, mode, device, protocol or connectivity; names list the
@@ -108,7 +108,7 @@ class Engine:
     def __init__(
         self,
         checkpoint: str | Path = STARTER,
-        mode: str = "NoBRS",
+        mode: str = PLAIN[0],
         device: torch.device | str | None = None,
         protocol: str | Protocol | None = None,
         sis: int | None = None,
@@ -120,7 +120,7 @@ class Engine:
         protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
         protocol = protocol.for_users()
         self.protocol = protocol if sis is None else protocol.changed(sis=sis)
-        # Masks are made here, at a threshold of the caller's, so they are post-processed here.
+        # The caller chooses the threshold of masks, so they are post-processed here.
         self._predictor = replace(self.protocol, sis=None).predictor(
             self.model, clicks_limit=clicks_limit
         )
@@ -134,46 +134,42 @@ class Engine:
         threshold: float = USER_THRESHOLD,
         channels: str = "BGR",
     ) -> np.ndarray:
-        """Answer a list of clicks, in order, and return the mask: ``H W`` uint8, 255 = object, 0 =
-        background.
+        """The mask after a list of clicks: ``H W`` uint8, 255 = object, 0 = background.
 
-        All clicks are answered again at every call; ``start`` and ``click`` answer one at a time.
+        Every call answers all clicks again; ``start`` and ``click`` answer one at a time.
 
         Args:
             x_coord, y_coord: columns and rows of the clicks, in image pixels; the centre of the
                 first pixel is (0, 0).
-            is_pos: for each click whether it is on the object (True, 1) or off it (False, 0).
+            is_pos: whether each click is on the object (True, 1) or off it (False, 0).
             image: ``H W 3`` uint8.
             threshold: a pixel belongs to the object if its probability is above this.
             channels: the order of the image's channels, ``"BGR"`` as OpenCV reads them, or
                 ``"RGB"``.
 
         Raises:
-            IsegmError: lists of unequal length, a click outside the image or with a label other
-                than these, an image of another shape or type, a threshold outside [0, 1].
+            IsegmError: lists of unequal length, a click outside the image, an unknown label, an
+                image of another shape or type, or a threshold outside [0, 1].
 
         # differs from the original: the published engine of this signature takes RGB while its
         example passes what OpenCV reads, and answers an empty list with a mask of W x H.
         """
         if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
             raise IsegmError(f"threshold={threshold!r}: expected a probability from 0 to 1")
-        xs, ys, labels = (
-            _listed(n, v)
-            for n, v in (("x_coord", x_coord), ("y_coord", y_coord), ("is_pos", is_pos))
-        )
+        xs, ys = _listed("x_coord", x_coord), _listed("y_coord", y_coord)
+        labels = _listed("is_pos", is_pos)
         if not len(xs) == len(ys) == len(labels):
             raise IsegmError(
                 f"x_coord, y_coord and is_pos must be equally long, got {len(xs)}, {len(ys)} and"
                 f" {len(labels)} entries"
             )
         session = self.start(image, channels)
-        for click in [
-            _click(y, x, label, session.size) for x, y, label in zip(xs, ys, labels, strict=True)
-        ]:
+        # All clicks are checked before the first is answered.
+        made = zip(xs, ys, labels, strict=True)
+        for click in [_click(y, x, label, session.size) for x, y, label in made]:
             session = self._answer(session, click)
-        return 255 * (EngineSession(self._shown(session.state, threshold)).prob > threshold).astype(
-            np.uint8
-        )
+        shown = EngineSession(self._shown(session.state, threshold))
+        return 255 * (shown.prob > threshold).astype(np.uint8)
 
     def start(
         self, image: np.ndarray, channels: str = "BGR", prob: np.ndarray | None = None
@@ -184,18 +180,16 @@ class Engine:
             image: ``H W 3`` uint8; it is copied.
             channels: as in ``predict``.
             prob: ``H W``, a mask (bool) or probability map in [0, 1] to start from; not every
-                method makes use of it.
+                method uses it.
 
         Raises:
             IsegmError: the image or the map has another shape or type.
         """
-        return EngineSession(
-            self._predictor.start(_rgb(image, channels), None if prob is None else _prob(prob))
-        )
+        pixels = _rgb(image, channels)
+        return EngineSession(self._predictor.start(pixels, None if prob is None else _prob(prob)))
 
     def click(self, session: EngineSession, y: float, x: float, positive: bool) -> EngineSession:
-        """Answer one more click, at row ``y`` and column ``x``. The session that is passed in stays
-        as it is.
+        """The session after one more click, at row ``y`` and column ``x``.
 
         Raises:
             IsegmError: the click lies outside the image, or ``positive`` is none of True, False, 1
@@ -218,11 +212,9 @@ class Engine:
 
     def _shown(self, state: Session, threshold: float) -> Session:
         """What the user sees of an answer."""
-        return (
-            state
-            if self.protocol.sis is None
-            else StructuralIntegrity(self.protocol.sis, threshold)(state)
-        )
+        if self.protocol.sis is None:
+            return state
+        return StructuralIntegrity(self.protocol.sis, threshold)(state)
 
 
 def load(checkpoint: str | Path = STARTER, device: torch.device | str | None = None) -> ClickModel:

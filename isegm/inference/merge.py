@@ -19,19 +19,16 @@ KINDS = ("published", "guarded")
 
 @dataclass(frozen=True)
 class ProgressiveMerge:
-    """Keep only the change that the newest click lies in.
+    """Keep only the change around the newest click, in sessions that started from a mask.
 
-    Sessions that started from nothing are left alone.
-
-    The session then shows the merged mask (``prob``, 0 or 1) while the network goes on seeing its
+    The session then shows the merged mask (``prob``, 0 or 1), while the network keeps seeing its
     own answer (``prev_prob``).
 
     Attributes:
-        threshold: probability above which a pixel is in the mask.
-        kind: ``"published"`` repeats the published evaluation: where the answer did not change at
-            the click, the region taken to have changed is all that stayed the same, and a positive
-            click floods the image while a negative one empties the mask. ``"guarded"`` leaves the
-            mask as it is in that case.
+        threshold: a pixel is in the mask if its probability is above this.
+        kind: matters if the answer did not change at the click. ``"published"`` then takes every
+            unchanged pixel as the change, as the published evaluation does: a positive click floods
+            the image and a negative one empties the mask. ``"guarded"`` keeps the mask.
     """
 
     threshold: float = 0.5
@@ -52,13 +49,9 @@ class ProgressiveMerge:
 
 
 def merged_mask(
-    old: np.ndarray,
-    new: np.ndarray,
-    y: int,
-    x: int,
-    guarded: bool = False,
+    old: np.ndarray, new: np.ndarray, y: int, x: int, guarded: bool = False
 ) -> np.ndarray:
-    """``old`` with the change at (y, x) taken over from ``new``; all are ``H W`` bool."""
+    """``old`` with the change of ``new`` at (y, x); all are ``H W`` bool."""
     region = changed_region(old, new, y, x)
     if guarded and old[y, x] == new[y, x]:
         return old

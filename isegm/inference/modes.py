@@ -1,17 +1,18 @@
-"""The modes of evaluation scripts: the network alone, or with test-time optimisation around it.
+"""The modes of evaluation scripts: the network alone, or test-time optimization around it.
 
-Each method's file lists the modes that it brings, see ``isegm.methods.base.Mode``.
+Each method's file lists its modes, see ``isegm.methods.base.Mode``.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
 import isegm.methods
 from isegm.core.errors import IsegmError, unknown
 from isegm.methods.base import ClickModel, Mode
-from isegm.nn.brs import BRSSettings
 
 
 def _listed() -> dict[str, Mode]:
@@ -31,20 +32,20 @@ def with_mode(
     model: ClickModel,
     mode: str,
     clicks_limit: int | None = None,
-    settings: BRSSettings | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> tuple[ClickModel, int | None]:
-    """The model to answer with, and the ``clicks_limit`` of its ``Predictor``.
+    """The model that answers in a mode, and the ``clicks_limit`` of its ``Predictor``.
 
     Args:
-        model: a network. An optimisation around it is replaced; it needs insertion points for one.
-        mode: one of ``MODES``.
-        clicks_limit: the network sees only this many clicks, the first ones. None: all of them with
-            the network alone, and the published number otherwise. An optimisation applies the limit
-            by itself, since it must see every click.
-        settings: of the optimisation.
+        model: a network; an optimization already around it is replaced.
+        mode: one of ``MODES``. Optimizations need a network with insertion points.
+        clicks_limit: the network sees only the first clicks, up to this many. None: all of them for
+            the network alone, otherwise the published number. An optimization applies the limit
+            itself, since it must see every click.
+        settings: of the optimization, by name; the others keep their published values.
 
     Raises:
-        IsegmError: an unknown mode, or one that the model cannot have.
+        IsegmError: an unknown mode, or one that the network does not support.
     """
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
@@ -60,5 +61,5 @@ def with_mode(
 
 
 def fitting(model: ClickModel) -> tuple[str, ...]:
-    """The modes that optimise around a network of this kind."""
+    """The optimizing modes that a network supports."""
     return tuple(name for name in MODES if name not in PLAIN and MODES[name].fits(model))

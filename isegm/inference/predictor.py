@@ -23,9 +23,7 @@ from isegm.methods.base import ClickModel
 
 @dataclass(frozen=True)
 class Request:
-    """One session about to be answered: its clicks with the new one, and the view they are answered
-    in.
-    """
+    """A session that waits for an answer: all its clicks, the newest included, and the view."""
 
     session: Session
     clicks: tuple[Click, ...]
@@ -43,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Finish:
-    """What becomes of an answer once it is back in the image.
+    """What is done with an answer once it is back in the image.
 
     Attributes:
         refine: settings of the method's second look, see ``ClickModel.refine_many``.
@@ -57,17 +55,17 @@ class Finish:
 
 
 class Predictor:
-    """Answers clicks with a model, for one session or many at once. Holds no session: it can be
-    shared by threads.
+    """Answers clicks with a model, for one session or many at once. It holds no session, so threads
+    can share it.
 
     Args:
         model: the network; put into eval mode.
         rule: chooses the views, see ``isegm.inference.views``; ``ZoomIn()`` by default.
         mirror: average over the view and its mirror image.
-        finish: what becomes of answers; by default the method's second look and nothing else.
-        clicks_limit: the network sees only this many clicks of a session, the first ones; None for
+        finish: what is done with answers; by default only the method's second look.
+        clicks_limit: the network sees only the first clicks of a session, up to this many; None for
             all.
-        max_pixels: the most pixels in one forward pass, mirror images counted; a single view may
+        max_pixels: the most pixels in one forward pass, including mirror images; a single view may
             exceed it.
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
     """
@@ -90,12 +88,11 @@ class Predictor:
             known = ", ".join(model.shown_maps) or "nothing but its answer"
             raise IsegmError(
                 f"the view is to follow {self.rule.follow}, but {type(model).__name__} offers"
-                f" {known};"
-                " use another protocol, or one whose view has follow: null"
+                f" {known}; use another protocol, or one whose view has follow: null"
             )
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        # A CPU gains nothing from batches; a GPU is kept waiting by anything small.
+        # A CPU gains nothing from batches; a GPU idles without them.
         self.max_pixels = max_pixels or (1 if self.device.type == "cpu" else 64 * 400 * 600)
 
     def start(self, image: np.ndarray | Tensor, prob: np.ndarray | Tensor | None = None) -> Session:
@@ -185,9 +182,11 @@ class Predictor:
 
     def views_per_pass(self, size: tuple[int, int], max_pixels: int | None = None) -> int:
         """How many views of a size (rows, columns) go into one forward pass."""
-        return max(
-            1, (max_pixels or self.max_pixels) // (size[0] * size[1] * (2 if self.mirror else 1))
-        )
+        return max(1, (max_pixels or self.max_pixels) // self._pixels(size))
+
+    def _pixels(self, size: tuple[int, int]) -> int:
+        """The pixels of one view in a forward pass, including its mirror image."""
+        return size[0] * size[1] * (2 if self.mirror else 1)
 
     def _answer(self, requests: Sequence[Request]) -> list[Session]:
         groups: dict[Hashable, list[int]] = {}
@@ -197,16 +196,13 @@ class Predictor:
         max_pixels = self.max_pixels
         for indices in groups.values():
             while indices:
-                part = self.views_per_pass(requests[indices[0]].view.size, max_pixels)
+                size = requests[indices[0]].view.size
+                part = self.views_per_pass(size, max_pixels)
                 chosen, indices = indices[:part], indices[part:]
                 sessions = self._attempt([requests[i] for i in chosen])
                 if sessions is None:  # half as much at once, from here to the end of this call
-                    size = requests[chosen[0]].view.size
-                    max_pixels = max(
-                        1,
-                        min(max_pixels, len(chosen) * size[0] * size[1] * (2 if self.mirror else 1))
-                        // 2,
-                    )
+                    tried = min(max_pixels, len(chosen) * self._pixels(size))
+                    max_pixels = max(1, tried // 2)
                     indices = chosen + indices
                     continue
                 for i, session in zip(chosen, sessions, strict=True):
@@ -239,11 +235,9 @@ class Predictor:
             ]
             refined = self.refine(before, after, pred)
         merge = self.finish.merge
-        return (
-            refined
-            if merge is None
-            else [merge(b, a) for b, a in zip(before, refined, strict=True)]
-        )
+        if merge is None:
+            return refined
+        return [merge(b, a) for b, a in zip(before, refined, strict=True)]
 
     def _round(self, requests: Sequence[Request]) -> Round:
         shown, clicks = [], []
@@ -274,23 +268,22 @@ class Predictor:
     ) -> Session:
         session, view = request.session, request.view
 
-        def laid(found: Tensor) -> Tensor:
-            if (
-                view.target != view.source
-            ):  # a published flaw: the size of the source comes in between
-                found = boxes.resize(found, (view.source.height, view.source.width))
-            return boxes.paste(found, view.target, *session.image.shape[-2:], view.aligned)
+        def in_image(x: Tensor) -> Tensor:
+            # A published flaw: the map takes the size of the source in between.
+            if view.target != view.source:
+                x = boxes.resize(x, (view.source.height, view.source.width))
+            return boxes.paste(x, view.target, *session.image.shape[-2:], view.aligned)
 
         follow = self.rule.follow
         return replace(
             session,
             clicks=request.clicks,
-            prob=laid(prob),
+            prob=in_image(prob),
             prev_prob=None,
             box=view.held,
             view=view.source,
             view_size=view.size,
-            followed=None if follow is None else laid(pred.aux[follow][index : index + 1]),
+            followed=None if follow is None else in_image(pred.aux[follow][index : index + 1]),
             maps={
                 name: pred.aux[name][index : index + 1].clone()
                 for name in self.model.shown_maps

@@ -19,8 +19,8 @@ from isegm.methods.base import ClickModel
 from isegm.utils.config import repository_roots
 
 USER_THRESHOLD = 0.5  # of masks that people see, whatever numbers are published at
-NO_STOP = 1.01  # an IoU that nothing reaches: all clicks are made
-# Data sets change entries of these sections. The value is the entry that names the section's part.
+NO_STOP = 1.01  # an IoU that is never reached: all clicks are made
+# Data sets may change entries of these sections. The value is the entry that names the part.
 SECTIONS = {"view": RULES.key, "user": "name", "refine": None}
 OTHERS = "others"  # in ``sizes``: data sets that are not named
 
@@ -32,28 +32,28 @@ class Protocol:
     Attributes:
         name, version, source: which published protocol this is; any change of meaning raises the
             version.
-        max_clicks: clicks per object at most; the count of an object that never gets there.
+        max_clicks: clicks per object at most; also the count of an object that fails.
         min_clicks: clicks made even if ``stop_iou`` is reached earlier.
         stop_iou: an object is finished once it has this IoU, above 0 and at most 1; ``NO_STOP``
             makes all clicks.
         mask_threshold: a pixel is in the mask where its probability is above this.
         view: ``rule``, the name of a file in isegm/inference/views, and the settings of that rule.
         user: ``name``, the name of a file in isegm/evaluation/users, and the settings of that user;
-            a name alone will do.
+            or the name alone.
         mirror: average with the mirror image.
-        merge: what clicks do to a mask that is given to start from: "replace" it, or merge one
-            change per click into it, see ``ProgressiveMerge`` ("published", "guarded").
+        merge: what clicks do to an initial mask: "replace" it, or merge one change per click into
+            it, see ``ProgressiveMerge`` ("published", "guarded").
         refine: settings of the method's second look, by name; see the method's ``refine_many``.
         sis: 4 or 8 to keep only what is connected with a positive click, see
             ``StructuralIntegrity``; None keeps all.
-        sizes: further published sizes of views, by the name that ``--eval-mode`` gives them; each
-            holds pixels by data set, "others" being all that are not named.
+        sizes: other published sizes of views, by their name in ``--eval-mode``; each holds pixels
+            by data set, with "others" for the data sets that are not named.
         datasets: changes for single data sets, by data set name.
         changes: what was changed on the command line, part of the label.
 
     Raises:
-        IsegmError: a view rule or a setting of it that does not exist, a value that is not
-            possible, or a data set with another rule or user.
+        IsegmError: an unknown view rule or setting, an impossible value, or a data set with another
+            rule or user.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Protocol:
             example = "{name: centre, ...}"
             raise IsegmError(f"user is {self.user!r:.80}; expected a name, or {example}")
         if self.sis is not None:
-            StructuralIntegrity(self.sis)  # refuses what is no connectivity
+            StructuralIntegrity(self.sis)  # checks the value
         checked_iou("stop_iou", self.stop_iou)
         RULES.make(self.view)
         for dataset, row in self.datasets.items():
@@ -101,10 +101,7 @@ class Protocol:
         return f"{self.name} v{self.version}{changes}"
 
     def for_dataset(self, name: str) -> Protocol:
-        """The protocol with what it says about one data set applied.
-
-        Entries of sections are merged, others replaced.
-        """
+        """The protocol for one data set: its entries of sections are merged, others replaced."""
         settings = dict(self.datasets.get(name, {}))
         for section in SECTIONS:
             if section in settings:
@@ -123,14 +120,14 @@ class Protocol:
         return dataclasses.replace(changed, changes=(*self.changes, *notes))
 
     def with_entries(self, section: str, **entries: Any) -> Protocol:
-        """A copy with some entries of a section changed for every data set, as ``changed``.
-
-        Its other entries stay as they are, those of single data sets too.
+        """``changed`` for some entries of a section; its other entries stay, also those of single
+        data sets.
         """
         old = getattr(self, section)
         rows = [old, *(row[section] for row in self.datasets.values() if section in row)]
-        new = entries.items()
-        moved = [k for k, v in new if k not in old or any(row.get(k, v) != v for row in rows)]
+        moved = [
+            k for k, v in entries.items() if k not in old or any(row.get(k, v) != v for row in rows)
+        ]
         datasets = {
             name: {**row, section: _without(row[section], entries)} if section in row else row
             for name, row in self.datasets.items()
@@ -139,10 +136,10 @@ class Protocol:
         return changed.noting(*(f"{self.noted_as(section)}.{k}={entries[k]}" for k in moved))
 
     def with_sizes(self, name: str) -> Protocol:
-        """A copy with the views of the sizes that ``sizes`` has under a name.
+        """A copy whose views have the sizes that ``sizes`` lists under a name.
 
         Raises:
-            IsegmError: it has none of this name, or its view rule has no size.
+            IsegmError: there is no such name, or the view rule has no size.
         """
         if name not in self.sizes:
             raise unknown(f"name of sizes in protocol {self.name}", name, self.sizes)
@@ -159,21 +156,20 @@ class Protocol:
         return resized if resized.changes != self.changes else resized.noting(f"sizes={name}")
 
     def for_users(self) -> Protocol:
-        """The protocol as a program for people answers by it.
-
-        A "published" merge, whose masks can flood, becomes "guarded".
+        """The protocol for interactive use: a "published" merge, whose masks can flood, becomes
+        "guarded".
         """
         return self.changed(merge="guarded") if self.merge == "published" else self
 
     def noting(self, *notes: str) -> Protocol:
-        """A copy whose label says what else moves its numbers, outside of the protocol."""
+        """A copy whose label names something outside of the protocol that moves its numbers."""
         return dataclasses.replace(self, changes=(*self.changes, *notes))
 
     def predictor(self, model: ClickModel, rule: ViewRule | None = None, **options) -> Predictor:
         """The predictor this protocol prescribes.
 
         Args:
-            rule: chooses the views in place of the protocol's own.
+            rule: replaces the protocol's own view rule.
             options: of ``Predictor``.
         """
         threshold = self.mask_threshold
@@ -191,7 +187,7 @@ class Protocol:
         return self.rule.noted_as if section == "view" else section
 
     def _check_row(self, dataset: str, row: Mapping[str, Any]) -> None:
-        """Raise if what the protocol says about a data set cannot be merged."""
+        """Raise if a data set's changes cannot be merged."""
         for section, part in SECTIONS.items():
             changes, own = row.get(section, {}), getattr(self, section)
             if not isinstance(changes, dict):
@@ -215,8 +211,8 @@ def load_protocol(name: str) -> Protocol:
     """Read ``configs/eval/<name>.yml``, or a YAML file given by path.
 
     Raises:
-        IsegmError: no such protocol (the nearest names are listed), a file that is none, or an
-            unknown key in it.
+        IsegmError: no such protocol (the nearest names are listed), a file that is no protocol, or
+            an unknown key in it.
     """
     path = Path(name) if name.endswith((".yml", ".yaml")) else known_protocols().get(name)
     if path is None or not path.exists():
@@ -237,7 +233,7 @@ def load_protocol(name: str) -> Protocol:
 
 
 def checked_iou(name: str, value: float) -> float:
-    """The IoU to stop at, if it is one.
+    """The IoU to stop at, if it is valid.
 
     Raises:
         IsegmError: it is neither above 0 and at most 1 nor ``NO_STOP``.
@@ -260,10 +256,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _differences(key: str, old: Protocol, new: Protocol) -> list[str]:
-    """What to note of a changed setting.
-
-    Of a section with the same part as before only the entries that changed.
-    """
+    """The notes on a changed setting; a section that keeps its part notes only changed entries."""
     before, after = getattr(old, key), getattr(new, key)
     if before == after:
         return []

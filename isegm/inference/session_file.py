@@ -1,8 +1,8 @@
-"""Session files: what somebody did on one image, exactly enough to be done again.
+"""Session files: a user's work on one image, complete enough to be repeated exactly.
 
-JSON with the checkpoint's hash and, for every object, settings, clicks, the mask it started from
-and the mask that came out. The image itself may be inside. A file may come from a stranger:
-everything is checked, and nothing in it is executed.
+JSON with the checkpoint's hash and, for every object, the settings, the clicks, the initial mask
+and the resulting mask. The image may be included. Files are not trusted: everything is checked, and
+nothing is executed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from isegm.utils import rle
 
 KIND, SCHEMA = "isegm session", 1
 MAX_CLICKS, MAX_OBJECTS = 200, 200
-MAX_MASK_PIXELS = 1 << 30  # of all masks together: a few runs may stand for any number of pixels
+MAX_MASK_PIXELS = 1 << 30  # of all masks together: a few runs can describe any number of pixels
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class RecordedObject:
 
     Attributes:
         clicks: in the order they were made.
-        settings: all settings that the mask was made with, see ``Answering``.
-        mask: ``H W`` bool, what the user saw in the end.
-        start: ``H W`` bool, a mask that it started from; None: nothing.
+        settings: all settings of the last answer, see ``Answering``.
+        mask: ``H W`` bool, what the user saw last.
+        start: ``H W`` bool, the initial mask, if there was one.
         finished: the user went on to the next object.
     """
 
@@ -57,13 +57,13 @@ class SessionFile:
     """One image and the objects in it.
 
     Attributes:
-        image_name: as it was called.
+        image_name: the file name.
         image_sha256: of the decoded pixels, see ``pixels_sha256``.
         size: rows and columns.
         checkpoint: ``name`` and ``sha256``.
-        protocol: ``name`` (of its file, without suffix), ``dataset`` (whose changes to it were
-            used, or None) and ``label`` (None in files of older versions).
-        image: the encoded image, None if it is not inside.
+        protocol: ``name`` (of its file, without suffix), ``dataset`` (whose changes were used, or
+            None) and ``label`` (None in files of older versions).
+        image: the encoded image, if it is included.
     """
 
     image_name: str
@@ -77,32 +77,28 @@ class SessionFile:
     def differences(
         self, sha256: str, image_sha256: str, protocol: dict[str, str | None], lacking: list[str]
     ) -> list[str]:
-        """What is not as it was when the session was recorded.
+        """What has changed since the session was recorded.
 
         Args:
-            sha256: of the checkpoint now.
-            image_sha256: of the image now.
-            protocol: the protocol now.
-            lacking: recorded settings that the method now does not have.
+            sha256: of the current checkpoint.
+            image_sha256: of the current image.
+            protocol: the current protocol.
+            lacking: recorded settings that the current method does not have.
         """
         notes = []
         if self.checkpoint["sha256"] != sha256:
             notes.append(f"it was recorded with another checkpoint ({self.checkpoint['name']})")
         if self.image_sha256 != image_sha256:
             notes.append(f"it was recorded on another image ({self.image_name})")
-        known = [
-            part for part in ("label", "dataset") if part == "dataset" or self.protocol["label"]
-        ]
-        if any(self.protocol[part] != protocol[part] for part in known):
+        compared = ("label", "dataset") if self.protocol["label"] else ("dataset",)
+        if any(self.protocol[part] != protocol[part] for part in compared):
             notes.append(
                 f"it was recorded under another protocol ({described(self.protocol)}, now"
                 f" {described(protocol)})"
             )
         if lacking:
-            named = ", ".join(f"{name:.20}" for name in lacking[:8]) + (
-                ", ..." if len(lacking) > 8 else ""
-            )
-            notes.append(f"this method has no setting {named}, so that was left out")
+            names = [f"{name:.20}" for name in lacking[:8]] + ["..."] * (len(lacking) > 8)
+            notes.append(f"this method has no setting {', '.join(names)}, so that was left out")
         return notes
 
     def as_json(self) -> dict[str, Any]:
@@ -192,18 +188,14 @@ class SessionFile:
 
 def described(protocol: dict[str, str | None]) -> str:
     """A recorded protocol in words, e.g. "square448 v1 for DAVIS"."""
-    return (protocol["label"] or protocol["name"]) + (
-        f" for {protocol['dataset']}" if protocol["dataset"] else ""
-    )
+    name = protocol["label"] or protocol["name"]
+    return f"{name} for {protocol['dataset']}" if protocol["dataset"] else name
 
 
 def pixels_sha256(image: np.ndarray) -> str:
-    """Of ``H W 3`` uint8 RGB: the same picture has the same hash in every file format without
-    loss.
-    """
-    return hashlib.sha256(
-        repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
-    ).hexdigest()
+    """The hash of ``H W 3`` uint8 RGB; all lossless formats of a picture have the same."""
+    pixels = np.ascontiguousarray(image).tobytes()
+    return hashlib.sha256(repr(image.shape).encode() + pixels).hexdigest()
 
 
 def answered(
@@ -251,11 +243,8 @@ def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
 
 
 def _click(click: Any, size: tuple[int, int]) -> Click:
-    numbers = (
-        isinstance(click, list)
-        and len(click) == 3
-        and all(type(value) in (int, float) for value in click)
-    )
+    three = isinstance(click, list) and len(click) == 3
+    numbers = three and all(type(value) in (int, float) for value in click)
     if not numbers or click[2] not in (0, 1):
         raise IsegmError(f"session file: click {click!r:.60}, expected [y, x, 1 or 0]")
     y, x, label = click
@@ -305,9 +294,7 @@ def _text(data: dict[str, Any], name: str, length: int) -> str:
 
 
 def _readable(text: str) -> str:
-    """Text for a page or a terminal: no control characters, and no halves of characters, which
-    cannot be encoded.
-    """
+    """Text that is safe for a page or a terminal: no control characters and no surrogates."""
     return "".join(
         "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character
         for character in text

@@ -1,7 +1,7 @@
-"""What a person at a screen can change about how clicks are answered: only what the method has.
+"""What a user of the demo can change about how clicks are answered: only what the method supports.
 
-Settings are a plain dictionary, one value per control: they travel as JSON, and a recorded session
-can be answered again.
+Settings are a plain dictionary with one value per control. It is stored as JSON, so a recorded
+session can be answered again.
 """
 
 from __future__ import annotations
@@ -22,28 +22,24 @@ from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import USER_THRESHOLD, Protocol
 from isegm.inference.sis import CONNECTIVITIES, StructuralIntegrity
 from isegm.methods.base import Adjustable, ClickModel
-from isegm.nn.brs import BRSSettings, always
 
 SHOWING = ("threshold", "sis")  # these only change what is shown of an answer
 
 
 class Answering:
-    """A model under a protocol, with settings in place of some of the protocol's values.
-
-    It is shared by all sessions.
+    """A model under a protocol, some of whose values are settings. All sessions share it.
 
     Args:
-        model: a network; of an optimisation around one the network inside is taken, the mode
-            being a setting.
-        protocol: where settings have their defaults from, and all that is no setting.
+        model: a network; an optimization around it is ignored, since the mode is a setting.
+        protocol: gives the settings their defaults.
 
     Attributes:
         controls: by name.
-        defaults: the settings that do as the protocol does, but for a limit on whole images and a
+        defaults: the settings that follow the protocol, except for a limit on whole images and the
             threshold for people.
 
     Raises:
-        IsegmError: the view rule or the network has a control of a name that is taken.
+        IsegmError: two controls have the same name.
     """
 
     def __init__(self, model: ClickModel, protocol: Protocol) -> None:
@@ -54,10 +50,10 @@ class Answering:
         self.defaults: Settings = {name: control.default for name, control in self.controls.items()}
 
     def checked(self, changes: Mapping[str, Any], settings: Settings | None = None) -> Settings:
-        """``settings`` (by default the defaults) with changes.
+        """``settings`` (by default ``defaults``) with changes.
 
         Raises:
-            IsegmError: a setting that this method does not have, or a value that it cannot have.
+            IsegmError: a setting that this method does not have, or a value out of range.
         """
         for name in changes:
             if name not in self.controls:
@@ -66,31 +62,29 @@ class Answering:
         return {**(self.defaults if settings is None else settings), **checked}
 
     def adapted(self, settings: Mapping[str, Any]) -> Settings:
-        """``checked`` for settings of any method: this one's; the others are ``lacking``."""
+        """``checked`` for the settings that this method has; ``lacking`` lists the others."""
         return self.checked({n: value for n, value in settings.items() if n in self.controls})
 
     def lacking(self, settings: Iterable[Mapping[str, Any]]) -> list[str]:
         """The settings among these that this method does not have."""
         return sorted({name for one in settings for name in one} - self.controls.keys())
 
-    def predictor(self, settings: Settings, go_on: Callable[[], None] = always) -> Predictor:
-        """The predictor for these settings; cheap, weights are shared.
+    def predictor(self, settings: Settings, go_on: Callable[[], None] = lambda: None) -> Predictor:
+        """The predictor for these settings; cheap, since weights are shared.
 
         Args:
-            go_on: called now and then while a slow mode works on an answer; what it raises ends
-                that.
+            go_on: called now and then while a slow mode works on an answer; an exception ends it.
         """
         protocol = replace(self.protocol, sis=None, mirror=settings["mirror"])
         if "focus" in settings:
             protocol = replace(protocol, refine={**protocol.refine, "expansion": settings["focus"]})
-        brs = None
+        search = {"threshold": protocol.mask_threshold, "go_on": go_on}
         if "iterations" in settings:
             spent = settings["iterations"]
-            threshold = protocol.mask_threshold
-            brs = BRSSettings(threshold, evaluations=spent, iterations=2 * spent, go_on=go_on)
+            search |= {"evaluations": spent, "iterations": 2 * spent}
         model = adjusted(self.model, settings)
         mode, limit = settings.get("mode", PLAIN[0]), settings["net_clicks"] or None
-        model, limit = with_mode(model, mode, limit, brs)
+        model, limit = with_mode(model, mode, limit, search)
         return protocol.predictor(model, self.protocol.rule.adjusted(settings), clicks_limit=limit)
 
     def shown(self, session: Session, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -109,16 +103,16 @@ def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
         Control("threshold", "Threshold", "number", USER_THRESHOLD, 0.05, 0.95, 0.01,
                 hint="Mask where the probability is above"),
         Control("net_clicks", "Network clicks", "whole", 0, 0, 100,
-                hint="The network sees only this many, the first ones; 0: all"),
+                hint="The network sees only the first clicks, up to this many; 0: all"),
         Control("mirror", "Average with mirror image", "toggle", protocol.mirror,
                 hint="Slightly better, twice the time"),
         Control("sis", "Keep connected parts", "choice", protocol.sis or 0, choices=choices),
     ]  # fmt: skip
     modes = fitting(model)
     if modes:
-        hint = "BRS: also optimise until the clicks agree"
+        hint = f"All but {PLAIN[0]} optimize the answer until it agrees with the clicks"
         mode = Control("mode", "Mode", "choice", PLAIN[0], choices=(PLAIN[0], *modes), hint=hint)
-        hint = "Of BRS modes, per click"
+        hint = "Per click, in modes that optimize"
         spent = Control("iterations", "L-BFGS iterations", "whole", 20, 1, 100, hint=hint)
         answer = [mode, spent, *answer]
     answer += [_inside(model, adjustable) for adjustable in model.adjustable]
@@ -140,30 +134,29 @@ def _by_name(controls: Iterable[Control]) -> dict[str, Control]:
     return named
 
 
-def _inside(model: ClickModel, found: Adjustable) -> Control:
-    value = operator.attrgetter(found.place)(model)
+def _inside(model: ClickModel, part: Adjustable) -> Control:
+    value = operator.attrgetter(part.place)(model)
     if isinstance(value, bool):
-        return Control(found.name, found.label, "toggle", value, hint=found.hint)
+        return Control(part.name, part.label, "toggle", value, hint=part.hint)
     # Whatever the network was trained with is allowed.
-    low, high = min(found.low, value), max(found.high, value)
-    return Control(found.name, found.label, "number", value, low, high, found.step, hint=found.hint)
+    low, high = min(part.low, value), max(part.high, value)
+    return Control(part.name, part.label, "number", value, low, high, part.step, hint=part.hint)
 
 
 def adjusted(model: ClickModel, settings: Settings) -> ClickModel:
-    """The network with these values where it is adjustable.
-
-    A copy that shares its weights, or itself if nothing differs.
+    """The network with adjustable values from the settings: a copy that shares the weights, or the
+    network itself if nothing differs.
     """
     changes = [
-        (found.place, settings[found.name])
-        for found in model.adjustable
-        if settings[found.name] != operator.attrgetter(found.place)(model)
+        (part.place, settings[part.name])
+        for part in model.adjustable
+        if settings[part.name] != operator.attrgetter(part.place)(model)
     ]
     if not changes:
         return model
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copied = copy.deepcopy(model, shared)
     for place, value in changes:
-        part, _, name = place.rpartition(".")
-        setattr(copied.get_submodule(part), name, value)
+        module, _, name = place.rpartition(".")
+        setattr(copied.get_submodule(module), name, value)
     return copied

@@ -2,9 +2,9 @@
 
 Source: Lin et al., CVPR 2020, the paper on attention to the first click.
 
-Post-processing for any method. The user sees, judges and corrects the mask that is left, while the
-network, the zoom-in and progressive merge go on from the answer as it was, so that with the same
-clicks they see the same with and without it.
+Post-processing for any method. The user sees and corrects the remaining mask, while the network,
+the zoom-in and progressive merge continue from the original answer: for the same clicks, they see
+the same with and without it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,18 @@ CONNECTIVITIES = (4, 8)
 
 @dataclass(frozen=True)
 class StructuralIntegrity:
-    """Take out of a session's mask whatever is not connected with a positive click inside it.
+    """Remove the parts of a session's mask that hold no positive click.
 
-    Without a positive click, or with none that lies in the mask, nothing is left. Negative clicks
-    play no part.
+    Without a positive click in the mask, nothing is left. Negative clicks play no part.
 
     Attributes:
-        connectivity: 4 (only the pixels above, below, left and right are neighbours) or 8 (diagonal
-            ones too).
+        connectivity: 4, or 8 to count diagonal neighbors too.
             # differs from the original: the paper says 8; its released code does 4, and its numbers
             come from that.
-        threshold: probability above which a pixel is in the mask.
+        threshold: a pixel is in the mask if its probability is above this.
 
     Raises:
-        IsegmError: a connectivity other than these.
+        IsegmError: another connectivity.
     """
 
     connectivity: int = 4
@@ -49,11 +47,11 @@ class StructuralIntegrity:
             raise IsegmError(f"{given}: expected 4 or 8")
 
     def __call__(self, session: Session) -> Session:
-        """The session with probability 0 for what was taken out; ``plain`` is the one before."""
+        """The session with probability 0 where parts were removed; ``plain`` is the one before."""
         return self.many([session])[0]
 
     def many(self, sessions: Sequence[Session]) -> list[Session]:
-        """Several sessions, of images of any sizes, as ``__call__`` each; labeled at once."""
+        """``__call__`` for several sessions, of images of any sizes; labels regions once."""
         before = [session.plain or session for session in sessions]
         if not before:
             return []

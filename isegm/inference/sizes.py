@@ -1,4 +1,4 @@
-"""Other sizes for a protocol: what flags such as ``--eval-mode`` and ``--infer-size`` ask for."""
+"""Other sizes for a protocol: the flags ``--eval-mode``, ``--infer-size`` and the like."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ OWN_SIZES = "cvpr"  # what published scripts call a protocol's own sizes
 
 
 def fixed_size(protocol: Protocol, mode: str | None) -> Protocol:
-    """The protocol under an ``--eval-mode``; None leaves it as it is.
+    """The protocol under an ``--eval-mode``.
 
     Args:
-        mode: a name of the protocol's ``sizes``; ``cvpr``, which otherwise leaves it as it is; or
-            ``fixedN`` or ``fixedH,W``, which shows every view at that size.
+        mode: a name in the protocol's ``sizes``; ``fixedN`` or ``fixedH,W`` to show every view at
+            that size; None or ``cvpr`` to keep the protocol, unless it has sizes of that name.
 
     Raises:
         IsegmError: any other mode, or a view rule without a size.

@@ -1,4 +1,4 @@
-"""Making a model fast for evaluation without changing what it answers beyond float rounding."""
+"""Faster models for evaluation, with the same answers up to float rounding."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ def for_evaluation(
 
     Args:
         fold: fold batch norms into convolutions.
-        channels_last: keep feature maps pixel by pixel, which the convolutions of CPUs and GPUs
-            prefer.
-        compiled: run through ``torch.compile``, which takes a minute for each new view size at
-            first.
+        channels_last: store feature maps with channels last, which is faster on CPUs and GPUs.
+        compiled: use ``torch.compile``; each new view size first takes a minute.
 
     Raises:
         IsegmError: the copy answers a click differently.
@@ -50,11 +48,10 @@ PROBES = (Click(50, 60, True), Click(100, 140, False))
 
 
 def _answer(model: ClickModel, clicks: int = len(PROBES)) -> Tensor:
-    """``H W``: the answer to clicks on a small image; one of them runs every layer once, those of a
-    second look included.
+    """``1 1 H W``: the answer to clicks on a small image; one of them runs every layer once, also
+    those of a second look.
 
-    The image is the same every time, and has edges: noise alone is answered with a constant by many
-    networks.
+    The image is fixed and has edges, because many networks answer mere noise with a constant.
     """
     rows, columns = torch.meshgrid(
         torch.linspace(0, 1, 128), torch.linspace(0, 1, 160), indexing="ij"
@@ -72,16 +69,12 @@ def _check_same(before: Tensor, after: Tensor, *switches: bool) -> None:
     """Raise unless two answers are the same up to float rounding."""
     if torch.allclose(before, after, atol=TOLERANCE, equal_nan=True):
         return
-    on = [
-        name
-        for name, switch in zip(("fold", "channels_last", "compiled"), switches, strict=True)
-        if switch
-    ]
+    names = zip(("fold", "channels_last", "compiled"), switches, strict=True)
+    on = ", ".join(name for name, switch in names if switch)
+    difference = float((before - after).abs().max())
     raise IsegmError(
-        "the network answers differently when it is prepared for fast evaluation"
-        f" ({', '.join(on)}): probabilities differ by"
-        f" up to {float((before - after).abs().max()):.2g}, expected at most {TOLERANCE:g}."
-        " Evaluate it with --as-is,"
-        " which changes nothing, and report this: one of its layers does more than the preparation"
-        " knows"
+        f"the network answers differently when it is prepared for fast evaluation ({on}):"
+        f" probabilities differ by up to {difference:.2g}, expected at most {TOLERANCE:g}."
+        " Evaluate it with --as-is, which changes nothing, and report this: the preparation does"
+        " not support one of its layers"
     )

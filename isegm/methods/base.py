@@ -1,8 +1,8 @@
-"""The contract every method keeps. Read this file, then one method."""
+"""The interface of all methods. Read this file, then one method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,7 @@ from isegm.core.rounds import Prediction, Round, Session
 
 @dataclass(frozen=True)
 class Adjustable:
-    """A number or switch inside a network that people may change between clicks without spoiling
-    it.
+    """A number or switch inside a network that users may safely change between clicks.
 
     Attributes:
         name: of the setting, in session files.
@@ -34,41 +33,40 @@ class Adjustable:
 
 @dataclass(frozen=True)
 class Mode:
-    """A way of answering clicks, chosen by name. A method's module lists those that it brings in
-    ``MODES``.
+    """A way of answering clicks, chosen by name. A method's module lists its modes in ``MODES``.
 
     Attributes:
-        name: as published evaluation scripts call it.
-        needs: what the network must be; without ``around`` the mode is one pass of such a network.
-        around: makes the model that answers, out of the network, the number of clicks that the
-            network sees (None: the mode's own) and the settings of the optimisation (None: the
+        name: the name in published evaluation scripts.
+        needs: the required class of the network; without ``around``, the mode is one pass of it.
+        around: makes the model that answers from the network, the number of clicks that the network
+            sees (None: the mode's default) and the settings of the optimization by name (None: the
             published ones).
-        fits: whether a network can have the mode.
+        fits: whether a network supports the mode.
     """
 
     name: str
     needs: type[ClickModel] | None = None
-    around: Callable[[ClickModel, int | None, Any], ClickModel] | None = None
+    around: Callable[[ClickModel, int | None, Mapping | None], ClickModel] | None = None
     fits: Callable[[ClickModel], bool] = lambda model: True
 
 
 class ClickModel(nn.Module):
-    """One paper. Sees a ``Round``, answers with a ``Prediction``, and knows its own losses.
+    """One paper: takes a ``Round``, answers with a ``Prediction``, and defines its own losses.
 
-    It keeps nothing between calls: whatever the next click needs travels in ``Prediction.state``.
-    A module in ``isegm.methods`` also offers ``tiny() -> ClickModel``, a seconds-on-CPU instance
-    for the contract tests, and may offer ``MODES``, a tuple of ``Mode``.
+    It keeps nothing between calls: ``Prediction.state`` carries what the next click needs. A module
+    in ``isegm.methods`` also has ``tiny() -> ClickModel``, an instance that runs in seconds on a
+    CPU, for the contract tests, and may have ``MODES``, a tuple of ``Mode``.
 
     Attributes:
-        protocol: the name of the method's own published evaluation protocol, a file in
+        protocol: the name of the method's published evaluation protocol, a file in
             ``configs/eval``.
         infer_with_grad: infer needs autograd, so the predictor must not use inference mode.
-        insertion_points: where f-BRS can modify features; empty if the method cannot be taken
-            apart. A method that names any has, as RITM does, ``inputs``, ``features`` and
-            ``decode``, which make up ``forward``.
-        shown_maps: the extras of a prediction that sessions keep for people to see; ``B C h w``
-            each, in [0, 1].
-        adjustable: what of the network people may change, besides what the protocol says.
+        insertion_points: where f-BRS can modify features; empty if the method cannot be split. A
+            method with insertion points has, like RITM, ``inputs``, ``features`` and ``decode``,
+            which make up ``forward``.
+        shown_maps: the extras of a prediction that sessions keep for display; ``B C h w`` each, in
+            [0, 1].
+        adjustable: settings of the network that users may change, beyond the protocol.
     """
 
     protocol: str = "ritm"
@@ -79,7 +77,7 @@ class ClickModel(nn.Module):
 
     @property
     def unwrapped(self) -> ClickModel:
-        """The network alone, for a model that optimises around one; otherwise itself."""
+        """The network inside a model that optimises around one; otherwise the model itself."""
         return self
 
     def forward(self, round_: Round) -> Prediction:
@@ -99,8 +97,8 @@ class ClickModel(nn.Module):
         return self(round_)
 
     def trainable_state(self, state: Any) -> Any:
-        """What of a state that was computed without gradients the round that is learnt from gets;
-        the rest it computes anew.
+        """The part of a state, computed without gradients, to carry into the training round; the
+        rest is recomputed there.
         """
         return state
 
@@ -119,11 +117,10 @@ class ClickModel(nn.Module):
         **settings: float,
     ) -> list[Session]:
         """``refine`` for the sessions of one forward pass, whose answers are the rows of ``pred``;
-        override to batch it.
+        override it to batch them.
 
         Args:
-            settings: what the protocol says about the second look; a method without one has no use
-                for them.
+            settings: the protocol's settings of the second look; unused by methods without one.
         """
         return [
             self.refine(b, a, pred.row(i))
@@ -131,18 +128,16 @@ class ClickModel(nn.Module):
         ]
 
     def lr_multiplier(self, name: str) -> float:
-        """The factor on the base learning rate for the parameter called ``name``."""
+        """The factor on the base learning rate for the parameter ``name``."""
         return 1.0
 
     def load_pretrained(self, path: str) -> None:
-        """Load backbone weights of another task, e.g. ImageNet classification, to start training
-        from.
+        """Load backbone weights of another task, e.g. ImageNet classification, before training.
 
         By default the attribute ``backbone`` loads them.
 
         Raises:
-            IsegmError: there is no such attribute, or it cannot load weights; or what the backbone
-                raises.
+            IsegmError: there is no such attribute, or it cannot load these weights.
         """
         load = getattr(getattr(self, "backbone", None), "load_pretrained", None)
         if load is None:

@@ -1,10 +1,10 @@
-"""CDNet: clicks are spread to what is like them, first among features, then among pixels (Chen et
-al., ICCV 2021).
+"""CDNet: click information diffuses to similar places, first among features, then among pixels
+(Chen et al., ICCV 2021).
 
-DeepLabV3+ on a ResNet, with click disks but no previous mask. Behind its pyramid, features of the
-clicks flow to similar places (feature diffusion). At test time its answer and the clicks then flow
-to pixels of like colour (pixel diffusion). In training, four more answers to the same clicks may
-differ in what these leave open. The version is that of ClickSEG's code.
+DeepLabV3+ on a ResNet, with click disks but no previous mask. After the pyramid, features of the
+clicks spread to similar places (feature diffusion). At test time, the answer and the clicks then
+spread to pixels of similar colour (pixel diffusion). In training, four more answers to the same
+clicks may differ where the clicks are ambiguous. The version is that of ClickSEG's code.
 """
 
 from __future__ import annotations
@@ -33,13 +33,7 @@ from isegm.nn.normalise import Normalise
 
 GATE_LOSS = 0.4
 STEPS = Adjustable(
-    "diffusion",
-    "Pixel diffusion",
-    "pixel_diffusion.steps",
-    1,
-    20,
-    1,
-    "Steps that clicks are spread by",
+    "diffusion", "Pixel diffusion", "pixel_diffusion.steps", 1, 20, 1, "Number of diffusion steps"
 )
 
 
@@ -51,9 +45,9 @@ class CDNet(ClickModel):
         head: a ``DeepLabHead``.
         fusion: how the click disks reach the backbone.
         feature_diffusion: see ``FeatureDiffusion``.
-        pixel_diffusion: see ``PixelDiffusion``; None answers with the network alone.
-        latents: further answers that are only trained with. Published: 4; 0: none.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        pixel_diffusion: see ``PixelDiffusion``; None for the network alone.
+        latents: number of additional answers in training. Published: 4; 0: none.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         backbone_lr: learning rate of the backbone, relative to the rest.
 
     Raises:
@@ -90,10 +84,10 @@ class CDNet(ClickModel):
         xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
-        """The network's answer, before pixel diffusion; what only training needs is in ``aux``.
+        """The network's answer, before pixel diffusion.
 
-        ``aux["gate"]`` is the feature diffusion's guess, ``B 1 H W`` in [0, 1]; ``aux["latent"]``
-        holds the logits of the further answers, ``B latents H W``.
+        For training, ``aux["gate"]`` is the object map of the feature diffusion, ``B 1 H W`` in [0,
+        1], and ``aux["latent"]`` holds the logits of the additional answers, ``B latents H W``.
         """
         size = round_.image.shape[-2:]
         logits, gate, features = self._answered(round_)
@@ -103,9 +97,8 @@ class CDNet(ClickModel):
         return Prediction(resize(logits.float(), size), aux)
 
     def infer(self, round_: Round) -> Prediction:
-        """The answer after pixel diffusion.
-
-        That of a view and its mirror image is averaged before, as published.
+        """The answer after pixel diffusion. As published, a view and its mirror image are averaged
+        before it.
         """
         image, clicks = round_.image, round_.clicks
         logits = resize(self._answered(round_)[0].float(), image.shape[-2:])
@@ -129,12 +122,12 @@ class CDNet(ClickModel):
         return losses
 
     def lr_multiplier(self, name: str) -> float:
-        """As the published wrapper: the backbone is slow."""
+        """As in the published wrapper, the backbone is slow."""
         return self.backbone_lr if name.startswith("backbone.") else 1.0
 
     def _answered(self, round_: Round) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits and the decoder's features at a quarter of the size, ``B 1 h w`` and ``B C h w``;
-        between them the gate.
+        """Logits ``B 1 h w``, the gate, and the decoder's features ``B C h w``, at a quarter of the
+        size.
         """
         size, diffusion = round_.image.shape[-2:], self.feature_diffusion
         image = self.normalise(round_.image)
@@ -155,8 +148,7 @@ def cdnet(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of CDNet on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments
-    of ``CDNet``.
+    """The spec of CDNet on a ResNet with DeepLabV3+; ``options``: more arguments of ``CDNet``.
 
     Published: ``(34, 128)`` with the default ``Conv1S`` fusion.
     """
@@ -171,7 +163,7 @@ def cdnet(
     )
 
 
-MODES = (Mode("CDNet", needs=CDNet),)  # as published scripts call one pass of it
+MODES = (Mode("CDNet", needs=CDNet),)  # one pass; the name in published scripts
 
 
 def tiny() -> CDNet:

@@ -30,7 +30,7 @@ from isegm.zoo.hub import HF
 
 SCHEMA = 2
 READABLE = ("1", "2")  # of files; 1 had click maps as names and numbers, see old_specs.py
-UNUSED = "unused."  # how the names of tensors begin that no layer uses
+UNUSED = "unused."  # prefix of tensors that no layer uses
 SUFFIXES = (".safetensors", ".pth", ".pt")
 STARTER = "starter"  # the network that comes with the package, see docs/starter.md
 SHIPPED = {STARTER: "assets/starter.safetensors"}
@@ -38,8 +38,8 @@ DTYPES = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
-class OwnFile:
-    """What a file of this package holds.
+class ModelFile:
+    """The content of a file of this package.
 
     Attributes:
         spec: of the model.
@@ -66,11 +66,11 @@ def save_model(
 
     Args:
         spec: must describe ``model``.
-        extra: further metadata, e.g. the run it comes from.
-        unused: tensors that no layer of the model uses, kept so that the file of another code base
-            can be written again as it was.
-        dtype: "fp32" keeps every tensor as it is; "fp16" rounds the parameters to half precision,
-            for a file of half the size. Buffers, such as the statistics of batch norms, are never
+        extra: additional metadata, e.g. the run it comes from.
+        unused: tensors that no layer of the model uses, kept so that another code base's file can
+            be restored exactly.
+        dtype: "fp32" leaves every tensor unchanged; "fp16" rounds the parameters to half precision,
+            which halves the size of the file. Buffers, such as batch norm statistics, are never
             rounded. ``load_model`` makes a float32 network of either.
 
     Raises:
@@ -97,7 +97,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def add_metadata(path: str | Path, extra: Mapping[str, str]) -> None:
-    """Set entries of the metadata of a .safetensors file; not a bit of its tensors changes.
+    """Set metadata entries of a .safetensors file; its tensors do not change.
 
     Raises:
         IsegmError: the file cannot be read, or was not written by ``save_model``.
@@ -110,11 +110,11 @@ def add_metadata(path: str | Path, extra: Mapping[str, str]) -> None:
         save_file(contents["state_dict"], partial, {**metadata, **extra})
 
 
-def described_by(contents: Mapping[str, Any], path: str | Path) -> OwnFile | None:
-    """What a file of this package holds; None if another code base wrote it.
+def described_by(contents: Mapping[str, Any], path: str | Path) -> ModelFile | None:
+    """The content of a file of this package; None if another code base wrote it.
 
     Args:
-        contents: what ``read_weights`` returned. Of a training checkpoint the EMA weights are
+        contents: the output of ``read_weights``. From a training checkpoint the EMA weights are
             taken, if it has them.
 
     Raises:
@@ -131,11 +131,11 @@ def described_by(contents: Mapping[str, Any], path: str | Path) -> OwnFile | Non
 
 
 def built(described: Spec) -> ClickModel:
-    """The model of a spec that may come from a stranger.
+    """The model of an untrusted spec.
 
     Raises:
         IsegmError: the spec is broken, names anything but parts of networks in this package, or
-            makes something else than a method.
+            does not make a method.
     """
     _check_parts(described)
     try:
@@ -158,7 +158,7 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     zoo, or on a hub.
 
     ``"starter"`` is the one that comes with the package, wherever that is installed. The suffix may
-    be left out. ``run:name`` looks only in run folders whose names begin with ``run``, as RITM's
+    be omitted. ``run:name`` looks only in run folders whose names begin with ``run``, as RITM's
     evaluation does. A name of the zoo (``isegm.zoo``, e.g. ``"ritm_h18s_cocolvis"``) is its file in
     WEIGHTS_PATH, and ``hf:owner/repository/file`` one in the hub's cache; they are downloaded if
     they are not there.
@@ -210,7 +210,7 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
 def _shipped(name: str) -> Path:
     path = repository_file(SHIPPED[name])
     if not path.is_file():
-        raise IsegmError(f"{path}, which comes with the package, is missing; install isegm again")
+        raise IsegmError(f"{path}, which comes with the package, is missing; reinstall isegm")
     return path
 
 
@@ -223,7 +223,7 @@ def _halved(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return halved
 
 
-def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> OwnFile:
+def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> ModelFile:
     if str(schema) not in READABLE:
         raise IsegmError(
             f"the checkpoint has schema {schema!r}, this version of isegm reads"
@@ -237,11 +237,11 @@ def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> Own
         raise IsegmError(
             f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"
         ) from None
-    return OwnFile(upgraded(described), without_unused(described, tensors), unused)
+    return ModelFile(upgraded(described), without_unused(described, tensors), unused)
 
 
 def _check_parts(described: Any) -> None:
-    """A stranger's checkpoint may name networks, not functions that do something when called."""
+    """An untrusted checkpoint may name networks, but not functions with side effects."""
     if isinstance(described, (list, tuple)):
         for item in described:
             _check_parts(item)
@@ -252,7 +252,7 @@ def _check_parts(described: Any) -> None:
     part = resolve(described["target"])
     if not (isinstance(part, type) and issubclass(part, nn.Module)):
         raise IsegmError(
-            f"the spec in the checkpoint names {described['target']}, which is refused: it is no"
+            f"the spec in the checkpoint names {described['target']}, which is refused: it is not a"
             " part of a network"
         )
     for value in described["args"].values():

@@ -1,10 +1,10 @@
-"""ClickAttention: the influence of positive clicks spread over the object (arXiv 2408.06021).
+"""ClickAttention: spreads the influence of positive clicks over the object (arXiv 2408.06021).
 
-A SegFormer sees image, clicks and previous mask in one pass. In each of its later stages the
-patches that were clicked as object are compared with all patches. The similarities, a map in (0,
-1), are supervised with the target; they also split the self-attention into a part that must
-reproduce the answer's object and one that must reproduce its background. The paper multiplies them
-into the self-attention as well; the published code leaves that out. ``affinity_use`` chooses.
+A SegFormer sees image, clicks and previous mask in one pass. In each of its later stages, the
+patches clicked as object are compared with all patches. The similarities, a map in (0, 1), are
+supervised with the target; they also split the self-attention into a part that must reproduce the
+answer's object and one that must reproduce its background. The paper also multiplies them into the
+self-attention, which the published code omits; ``affinity_use`` chooses.
 """
 
 from __future__ import annotations
@@ -47,10 +47,9 @@ class ClickAttention(ClickModel):
     Args:
         backbone: a ``ClickAttentionEncoder``.
         head: ``forward(features) -> (logits, aux logits or None, context features)``.
-        affinity_use: what the affinity does to the features. ``"none"``: nothing, it is a training
-            signal only (published code and weights). ``"paper"``: it multiplies the self-attention
-            of its stage.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        affinity_use: ``"none"``: the affinity is only a training signal (published code and
+            weights). ``"paper"``: it multiplies the self-attention of its stage.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         attention_loss, affinity_loss: weights of the two losses on the affinity.
         backbone_lr: learning rate of the backbone, relative to the rest.
 
@@ -82,20 +81,17 @@ class ClickAttention(ClickModel):
         self.backbone, self.head = backbone, head
         self.affinity_use = affinity_use
         self.clicks, self.normalise = clicks or Disks(), Normalise()
-        self.attention_loss, self.affinity_loss, self.backbone_lr = (
-            attention_loss,
-            affinity_loss,
-            backbone_lr,
-        )
+        self.attention_loss, self.affinity_loss = attention_loss, affinity_loss
+        self.backbone_lr = backbone_lr
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
 
     def forward(self, round_: Round) -> Prediction:
         """One round.
 
         ``aux`` holds, for each stage i with an affinity, ``attention_i`` (``B 1 h w``, the affinity
-        of every patch to the clicked ones) and ``self_attention_i`` (``B N M``, how much each of N
-        = h * w patches attends to each of M keys, over all blocks and heads), and the finest of the
-        former as ``attention``.
+        of every patch to the clicked ones) and ``self_attention_i`` (``B N M``, the attention of N
+        = h * w patches to M keys, averaged over blocks and heads), and the finest ``attention_i``
+        as ``attention``.
         """
         return self._answered(round_, with_self_attention=True)
 
@@ -112,33 +108,24 @@ class ClickAttention(ClickModel):
             for stage in stages:
                 weight = pred.aux[f"attention_{stage}"]
                 attention.append(attention_loss(weight, target, several))
-                affinity.append(
-                    affinity_loss(
-                        pred.aux[f"self_attention_{stage}"],
-                        weight,
-                        prob,
-                        REDUCTIONS[stage - 1],
-                        several,
-                    )
-                )
+                within = pred.aux[f"self_attention_{stage}"]
+                reduction = REDUCTIONS[stage - 1]
+                affinity.append(affinity_loss(within, weight, prob, reduction, several))
             losses["attention"] = self.attention_loss * torch.stack(attention).mean()
             losses["affinity"] = self.affinity_loss * torch.stack(affinity).mean()
         return losses
 
     def lr_multiplier(self, name: str) -> float:
-        """As the original: the affinity blocks belong to the backbone."""
+        """As in the original, the affinity blocks belong to the backbone."""
         return self.backbone_lr if name.startswith("backbone.") else 1.0
 
     def _answered(self, round_: Round, with_self_attention: bool) -> Prediction:
         size = round_.image.shape[-2:]
         coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
         image = self.normalise(round_.image)
-        padded = [
-            max(side, SMALLEST) for side in size
-        ]  # thin views are filled up below and on the right
-        image, coords = (
-            F.pad(x, (0, padded[1] - size[1], 0, padded[0] - size[0])) for x in (image, coords)
-        )
+        padded = [max(side, SMALLEST) for side in size]  # thin views, below and on the right
+        around = (0, padded[1] - size[1], 0, padded[0] - size[0])
+        image, coords = F.pad(image, around), F.pad(coords, around)
         features, aux = self.backbone(
             image, coords, round_.clicks, self.affinity_use == "paper", with_self_attention
         )
@@ -147,11 +134,11 @@ class ClickAttention(ClickModel):
 
 
 class ClickAttentionEncoder(MixTransformer):
-    """A Mix Transformer whose later stages compare all patches with the clicked ones; clicks enter
-    before its first block.
+    """A Mix Transformer whose later stages compare all patches with the clicked ones. Clicks enter
+    before the first block.
 
     Args:
-        variant, drop_path: as ``MixTransformer``.
+        variant, drop_path: as in ``MixTransformer``.
         stages: those with an affinity. Published: 2, 3 and 4.
         dropout: in the affinity blocks. Published: 0.5.
 
@@ -189,9 +176,9 @@ class ClickAttentionEncoder(MixTransformer):
         describes.
 
         Args:
-            image, coords: as ``MixTransformer``.
+            image, coords: as in ``MixTransformer``.
             clicks: in pixels of the image.
-            multiply: the affinity multiplies the self-attention.
+            multiply: whether the affinity multiplies the self-attention.
         """
         positive = _clicked(clicks, image.shape[-2:])  # B K
         features: list[Tensor] = []
@@ -204,9 +191,8 @@ class ClickAttentionEncoder(MixTransformer):
             weight = None
             if stage in self.stages:
                 cells = _cells(clicks, size, 2 ** (stage + 1))
-                weight = self.get_submodule(f"attn_weight{stage}")(
-                    tokens, size, cells, positive
-                )  # B N
+                affinity = self.get_submodule(f"attn_weight{stage}")
+                weight = affinity(tokens, size, cells, positive)  # B N
                 maps[f"attention_{stage}"] = weight.view(-1, 1, *size)
             wanted = with_self_attention and stage in self.stages
             rows = weight[:, None, :, None] if multiply and weight is not None else None
@@ -220,35 +206,32 @@ class ClickAttentionEncoder(MixTransformer):
         return features, maps
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load an ImageNet file of the original code base (mit_b0.pth); what it has no weights for
-        stays as it is.
+        """Load an ImageNet file of the original code base (mit_b0.pth); parts it lacks do not
+        change.
         """
-        load_backbone(
-            self, pretrained_tensors(path), path, without=("patch_embed_side1.", "attn_weight")
-        )
+        lacking = ("patch_embed_side1.", "attn_weight")
+        load_backbone(self, pretrained_tensors(path), path, without=lacking)
 
     def _through(
         self, stage: int, tokens: Tensor, size: tuple[int, int], rows: Tensor | None, wanted: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """The tokens after a stage, and the mean of its self-attention over blocks and heads if
-        ``wanted``.
+        """The tokens after a stage, and if ``wanted`` the mean of its self-attention over blocks
+        and heads.
         """
-        blocks = self.get_submodule(f"block{stage}")
         means = []
-        for block in blocks:
+        for block in self.get_submodule(f"block{stage}"):
             maps: list[Tensor] | None = [] if wanted else None
             tokens = block(tokens, size, rows, maps)
-            means += [found.float().mean(1) for found in maps or ()]
-        return self.get_submodule(f"norm{stage}")(tokens), torch.stack(means).mean(
-            0
-        ) if wanted else None
+            means += [attention.float().mean(1) for attention in maps or ()]
+        mean = torch.stack(means).mean(0) if wanted else None
+        return self.get_submodule(f"norm{stage}")(tokens), mean
 
 
 class AffinityBlock(nn.Module):
-    """The affinity of every patch to the clicked ones (section 3.2; the original calls it
-    ``AttnWeightBlock``).
+    """The affinity of every patch to the clicked ones (section 3.2; ``AttnWeightBlock`` in the
+    original).
 
-    # differs from the original: any grid, where it needs a square one.
+    # differs from the original: the grid need not be square.
     """
 
     def __init__(self, channels: int, dropout: float = 0.5):
@@ -260,20 +243,19 @@ class AffinityBlock(nn.Module):
     def forward(
         self, tokens: Tensor, size: tuple[int, int], cells: Tensor, positive: Tensor
     ) -> Tensor:
-        """Compare.
+        """Compare all patches with the clicked ones.
 
         Args:
             tokens: ``B N C`` of a grid of ``size``.
-            cells: ``B K``, the number of the patch that each click falls on.
+            cells: ``B K``, the index of the patch of each click.
             positive: ``B K`` bool, the clicks that count. A patch clicked twice counts twice.
 
         Returns:
             ``B N`` float32 in (0, 1); exactly 1 for samples with fewer than two clicks that count.
         """
         count = positive.sum(1)  # B
-        clicked = (
-            tokens.gather(1, cells[..., None].expand(-1, -1, tokens.shape[2])) * positive[..., None]
-        )  # B K C
+        clicked = tokens.gather(1, cells[..., None].expand(-1, -1, tokens.shape[2]))  # B K C
+        clicked = clicked * positive[..., None]
         mean = clicked.sum(1, keepdim=True) / count.clamp(min=1)[:, None, None]  # B 1 C
         response = (self.mlp_x(tokens, size) * self.mlp_z(mean, (1, 1))).sum(2).float()  # B N
         weight = F.layer_norm(response, response.shape[1:]).sigmoid()
@@ -285,9 +267,8 @@ def attention_loss(weight: Tensor, target: Tensor, several: Tensor) -> Tensor:
 
     Args:
         weight: ``B 1 h w`` in [0, 1].
-        target: ``B 1 H W``, taken at the nearest pixel; ignored pixels add nothing, but do count in
-            the mean.
-        several: ``B``, 1 where a sample has several positive clicks; the others add nothing either.
+        target: ``B 1 H W``, sampled at the nearest pixel; ignored pixels contribute 0 to the mean.
+        several: ``B``, 1 for samples with several positive clicks; the others contribute 0, too.
     """
     wanted = F.interpolate(target.float(), size=weight.shape[-2:], mode="nearest")
     loss = (weight.float() - wanted).square() * (wanted != IGNORE)
@@ -302,15 +283,15 @@ def affinity_loss(
     Self-attention weighted by the affinity must carry the answer's object from the keys to the
     patches, and weighted by one minus the affinity its background.
 
-    # differs from the original: the grids are those of the features, where it takes those of a 512
-    x 512 image.
+    # differs from the original: the grids are those of the features, not those of a 512 x 512
+    image.
 
     Args:
         attention: ``B N M`` self-attention of N = h * w patches to M keys.
         weight: ``B 1 h w`` affinity, a constant for the gradient.
         prob: ``B 1 H W``, the answer.
         reduction: how much coarser the grid of the keys is.
-        several: as ``attention_loss``.
+        several: as in ``attention_loss``.
     """
     height, width = weight.shape[-2:]
     weight = weight.detach().flatten(1)  # B N
@@ -329,8 +310,8 @@ def _clicked(clicks: Clicks, size: tuple[int, int]) -> Tensor:
 
 
 def _cells(clicks: Clicks, grid: tuple[int, int], stride: int) -> Tensor:
-    """``B K`` int64: the number, in row order, of the patch that holds each click; any patch for
-    clicks outside.
+    """``B K`` int64: the index, in row order, of the patch of each click; arbitrary for clicks
+    outside.
     """
     last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
     row, column = (clicks.yx / stride).floor().clamp(min=0).minimum(last).long().unbind(-1)
@@ -345,7 +326,7 @@ def click_attention(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of ClickAttention on a Mix Transformer; ``options`` are further arguments of
+    """The spec of ClickAttention on a Mix Transformer; ``options``: more arguments of
     ``ClickAttention``.
 
     Args:

@@ -2,8 +2,8 @@
 
 The starter that comes with the package is one of these. Image, previous mask and click disks enter
 an ImageNet classification network (see ``TimmFeatures``), and a light feature pyramid (see
-``LightPyramid``) answers. Not from a paper: the input and the loss are RITM's (arXiv 2102.06583),
-the views FocalClick's target crops (arXiv 2204.02574).
+``LightPyramid``) answers. It is not from a paper: input and loss are RITM's (arXiv 2102.06583), the
+views are FocalClick's target crops (arXiv 2204.02574).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class ClickPyramid(ClickModel):
     Args:
         backbone: ``forward(image, coords) -> features``, with ``channels``; see ``TimmFeatures``.
         head: ``forward(features, coords) -> (logits, None, features)``, with ``in_channels``.
-        clicks: how clicks are drawn; by default: ``Disks(5)``.
+        clicks: draws the click maps; default: ``Disks(5)``.
         backbone_lr: learning rate of the pretrained weights, relative to the rest.
 
     Raises:
-        IsegmError: the head takes other features than the backbone makes.
+        IsegmError: the head does not fit the backbone.
     """
 
     protocol = "starter"
@@ -78,7 +78,7 @@ def click_pyramid(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of a ``ClickPyramid``; ``options`` are further arguments of it.
+    """The spec of a ``ClickPyramid``; ``options``: more of its arguments.
 
     Args:
         network, without, levels, hidden: see ``TimmFeatures``. By default EfficientNet-Lite0

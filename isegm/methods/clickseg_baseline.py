@@ -1,9 +1,9 @@
 """The light baselines of ClickSEG: a mobile network with a light head (the code of FocalClick,
 arXiv 2204.02574).
 
-One pass at 384 x 384, with no second look: previous mask and click disks go through two
-convolutions and are added to early features of a MobileNetV2 or PP-LCNet, both at output stride 8,
-and Lite R-ASPP classifies pixels at a quarter of the size.
+One pass at 384 x 384, without a second look: previous mask and click disks go through two
+convolutions and are added to early features of a MobileNetV2 or PP-LCNet with output stride 8, and
+Lite R-ASPP classifies pixels at a quarter of the size.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ClickSEGBaseline(ClickModel):
             and ``skip_channels``.
         fusion: how the coordinate features (previous mask, object clicks, background clicks) become
             ``extra_channels``.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         aux_loss: weight of the head's first guess in the loss. Published: 0.4.
         click_loss: weight of the cross entropy under the clicks. Published: 0, and 1 in the
             fine-tuning without corrections.
@@ -88,9 +88,7 @@ class ClickSEGBaseline(ClickModel):
         )
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
-        """Normalized focal loss of the answer and, unlike RITM's cross entropy, of the first guess
-        too.
-        """
+        """Normalized focal loss of the answer and, unlike in RITM, of the first guess."""
         losses = {"instance": self.focal(pred.logits, target).mean()}
         if self.aux_loss > 0:
             losses["aux"] = self.aux_loss * self.focal(pred.aux["first_guess"], target).mean()
@@ -100,14 +98,12 @@ class ClickSEGBaseline(ClickModel):
         return losses
 
     def lr_multiplier(self, name: str) -> float:
-        """As ``BaselineModel`` of the published code: backbone and head alike train at the
-        backbone's rate.
-        """
+        """As in ``BaselineModel`` of the published code, the head trains at the backbone's rate."""
         return self.fusion.lr_multiplier if name.startswith("fusion.") else self.backbone_lr
 
 
 def clickseg_baseline(network: str = "pplcnet", click_radius: float = 5, **options: Any) -> Spec:
-    """The spec of a published baseline; ``options`` are further arguments of ``ClickSEGBaseline``.
+    """The spec of a published baseline; ``options``: more arguments of ``ClickSEGBaseline``.
 
     Args:
         network: ``"mobilenetv2"`` or ``"pplcnet"``, both of width 1.
@@ -132,7 +128,7 @@ NETWORKS = {
 }
 
 
-MODES = (Mode("Baseline", needs=ClickSEGBaseline),)  # as published scripts call one pass of it
+MODES = (Mode("Baseline", needs=ClickSEGBaseline),)  # one pass; the name in published scripts
 
 
 def tiny() -> ClickSEGBaseline:

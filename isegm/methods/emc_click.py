@@ -1,9 +1,9 @@
 """EMC-Click: efficient mask correction (Du et al., CVPR 2023).
 
-The base, a whole segmentation network, runs once: it sees the image and the first click. Its
-features are kept, and every click, the first one included, is answered by a light correction
-network from image, all clicks, the mask so far and these features. What is kept is a value in the
-session; when the view moves, the base runs again on the new one.
+The base, a complete segmentation network, runs once, on the image and the first click. Its features
+are kept, and a light correction network answers every click, including the first, from image, all
+clicks, the mask so far and these features. The features are a value in the session; when the view
+moves, the base runs again.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ AUX_LOSS = 0.4
 
 @dataclass(frozen=True)
 class EMCState:
-    """What the next click needs.
+    """The state for the next click.
 
     Attributes:
-        context: ``B d h w``, the base's features as the correction network uses them; None: the
-            base must run.
+        context: ``B d h w``, the base's features for the correction network; None: the base must
+            run.
         logits: ``B 1 h w``, the newest answer on the grid of the correction network.
     """
 
@@ -57,13 +57,12 @@ class EMCClick(ClickModel):
         head: ``forward(features) -> (logits, aux logits or None, context features)``, with
             ``out_channels`` and ``slow_parts``.
         refiner: see ``CorrectionNet``.
-        fusion: how the map of the first click reaches the backbone; None: the backbone takes it as
-            it is.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        fusion: how the map of the first click reaches the backbone; None: directly.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         backbone_lr: learning rate of the backbone and of the head's ``slow_parts``, relative to the
             rest.
-        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each
-            as it came.
+        xavier: initialise all parts as in RITM (published for HRNet) instead of leaving them as
+            they are.
 
     Raises:
         IsegmError: parts whose channels do not fit each other.
@@ -99,13 +98,13 @@ class EMCClick(ClickModel):
             xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
-        """One round. The base runs unless the state holds what it made of this view.
+        """One round. The base runs unless the state holds its features for this view.
 
-        Where it ran, ``aux`` holds its answer as ``base`` and the first guess of an OCR head as
+        If it ran, ``aux`` holds its answer as ``base`` and the first guess of an OCR head as
         ``first_guess``, both logits ``B 1 H W``.
 
-        # differs from the original: views of any size; sides that are no multiple of 4 are filled
-        up below and on the right.
+        # differs from the original: views of any size; sides that are not multiples of 4 are padded
+        below and on the right.
         """
         size, state = tuple(round_.image.shape[-2:]), round_.state
         frame = self._frame(size)
@@ -118,30 +117,30 @@ class EMCClick(ClickModel):
         if state is None:
             mask = resize(guesses["base"].detach(), frame).sigmoid()
         elif round_.fresh_view:
-            # The kept answer belongs to another view; the session's is the same, seen in this one.
+            # The kept answer belongs to another view; the session has it for this one.
             mask = _filled_up(round_.prev_prob, frame)
         else:
             mask = resize(state.logits, frame).sigmoid()
         disks = self.clicks(round_.clicks, frame)
         logits = self.refiner(image, disks, mask, round_.clicks, context).float()
-        # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
+        # float32 before resizing: in bfloat16 the interpolation would quantise the boundary
         aux = {name: _cut(resize(guess, frame), size) for name, guess in guesses.items()}
         return Prediction(
             _cut(resize(logits, frame), size), aux, EMCState(context.detach(), logits.detach())
         )
 
     def base(self, image: Tensor, first: Clicks) -> tuple[dict[str, Tensor], Tensor]:
-        """The full network: neither later clicks nor the previous mask reach it, nor a first click
-        on the background.
+        """The base network, which sees neither later clicks, nor the previous mask, nor a first
+        click on the background.
 
         Args:
             image: ``B 3 H W`` normalised.
-            first: the clicks there were before the first answer.
+            first: the clicks before the first answer.
 
         Returns:
-            its guesses by name, ``B 1 h w`` float32 logits, and its features, ``B C h w``.
+            its answers by name, ``B 1 h w`` float32 logits, and its features, ``B C h w``.
         """
-        shown = self.clicks(first, tuple(image.shape[-2:]))[:, :1]  # only those on the object
+        shown = self.clicks(first, tuple(image.shape[-2:]))[:, :1]  # only object clicks
         inputs = (image, shown) if self.fusion is None else self.fusion(image, shown)
         logits, first_guess, features = self.head(self.backbone(*inputs))
         guesses = {"base": logits.float()}
@@ -158,13 +157,11 @@ class EMCClick(ClickModel):
         return losses
 
     def trainable_state(self, state: EMCState | None) -> EMCState | None:
-        """The newest answer without the features: the base learns in every step, from the first
-        click.
-        """
+        """The newest answer without the features, since the base learns in every step."""
         return None if state is None else replace(state, context=None)
 
     def lr_multiplier(self, name: str) -> float:
-        """As the published wrappers: the base's backbone is slow, and with HRNet its two
+        """As in the published wrappers, the backbone is slow, and with HRNet the two
         classifiers.
         """
         part, _, rest = name.partition(".")
@@ -172,7 +169,7 @@ class EMCClick(ClickModel):
         return self.backbone_lr if slow else 1.0
 
     def _frame(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size a view is filled up to: multiples of 4, and enough places for the templates."""
+        """The size a view is padded to: multiples of 4, and enough cells for the templates."""
         least = max(SMALLEST, self.refiner.smallest)
         return tuple(max(least, -(-side // STRIDE) * STRIDE) for side in size)
 
@@ -194,7 +191,7 @@ def emc_hrnet(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of EMC-Click on an HRNet with an OCR head; ``options`` are further arguments of
+    """The spec of EMC-Click on an HRNet with an OCR head; ``options``: more arguments of
     ``EMCClick``.
 
     Published: ``(18, "small", 48, 64)``, ``(18, "full", 64, 96)``, ``(32, "full", 128, 96)``, all
@@ -217,9 +214,9 @@ def emc_segformer(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of EMC-Click on a SegFormer; ``options`` are further arguments of ``EMCClick``.
+    """The spec of EMC-Click on a SegFormer; ``options``: more arguments of ``EMCClick``.
 
-    Published: b0 and b3; ``width`` is that of the head. Widths are the published ones unless given.
+    Published: b0 and b3; ``width`` is that of the head. Widths default to the published ones.
     """
     head = segformer_head(variant, width)
     return spec(
@@ -235,7 +232,7 @@ def emc_segformer(
     )
 
 
-MODES = (Mode("EMC-Click", needs=EMCClick),)  # as published scripts call one pass of it
+MODES = (Mode("EMC-Click", needs=EMCClick),)  # one pass; the name in published scripts
 
 
 def tiny() -> EMCClick:

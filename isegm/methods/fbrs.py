@@ -1,15 +1,16 @@
-"""f-BRS (arXiv 2001.10331) and BRS (Jang and Kim, CVPR 2019): at test time, make the network agree
-with the clicks.
+"""f-BRS (arXiv 2001.10331) and BRS (Jang and Kim, CVPR 2019): test-time optimisation that makes the
+network agree with the clicks.
 
-A network that has seen every click may still contradict some. BRS therefore minimises, by L-BFGS
-and anew after every click, how far the answer is off at the clicked pixels: over an offset to the
-image (``RGB-BRS``) or to the click maps (``DistMap-BRS``) or, much faster, over a scale and a bias
-per channel of intermediate features (``f-BRS-A``, ``-B``, ``-C``, ever closer to the end). It wraps
-a trained network of any method that has insertion points; nothing of the network itself changes.
+A network's answer may contradict some clicks. After every click, BRS minimises the error at the
+clicked pixels by L-BFGS: over an offset to the image (``RGB-BRS``) or to the click maps
+(``DistMap-BRS``) or, much faster, over a scale and a bias per channel of intermediate features
+(``f-BRS-A``, ``-B``, ``-C``, ever closer to the output). It wraps a trained network of any method
+with insertion points and does not change the network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,14 +33,13 @@ FEATURES = {"f-BRS-A": "A", "f-BRS-B": "B", "f-BRS-C": "C"}
 
 @dataclass(frozen=True)
 class BRSState:
-    """What the next click starts from; one row per row of the image, equal for a view and its
-    mirror image.
+    """The state for the next click; one row per image, equal for a view and its mirror image.
 
     Attributes:
-        variables: ``B n`` float64, where L-BFGS ended.
-        features: what comes before the insertion point, if the next click can reuse it; empty
-            otherwise.
-        evaluations: ``B 1`` int64, how often the objective was evaluated for the last click.
+        variables: ``B n`` float64, the end point of L-BFGS.
+        features: those before the insertion point if the next click can reuse them; otherwise
+            empty.
+        evaluations: ``B 1`` int64, evaluations of the objective for the last click.
     """
 
     variables: Tensor
@@ -53,12 +53,12 @@ class FBRS(ClickModel):
     Args:
         base: the network, with insertion points.
         mode: ``"RGB-BRS"``, ``"DistMap-BRS"``, ``"f-BRS-A"``, ``"f-BRS-B"`` or ``"f-BRS-C"``.
-        clicks_limit: the network sees only the first so many clicks, of both signs together; the
-            optimisation sees all. Published: 8 for features, 5 for inputs (the default).
-        settings: the published ones by default.
+        clicks_limit: the network sees only this many clicks of either sign, the first ones; the
+            optimisation sees all. Default and published: 8 for features, 5 for inputs.
+        settings: by default the published ones.
 
     Raises:
-        IsegmError: an unknown mode, a network that cannot be taken apart, or a limit below 1.
+        IsegmError: an unknown mode, a network without insertion points, or a limit below 1.
     """
 
     infer_with_grad = True
@@ -75,8 +75,8 @@ class FBRS(ClickModel):
             raise unknown("BRS mode", mode, INPUTS | FEATURES)
         if not base.insertion_points:
             raise IsegmError(
-                f"{mode} optimises the parts of a network, and {type(base).__name__} has none it"
-                " could; use NoBRS"
+                f"{mode} optimizes inside a network, but {type(base).__name__} has no insertion"
+                " points for that; use NoBRS"
             )
         if clicks_limit is not None and clicks_limit < 1:
             raise IsegmError(
@@ -109,11 +109,12 @@ class FBRS(ClickModel):
 
     @torch.no_grad()
     def infer(self, round_: Round) -> Prediction:
-        """Answer each session by itself, so that a batch gives exactly what single sessions give.
+        """Answer each session separately, so that a batch gives exactly the same as single
+        sessions.
 
         ``Round.clicks`` must hold all clicks. ``aux["evaluations"]`` and ``state.evaluations``, ``B
-        1``, count evaluations of the objective; 0 for a first click, which is answered as the
-        network alone would.
+        1``, count evaluations of the objective; 0 for a first click, which the network answers
+        alone.
         """
         count = len(round_.image) // (2 if round_.mirrored else 1)
         answers = [self._answer(_session_of(round_, i, count)) for i in range(count)]
@@ -122,26 +123,23 @@ class FBRS(ClickModel):
         return Prediction(logits, {"evaluations": state.evaluations}, state)
 
     def search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """What is optimised for one session (a row, or a view and its mirror image), and ``n``
-        float64 to start from.
+        """The variables of one session (a row, or a view and its mirror image), and the start,
+        ``n`` float64.
         """
         return self._feature_search(round_) if self.mode in FEATURES else self._input_search(round_)
 
     def _answer(self, round_: Round) -> Prediction:
-        """One session.
-
-        Scipy is given what float32 can tell, whatever precision the network is run in otherwise.
+        """Answer one session. The optimisation runs in float32, whatever the precision
+        elsewhere.
         """
         variables, start = self.search(round_)
         evaluations, end = 0, start
         with torch.autocast(round_.image.device.type, enabled=False):
             if round_.clicks.label.shape[1] > 1:
-                objective = Objective(
-                    variables, *click_masks(round_, self.settings.reach), self.settings
-                )
-                end = torch.from_numpy(minimise(objective, start.cpu().numpy(), self.settings)).to(
-                    start
-                )
+                masks = click_masks(round_, self.settings.reach)
+                objective = Objective(variables, *masks, self.settings)
+                reached = minimise(objective, start.cpu().numpy(), self.settings)
+                end = torch.from_numpy(reached).to(start)
                 logits, evaluations = objective.best, objective.evaluations
             else:
                 logits = variables.logits(start.float())
@@ -150,23 +148,17 @@ class FBRS(ClickModel):
         return Prediction(logits, state=BRSState(end.expand(rows, -1), variables.kept, counted))
 
     def _feature_search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """Scale and bias at the insertion point, and where to start.
-
-        They outlast a change of view, the features do not.
+        """Scale and bias at the insertion point, and the start. Unlike the features they are kept
+        when the view changes.
         """
         point, state = FEATURES[self.mode], round_.state
         made = round_.clicks.label.shape[1]
-        if (
-            state is not None
-            and state.features
-            and not round_.fresh_view
-            and made > self.clicks_limit
-        ):
+        same_input = not round_.fresh_view and made > self.clicks_limit
+        if state is not None and state.features and same_input:
             features = state.features
         else:
             features = tuple(x.float() for x in self.base.encode(self._shown(round_), point))
-        # The network will be shown nothing new once the limit is reached; until then they would be
-        # kept for nothing.
+        # Only once the limit is reached does the network's input stay the same.
         kept = features if made >= self.clicks_limit else ()
         variables = ScaleAndBias(
             self.base, features, round_.image.shape[-2:], point, self.settings, kept
@@ -176,9 +168,7 @@ class FBRS(ClickModel):
         return variables, state.variables[0]
 
     def _input_search(self, round_: Round) -> tuple[Variables, Tensor]:
-        """The offset to the input, and where to start: an offset belongs to the pixels of one
-        view.
-        """
+        """The offset to the input, and the start. An offset is only valid in one view."""
         image, coords = self.base.inputs(self._shown(round_))
         variables = Offset(self.base, image, coords, INPUTS[self.mode], self.settings)
         if round_.state is None or round_.fresh_view:
@@ -190,8 +180,8 @@ class FBRS(ClickModel):
 
 
 def _mode(name: str) -> Mode:
-    def around(model: ClickModel, clicks_limit: int | None, settings: BRSSettings | None) -> FBRS:
-        return FBRS(model, name, clicks_limit, settings)
+    def around(model: ClickModel, clicks_limit: int | None, settings: Mapping | None) -> FBRS:
+        return FBRS(model, name, clicks_limit, BRSSettings(**settings or {}))
 
     return Mode(name, around=around, fits=lambda model: bool(model.insertion_points))
 
@@ -204,11 +194,11 @@ MODES = tuple(_mode(name) for name in (*INPUTS, *FEATURES))
 
 @dataclass(frozen=True)
 class ScaleAndBias:
-    """Features times (1 + scale) plus bias, a scale and a bias per channel; the first half of the
-    variables are scales.
+    """Features times (1 + scale) plus bias, per channel; the first half of the variables are the
+    scales.
 
     Attributes:
-        features: what comes before the insertion point, ``rows C h w`` first.
+        features: those before the insertion point; the first is changed, ``rows C h w``.
         size: of the answer, (rows, columns).
     """
 
@@ -226,16 +216,13 @@ class ScaleAndBias:
 
     def penalty(self, x: Tensor) -> Tensor:
         scale, bias = x.view(2, -1)
-        return (
-            self.settings.scale_weight * (scale**2).sum()
-            + self.settings.bias_weight * (bias**2).sum()
-        )
+        weights = self.settings
+        return weights.scale_weight * (scale**2).sum() + weights.bias_weight * (bias**2).sum()
 
 
 @dataclass(frozen=True)
 class Offset:
-    """Something added to the normalised image or to the two click maps; the mirror image gets it
-    mirrored.
+    """An offset to the normalised image or to the two click maps; mirrored for the mirror image.
 
     Attributes:
         image, coords: the inputs of the network, ``rows 3 H W`` and ``rows K H W``.
@@ -290,7 +277,7 @@ _NETWORK = {"prev_mask": False, "click_map": "distance", "click_radius": 260}
 
 
 def fbrs_hrnet(width: int = 18, depth: str = "full", ocr_width: int = 64, **options: Any) -> Spec:
-    """The spec of f-BRS' HRNet with OCR: distance maps, no previous mask; the head's classifiers
+    """The spec of f-BRS' HRNet with OCR: distance maps, no previous mask, and classifiers that
     train at the full rate.
 
     Published: ``(18, "full", 64)`` and ``(32, "full", 128)``.
@@ -306,7 +293,7 @@ def fbrs_deeplab(layers: int = 34, width: int = 128, **options: Any) -> Spec:
     """The spec of f-BRS' DeepLabV3+: distance maps, no previous mask. Published: ``(34, 128)``,
     ``(50, 128)``, ``(101, 256)``.
 
-    ``dropout`` and further options are those of ``ritm_deeplab``.
+    ``options`` are those of ``ritm_deeplab``, e.g. ``dropout``.
     """
     return ritm_deeplab(layers, width, fusion=spec(RGBConv, in_channels=2), **(_NETWORK | options))
 

@@ -1,10 +1,10 @@
-"""FCA-Net: the first click has a map and an attention branch of its own (Lin et al., CVPR 2020).
+"""FCA-Net: the first click has its own map and attention branch (Lin et al., CVPR 2020).
 
-The first click of a session lies near the middle of the object and names it; later ones correct
-details. A DeepLabV3+-like network sees the image and a narrow Gaussian around every click. A second
-branch sees its fine features and a wide Gaussian around the first click alone; what it finds joins
-the deep features before the pyramid. No previous mask is used: an answer depends on image and
-clicks only. Errors near clicks count more in the loss.
+The first click of a session lies near the middle of the object and identifies it; later ones
+correct details. A DeepLabV3+-like network sees the image and a narrow Gaussian around every click.
+A second branch sees its fine features and a wide Gaussian around the first click; its features join
+the deep ones before the pyramid. There is no previous mask: an answer depends only on image and
+clicks. In the loss, errors near clicks count more.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class FCANet(ClickModel):
         backbone: ``fine(x)`` and ``coarse(fine)``, with ``skip_channels`` and ``out_channels``;
             ``x`` is image and maps.
         head: ``forward(coarse, fine) -> logits``, with ``in_channels``.
-        first_click: the branch of the first click, None for the paper's baseline, to which all
-            clicks are alike.
-        click_loss: weight errors by their distance to clicks; otherwise all pixels count 1.
-        clicks, first_clicks: how clicks, and the first one, are drawn; published, and by default:
-            Gaussians of width 10 and 30.
-        head_lr: learning rate of everything but the backbone, relative to that.
+        first_click: the branch of the first click; None for the paper's baseline, which treats all
+            clicks alike.
+        click_loss: weight errors by their distance to clicks; otherwise all pixels have weight 1.
+        clicks, first_clicks: draw the maps of all clicks and of the first one; default and
+            published: Gaussians of width 10 and 30.
+        head_lr: learning rate of the rest, relative to the backbone.
 
     Raises:
         IsegmError: parts whose channels do not fit each other.
@@ -85,7 +85,7 @@ class FCANet(ClickModel):
         return self._answered(round_, with_first_guess=True)
 
     def infer(self, round_: Round) -> Prediction:
-        """As ``forward``, without the first guess, which only the loss needs."""
+        """As ``forward``, but without the first guess, which only the loss needs."""
         return self._answered(round_, with_first_guess=False)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
@@ -100,13 +100,13 @@ class FCANet(ClickModel):
         return losses
 
     def lr_multiplier(self, name: str) -> float:
-        """As the paper: what does not start from ImageNet learns ten times as fast."""
+        """As in the paper, parts without ImageNet weights learn ten times as fast."""
         return 1.0 if name.startswith("backbone.") else self.head_lr
 
     def _answered(self, round_: Round, with_first_guess: bool) -> Prediction:
         size = round_.image.shape[-2:]
         maps = self.clicks(round_.clicks, size)  # B 2 H W
-        # The image as it is, in [0, 1]: the published weights know no mean and no deviation.
+        # Not normalised: the published weights expect the image in [0, 1].
         fine = self.backbone.fine(torch.cat([round_.image, maps], 1))  # B C H/4 W/4
         coarse = self.backbone.coarse(fine)  # B C H/16 W/16
         aux = {}
@@ -120,7 +120,7 @@ class FCANet(ClickModel):
     def _first_map(self, round_: Round, size: tuple[int, int]) -> Tensor:
         """``B 1 H W``: the map of the first click, whatever its sign, as in the published code."""
         first = round_.clicks.padded(1).first(1)
-        plane = (first.label[:, 0] == NEGATIVE).long()  # that of object clicks without any click
+        plane = (first.label[:, 0] == NEGATIVE).long()  # without clicks, that of object clicks
         rows = torch.arange(len(plane), device=plane.device)
         return self.first_clicks(first, size)[rows, plane][:, None]
 
@@ -134,8 +134,7 @@ class FirstClickBranch(nn.Module):
             Published: 256.
 
     Attributes:
-        classify: from what ``forward`` returns to logits; only trained with, not asked at test
-            time.
+        classify: from the output of ``forward`` to logits; used only in training.
     """
 
     def __init__(self, in_channels: int, width: int = 256):
@@ -144,12 +143,8 @@ class FirstClickBranch(nn.Module):
         inputs = (in_channels + 1, width, width, width, 2 * width, 2 * width)
         outputs = (width, width, width, 2 * width, 2 * width, 2 * width)
         strides = (2, 1, 1, 2, 1, 1)
-        self.convs = nn.Sequential(
-            *(
-                conv_bn_relu(i, o, stride=s)
-                for i, o, s in zip(inputs, outputs, strides, strict=True)
-            )
-        )
+        shapes = zip(inputs, outputs, strides, strict=True)
+        self.convs = nn.Sequential(*(conv_bn_relu(i, o, stride=s) for i, o, s in shapes))
         self.classify = PixelClassifier(2 * width)
         kaiming_(self)
 
@@ -177,7 +172,7 @@ def fcanet(
     first_click_width: float = 30,
     **options: Any,
 ) -> Spec:
-    """The spec of FCA-Net; ``options`` are further arguments of ``FCANet``.
+    """The spec of FCA-Net; ``options``: more arguments of ``FCANet``.
 
     Args:
         network: ``"resnet"`` (ResNet-101) or ``"res2net"`` (Res2Net-101 v1b, 26w x 4s).

@@ -1,9 +1,9 @@
 """FCFI: focused and collaborative feedback integration (Wei, Zhang, Yong, CVPR 2023).
 
-The last answer, the *feedback*, is a tensor of its own. It is first corrected around the newest
-click: places in a window that look like the clicked one get the click's label. Then feedback and
-features improve each other: together they make a new feedback, and that a residual for the
-features, which a gate holds back before there is any feedback. The networks are RITM's.
+The last answer, the *feedback*, is a separate tensor. It is first corrected around the newest
+click: places in a window that resemble the clicked one get the click's label. Then feedback and
+features improve each other: together they give updated feedback, and that a residual for the
+features, which a gate blocks before there is any feedback. The networks are RITM's.
 """
 
 from __future__ import annotations
@@ -36,49 +36,31 @@ from isegm.nn.losses.feedback import FeedbackLoss
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.normalise import Normalise
 
-# What its authors' demonstration and evaluation script let one choose.
+# The settings of the authors' demonstration and evaluation script.
+_EXPANSION, _ADAPTIVE = "feedback.correction.expansion", "feedback.correction.adaptive"
+_HINT = "Window size relative to the object"
 WINDOWS = (
-    Adjustable(
-        "window",
-        "Window ratio",
-        "feedback.correction.expansion",
-        0.05,
-        1.0,
-        0.05,
-        "Window around a new click",
-    ),
-    Adjustable(
-        "adaptive",
-        "Window by object",
-        "feedback.correction.adaptive",
-        hint="Windows as large as the object asks for",
-    ),
+    Adjustable("window", "Window ratio", _EXPANSION, 0.05, 1.0, 0.05, "Window around a new click"),
+    Adjustable("adaptive", "Window by object", _ADAPTIVE, hint=_HINT),
 )
 RADIUS = Adjustable(
-    "click_radius",
-    "Disk radius",
-    "clicks.radius",
-    1,
-    10,
-    1,
-    "Of the clicks as the network sees them",
+    "click_radius", "Disk radius", "clicks.radius", 1, 10, 1, "Of the clicks in the network's input"
 )
 
 
 class FCFI(ClickModel):
-    """From image, clicks and feedback to logits and a better feedback.
+    """From image, clicks and feedback to logits and improved feedback.
 
     Args:
         backbone: ``forward(image, extra) -> features``, with ``out_channels``.
         head: as for RITM, with a ``feedback_point`` and ``feedback_channels``.
-        fusion: how the coordinate features (object clicks, background clicks, before them the
-            previous mask if there are three) reach the backbone. Published: 2 (ResNet-101), 3
-            (HRNet-18).
-        feedback: works at the head's feedback point.
+        fusion: how the coordinate features (object clicks and background clicks, or these after the
+            previous mask) reach the backbone. Published: 2 (ResNet-101), 3 (HRNet-18).
+        feedback: integrates feedback at the head's feedback point.
         feedback_loss: of both feedback maps.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         lr: learning rates of ``backbone`` (and of the head's slow parts) and ``feedback`` relative
-            to the rest. Published: the backbone 0.1; HRNet-18 the feedback 0.1 too.
+            to the rest. Published: 0.1 for the backbone, and with HRNet-18 for the feedback.
 
     Raises:
         IsegmError: an unknown part in ``lr``, or parts whose channels do not fit each other.
@@ -121,9 +103,9 @@ class FCFI(ClickModel):
         """One round as in training: the newest click corrects in a window with soft edges.
 
         ``aux`` holds the corrected and the fused feedback, ``feedback1`` and ``feedback2``
-        (probabilities), the ``window`` of the correction, and what the head's auxiliary output says
+        (probabilities), the ``window`` of the correction, and the head's auxiliary output
         (``first_guess``, logits), ``B 1 H W`` each. ``state`` is the number of clicks of every
-        sample, ``B``, by which the next round knows the new ones.
+        sample, ``B``, which tells the next round the new ones.
         """
         return self.answer(round_, newest_click(round_), has_feedback(round_), soft=True)
 
@@ -138,28 +120,26 @@ class FCFI(ClickModel):
         return replace(pred, aux={**pred.aux, **averaged})
 
     def answer(self, round_: Round, clicks: Corrections, gate: Tensor, soft: bool) -> Prediction:
-        """One round with these corrections; ``gate`` is ``B``: 1 lets the residual of the feedback
-        through, 0 does not.
-        """
+        """One round with these corrections; ``gate``, ``B``, scales the feedback's residual."""
         size = round_.image.shape[-2:]
         coords = self.clicks(round_.clicks, size)  # B 2 H W
         if self.fusion.in_channels == 3:
             coords = torch.cat([round_.prev_prob, coords], 1)
         image, point = self.normalise(round_.image), self.head.feedback_point
         features, *rest = self.head.before(self.backbone(*self.fusion(image, coords)), point)
-        found = self.feedback(features, (image, coords), round_.prev_prob, clicks, gate, soft)
-        logits, first_guess, _ = self.head.after((found.features, *rest), point)
-        aux = {"feedback1": found.corrected, "feedback2": found.fused, "window": found.window}
+        done = self.feedback(features, (image, coords), round_.prev_prob, clicks, gate, soft)
+        logits, first_guess, _ = self.head.after((done.features, *rest), point)
+        aux = {"feedback1": done.corrected, "feedback2": done.fused, "window": done.window}
         if first_guess is not None:
             aux["first_guess"] = resize(first_guess.float(), size)
         return Prediction(resize(logits.float(), size), aux, state=round_.clicks.count)
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
-        """Of the answer, of the corrected feedback where its window is fully open, and of the fused
+        """Of the answer, of the corrected feedback where its window is 1, and of the fused
         feedback.
 
-        Source: the published trainers. They configure a loss of the auxiliary output as well and
-        never compute it.
+        Source: the published trainers, which configure a loss of the auxiliary output but never
+        compute it.
         """
         inside = target.masked_fill(pred.aux["window"] < 1, IGNORE)
         return {
@@ -169,8 +149,8 @@ class FCFI(ClickModel):
         }
 
     def lr_multiplier(self, name: str) -> float:
-        """As the published models: on ResNet the backbone is slow, on HRNet the feedback and the
-        two classifiers as well.
+        """As in the published models, the backbone is slow, and with HRNet the feedback and the two
+        classifiers, too.
         """
         part, _, rest = name.partition(".")
         if part == "head" and rest.startswith(self.head.slow_parts):
@@ -182,21 +162,20 @@ class FCFI(ClickModel):
 
 
 def has_feedback(round_: Round) -> Tensor:
-    """``B``: 1 where there is an answer to build on, 0 before the first one.
+    """``B``: 1 if there is a previous answer, else 0.
 
-    # differs from the original: it counts rounds, so a mask that a session starts from would be
-    kept away.
+    # differs from the original: it counts rounds, so it would ignore a mask that a session starts
+    from.
     """
     return (round_.prev_prob > 0).flatten(1).any(1).float()
 
 
 def newest_click(round_: Round) -> Corrections:
-    """The one click that each sample corrects with in training; before any answer the first of the
-    sampled ones.
+    """The click that corrects each sample in training; before any answer, the first sampled one.
 
-    Where the simulated user found nothing wrong, and where there is no click at all, the feedback
-    is "corrected" in the middle towards what it says there already.
-    # differs from the original: it takes a sample without object clicks for clicked at (-1, -1), on
+    If the simulated user found no error, or there is no click at all, the feedback is "corrected"
+    in the middle to its present value.
+    # differs from the original: it treats a sample without object clicks as clicked at (-1, -1), on
     the object.
     """
     clicks = round_.clicks.padded(1)
@@ -216,18 +195,16 @@ def newest_click(round_: Round) -> Corrections:
 
 
 def new_clicks(round_: Round) -> Corrections:
-    """All clicks that were not answered yet, at least the newest; samples may have different
-    numbers of them.
-    """
-    clicks = round_.clicks
+    """All unanswered clicks, at least the newest; samples may have different numbers of them."""
+    clicks, answered = round_.clicks, round_.state
     real, count = clicks.label != PADDING, clicks.count
-    known = (
-        torch.zeros_like(count) if round_.state is None else torch.minimum(round_.state, count - 1)
-    )
-    new = real & (real.cumsum(1) > known[:, None])
-    columns = new.any(0).nonzero()[:, 0]
+    known = torch.zeros_like(count) if answered is None else torch.minimum(answered, count - 1)
+    fresh = real & (real.cumsum(1) > known[:, None])
+    columns = fresh.any(0).nonzero()[:, 0]
     return Corrections(
-        clicks.yx[:, columns], (clicks.label[:, columns] == POSITIVE).float(), new[:, columns]
+        clicks.yx[:, columns],
+        (clicks.label[:, columns] == POSITIVE).float(),
+        fresh[:, columns],
     )
 
 
@@ -236,9 +213,7 @@ def _rows(column: Tensor) -> Tensor:
 
 
 def _mirror_mean(maps: Tensor) -> Tensor:
-    """Maps of a batch and of its mirror image, averaged: both halves then show the same, each in
-    its own direction.
-    """
+    """Maps of a batch and of its mirror image, averaged; the result has both halves, too."""
     straight, mirrored = maps.chunk(2)
     mean = 0.5 * (straight + mirrored.flip(-1))
     return torch.cat([mean, mean.flip(-1)])
@@ -255,7 +230,7 @@ def fcfi_deeplab(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of FCFI on a ResNet with DeepLabV3+; ``options`` are further arguments of ``FCFI``.
+    """The spec of FCFI on a ResNet with DeepLabV3+; ``options``: more arguments of ``FCFI``.
 
     Published: the defaults.
     """
@@ -288,7 +263,7 @@ def fcfi_hrnet(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of FCFI on an HRNet with OCR; ``options`` are further arguments of ``FCFI``.
+    """The spec of FCFI on an HRNet with OCR; ``options``: more arguments of ``FCFI``.
 
     Published: the defaults.
     """
@@ -319,7 +294,7 @@ def fcfi_r101() -> Spec:
 def fcfi_hrnet18() -> Spec:
     """The published network trained on COCO+LVIS.
 
-    Its authors call it HRNet18s; it is a whole HRNet-18, not the small one.
+    Its authors call it HRNet18s; it is a full HRNet-18, not the small one.
     """
     return fcfi_hrnet()
 

@@ -2,11 +2,11 @@
 (arXiv 2204.02574).
 
 The coarse network sees a crop around the object at 256 x 256 (the target crop, which is the
-protocol's zoom-in). ``refine`` then finds the region that changed with the newest click, cuts it
-out of the image at its own resolution (the focus crop), and a light refiner corrects the boundary
-there. From the eleventh click on nothing outside the focus crop changes any more.
+protocol's zoom-in). ``refine`` then takes the region changed by the newest click from the image
+(the focus crop), and a light refiner corrects the boundary there. From the eleventh click on,
+nothing changes outside the focus crop.
 
-In training, ``losses`` cuts a random focus crop out of every sample and judges the refiner on it.
+In training, ``losses`` applies the refiner to a random focus crop of every sample.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ class FocalClick(ClickModel):
     """A coarse network and a local refiner.
 
     Args:
-        backbone: ``forward(image, what the fusion hands on) -> features``, HRNet or a Mix
-            Transformer.
+        backbone: ``forward(image, output of the fusion) -> features``, HRNet or a Mix Transformer.
         head: ``forward(features) -> (logits, aux logits or None, context features)``, with
             ``out_channels``.
         fusion: how the coordinate features (previous mask, object clicks, background clicks) reach
@@ -61,13 +60,13 @@ class FocalClick(ClickModel):
         refiner: see ``LocalRefiner``.
         pipeline: ``"s1"`` halves image and coordinate features before the coarse network, ``"s2"``
             does not.
-        clicks: how clicks are drawn, before any halving. Published: disks of radius 5 (the default)
+        clicks: draws the click maps, before any halving. Published: disks of radius 5 (the default)
             with s2; with s1 2 (HRNet) or 3 (SegFormer). In the focus crop they are always disks of
             radius 5.
         lr: learning rates of ``backbone`` and ``head`` relative to the rest. Published: both 2 for
             HRNet, the backbone 0.1 for SegFormer.
-        xavier: initialise all parts as RITM does, as published for HRNet, instead of leaving each
-            as it came.
+        xavier: initialise all parts as in RITM (published for HRNet) instead of leaving them as
+            they are.
 
     Raises:
         IsegmError: an unknown pipeline or part in ``lr``, or a refiner that does not fit the head.
@@ -101,16 +100,13 @@ class FocalClick(ClickModel):
         self.pipeline, self.lr = pipeline, dict(lr or {})
         self.clicks, self.focus_clicks = clicks or Disks(), Disks(FOCUS_RADIUS)
         self.normalise = Normalise()
-        self.focal, self.bce, self.boundary_focal = (
-            NormalizedFocalLoss(),
-            SigmoidBCE(),
-            BoundaryFocalLoss(),
-        )
+        self.focal, self.bce = NormalizedFocalLoss(), SigmoidBCE()
+        self.boundary_focal = BoundaryFocalLoss()
         if xavier:
             xavier_gluon_(self)
 
     def forward(self, round_: Round) -> Prediction:
-        """The coarse answer; ``aux["features"]`` is what the refiner needs of it, ``B C h w``."""
+        """The coarse answer; ``aux["features"]`` is for the refiner, ``B C h w``."""
         size = round_.image.shape[-2:]
         coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
         image = self.normalise(round_.image)
@@ -136,7 +132,7 @@ class FocalClick(ClickModel):
                 view.
 
         Returns:
-            logits of the crop and of the boundary's band in it, ``B 1 h w`` float32 each.
+            logits of the crop and of the band around the boundary, ``B 1 h w`` float32 each.
         """
         size, features = tuple(image.shape[-2:]), pred.aux["features"]
         coarse = crop_and_resize(pred.logits, places, size)
@@ -149,34 +145,26 @@ class FocalClick(ClickModel):
         ``training_box``).
 
         Source: the published trainer and ``ig/data/base.py``.
-        # differs from the original: crops are drawn here instead of in the data set, from
-        ``Round.seeds``; pixels of unknown truth stay unknown in the crop, where the original takes
-        them for background.
+        # differs from the original: crops are drawn here, from ``Round.seeds``, instead of in the
+        data set; pixels of unknown truth stay unknown in the crop instead of becoming background.
         """
         losses = {"instance": self.focal(pred.logits, target).mean()}
         if "first_guess" in pred.aux:
             losses["aux"] = AUX_LOSS * self.bce(pred.aux["first_guess"], target).mean()
         mask = target > 0.5
         seeds = round_.seeds or range(len(target))
-        # [seed, 0, 1]: simulated clicks are drawn from [seed, i].
+        # [seed, 0, 1], since simulated clicks use [seed, i].
         drawn = [
             training_box(m, np.random.default_rng([seed, 0, 1]))
             for m, seed in zip(mask[:, 0].cpu().numpy(), seeds, strict=True)
         ]
-        size = tuple(target.shape[-2:])
-        layers = torch.cat(
-            [round_.image, mask, boundary_band(mask), target == IGNORE], 1
-        )  # B 6 H W
-        image, mask, band, ignored = zoomed(layers, drawn).split([3, 1, 1, 1], 1)
+        layers = [round_.image, mask, boundary_band(mask), target == IGNORE]
+        zoom = zoomed(torch.cat(layers, 1), drawn)  # B 6 H W
+        image, mask, band, ignored = zoom.split([3, 1, 1, 1], 1)
         focus_target = (mask > 128 / 255).float().masked_fill(ignored > 0, IGNORE)
-        places = torch.tensor(
-            [(b.left, b.top, b.right, b.bottom) for b in drawn],
-            dtype=torch.float32,
-            device=target.device,
-        )
-        logits, band_logits = self.look_closer(
-            pred, image, crop_each(round_.clicks, drawn, size), places
-        )
+        places = _places([(b.left, b.top, b.right, b.bottom) for b in drawn], target.device)
+        clicks = crop_each(round_.clicks, drawn, tuple(target.shape[-2:]))
+        logits, band_logits = self.look_closer(pred, image, clicks, places)
         band = (band > 128 / 255).float()
         losses["refined"] = self.boundary_focal(logits, focus_target, band)
         losses["band"] = F.binary_cross_entropy_with_logits(band_logits, band)
@@ -194,12 +182,11 @@ class FocalClick(ClickModel):
         expansion: float = 1.4,
         progressive_after: int = 10,
     ) -> list[Session]:
-        """Replace the answer in the focus crop of every session; one pass of the refiner for all.
+        """Replace the answer in the focus crop of every session, with one pass of the refiner.
 
         Args:
-            expansion: how much larger than the box of the change the focus crop is.
-            progressive_after: from the click after this one on, nothing changes outside the focus
-                crop.
+            expansion: size of the focus crop relative to the box of the change.
+            progressive_after: after this many clicks, nothing changes outside the focus crop.
         """
         size = tuple(pred.logits.shape[-2:])
         frames = [a.box or boxes.whole(*a.image.shape[-2:]) for a in after]
@@ -210,17 +197,12 @@ class FocalClick(ClickModel):
         rows = [i for i, box in enumerate(focused) if box is not None]
         if not rows:
             return list(after)
-        crops = torch.cat(
-            [resize(_pixels(boxes.cut(after[i].image, focused[i])), size) for i in rows]
-        )
-        clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows]).to(
-            crops.device
-        )
-        places = torch.tensor(
-            [place_in_view(focused[i], frames[i], size) for i in rows],
-            dtype=torch.float32,
-            device=crops.device,
-        )
+        cut = [_pixels(boxes.cut(after[i].image, focused[i])) for i in rows]
+        crops = torch.cat([resize(pixels, size) for pixels in cut])
+        clicks = Clicks.cat([Clicks.of(after[i].clicks).crop(focused[i], size) for i in rows])
+        clicks = clicks.to(crops.device)
+        places = [place_in_view(focused[i], frames[i], size) for i in rows]
+        places = _places(places, crops.device)
         coarse = Prediction(pred.logits[rows], {"features": pred.aux["features"][rows]})
         logits, _ = self.look_closer(coarse, crops, clicks, places)
         answers = list(after)
@@ -233,10 +215,14 @@ class FocalClick(ClickModel):
         return answers
 
     def lr_multiplier(self, name: str) -> float:
-        """As the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at a
-        tenth.
+        """As in the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at
+        a tenth.
         """
         return self.lr.get(name.partition(".")[0], 1.0)
+
+
+def _places(edges: Sequence[Sequence[float]], device: torch.device) -> Tensor:
+    return torch.tensor(edges, dtype=torch.float32, device=device)
 
 
 def _pixels(image: Tensor) -> Tensor:
@@ -249,7 +235,7 @@ def _pixels(image: Tensor) -> Tensor:
 def focalclick_hrnet(
     width: int = 18, depth: str = "small", ocr_width: int = 48, pipeline: str = "s2", **options: Any
 ) -> Spec:
-    """The spec of FocalClick on an HRNet; ``options`` are further arguments of ``FocalClick``.
+    """The spec of FocalClick on an HRNet; ``options``: more arguments of ``FocalClick``.
 
     Published: ``(18, "small", 48)`` with s1 and s2, ``(32, "full", 128)`` with s2.
     """
@@ -273,10 +259,10 @@ def focalclick_hrnet(
 def focalclick_segformer(
     variant: str = "b0", pipeline: str = "s2", width: int | None = None, **options: Any
 ) -> Spec:
-    """The spec of FocalClick on a SegFormer; ``options`` are further arguments of ``FocalClick``.
+    """The spec of FocalClick on a SegFormer; ``options``: more arguments of ``FocalClick``.
 
-    Published: b0 with s1 and s2, b3 with s2. ``width`` is that of the head, the published one
-        unless given.
+    Published: b0 with s1 and s2, b3 with s2. ``width`` is that of the head, by default the
+    published one.
     """
     head = segformer_head(variant, width)
     radius = 3 if pipeline == "s1" else 5
@@ -292,7 +278,7 @@ def focalclick_segformer(
     )
 
 
-MODES = (Mode("FocalClick", needs=FocalClick),)  # as published scripts call one pass of it
+MODES = (Mode("FocalClick", needs=FocalClick),)  # one pass; the name in published scripts
 
 
 def tiny() -> FocalClick:

@@ -1,4 +1,4 @@
-"""Specs in files that earlier versions of this package wrote, in the terms of this one."""
+"""Upgrades specs in files of earlier versions of this package."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from isegm.core.registry import is_spec, resolve, spec
 from isegm.methods.ritm import click_maps
 from isegm.nn.clicks.gaussians import Gaussians
 
-FOLDERS = {"isegm.nn.encoders.fusion": "isegm.nn.clicks.fusion"}  # old module: where its parts are
+FOLDERS = {"isegm.nn.encoders.fusion": "isegm.nn.clicks.fusion"}  # moved modules: old name, new
 RADIUS = ("click_map", "click_radius")
 WIDTHS = {"click_width": "clicks", "first_click_width": "first_clicks"}  # FCA-Net's
-# Arguments that asked for layers which no network ever called, and how the names of these began.
+# Arguments that added unused layers, with the prefixes of these layers' names.
 UNCALLED = {
     "gate": ("refiner.feature_gate.",),
     "norm_add": ("backbone.norm_add.",),
     "classifier": ("backbone.last_conv.", "backbone.fc."),
 }
-SEPARATE = "isegm.nn.encoders.fusion:Separate"  # held two of them, too
+SEPARATE = "isegm.nn.encoders.fusion:Separate"  # it had two such layers, too
 
 
 def upgraded(described: Any) -> Any:
-    """The same model in the terms of this version.
-
-    Click maps are parts instead of names and numbers, and what is never called is gone.
+    """The spec of the same model in this version: click maps are parts instead of names and
+    numbers, and unused layers are gone.
 
     Args:
-        described: a spec, or what stands in its place in a damaged file. Arguments that its target
-            takes stay as they are.
+        described: a spec, or anything else from a damaged file. Arguments that its target still
+            takes do not change.
     """
     if isinstance(described, list):
         return [upgraded(item) for item in described]
@@ -53,10 +52,10 @@ def upgraded(described: Any) -> Any:
 
 
 def without_unused(described: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a file without those of layers that earlier versions held and never called.
+    """The tensors of a file without those of unused layers of earlier versions.
 
     Args:
-        described: the spec as the file has it.
+        described: the spec in the file.
     """
     args = described["args"] if is_spec(described) else None
     parts = [part for part in args.values() if is_spec(part)] if isinstance(args, Mapping) else []

@@ -43,7 +43,7 @@ class RITM(ClickModel):
             ``in_channels`` and ``slow_parts``.
         fusion: how the coordinate features (previous mask, object clicks, background clicks) reach
             the backbone.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         prev_mask: whether the previous mask is an input.
         aux_loss: weight of the head's first guess in the loss.
         backbone_lr: learning rate of the backbone and of the head's ``slow_parts``, relative to the
@@ -85,14 +85,14 @@ class RITM(ClickModel):
         return self.decode(self.encode(round_), round_.image.shape[-2:])
 
     def encode(self, round_: Round, point: str = "A") -> tuple[Tensor, ...]:
-        """All that comes before an insertion point: first the features modified there, ``B C h w``,
-        then what goes along.
+        """Everything before an insertion point: first the features to modify there, ``B C h w``,
+        then what else ``decode`` needs.
         """
         return self.features(*self.inputs(round_), point)
 
     def inputs(self, round_: Round) -> tuple[Tensor, Tensor]:
-        """The normalised image, ``B 3 H W``, and the coordinate features; the click maps are the
-        last two of these.
+        """The normalised image, ``B 3 H W``, and the coordinate features, whose last two channels
+        are the click maps.
         """
         size = round_.image.shape[-2:]
         coords = self.clicks(round_.clicks, size)  # B 2 H W
@@ -101,17 +101,17 @@ class RITM(ClickModel):
         return self.normalise(round_.image), coords
 
     def features(self, image: Tensor, coords: Tensor, point: str = "A") -> tuple[Tensor, ...]:
-        """From what ``inputs`` returns to what ``encode`` returns."""
+        """From the output of ``inputs`` to that of ``encode``."""
         return self.head.before(self.backbone(*self.fusion(image, coords)), point)
 
     def decode(
         self, features: tuple[Tensor, ...], size: tuple[int, int], point: str = "A"
     ) -> Prediction:
-        """What ``encode`` returned to logits at ``size`` (rows, columns): all that test-time
-        optimisation has to repeat.
+        """From the output of ``encode`` to logits at ``size`` (rows, columns): the part that
+        test-time optimisation repeats.
         """
         logits, aux, _ = self.head.after(features, point)
-        # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
+        # float32 before resizing: in bfloat16 the interpolation would quantise the boundary
         guesses = {} if aux is None else {"first_guess": resize(aux.float(), size)}
         return Prediction(resize(logits.float(), size), guesses)
 
@@ -122,25 +122,22 @@ class RITM(ClickModel):
         return losses
 
     def lr_multiplier(self, name: str) -> float:
-        """As RITM's ``HRNetModel`` and ``DeeplabModel``: a part of the head may keep the backbone's
-        rate.
+        """As in RITM's ``HRNetModel`` and ``DeeplabModel``, parts of the head may have the
+        backbone's rate.
         """
         part, _, rest = name.partition(".")
         if part == "fusion":
             return self.fusion.lr_multiplier
-        return (
-            1.0
-            if part == "head" and not rest.startswith(self.head.slow_parts)
-            else self.backbone_lr
-        )
+        fast = part == "head" and not rest.startswith(self.head.slow_parts)
+        return 1.0 if fast else self.backbone_lr
 
 
 class LossAblation(RITM):
-    """RITM with another loss on its answer, as the published loss ablation compares them; nothing
-    but training differs.
+    """RITM with another loss on its answer, as in the published loss ablation; only training
+    differs.
 
     Args:
-        loss: ``forward(logits, target) -> B`` losses in place of the normalized focal loss.
+        loss: ``forward(logits, target) -> B`` losses instead of the normalized focal loss.
             Published: ``SigmoidBCE``, ``FocalLoss(0.5, 2)``, ``NormalizedFocalLoss(0.5, 2)``,
             ``SoftIoU``; the first guess keeps its cross-entropy.
         ritm: the arguments of ``RITM``.
@@ -161,7 +158,7 @@ def ritm_hrnet(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of RITM on an HRNet with an OCR head; ``options`` are further arguments of ``RITM``.
+    """The spec of RITM on an HRNet with an OCR head; ``options``: more arguments of ``RITM``.
 
     Published: ``(18, "small", 48)``, ``(18, "full", 64)``, ``(32, "full", 128)``, all with the
     default ``Conv1S`` fusion and clicks. For ``click_map`` and ``click_radius`` see ``click_maps``.
@@ -187,11 +184,10 @@ def ritm_deeplab(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of RITM on a ResNet with DeepLabV3+ of a width; ``options`` are further arguments of
-    ``RITM``.
+    """The spec of RITM on a ResNet with DeepLabV3+; ``options``: more arguments of ``RITM``.
 
-    Published recipes: ``(34, 128)`` without previous mask. ``dropout`` is the published one of the
-        width unless given.
+    Published recipes: ``(34, 128)`` without previous mask. ``dropout`` defaults to the published
+    one of the width.
     """
     return spec(
         RITM,
@@ -219,7 +215,7 @@ def click_maps(kind: str = "disk", radius: float = 5) -> Spec:
 
 
 def with_loss(described: Spec, loss: Spec) -> Spec:
-    """The spec of a ``RITM``, trained with another loss on its answer: see ``LossAblation``."""
+    """The spec of a ``RITM`` with another loss on its answer; see ``LossAblation``."""
     return spec(LossAblation, loss=loss, **described["args"])
 
 

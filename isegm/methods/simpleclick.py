@@ -1,9 +1,9 @@
 """SimpleClick: a plain vision transformer, pretrained as a masked autoencoder (arXiv 2210.11006).
 
-Previous mask and click disks go through a patch embedding of their own, whose tokens are added to
-those of the image. Attention is windowed in most blocks. A simple pyramid makes four scales of the
-last map, and a few convolutions classify every pixel. The network sees views of one fixed, square
-size from the first click on.
+Previous mask and click disks have their own patch embedding, whose tokens are added to those of the
+image. Most blocks have windowed attention. A simple pyramid makes four scales from the last map,
+and a few convolutions classify every pixel. All views have one fixed, square size from the first
+click on.
 """
 
 from __future__ import annotations
@@ -33,14 +33,11 @@ VARIANTS = {
     "base": ((768, 12, 12, 16), (128, 256, 512, 1024), 256),
     "large": ((1024, 24, 16, 16), (192, 384, 768, 1536), 256),
     "huge": ((1280, 32, 16, 14), (240, 480, 960, 1920), 256),
-    "tiny": (
-        (96, 8, 4, 8),
-        (32, 64, 96, 128),
-        32,
-    ),  # not published: for tests and for training on a CPU
+    # Not published: for tests and for training on a CPU.
+    "tiny": ((96, 8, 4, 8), (32, 64, 96, 128), 32),
 }
 WINDOW = 224  # pixels
-SMALL_WINDOW = 64  # of the variant that is not published
+SMALL_WINDOW = 64  # of "tiny"
 
 
 class SimpleClick(ClickModel):
@@ -48,13 +45,13 @@ class SimpleClick(ClickModel):
 
     Args:
         backbone: ``forward(image, side) -> map``, with ``out_channels``, ``side_channels``, and
-            ``frame(size)``, the size at least that large which it can see.
+            ``frame(size)``, the smallest valid size that is at least that large.
         neck: from the map to maps of several scales, with ``in_channels`` and ``out_channels``.
         head: ``forward(maps) -> logits``, with ``in_channels``.
-        clicks: how clicks are drawn; published, and by default: ``Disks(5)``.
+        clicks: draws the click maps; default and published: ``Disks(5)``.
         prev_mask: whether the previous mask is an input.
-        layer_decay: how much more slowly a block learns than the one after it. Published: 1; 0.75
-            with its layerwise decay.
+        layer_decay: learning rate of a block relative to the next one. Published: 1, or 0.75 with
+            layerwise decay.
 
     Raises:
         IsegmError: parts whose channels do not fit each other.
@@ -85,8 +82,7 @@ class SimpleClick(ClickModel):
     def forward(self, round_: Round) -> Prediction:
         """One round.
 
-        # differs from the original: views of any size; one that the backbone cannot see is filled
-        up below and on the right.
+        # differs from the original: views of any size, padded below and on the right if necessary.
         """
         height, width = round_.image.shape[-2:]
         frame = self.backbone.frame((height, width))
@@ -96,18 +92,18 @@ class SimpleClick(ClickModel):
             coords = torch.cat([round_.prev_prob, coords], 1)
         image = self.normalise(round_.image)
         logits = self.head(self.neck(self.backbone(F.pad(image, around), F.pad(coords, around))))
-        # float32 before resizing: under bfloat16 the interpolation would quantise the boundary
+        # float32 before resizing: in bfloat16 the interpolation would quantise the boundary
         return Prediction(resize(logits.float(), frame)[..., :height, :width])
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         return {"instance": self.focal(pred.logits, target).mean()}
 
     def lr_multiplier(self, name: str) -> float:
-        """1 for all; with a layer decay that to the power of the blocks that come after a parameter
-        of the backbone.
+        """For the backbone, the layer decay to the power of the number of later blocks; 1 for the
+        rest.
 
-        # differs from the original: with a layer decay its optimiser forgets the patch embedding of
-        clicks, which here learns at the full rate, as all that does not come from MAE.
+        # differs from the original: with a layer decay its optimiser omits the patch embedding of
+        clicks, which here learns at the full rate, like all parts without MAE's weights.
         """
         part, _, rest = name.partition(".")
         if part != "backbone" or rest.startswith("patch_embed_coords."):
@@ -125,27 +121,21 @@ def simpleclick(
     click_radius: float = 5,
     **options: Any,
 ) -> Spec:
-    """The spec of SimpleClick; ``options`` are further arguments of ``SimpleClick``.
+    """The spec of SimpleClick; ``options``: more arguments of ``SimpleClick``.
 
     Args:
         variant: ``"base"``, ``"large"``, ``"huge"``, ``"xtiny"``, or ``"tiny"``, which is not
             published.
         size: rows and columns of training crops, in pixels.
         pyramid: channels of the four scales; by default those published for 448.
-        upsample: see ``PyramidHead``; the classifier is so many times narrower, as published.
+        upsample: see ``PyramidHead``; as published, the classifier is narrower by this factor.
     """
     if variant not in VARIANTS:
         raise unknown("SimpleClick", variant, VARIANTS)
     (channels, depth, heads, patch), scales, width = VARIANTS[variant]
     scales, window = tuple(pyramid or scales), SMALL_WINDOW if variant == "tiny" else WINDOW
-    body = {
-        "channels": channels,
-        "depth": depth,
-        "heads": heads,
-        "patch": patch,
-        "size": size,
-        "window": window,
-    }
+    body = {"channels": channels, "depth": depth, "heads": heads, "patch": patch}
+    body |= {"size": size, "window": window}
     return spec(
         SimpleClick,
         backbone=spec(PlainViT, **body, side_channels=2 + prev_mask),

@@ -1,4 +1,4 @@
-"""The IoU shown while training, at a threshold that follows the network."""
+"""The IoU shown during training, at a threshold that adapts to the network."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from isegm.core.samples import IGNORE
 
 
 class AdaptiveIoU(nn.Module):
-    """Mean IoU at the better of three neighbouring thresholds, to which the threshold drifts
+    """Mean IoU at the best of three neighboring thresholds, towards which the threshold drifts
     (RITM's ``AdaptiveIoU``).
 
-    For watching only: it changes neither training nor evaluation. Everything stays on the device,
+    For monitoring only: it affects neither training nor evaluation. Everything stays on the device,
     so an update never waits.
 
     Args:
-        threshold: where to start.
-        step: how far the two neighbours are.
-        threshold_inertia, iou_inertia: shares of the old value that an update keeps.
+        threshold: the initial value.
+        step: distance to the two neighbors.
+        threshold_inertia, iou_inertia: share of the old value that an update keeps.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class AdaptiveIoU(nn.Module):
 
     @torch.no_grad()
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """Take in one batch, both ``B 1 H W``; targets as in the losses. A batch without any object
+        """Add one batch, both ``B 1 H W``; targets as in the losses. A batch without any object
         changes nothing.
         """
         truth = target > 0.5
         prob = torch.where(target == IGNORE, -1.0, logits.float().sigmoid())  # below any threshold
         candidates = self.threshold + self.steps
         ious = torch.stack([_mean_iou(prob > threshold, truth) for threshold in candidates])
-        best = ious.argmax(0, keepdim=True)  # the first of equals: rather stay than drift
+        best = ious.argmax(0, keepdim=True)  # the first one of a tie: stay rather than drift
         any_object = truth.any()
 
         threshold = torch.where(any_object, candidates.gather(0, best)[0], self.threshold)
@@ -66,7 +66,7 @@ class AdaptiveIoU(nn.Module):
         return self.total / self.updates.clamp(min=1)
 
     def reset(self) -> None:
-        """Begin a new epoch; the threshold and the smoothed IoU go on."""
+        """Begin an epoch; the threshold and the smoothed IoU carry over."""
         self.total.zero_()
         self.updates.zero_()
 

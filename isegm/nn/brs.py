@@ -1,8 +1,7 @@
-"""The search of BRS (Jang and Kim, CVPR 2019) and f-BRS (arXiv 2001.10331): L-BFGS on how far an
-answer is off at the clicks.
+"""The optimization of BRS (Jang and Kim, CVPR 2019) and f-BRS (arXiv 2001.10331): L-BFGS on the
+error of an answer at the clicks.
 
-What is searched for is a vector of numbers that changes a network's answer, see ``Variables``;
-which numbers, the method says.
+The method decides which numbers that change a network's answer are optimized, see ``Variables``.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ from isegm.core.rounds import Round
 
 
 def always() -> None:
-    """Let the search go on."""
+    """Never stop the search."""
 
 
 @dataclass(frozen=True)
 class BRSSettings:
-    """The optimisation. Published config: ``get_predictor`` of f-BRS with the defaults of its
-    evaluation script.
+    """Settings of the optimization. Published config: ``get_predictor`` of f-BRS with the defaults
+    of its evaluation script.
 
     Attributes:
-        threshold: the answer is good, and the search ends, when object clicks lie above and
-            background clicks below it.
-        reach: a click stands for the square of this many pixels around it, so by default 3x3.
+        threshold: the search ends when the answer is above it at all object clicks and below it at
+            all background clicks.
+        reach: a click covers the square of this many pixels around it; by default 3x3.
         scale_weight, bias_weight: of the squared changes to features, in the objective.
         input_weight: of the squared changes to the image or the click maps; with mirroring these
             count twice.
-        min_change: the search ends when the IoU of successive masks exceeds one minus this; 0 to go
-            on.
+        min_change: the search ends when the IoU of successive masks exceeds one minus this; 0 never
+            ends it.
         corrections, factr, pgtol: of ``scipy.optimize.fmin_l_bfgs_b`` (``m``, ``factr``,
             ``pgtol``).
-        evaluations: of the objective, at most; scipy finishes a line search it has begun.
-        iterations: of L-BFGS, at most.
-        go_on: called before every evaluation; what it raises ends the search without an answer.
+        evaluations: most evaluations of the objective; scipy finishes a line search it has begun.
+        iterations: most iterations of L-BFGS.
+        go_on: called before every evaluation; an exception ends the search without an answer.
     """
 
     threshold: float = 0.49
@@ -60,7 +59,7 @@ class BRSSettings:
 
 
 class Variables(Protocol):
-    """What a vector of n numbers means to a network.
+    """How a vector of n numbers changes a network's answer.
 
     Attributes:
         kept: the features that the next click can reuse, if any.
@@ -72,7 +71,7 @@ class Variables(Protocol):
         """The answer, ``B 1 H W``, given the variables, ``n``."""
 
     def penalty(self, x: Tensor) -> Tensor:
-        """What the variables themselves add to the objective."""
+        """The term of the variables themselves in the objective."""
 
 
 class Objective:
@@ -83,27 +82,23 @@ class Objective:
             the background clicks.
 
     Attributes:
-        best: ``rows 1 H W`` logits of the lowest value seen, and the answer.
+        best: the answer: ``rows 1 H W`` logits at the lowest value seen.
         evaluations: calls so far.
     """
 
     def __init__(
         self, variables: Variables, wanted: Tensor, unwanted: Tensor, settings: BRSSettings
     ) -> None:
-        self.variables, self.wanted, self.unwanted, self.settings = (
-            variables,
-            wanted,
-            unwanted,
-            settings,
-        )
+        self.variables, self.settings = variables, settings
+        self.wanted, self.unwanted = wanted, unwanted
         self.best: Tensor | None = None
         self.lowest = float("inf")
         self.evaluations = 0
         self._last_mask: Tensor | None = None
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """``n`` float64 to the value and the gradient there; a zero gradient, which ends the
-        search, once it is good enough.
+        """``n`` float64 to value and gradient; once the answer is good enough, the gradient is
+        zero, which ends the search.
         """
         self.settings.go_on()
         self.evaluations += 1
@@ -112,9 +107,8 @@ class Objective:
             logits = self.variables.logits(variables)
             prob = logits.sigmoid()
             missed, extra = (1 - prob) * self.wanted, prob * self.unwanted
-            loss = (missed**2).sum() / (self.wanted.sum() + 1e-5) + (extra**2).sum() / (
-                self.unwanted.sum() + 1e-5
-            )
+            loss = (missed**2).sum() / (self.wanted.sum() + 1e-5)
+            loss = loss + (extra**2).sum() / (self.unwanted.sum() + 1e-5)
             total = loss + self.variables.penalty(variables)
         value = float(total.detach())
         if self.best is None or value < self.lowest:
@@ -139,7 +133,7 @@ class Objective:
 
 
 def minimise(objective: Objective, start: np.ndarray, settings: BRSSettings) -> np.ndarray:
-    """Where L-BFGS ends; ``objective.best`` is the best answer on the way there."""
+    """The end point of L-BFGS; ``objective.best`` is the best answer on the way there."""
     end, _, _ = fmin_l_bfgs_b(
         objective,
         start,
@@ -155,9 +149,9 @@ def minimise(objective: Objective, start: np.ndarray, settings: BRSSettings) -> 
 def click_masks(round_: Round, reach: int = 1) -> tuple[Tensor, Tensor]:
     """The squares around object clicks and around background clicks, ``B 1 H W`` float each.
 
-    They are cut out by plain slices as in the original: a click in row or column 0 leaves nothing,
-    since its slice would begin at -1, and one about three pixels or more outside marks pixels at
-    the opposite border.
+    As in the original these are plain slices: a click in row or column 0 leaves nothing, since its
+    slice begins at -1, and one about three pixels or more outside marks pixels at the opposite
+    border.
     """
     masks = round_.image.new_zeros(2, len(round_.image), 1, *round_.image.shape[-2:])
     rounded = round_.clicks.yx.round().long().tolist()

@@ -1,4 +1,4 @@
-"""What clicks say spreads to what looks alike: over features, and over pixels (CDNet, ICCV
+"""Diffusion of click information to similar places: over features, and over pixels (CDNet, ICCV
 2021).
 """
 
@@ -14,34 +14,24 @@ from isegm.core.errors import IsegmError
 from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.deeplab import SepConv
 
-SURE = 0.8  # a place that the gate gives more than this is a source, like a click
+SURE = 0.8  # a place with a higher gate is a source, like a click
 
-DIRECTIONS = (
-    (-1, -1),
-    (-1, 0),
-    (-1, 1),
-    (0, -1),
-    (0, 1),
-    (1, -1),
-    (1, 0),
-    (1, 1),
-)  # the order of the published kernels
+# In the order of the published kernels.
+DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 DILATIONS = (1, 2, 4, 8)
-WINDOW = 9 * len(
-    DILATIONS
-)  # pixels that make up a deviation: the pixel itself counts once per dilation
-SHARPNESS = 0.1  # a neighbour as different as this share of the deviation is e times less alike
+WINDOW = 9 * len(DILATIONS)  # pixels per deviation; the pixel itself counts once per dilation
+SHARPNESS = 0.1  # a neighbor that differs by this share of the deviation is e times less similar
 CONFIDENT = 0.25  # answers, scaled to -1 .. 1, that are closer to 0 are not spread
 CLICK_STRENGTH = 10.0
 
 
 class FeatureDiffusion(nn.Module):
-    """Features of the clicks and of sure places flow to all places of the same side, object and
-    background apart ("FDM_v3").
+    """Features of the clicks and of sure places spread to all places of the same side, separately
+    for object and background ("FDM_v3").
 
     Args:
         channels: of the features. Published: 128.
-        clicks: what tells which features are a click's; published, and by default: ``Disks(24)``.
+        clicks: draws the maps that mark a click's features; default and published: ``Disks(24)``.
     """
 
     def __init__(self, channels: int, clicks: nn.Module | None = None):
@@ -54,49 +44,44 @@ class FeatureDiffusion(nn.Module):
         self.object, self.background = (_projection(channels) for _ in range(2))
 
     def forward(self, features: Tensor, disks: Tensor) -> tuple[Tensor, Tensor]:
-        """Spread.
+        """Spread features.
 
         Args:
             features: ``B C h w``.
             disks: ``B 2 h w`` in [0, 1], object clicks and background clicks.
 
         Returns:
-            features ``B C h w``, and the gate's guess at the object, ``B 1 h w`` float32 in [0, 1].
+            features ``B C h w``, and the gate's object map, ``B 1 h w`` float32 in [0, 1].
         """
         query, key, value = (
             part(features).flatten(2).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
         gate = self.gate(features).float().sigmoid()
-        sides = torch.cat(
-            [gate, 1 - gate], 1
-        ).detach()  # B 2 h w; the gate learns from its own loss alone
+        # B 2 h w; detached, so that the gate learns only from its own loss
+        sides = torch.cat([gate, 1 - gate], 1).detach()
         sources = (disks + (sides > SURE)).flatten(2).to(key.dtype)  # B 2 hw
         sides = sides.to(features.dtype)
         spread = features
         for side, project in enumerate((self.object, self.background)):
-            # Weighting a key weighs its column of the affinities before the softmax, which are not
-            # scaled.
-            flow = F.scaled_dot_product_attention(
-                query, key * sources[:, side, :, None], value, scale=1.0
-            )  # B hw C
-            spread = spread + project(
-                flow.transpose(1, 2).unflatten(2, features.shape[-2:]) * sides[:, side, None]
-            )
+            # Weighting a key weights its column of the unscaled affinities before the softmax.
+            weighted = key * sources[:, side, :, None]
+            flow = F.scaled_dot_product_attention(query, weighted, value, scale=1.0)  # B hw C
+            flow = flow.transpose(1, 2).unflatten(2, features.shape[-2:])
+            spread = spread + project(flow * sides[:, side, None])
         return spread, gate
 
 
 class PixelDiffusion(nn.Module):
-    """Sure answers and clicks flow to neighbouring pixels of like colour ("PDM"). Nothing in it is
-    learnt.
+    """Sure answers and clicks spread to neighboring pixels of similar colour ("PDM"). It has no
+    learned weights.
 
     Args:
-        steps: how often. Published: 5.
+        steps: number of steps. Published: 5.
 
-    The buffers are constants that published files hold; reading a file in which they differ is an
-    ``IsegmError``.
+    The buffers are constants in published files; a file with other values is an ``IsegmError``.
 
-    # differs from the original: samples of a batch do not mix, where it works with a single one
-    only; neighbours are read from shifted copies instead of convolutions with the constants.
+    # differs from the original: it handles batches, not just single samples; neighbors are read
+    from shifted copies instead of by convolutions with the constants.
     """
 
     def __init__(self, steps: int = 5):
@@ -109,7 +94,7 @@ class PixelDiffusion(nn.Module):
         self.register_load_state_dict_post_hook(_check_constants)
 
     def forward(self, image: Tensor, logits: Tensor, disks: Tensor) -> Tensor:
-        """Spread.
+        """Spread answers.
 
         Args:
             image: ``B 3 H W`` in [0, 1], not normalised.
@@ -132,15 +117,15 @@ class PixelDiffusion(nn.Module):
 
 
 def affinities(image: Tensor) -> Tensor:
-    """How alike every pixel is to each of its 32 neighbours, ``B 3 H W`` to ``B 32 H W``; the
-    shares of a pixel sum to 1.
+    """The similarity of every pixel to its 32 neighbors, ``B 3 H W`` to ``B 32 H W``; those of a
+    pixel sum to 1.
     """
     total, squares = torch.zeros_like(image), torch.zeros_like(image)
     for moved in neighbours(image):
         difference = moved - image
         total += difference
         squares.addcmul_(difference, difference)
-    # The four zeros of the pixel itself keep the two terms from cancelling each other.
+    # The four zeros of the pixel itself keep the two terms from cancelling.
     deviation = ((squares - total.square() / WINDOW) / (WINDOW - 1)).sqrt()
     scale = 1e-8 + SHARPNESS * deviation
     unlike = [((image - moved).abs() / scale).mean(1) for moved in neighbours(image)]
@@ -148,8 +133,8 @@ def affinities(image: Tensor) -> Tensor:
 
 
 def neighbours(x: Tensor) -> Iterator[Tensor]:
-    """``B C H W`` moved in eight directions by every dilation, 32 times ``B C H W``; beyond the
-    border its pixels repeat.
+    """``B C H W`` shifted in eight directions by every dilation, 32 times ``B C H W``; border
+    pixels are replicated.
     """
     reach, (height, width) = max(DILATIONS), x.shape[-2:]
     padded = F.pad(x, [reach] * 4, mode="replicate")
@@ -176,6 +161,5 @@ def _check_constants(module: PixelDiffusion, _: object) -> None:
         if not torch.equal(module.get_buffer(name).cpu(), value):
             raise IsegmError(
                 f"the constants {name} of pixel diffusion differ from those of CDNet: the file was"
-                " changed, or made for a"
-                " variant that this package does not have"
+                " changed, or made for a variant that this package does not have"
             )

@@ -1,4 +1,4 @@
-"""Parts of a network that are put together must fit each other."""
+"""A check that the parts of a network fit together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from isegm.core.errors import IsegmError
 
 
 def check_fit(*channels: tuple[str, Any, Any]) -> None:
-    """Compare what parts were made for with what they are connected with.
+    """Compare the channels that parts were made for with those they get.
 
     Args:
         channels: the dotted name of an argument, e.g. ``"head.in_channels"``, the value it has, and

@@ -1,5 +1,5 @@
-"""Focus crops of FocalClick (arXiv 2204.02574): which part of an image is worth a closer look, and
-cutting it out.
+"""Focus crops of FocalClick (arXiv 2204.02574): which part of an image deserves a closer look, and
+how it is cropped.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from isegm.core.clicks import Clicks
 from isegm.core.rounds import Session
 from isegm.utils.regions import changed_region, largest_region
 
-THRESHOLD = 0.49  # the published code compares probabilities with it, and logits too
+THRESHOLD = 0.49  # the published code compares both probabilities and logits with it
 
 
 def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.4) -> Box | None:
-    """The part of the image worth a closer look: what the newest click changed, and some more.
+    """The part of the image that deserves a closer look: what the newest click changed, and a
+    margin.
 
-    If that is less than a third as high or as wide as the object, a square around the click
-    instead. Before there was any answer: the object. Source: ``get_focus_cropv1`` of the published
-    code, flaws included: the new answer is cut off at *logits* of 0.49 (a probability of 0.62), and
-    where nothing changed at the click, all that is unchanged counts as changed.
+    If that is less than a third as high or wide as the object, it is a square around the click; if
+    there was no answer before, the object. Source: ``get_focus_cropv1`` of the published code,
+    including its flaws: the new answer is thresholded at *logits* of 0.49 (a probability of 0.62),
+    and if nothing changed at the click, everything unchanged counts as changed.
 
     Args:
-        frame: the target crop; the box is cut to it.
+        frame: the target crop; the box is clipped to it.
 
     Returns:
         None if nothing is left inside the frame (the published code fails then).
@@ -53,8 +54,8 @@ def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.
 
 
 def training_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """A random focus crop of a training sample: around the object, or (40 % of those of 3600 pixels
-    and more) on its boundary.
+    """A random focus crop of a training sample: around the object, or (for 40 % of those with at
+    least 3600 pixels) on its boundary.
 
     Args:
         mask: ``H W`` bool, the object.
@@ -76,9 +77,7 @@ def place_in_view(box: Box, frame: Box, size: tuple[int, int]) -> tuple[float, f
 
 
 def zoomed(x: Tensor, cut: Sequence[Box]) -> Tensor:
-    """One box out of every sample of ``B C H W``, resized to H x W as ``cv2.resize`` does
-    linearly.
-    """
+    """One box of every sample of ``B C H W``, resized to H x W like ``cv2.resize`` (linear)."""
     grids = []
     for axis, length in ((0, x.shape[-2]), (1, x.shape[-1])):
         bounds = torch.tensor(
@@ -88,29 +87,27 @@ def zoomed(x: Tensor, cut: Sequence[Box]) -> Tensor:
         steps = (torch.arange(length, device=x.device) + 0.5) / length
         positions = torch.clamp(start + steps * (stop - start) - 0.5, min=start, max=stop - 1)
         grids.append(positions * 2 / max(length - 1, 1) - 1)  # B H, B W in [-1, 1]
-    rows, columns = (
-        g.expand(-1, *x.shape[-2:]) for g in (grids[0][:, :, None], grids[1][:, None, :])
-    )
-    return F.grid_sample(
-        x.float(), torch.stack([columns, rows], -1), mode="bilinear", align_corners=True
-    )
+    rows = grids[0][:, :, None].expand(-1, *x.shape[-2:])
+    columns = grids[1][:, None, :].expand(-1, *x.shape[-2:])
+    grid = torch.stack([columns, rows], -1)
+    return F.grid_sample(x.float(), grid, mode="bilinear", align_corners=True)
 
 
 def crop_each(clicks: Clicks, cut: Sequence[Box], size: tuple[int, int]) -> Clicks:
-    """Clicks of every sample in pixels of its own box, shown at ``size``."""
+    """The clicks of every sample in pixels of its own box, resized to ``size``."""
     corner = clicks.yx.new_tensor([(b.top, b.left) for b in cut])[:, None]
     scale = clicks.yx.new_tensor([(size[0] / b.height, size[1] / b.width) for b in cut])[:, None]
     return Clicks((clicks.yx - corner) * scale, clicks.label)
 
 
 def logit(prob: Tensor) -> Tensor:
-    """Probabilities to logits; 0 and 1 become infinite, and ``sigmoid`` brings them back."""
+    """Probabilities to logits; 0 and 1 become infinite, which ``sigmoid`` reverts."""
     return torch.log(prob / (1 - prob))
 
 
 def _span(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First row, first column, last row and last column of a mask; of fewer than 10 pixels: the
-    whole image and one beyond.
+    """First row, first column, last row and last column of a mask; with fewer than 10 pixels, those
+    of the whole image and one beyond.
     """
     if np.count_nonzero(mask) < 10:
         return 0, 0, *mask.shape
@@ -121,8 +118,8 @@ def _span(mask: np.ndarray) -> tuple[int, int, int, int]:
 def _expanded(
     first: float, last: float, ratio: float, length: int, start: int, stop: int
 ) -> tuple[int, int]:
-    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published), cut
-    to image and frame.
+    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published),
+    clipped to image and frame.
     """
     centre, size = 0.5 * (first + last), ratio * (last - first + 1)
     low, high = (min(max(int(centre + sign * 0.5 * size), 0), length) for sign in (-1, 1))
@@ -130,8 +127,8 @@ def _expanded(
 
 
 def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """The largest region of the object, 1.1 to 1.6 times its size and shifted by up to 0.3 of
-    that.
+    """A box 1.1 to 1.6 times as large as the largest region of the object, shifted by up to 0.3 of
+    its size.
     """
     top, left, bottom, right = _span(largest_region(mask))
     ratio = rng.integers(11, 17) / 10
@@ -145,8 +142,8 @@ def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
 
 
 def _boundary_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
-    """1/1.5 to 1/3.9 of the image on each axis, centred just outside the object, inside the image
-    if that is possible.
+    """A box of 1/1.5 to 1/3.9 of the image on each axis, centred just outside the object; inside
+    the image if possible.
     """
     height, width = (int(length / (rng.integers(15, 40) / 10)) for length in mask.shape)
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~mask
@@ -154,10 +151,8 @@ def _boundary_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
         return _object_box(mask, rng)
     fitting = np.zeros_like(ring)
     top, left = height // 2, width // 2
-    rows, columns = (
-        slice(top, mask.shape[0] - (height - top) + 1),
-        slice(left, mask.shape[1] - (width - left) + 1),
-    )
+    rows = slice(top, mask.shape[0] - (height - top) + 1)
+    columns = slice(left, mask.shape[1] - (width - left) + 1)
     fitting[rows, columns] = ring[rows, columns]
     candidates = np.flatnonzero(fitting if fitting.any() else ring)
     y, x = divmod(int(candidates[rng.integers(len(candidates))]), mask.shape[1])

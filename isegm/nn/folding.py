@@ -1,5 +1,5 @@
-"""Folding batch norm into the convolution before it: the same function with fewer passes over
-memory, for evaluation only.
+"""Folding batch norms into convolutions: the same function with less memory traffic, for
+evaluation only.
 """
 
 from __future__ import annotations
@@ -14,41 +14,42 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 @torch.no_grad()
 def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
-    """Fold every batch norm that directly follows a convolution into it, in place; returns how
-    many.
+    """Fold every batch norm that directly follows a convolution into it, in place; returns their
+    number.
 
-    Which follows which is not guessed from names but seen in a run: a batch norm whose input is the
-    very tensor that a convolution just returned. Norms of a subclass stay as they are, for nobody
-    knows what else they do; those of timm that hold an activation leave it behind.
+    Names do not tell what follows what, so a run does: a batch norm is folded if its input is the
+    very tensor that a convolution returned. Subclasses are left alone, since they may do more,
+    except timm's norms with an activation, of which the activation stays.
 
     Args:
-        model: in eval mode; its weights are changed, so give it a copy.
+        model: in eval mode; its weights are changed, so pass a copy.
         run: runs the model once on any input.
     """
-    producer: dict[
-        int, tuple[nn.Conv2d, Tensor]
-    ] = {}  # the tensor is kept, or its id could be used again
+    # By the id of the output, which is kept so that the id is not reused.
+    producer: dict[int, tuple[nn.Conv2d, Tensor]] = {}
     pairs: dict[nn.BatchNorm2d, nn.Conv2d] = {}
     uses: dict[nn.Conv2d, int] = {}
 
-    def made(conv: nn.Conv2d, _: object, output: Tensor) -> None:
+    def record_output(conv: nn.Conv2d, _: object, output: Tensor) -> None:
         producer[id(output)] = (conv, output)
         uses[conv] = uses.get(conv, 0) + 1
 
-    def taken(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
-        found = producer.get(id(inputs[0]))
-        if found is not None:
-            pairs[norm] = found[0]
+    def record_input(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        if id(inputs[0]) in producer:
+            pairs[norm] = producer[id(inputs[0])][0]
 
-    hooks = [m.register_forward_hook(made) for m in model.modules() if isinstance(m, nn.Conv2d)]
-    foldable = (nn.BatchNorm2d, BatchNormAct2d)
-    hooks += [m.register_forward_pre_hook(taken) for m in model.modules() if type(m) in foldable]
+    hooks = []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            hooks.append(module.register_forward_hook(record_output))
+        elif type(module) in (nn.BatchNorm2d, BatchNormAct2d):
+            hooks.append(module.register_forward_pre_hook(record_input))
     try:
         run()
     finally:
         for hook in hooks:
             hook.remove()
-    # A convolution whose output goes two ways, or that runs twice, keeps its norm.
+    # A convolution whose output is used twice, or that runs twice, keeps its norm.
     once = {
         norm: conv
         for norm, conv in pairs.items()
@@ -64,11 +65,8 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
 def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
     for name, child in module.named_children():
         if child in norms:
-            rest = (
-                nn.Sequential(child.drop, child.act)
-                if isinstance(child, BatchNormAct2d)
-                else nn.Identity()
-            )
+            timm_norm = isinstance(child, BatchNormAct2d)
+            rest = nn.Sequential(child.drop, child.act) if timm_norm else nn.Identity()
             setattr(module, name, rest)
         else:
             _replace(child, norms)

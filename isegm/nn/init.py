@@ -1,4 +1,4 @@
-"""How networks are initialised."""
+"""Initialisation of networks."""
 
 from __future__ import annotations
 

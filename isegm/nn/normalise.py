@@ -1,4 +1,4 @@
-"""Images as networks pretrained on ImageNet expect them."""
+"""Normalisation of images as networks pretrained on ImageNet expect it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 
 
 
 class Normalise(nn.Module):
-    """Subtract a mean and divide by a deviation, both per channel; weight files do not hold them.
+    """Subtract a mean and divide by a deviation per channel; weight files do not hold these.
 
     Args:
         mean, std: by default those of ImageNet.

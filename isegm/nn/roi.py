@@ -1,4 +1,4 @@
-"""Cutting boxes out of feature maps, each at coordinates between pixels."""
+"""Cropping boxes with fractional coordinates from feature maps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from isegm.core.errors import IsegmError
 
 
 def crop_and_resize(x: Tensor, boxes: Tensor, size: tuple[int, int], scale: float = 1.0) -> Tensor:
-    """Cut one box out of every sample, by ROI align (arXiv 1703.06870) with as many samples per bin
+    """Crop one box from every sample by ROI align (arXiv 1703.06870), with as many samples per bin
     as it covers pixels.
 
     Args:
@@ -21,11 +21,8 @@ def crop_and_resize(x: Tensor, boxes: Tensor, size: tuple[int, int], scale: floa
     Returns:
         ``B C`` times ``size``.
     """
-    try:
-        from torchvision.ops import (
-            # Here, so that a torchvision that cannot be imported hinders no other method
-            roi_align,
-        )
+    try:  # here, so that a broken torchvision affects no other method
+        from torchvision.ops import roi_align
     except (ImportError, RuntimeError) as error:
         raise IsegmError(
             f"this needs torchvision in the build that fits torch {torch.__version__}: {error}"

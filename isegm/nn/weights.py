@@ -1,6 +1,4 @@
-"""Weight files: reading them without trusting them, renaming their keys, and loading them
-strictly.
-"""
+"""Weight files: reading untrusted ones, renaming their keys, and loading them strictly."""
 
 from __future__ import annotations
 
@@ -21,14 +19,14 @@ log = logging.getLogger("isegm")
 
 SHOWN = 10  # keys of each kind that an error names
 HUB = "hub:"
-# How many batches a norm has seen. Nothing here depends on it, and files converted from MXNet lack
-# it (f-BRS' ResNets).
+# A norm's counter of batches. Nothing here uses it, and files converted from MXNet lack it (f-BRS'
+# ResNets).
 COUNTER = "num_batches_tracked"
 READING = threading.Lock()
 
 
 class StandIn:
-    """What a Python object in a weight file becomes: it takes anything and does nothing."""
+    """Replaces a Python object in a weight file: it accepts anything and does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -38,21 +36,20 @@ class StandIn:
 
 
 def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, Any]:
-    """Read a weight file by what it contains, whatever its name: PyTorch (zip or legacy) or
-    safetensors.
+    """Read a weight file, PyTorch (zip or legacy) or safetensors by its content, not its name.
 
     Nothing in the file is executed: PyTorch files are read with ``weights_only=True``.
 
     Args:
-        stand_ins: whole names of classes and functions that a PyTorch file may mention; each is
-            read as a ``StandIn``, and nothing of such a name is imported.
+        stand_ins: full names of classes and functions that a PyTorch file may mention; each is read
+            as a ``StandIn`` and not imported.
 
     Returns:
-        What the file holds at its top level, on the CPU; for safetensors ``{"state_dict": ...,
-        "metadata": ...}``.
+        The top level of the file, on the CPU; for safetensors ``{"state_dict": ..., "metadata":
+        ...}``.
 
     Raises:
-        IsegmError: no such file, an incomplete one, or something else altogether.
+        IsegmError: the file does not exist, is incomplete, or is not a weight file.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,14 +64,11 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
         raise IsegmError(f"{path} is a Git LFS pointer, not weights: run 'git lfs pull'")
     try:
         contents = _read_safetensors(path) if head[8:9] == b"{" else _read_pytorch(path, stand_ins)
-    except (
-        Exception
-    ) as error:  # a broken or foreign file can make the readers raise anything at all
+    except Exception as error:  # a broken or foreign file can make the readers raise anything
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as weights: it is incomplete, or"
-            " no file of tensors"
-            f" ({type(error).__name__}: {reason:.160}); fetch it again"
+            f" no file of tensors ({type(error).__name__}: {reason:.160}); fetch it again"
         ) from error
     if not isinstance(contents, Mapping):
         raise IsegmError(
@@ -84,7 +78,7 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
 
 
 def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
-    """The tensors of what ``read_weights`` returned: the dictionary itself, or its entry
+    """The tensors in the output of ``read_weights``: the dictionary itself, or its entry
     ``state_dict`` or ``model``.
     """
     tensors = contents.get("state_dict", contents.get("model", contents))
@@ -100,25 +94,20 @@ def state_dict_of(contents: Mapping[str, Any], path: str | Path) -> dict[str, Te
 
 
 def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
-    """The tensors of a weight file, or with ``"hub:NAME"`` those of the model that timm calls NAME,
-    from its hub.
+    """The tensors of a weight file, or with ``"hub:NAME"`` those of timm's model NAME, from its
+    hub.
 
     Raises:
-        IsegmError: the file cannot be read; timm is missing, does not know the name, or the hub
+        IsegmError: the file cannot be read; timm is missing or does not know the name; or the hub
             cannot be reached.
     """
     if not str(source).startswith(HUB):
         return state_dict_of(read_weights(source), source)
     name = str(source)[len(HUB) :]
-    advice = (
-        "fetch the weights elsewhere and put the path of the file under PRETRAINED in config.yml"
-    )
+    advice = "fetch the weights elsewhere and put their path under PRETRAINED in config.yml"
     try:
         import timm
-    except (
-        ImportError,
-        RuntimeError,
-    ) as error:  # a torchvision that does not match torch raises RuntimeError
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision does not match torch
         raise IsegmError(
             f"{source} needs timm, which cannot be imported ({error}); pip install timm, or"
             f" {advice}"
@@ -130,7 +119,7 @@ def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
         )
     try:
         return dict(timm.create_model(name, pretrained=True).state_dict())
-    except Exception as error:  # whatever the hub, its client or the network between can raise
+    except Exception as error:  # hub, client and network can raise anything
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
             f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a"
@@ -144,17 +133,16 @@ def load_backbone(
     source: str | Path,
     without: tuple[str, ...] = (),
 ) -> None:
-    """Load what a classification network shares with a backbone, by name; its classifier is left
-    aside.
+    """Load the tensors that a classification network shares with a backbone by name; its classifier
+    is ignored.
 
     Args:
         tensors: of the classification network, under the backbone's names.
-        source: where they come from, for messages.
-        without: how the names of parts begin that no classification network has.
+        source: of the tensors, for messages.
+        without: prefixes of parts that no classification network has.
 
     Raises:
-        IsegmError: they share nothing, or a shared tensor has another shape; the backbone is then
-            left as it was.
+        IsegmError: they share nothing, or a shape differs; the backbone is then unchanged.
     """
     kind, own = type(backbone).__name__, backbone.state_dict()
     shared = {key: value for key, value in tensors.items() if key in own}
@@ -189,39 +177,36 @@ def load_backbone(
 
 @dataclass(frozen=True)
 class KeyMap:
-    """Renames between our parameter names and published ones: pairs of prefixes (ours, published);
-    the first that fits wins.
-
-    A name that no prefix fits stays as it is.
+    """Renames parameters between this package and a published code base.
 
     Attributes:
-        pairs: see above.
-        copies: prefixes of published names, (kept, copy): a module that the original stores under
-            both; it exists once here.
+        pairs: prefixes (here, published); the first match wins, and other names stay unchanged.
+        copies: prefixes of published names (kept, copy) under which the original stores one module
+            twice; here it exists once.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
     copies: tuple[tuple[str, str], ...] = ()
 
     def to_ours(self, named: Mapping[str, Any]) -> dict[str, Any]:
-        """The same values under our names.
+        """The same values under this package's names.
 
         Raises:
-            IsegmError: the renaming could not be undone: two names become one, or a foreign name
-                looks like one of ours; or copies of one tensor differ.
+            IsegmError: the renaming is not reversible (two names become one, or a published name
+                looks like one of this package), or copies of one tensor differ.
         """
-        return _renamed(
-            self._without_copies(named),
-            [(published, own) for own, published in self.pairs],
-            self.pairs,
-        )
+        return _renamed(self._without_copies(named), self._inverse, self.pairs)
 
     def to_published(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The same values under the published names; raises as ``to_ours``."""
-        renamed = _renamed(named, self.pairs, [(published, own) for own, published in self.pairs])
+        renamed = _renamed(named, self.pairs, self._inverse)
         return renamed | {
             copy: value for key, value in renamed.items() for copy in self._copies_of(key)
         }
+
+    @property
+    def _inverse(self) -> list[tuple[str, str]]:
+        return [(published, own) for own, published in self.pairs]
 
     def _copies_of(self, key: str) -> list[str]:
         return [copy + key[len(kept) :] for kept, copy in self.copies if key.startswith(kept)]
@@ -232,8 +217,8 @@ class KeyMap:
             for copy in self._copies_of(key):
                 if copy in named and not _same(value, named[copy]):
                     raise IsegmError(
-                        f"{copy} must be a copy of {key}, for they are one layer, but their values"
-                        " differ"
+                        f"{copy} must be a copy of {key}, since they are one layer, but their"
+                        " values differ"
                     )
                 dropped.add(copy)
         return {key: value for key, value in named.items() if key not in dropped}
@@ -241,7 +226,7 @@ class KeyMap:
 
 @dataclass(frozen=True)
 class KeyReport:
-    """What came of comparing the tensors of a file with those of a model."""
+    """The result of comparing the tensors of a file with those of a model."""
 
     matched: int
     missing: tuple[str, ...]
@@ -275,8 +260,7 @@ def load_strictly(
     Args:
         what: the file, for the error message.
         keys: how the file's names differ from the model's; the report uses the file's.
-        unused: what the file must hold besides, which no layer of the model uses: its name there
-            and its shape.
+        unused: names and shapes of further tensors the file must hold, which the model ignores.
 
     Raises:
         IsegmError: a tensor is missing, is not known to the model, or has another shape.
@@ -334,7 +318,7 @@ def _shape(shape: Iterable[int]) -> str:
 
 def _read_pytorch(path: Path, stand_ins: Iterable[str]) -> Any:
     known = [(StandIn, name) for name in stand_ins]
-    # A module stored as a Python object holds a set. PyTorch keeps what is allowed per process,
+    # A module stored as a Python object holds a set. PyTorch's list of allowed names is global,
     # hence the lock.
     with READING, torch.serialization.safe_globals([*known, set]):
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -18,7 +18,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     """Recognise a checkpoint of ClickAttention by its keys and shapes; None for anything else.
 
     Args:
-        config: what shapes tell must agree with it.
+        config: must agree with the shapes.
 
     Raises:
         IsegmError: the stored configuration contradicts the tensors, or asks for the

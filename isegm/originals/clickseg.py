@@ -30,10 +30,10 @@ CDNET_KEYS = (
     ("pixel_diffusion.neighbours", "PDM.aff_m.kernel"),
     ("pixel_diffusion.window", "PDM.aff_std.kernel"),
 )
-# CDNet's radii, its number of answers and of steps are written into its code.
+# Constants in CDNet's code: the number of answers, the steps, and the radii.
 CDNET_LATENTS, CDNET_STEPS, CDNET_RADII = 4, 5, (5, 24)
 
-# A fusion and a gate that are never called, for clicks enter the SegFormer by an input of its own.
+# A fusion and a gate that are never called, because clicks enter the SegFormer separately.
 UNUSED_IN_SEGFORMERS = {
     "maps_transform.0.weight": (16, 3, 3, 3),
     "maps_transform.0.bias": (16,),
@@ -72,12 +72,11 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     """Recognise a checkpoint of ClickSEG by its keys and shapes; None for anything else.
 
     Args:
-        config: for FocalClick only ``pipeline_version`` tells s1 from s2 (s2 if it is missing); of
-            the other two networks only training depends on it.
+        config: for FocalClick, ``pipeline_version`` distinguishes s1 from s2 (default s2); for the
+            other two networks it only affects training.
 
     Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what only the
-            original code has.
+        IsegmError: the stored configuration contradicts the tensors, or needs the original code.
     """
     config = config or {}
     for network in (_focalclick, _cdnet, _baseline):
@@ -153,7 +152,7 @@ def _cdnet(shapes: Shapes, config: Config) -> Spec | None:
     rate = config.get("backbone_lr_mult", 0.1)
     width = head["args"]["width"]
     described = cdnet(args["layers"], width, args["width"], fusion, backbone_lr=rate)
-    described["args"]["head"] = head  # with the dropout that the configuration says
+    described["args"]["head"] = head  # with the dropout of the configuration
     return described
 
 

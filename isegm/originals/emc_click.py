@@ -30,11 +30,10 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     """Recognise a checkpoint of EMC-Click by its keys and shapes; None for anything else.
 
     Args:
-        config: the radius comes from it, and what shapes tell must agree with it.
+        config: gives the radius, and must agree with the shapes.
 
     Raises:
-        IsegmError: the stored configuration contradicts the tensors, or asks for what is not
-            supported.
+        IsegmError: the stored configuration contradicts the tensors, or is not supported.
     """
     config = config or {}
     attention = shapes.get("refiner.cross_attention.in_proj_weight")

@@ -39,6 +39,5 @@ def publish(described: Spec) -> Published | None:
     fbrs_order = not fusion.get("norm_first", False) and fusion.get("leaky", True)
     if layout is None or not same or not fbrs_order:
         return None
-    return Published(
-        described, KeyMap((("fusion.", "rgb_conv."), *layout.keys)), "f-BRS (published)"
-    )
+    keys = KeyMap((("fusion.", "rgb_conv."), *layout.keys))
+    return Published(described, keys, "f-BRS (published)")

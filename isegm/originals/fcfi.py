@@ -23,8 +23,8 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     """Recognise a checkpoint of FCFI's code base by its keys and shapes; None for anything else.
 
     Args:
-        config: for what shapes cannot tell: ``expansion_ratio`` (0.3 if it is missing),
-            ``update_num`` (1) and ``norm_radius`` (5).
+        config: gives what shapes do not show: ``expansion_ratio`` (default 0.3), ``update_num`` (1)
+            and ``norm_radius`` (5).
 
     Raises:
         IsegmError: the stored configuration contradicts the tensors.
@@ -34,7 +34,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     entry, parts = shapes.get("maps_transform.0.weight"), parts_of(shapes, config)
     if first is None or entry is None or parts is None:
         return None
-    check_config(config, layout_of(*parts).inferred)  # recognised as RITM's would be
+    check_config(config, layout_of(*parts).inferred)  # activated=True here, as for RITM
     body, top = (part["args"] for part in parts)
     if resolve(parts[0]["target"]) is ResNet:
         head = {"head": parts[1]} if "aspp_dropout" in config else {}
@@ -63,7 +63,7 @@ def publish(described: Spec) -> Published | None:
     feedback, backbone = args["feedback"]["args"], resolve(args["backbone"]["target"])
     half_pixel = feedback.get("half_pixel", False)
     if feedback.get("adaptive", False) or half_pixel != (backbone is ResNet):
-        return None  # nothing in its files tells of these
+        return None  # its files do not record these
     values = {
         **layout.values,
         "backbone_lr_mult": (args.get("lr") or {}).get("backbone", 1.0),

@@ -89,12 +89,8 @@ def layout_of(backbone: Spec, head: Spec, activated: bool = True) -> Layout | No
         return Layout(DEEPLAB_KEYS, "isegm.model.is_deeplab_model.DeeplabModel", values, inferred)
     if target == (MixTransformer, SegFormerHead) and body.get("variant", "b0") in SEGFORMERS:
         inferred = {"model_version": body.get("variant", "b0")}
-        return Layout(
-            SEGFORMER_KEYS,
-            "isegm.model.is_segformer_model.SegFormerModel",
-            dict(inferred),
-            inferred,
-        )
+        class_path = "isegm.model.is_segformer_model.SegFormerModel"
+        return Layout(SEGFORMER_KEYS, class_path, dict(inferred), inferred)
     return None
 
 
@@ -154,5 +150,5 @@ def _resnet_deeplab(shapes: Shapes, config: Config) -> tuple[Spec, Spec] | None:
 
 
 def _count(shapes: Shapes, prefix: str) -> int:
-    """How many numbered blocks stand behind a prefix."""
+    """The number of numbered blocks under a prefix."""
     return len({key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)})

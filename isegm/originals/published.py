@@ -1,13 +1,13 @@
-"""What a file of an original code base is once it is recognised, and how its configuration is read.
+"""A recognized file of an original code base, and its configuration.
 
 Every other module of this folder that has ``recognise`` is one original code base:
 
-* ``recognise(shapes, config) -> Published | None``: what a file is, by the shapes of its tensors
-  and the constructor arguments stored beside them; None if another code base wrote it.
+* ``recognise(shapes, config) -> Published | None``: identifies a file by the shapes of its tensors
+  and the constructor arguments stored with them; None if another code base wrote it.
 * ``publish(described) -> Published | None``: how the code base stores the model of a spec; None if
   it has no such model.
-* ``STAND_INS`` (optional): whole names of Python objects that its files hold; they are read as
-  objects that do nothing.
+* ``STAND_INS`` (optional): full names of Python objects in its files, which are replaced by objects
+  that do nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ class Published:
     """How a checkpoint of an original code base is read and written.
 
     Attributes:
-        spec: the model it becomes.
+        spec: the model.
         keys: its parameter names.
-        source: for people, e.g. ``"RITM (published)"``.
-        config: the configuration the original code base stores beside the weights, None if it
+        source: a name for messages, e.g. ``"RITM (published)"``.
+        config: the configuration that the original code base stores with the weights, None if it
             stores none.
-        unused: tensors that its files hold and no layer of the model uses, under their names there,
-            with their shapes. They are kept beside a model that was read, and are written again;
-            zeros if there are none.
+        unused: shapes of tensors that its files hold and no layer uses, by their original names.
+            They are kept with a model that was read, and written again; zeros for other models.
     """
 
     spec: Spec
@@ -48,10 +47,10 @@ class Published:
 
 
 def disk_radius(described: Spec) -> float | None:
-    """The radius of the disks that the model of a spec draws clicks as; None for other maps.
+    """The radius of the disks that the model of a spec draws for clicks; None for other maps.
 
     Args:
-        described: a spec with an argument ``clicks``, which may be left out if it means disks.
+        described: a spec whose argument ``clicks`` defaults to disks.
     """
     clicks = described["args"].get("clicks")
     if clicks is None:
@@ -83,11 +82,11 @@ def arguments_in(config: Any) -> dict[str, Any]:
 
 
 def check_config(config: Config, inferred: Config, supported: Config | None = None) -> None:
-    """Compare a stored configuration with what is known; arguments it does not name agree.
+    """Compare a stored configuration with known arguments; missing arguments agree.
 
     Args:
-        inferred: what follows from the tensors.
-        supported: the only values of further arguments that this package can build.
+        inferred: arguments that follow from the tensors.
+        supported: the only values of other arguments that this package can build.
 
     Raises:
         IsegmError: they disagree.

@@ -14,12 +14,16 @@ FUSION_KEYS = {
     ConvExtend: ("fusion.conv.", "maps_transform."),
     RGBConv: ("fusion.", "rgb_conv."),
 }
-DESCENDANTS = (  # how names begin that only code bases made from RITM's have
-    *("refiner.", "latent_head.", "PDM.", "rgb_conv.2.running_mean"),
-    *(
-        f"feature_extractor.{part}."
-        for part in ("FDM", "correction_module", "fusion_module", "feedback_fusion")
-    ),
+# Prefixes that only code bases derived from RITM's have.
+DESCENDANTS = (
+    "refiner.",
+    "latent_head.",
+    "PDM.",
+    "rgb_conv.2.running_mean",
+    "feature_extractor.FDM.",
+    "feature_extractor.correction_module.",
+    "feature_extractor.fusion_module.",
+    "feature_extractor.feedback_fusion.",
 )
 SUPPORTED = {"binary_prev_mask": False, "clicks_groups": None}
 
@@ -28,12 +32,12 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     """Recognise a checkpoint of RITM's code base by its keys and shapes.
 
     Args:
-        config: shapes cannot tell the click maps, so these come from here (published models: disks
-            of radius 5); what shapes do tell must agree with it.
+        config: gives the click maps, which shapes do not show (default: disks of radius 5, as in
+            the published models). It must agree with the shapes.
 
     Returns:
-        None for anything else, FocalClick, CDNet, FCFI and f-BRS included, though their files name
-        the same classes.
+        None for anything else, including FocalClick, CDNet, FCFI and f-BRS, although their files
+        name the same classes.
 
     Raises:
         IsegmError: the stored configuration contradicts the tensors, or asks for what only RITM's
@@ -65,7 +69,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 def publish(described: Spec) -> Published | None:
     """How RITM's code base would store the model of a spec; None if it cannot express it.
 
-    The loss of a ``LossAblation`` is left out, for that code base keeps it in its training scripts.
+    The loss of a ``LossAblation`` is left out, because that code base keeps it in training scripts.
     """
     args = described["args"]
     if resolve(described["target"]) not in (RITM, LossAblation):

@@ -17,7 +17,7 @@ from isegm.nn.weights import KeyMap
 from isegm.originals.published import Config, Published, Shapes, disk_radius, stored
 
 KEYS = KeyMap((("backbone.patch_embed_coords.", "patch_embed_coords."),))
-# Published files hold a loss that nobody calls, as a Python object in their configuration.
+# The configuration in published files holds an unused loss as a Python object.
 STAND_INS = tuple(
     f"isegm.model.modeling.transformer_helper.cross_entropy_loss.{name}"
     for name in ("CrossEntropyLoss", "cross_entropy")
@@ -31,12 +31,12 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     """Recognise a checkpoint of SimpleClick by its keys and shapes; None for anything else.
 
     Args:
-        config: shapes cannot tell attention heads and the radius of disks, so these come from here;
-            without it they are the published ones. What shapes do tell must agree with it.
+        config: gives the attention heads and the radius of disks, which shapes do not show
+            (default: the published ones). It must agree with the shapes.
 
     Raises:
         IsegmError: the stored configuration contradicts the tensors, or asks for what only the
-            original code has; or a network of this size has no known number of heads.
+            original code supports; or the number of heads is unknown for this size.
     """
     names = ("patch_embed_coords.proj", "head.conv_seg", "head.fusion_conv.conv")
     coords, head, hidden = (shapes.get(f"{name}.weight") for name in names)
@@ -83,7 +83,7 @@ def publish(described: Spec) -> Published | None:
 
 
 def _arguments(described: Spec) -> dict[str, Any]:
-    """What the original constructor is given for the model of a spec."""
+    """The arguments of the original constructor for the model of a spec."""
     args = _filled_in(described)
     body, neck, head = (_filled_in(args[name]) for name in PARTS)
     scales = list(neck["out_channels"])
@@ -108,7 +108,7 @@ def _arguments(described: Spec) -> dict[str, Any]:
             "in_index": [0, 1, 2, 3],
             "dropout_ratio": head["dropout"],
             "num_classes": 1,
-            "loss_decode": None,  # required there, and called nowhere
+            "loss_decode": None,  # required there, but unused
             "align_corners": False,
             "upsample": f"x{head['upsample']}",
             "channels": head["width"],
@@ -129,7 +129,7 @@ def _check_agreement(given: Mapping[str, Any], known: Mapping[str, Any]) -> None
 
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Dictionaries of arguments with dotted names instead."""
+    """Nested arguments, flattened to dotted names."""
     flat: dict[str, Any] = {}
     for name, value in arguments.items():
         if isinstance(value, Mapping):
@@ -161,6 +161,6 @@ def _heads_of(channels: int) -> int:
 
 
 def _filled_in(described: Spec) -> dict[str, Any]:
-    """The arguments of a spec, those left to their defaults included."""
+    """The arguments of a spec, including defaults."""
     parameters = inspect.signature(resolve(described["target"])).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty} | described["args"]

@@ -1,4 +1,4 @@
-"""Click maps as the published code computes them, with the work that causes."""
+"""Click maps as the published code computes them: simple and slow."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class SlowDistances(Distances):
 def every_squared_distance(clicks: Clicks, size: tuple[int, int], radius: float) -> Tensor:
     """``squared_distances`` as in RITM's ``DistMaps``: all offsets of all pixels to all clicks.
 
-    There are as many clicks of either sign as of the sign that has more; the missing ones are
-    computed, too.
+    Both signs are padded to the same number of clicks, and the padding is computed, too.
     """
     height, width = size
     of_sign = torch.stack([clicks.label == POSITIVE, clicks.label == NEGATIVE], 1)  # B 2 N

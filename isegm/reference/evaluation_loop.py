@@ -1,8 +1,8 @@
-"""The evaluation loop as the reference code bases run it: slow and obviously right.
+"""The evaluation loop of the reference code bases: slow and obviously right.
 
 One object, one click, one forward pass at a time; images are decoded inside the loop; contiguous
-float32 tensors; click maps and distance transforms over whole images. Exactness and speed of
-``LockStep`` are measured against this.
+float32 tensors; click maps and distance transforms over whole images. ``LockStep`` is measured
+against this, for exactness and speed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def play_sequentially(
 
 
 def slow_user(user: User) -> User:
-    """The twin of a user that computes the slow and obviously right way; itself if it has none."""
+    """The slow twin of a user, or the user itself if it has none."""
     return TWINS.get(type(user), user)
 
 
@@ -86,10 +86,7 @@ class WholeImageCentre(User):
 
 
 def whole_image_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
-    """``centre.next_click`` word for word.
-
-    Two distance transforms of the whole image, padded by a pixel.
-    """
+    """``centre.next_click`` with two distance transforms of the whole image, padded by a pixel."""
     depths = []
     for error in ((gt == 1) & ~mask, (gt == 0) & mask):
         padded = np.pad(error.astype(np.uint8), 1)

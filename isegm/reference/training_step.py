@@ -23,11 +23,11 @@ def sequential_step(
     rounds: int,
     threshold: float = 0.49,
 ) -> dict[str, float]:
-    """Play ``rounds`` corrections, learn from the next answer, and return the losses; as RITM's
-    trainer does it.
+    """Play ``rounds`` corrections, learn from the next answer, and return the losses, as RITM's
+    trainer does.
 
-    Float32, distance transforms of the whole image one sample after another, and the losses read at
-    every step. For the slow click maps pass a ``slow_twin``.
+    Float32, distance transforms of whole images, sample by sample, and the losses read at every
+    step. For slow click maps pass a ``slow_twin``.
     """
     device = next(model.parameters()).device
     image, target = batch["image"].to(device).float() / 255, batch["target"].to(device)
@@ -64,9 +64,9 @@ def sequential_step(
 def sequential_clicks(
     prob: Tensor, target: Tensor, seeds: Sequence[int], index: int, threshold: float = 0.49
 ) -> tuple[Tensor, Tensor]:
-    """``corrections.next_clicks`` word for word; ``index`` is the number of the correction."""
+    """``corrections.next_clicks``, sample by sample; ``index`` is the number of the correction."""
     prob, wanted = prob[:, 0].cpu().numpy(), target[:, 0].cpu().numpy() > 0.5
-    found = []
+    clicks = []
     for answer, truth, seed in zip(prob, wanted, seeds, strict=True):
         missed, extra = _depth(truth & (answer < threshold)), _depth(~truth & (answer > threshold))
         positive = missed.max() > extra.max()
@@ -74,11 +74,11 @@ def sequential_clicks(
         rows, cols = np.nonzero(depth > depth.max() / 2)
         if len(rows):
             drawn = int(np.random.default_rng([seed, index]).integers(len(rows)))
-            found.append((rows[drawn], cols[drawn], POSITIVE if positive else NEGATIVE))
+            clicks.append((rows[drawn], cols[drawn], POSITIVE if positive else NEGATIVE))
         else:
-            found.append((0, 0, PADDING))
-    yx = torch.tensor([(y, x) for y, x, _ in found], dtype=torch.float64)
-    return yx, torch.tensor([label for *_, label in found], dtype=torch.int64)
+            clicks.append((0, 0, PADDING))
+    yx = torch.tensor([(y, x) for y, x, _ in clicks], dtype=torch.float64)
+    return yx, torch.tensor([label for *_, label in clicks], dtype=torch.int64)
 
 
 def _depth(wrong: np.ndarray) -> np.ndarray:

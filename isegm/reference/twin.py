@@ -1,4 +1,4 @@
-"""The slow twin of a network: the same answers, computed the obviously right way."""
+"""The slow twin of a network: the same answers, computed in the obviously right way."""
 
 from __future__ import annotations
 

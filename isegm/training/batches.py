@@ -1,4 +1,4 @@
-"""Which process loads which samples: the same global batches whatever the number of processes and
+"""Which process loads which samples: global batches do not depend on the number of processes and
 workers.
 """
 
@@ -25,17 +25,17 @@ class GlobalBatches:
     slices of it.
 
     Args:
-        length: positions per epoch; what does not fill a last batch is left out.
+        length: positions per epoch; an incomplete last batch is dropped.
         batch_size: G, over all processes.
 
     Raises:
-        IsegmError: the batch cannot be shared out equally, or the data does not fill one.
+        IsegmError: the batch cannot be split equally, or there is less data than one batch.
     """
 
     def __init__(self, length: int, batch_size: int, rank: int = 0, count: int = 1) -> None:
         if batch_size % count:
             raise IsegmError(
-                f"a batch of {batch_size} cannot be shared out equally over {count} processes;"
+                f"a batch of {batch_size} cannot be split equally over {count} processes;"
                 " change --batch-size"
             )
         if length < batch_size:
@@ -61,11 +61,11 @@ class GlobalBatches:
 
 
 def part_size(share: int, micro_batch: int | None) -> int:
-    """How many of the ``share`` samples of a process go through the network at once; None asks for
+    """The number of the ``share`` samples of a process that go through the network at once; None:
     all.
 
     Raises:
-        IsegmError: the share is no multiple of the micro-batch.
+        IsegmError: the share is not a multiple of the micro-batch.
     """
     if not micro_batch or micro_batch >= share:
         return share
@@ -73,14 +73,13 @@ def part_size(share: int, micro_batch: int | None) -> int:
         fitting = max(size for size in range(1, micro_batch) if share % size == 0)
         raise IsegmError(
             f"the {share} samples of a process cannot be split into equal micro-batches of"
-            f" {micro_batch}; use e.g."
-            f" --micro-batch {fitting}"
+            f" {micro_batch}; use e.g. --micro-batch {fitting}"
         )
     return micro_batch
 
 
 class Loader:
-    """Loads batches of a data set in worker processes, again each time it is iterated over.
+    """Loads batches of a data set in worker processes; it can be iterated over several times.
 
     Args:
         batches: yields the keys of one batch after another.
@@ -99,45 +98,44 @@ class Loader:
             num_workers=workers,
             pin_memory=pin,
             worker_init_fn=_start_worker,
-            # Processes that were spawned would spawn their workers too, which is slow and cannot
-            # see what a script defines.
+            # A spawned process would also spawn its workers, which is slow, and they could not see
+            # what a script defines.
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             persistent_workers=workers > 0,
-            # Its own generator: the loader draws from it whenever it starts, and must not disturb
-            # the training's.
+            # Its own generator: the loader draws from it at each start, which must not change the
+            # training.
             generator=torch.Generator(),
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        # One that comes before a data process ignores it would end that, and so the training.
+        # A stop request would kill a data process that does not yet ignore it, and so the training.
         with stops_held_back():
             self._running = iter(self._loader)
         try:
             yield from self._running
         except IsegmError as error:
-            # An error from a worker arrives with the worker's traceback inside its message.
-            raise IsegmError(
-                str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
-            ) from error
-        except (ConnectionError, EOFError) as error:  # killed while it handed over a batch
+            # The message of an error from a worker contains the worker's traceback.
+            message = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+            raise IsegmError(message) from error
+        except (ConnectionError, EOFError) as error:  # killed while handing over a batch
             raise dead_worker(error) from error
 
     def close(self) -> None:
-        """End the workers. They ignore SIGTERM, by which Python would end them at exit, so it would
-        wait for them forever.
+        """End the workers. At exit Python would wait for them forever, since they ignore its
+        SIGTERM.
         """
-        # torch has no public way; a loader without workers has nothing to shut down
-        with contextlib.suppress(RuntimeError):  # one that died before; see ``deaths_explained``
+        # torch has no public way to do this, and a loader without workers lacks the method.
+        with contextlib.suppress(RuntimeError):  # a worker died before; see ``deaths_explained``
             getattr(self._running, "_shutdown_workers", lambda: None)()
 
 
 @contextlib.contextmanager
 def deaths_explained() -> Iterator[None]:
-    """Say what to do about a data process that was killed. torch reports it wherever the training
-    is at that moment.
+    """Explain the death of a data process, which torch reports wherever the training is at that
+    moment.
 
     Raises:
-        IsegmError: in place of torch's error.
+        IsegmError: instead of torch's error.
     """
     try:
         yield
@@ -164,10 +162,9 @@ def worker_count(workers: int | None) -> int:
 def held_out(
     length: int, batch_size: int, rank: int, count: int
 ) -> Iterator[tuple[int, list[Key]]]:
-    """(number of the global batch, keys of this process) for one pass over validation data, nothing
-    left out.
+    """(number of the global batch, keys of this process) for one pass over all validation data.
 
-    The epoch is always 0: each validation sees the same samples.
+    The epoch is always 0, so every validation sees the same samples.
     """
     for number, first in enumerate(range(0, length, batch_size)):
         keys = [
@@ -180,6 +177,6 @@ def held_out(
 
 
 def _start_worker(worker: int) -> None:
-    # They reach the whole process group; the training process decides when to stop.
+    # Signals reach the whole process group; the training process decides when to stop.
     ignore_stops()
     cv2.setNumThreads(0)

@@ -1,6 +1,4 @@
-"""The whole state of a training: what to write so that the next step after a resume is the step
-that would have come.
-"""
+"""The complete state of a training, so that a resume continues with exactly the same next step."""
 
 from __future__ import annotations
 
@@ -27,8 +25,8 @@ HEADER = {"kind": "training", "schema": 1}
 
 @dataclass
 class Progress:
-    """How far a training is: the next batch is number ``batch`` of epoch ``epoch``; ``step``
-    optimiser steps are done.
+    """The position of a training: next is batch ``batch`` of epoch ``epoch``, after ``step``
+    optimiser steps.
     """
 
     epoch: int = 0
@@ -37,7 +35,7 @@ class Progress:
 
 
 class TrainState:
-    """Everything that changes while training, and that a checkpoint therefore holds."""
+    """Everything that changes during training, which is what a checkpoint holds."""
 
     def __init__(
         self,
@@ -61,7 +59,7 @@ class TrainState:
         return self.model if self.ema is None else self.ema.model
 
     def state_dict(self, process: Process) -> dict[str, Any]:
-        """Plain values and tensors only; every process must call it, for each adds its random
+        """Plain values and tensors. Every process must call it, since each adds its random
         state.
         """
         return {
@@ -89,9 +87,7 @@ class TrainState:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor | None]:
-    """The state of torch's generators, which dropout uses. Nothing else draws from a generator that
-    outlives a step.
-    """
+    """The state of torch's generators. Only dropout draws from generators that outlive a step."""
     return {
         "cpu": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
@@ -105,10 +101,9 @@ def set_random_state(state: dict[str, Tensor | None], device: torch.device) -> N
 
 
 def describe(experiment: Experiment, epoch_length: int) -> dict[str, Any]:
-    """What belongs to a training but does not change during it; ``check_same`` compares it on
-    resume.
+    """The constant part of a checkpoint, which ``check_same`` compares on resume.
 
-    ``spec`` is there for those who read the weights of a checkpoint alone.
+    ``spec`` serves readers who want only the weights.
     """
     values = experiment.to_json()
     return {
@@ -120,54 +115,47 @@ def describe(experiment: Experiment, epoch_length: int) -> dict[str, Any]:
 
 
 def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    """Refuse to continue another experiment than the one that wrote the checkpoint.
+    """Refuse to continue any experiment but the one that wrote the checkpoint.
 
     Raises:
-        IsegmError: naming everything that differs.
+        IsegmError: naming all differences.
     """
-    pairs = [
-        pair
-        for pair in differences(saved["experiment"], now["experiment"])
-        if pair[0] not in MAY_CHANGE
-    ]
+    changes = differences(saved["experiment"], now["experiment"])
+    pairs = [change for change in changes if change[0] not in MAY_CHANGE]
     if saved["epoch_length"] != now["epoch_length"]:
         pairs.append(("samples per epoch", saved["epoch_length"], now["epoch_length"]))
     if pairs:
         listed = "; ".join(f"{name} ({old!r} there, {new!r} now)" for name, old, new in pairs)
         raise IsegmError(
-            f"{path} belongs to another experiment, a resume would not continue it exactly:"
-            f" {listed}."
-            " Use the same settings, or start a new run from its weights with --weights"
+            f"{path} belongs to another experiment, which a resume would not continue exactly:"
+            f" {listed}. Use the same settings, or start a new run from its weights with --weights"
         )
 
 
 def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Write atomically: whenever the machine stops, ``path`` holds the old checkpoint or the new
-    one, complete.
+    """Write atomically: whenever the machine stops, ``path`` holds a complete checkpoint, the old
+    or the new one.
 
     Raises:
-        IsegmError: the disk is full, or cannot be written to for another reason.
+        IsegmError: the disk is full, or writing fails for another reason.
     """
     try:
-        # Opened here, for torch would say "unexpected pos" about a full disk.
+        # Opened here, since torch reports a full disk as "unexpected pos".
         with replacing(path) as partial, partial.open("wb") as file:
             torch.save(contents, file)
     except OSError as error:
-        kept = (
-            f"the one before it is complete: {path}" if path.exists() else "there is none before it"
-        )
+        kept = f"the last one is complete: {path}" if path.exists() else "there is no earlier one"
         raise IsegmError(
             f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space"
-            " there (or change EXPS_PATH in"
-            " config.yml) and go on with --resume auto"
+            " there (or change EXPS_PATH in config.yml) and go on with --resume auto"
         ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that ``write_checkpoint`` wrote, without running any code in it.
+    """Read a checkpoint that ``write_checkpoint`` wrote, without running code in it.
 
     Raises:
-        IsegmError: no such file, damaged, or not the checkpoint of a training.
+        IsegmError: no such file, a damaged one, or not a training checkpoint.
     """
     if not path.exists():
         raise IsegmError(
@@ -178,7 +166,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types for a damaged file
         raise IsegmError(
-            f"{path} cannot be read, it is damaged or no checkpoint ({type(error).__name__})"
+            f"{path} cannot be read: it is damaged or not a checkpoint ({type(error).__name__})"
         ) from error
     if not isinstance(contents, dict) or contents.get("isegm") != HEADER:
         raise IsegmError(
@@ -187,13 +175,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if "experiment" not in contents:
         raise IsegmError(
             f"{path} is from a version that did not keep its whole experiment, so it cannot be"
-            " continued exactly; start a new"
-            f" run from its weights: --weights {path}"
+            f" continued exactly; start a new run from its weights: --weights {path}"
         )
     return contents
 
 
 def finite(model: nn.Module) -> bool:
-    """Whether every parameter is finite; one wait for the device."""
+    """Whether every parameter is finite; waits for the device once."""
     norms = torch._foreach_norm([p.detach() for p in model.parameters()], float("inf"))
     return bool(torch.stack(norms).isfinite().all())

@@ -1,4 +1,4 @@
-"""Where a simulated user clicks next: somewhere deep inside what is wrong."""
+"""Where a simulated user clicks next in training: deep inside an error region."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ from torch import Tensor
 
 from isegm.core.clicks import NEGATIVE, PADDING, POSITIVE
 
-MISSED, EXTRA = (
-    1,
-    2,
-)  # what can be wrong with a pixel: object not found, background taken for object
-
+MISSED, EXTRA = 1, 2  # errors of a pixel: object taken for background, background for object
 
 ClickOn = Callable[[np.ndarray, np.random.Generator], tuple[int, int, int]]
 
@@ -29,9 +25,7 @@ def next_clicks(
     pool: Executor | None = None,
     click_on: ClickOn | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Where the simulated user clicks next.
-
-    Ignored pixels count as background.
+    """One click of the simulated user per sample. Ignored pixels count as background.
 
     Args:
         prob: ``B 1 H W`` in [0, 1], of any floating type.
@@ -39,11 +33,11 @@ def next_clicks(
         rngs: one generator per sample.
         pool: threads for the distance transforms.
         click_on: picks a pixel (row, column, label) in the errors of a sample, ``H W`` uint8 of 0,
-            ``MISSED`` and ``EXTRA``; ``click_on_deeper`` unless given.
+            ``MISSED`` and ``EXTRA``; by default ``click_on_deeper``.
 
     Returns:
-        ``yx`` (``B 2`` float64) and ``label`` (``B`` int64; padding where nothing is wrong), both
-        on the CPU.
+        ``yx`` (``B 2`` float64) and ``label`` (``B`` int64; padding without errors), both on the
+        CPU.
     """
     wanted, prob = target > 0.5, prob.float()
     error = MISSED * (wanted & (prob < threshold)) + EXTRA * (~wanted & (prob > threshold))
@@ -56,50 +50,47 @@ def next_clicks(
 
 
 def click_on_deeper(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
-    """On the kind of error with the greater distance to its border (a tie: background), more than
-    half as deep as it gets.
+    """A random pixel more than half as deep as the deepest error, in errors of its kind (a tie:
+    background taken for object).
     """
-    missed, missed_corner = _depth(error == MISSED)
-    extra, extra_corner = _depth(error == EXTRA)
-    positive = missed.max() > extra.max()
-    depth, corner = (missed, missed_corner) if positive else (extra, extra_corner)
-    return _click_deeper_than(
-        depth.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng
-    )
+    missed, extra = _depth(error == MISSED), _depth(error == EXTRA)
+    positive = missed[0].max() > extra[0].max()
+    deeper = missed if positive else extra
+    return _click_deeper_than(deeper[0].max() / 2, deeper, positive, rng)
 
 
 def click_on_either(error: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
-    """On a kind of error drawn by depth; more than half as deep as the deepest of both kinds, or
-    nowhere (padding).
+    """A random pixel more than half as deep as the deepest error of either kind, in a kind drawn
+    with probabilities proportional to depth; padding if there is none.
     """
-    missed, missed_corner = _depth(error == MISSED)
-    extra, extra_corner = _depth(error == EXTRA)
-    deepest = np.array([missed.max(), extra.max()], np.float64)
+    missed, extra = _depth(error == MISSED), _depth(error == EXTRA)
+    deepest = np.array([missed[0].max(), extra[0].max()], np.float64)
     if not deepest.any():
         return 0, 0, PADDING
-    positive = rng.random() < deepest[0] / deepest.sum()
-    depth, corner = (missed, missed_corner) if positive else (extra, extra_corner)
-    return _click_deeper_than(
-        deepest.max() / 2, depth, corner, POSITIVE if positive else NEGATIVE, rng
-    )
+    positive = bool(rng.random() < deepest[0] / deepest.sum())
+    return _click_deeper_than(deepest.max() / 2, missed if positive else extra, positive, rng)
 
 
 def _click_deeper_than(
-    limit: float, depth: np.ndarray, corner: tuple[int, int], label: int, rng: np.random.Generator
+    limit: float,
+    region: tuple[np.ndarray, tuple[int, int]],
+    positive: bool,
+    rng: np.random.Generator,
 ) -> tuple[int, int, int]:
+    depth, (top, left) = region
     candidates = np.flatnonzero(depth > limit)
     if not len(candidates):
         return 0, 0, PADDING
     y, x = divmod(int(candidates[rng.integers(len(candidates))]), depth.shape[1])
-    return corner[0] + y, corner[1] + x, label
+    return top + y, left + x, POSITIVE if positive else NEGATIVE
 
 
 def _depth(wrong: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Distance of the wrong pixels to the border of their region, in their bounding box, and the
-    box's top left corner.
+    """Distance of the wrong pixels to the border of their region, within their bounding box, and
+    the box's top left corner.
 
-    The image border counts as a region border. Cutting to the box is exact: a path to a right pixel
-    outside never is shorter than one to the frame of right pixels around the box.
+    The image border counts as a region border. Cropping to the box is exact: no correct pixel
+    outside is nearer than the frame of correct pixels around the box.
     """
     rows, cols = np.flatnonzero(wrong.any(1)), np.flatnonzero(wrong.any(0))
     if not len(rows):

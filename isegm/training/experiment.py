@@ -1,8 +1,8 @@
-"""An experiment as one value: the network, the data, the simulated user, and how it is trained.
+"""An experiment as one value: network, data, simulated user, and training settings.
 
 Every part is a spec (``isegm.core.registry``), so the whole is plain data: it is written as JSON,
-compared leaf by leaf, and changed with ``--set``. Where things are on a machine is not part of it;
-that is what config.yml says.
+compared leaf by leaf, and changed with ``--set``. Paths on a machine are not part of it but in
+config.yml.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ LEAST = {
 
 @dataclass(frozen=True)
 class Training:
-    """How an experiment is trained. None switches off, or leaves a choice to the trainer.
+    """How an experiment is trained. None disables a setting or leaves it to the trainer.
 
     Attributes:
         epochs, batch_size: the batch is the global one, over all processes.
         optimizer, schedule: specs of classes in ``isegm.training.optimisation``.
-        micro_batch: samples that a process puts through the network at once; gradients add up until
-            its share of the batch is done (None: the whole share at once). It saves memory and
-            changes only which samples batch norm sees together.
-        max_steps: stop after this many steps in all (None: only ``epochs`` counts).
-        amp: "off", "bf16" or "fp16" autocast; "auto" is bf16 where the hardware computes it.
+        micro_batch: samples that a process puts through the network at once, accumulating gradients
+            over its share of the batch (None: the whole share). It saves memory and changes only
+            which samples batch norm sees together.
+        max_steps: stop after this many steps (None: only ``epochs`` counts).
+        amp: "off", "bf16" or "fp16" autocast; "auto" is bf16 if the hardware supports it.
         clip: the largest norm of all gradients together.
-        ema: decay of the averaged weights; they are what is validated and shared.
+        ema: decay of the averaged weights, which are the ones validated and shared.
         compile, channels_last: speed switches.
         sync_bn: normalise over the batch of all processes (GPU only).
         workers: data processes per training process (None: min(4, cores), 0: load in the training
             process).
-        seed: of everything random but the data, whose parts have seeds of their own.
+        seed: of all randomness except the data, whose parts have their own seeds.
         pretrained: backbone weights to start from, a name under PRETRAINED in config.yml or a path
             (None: random).
         weights: a checkpoint of a whole network to start from instead: a path, or a name under
             WEIGHTS_PATH.
-        log_every: steps between two looks at the losses, each of which waits for the device.
-        image_every: steps between two pictures.
-        checkpoint_interval: epochs between two checkpoints that are kept (None: only the last one).
-        checkpoint_minutes: minutes between two writes of the last checkpoint inside an epoch.
-        validate_every: epochs between two validations (None: never).
+        log_every: steps between fetching the losses, which waits for the device.
+        image_every: steps between pictures.
+        checkpoint_interval: epochs between checkpoints to keep (None: only the last one).
+        checkpoint_minutes: minutes between writes of the last checkpoint within an epoch.
+        validate_every: epochs between validations (None: never).
 
     Raises:
-        IsegmError: a number out of its range, or no such kind of autocast.
+        IsegmError: a number out of range, or an unknown kind of autocast.
     """
 
     epochs: int = 230
@@ -94,11 +94,8 @@ class Training:
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                off = (
-                    "; null switches it off"
-                    if least and "None" in Training.__annotations__[name]
-                    else ""
-                )
+                can_be_off = least and "None" in Training.__annotations__[name]
+                off = "; null switches it off" if can_be_off else ""
                 raise IsegmError(f"train.{name}={value}: expected at least {least}{off}")
         if self.clip is not None and self.clip <= 0:
             raise IsegmError(
@@ -113,8 +110,7 @@ class Training:
             _check_part(f"train.{name}", getattr(self, name))
 
 
-# What may differ between the run that wrote a checkpoint and the one that continues it: it changes
-# nothing that is learned.
+# What may change on a resume: nothing that affects what is learned.
 MAY_CHANGE = frozenset(
     f"train.{name}"
     for name in (
@@ -135,11 +131,11 @@ MAY_CHANGE = frozenset(
 
 @dataclass(frozen=True)
 class OwnFile:
-    """The file of an experiment that defines parts of its own. Its content is part of the
-    experiment, its place is not.
+    """An experiment's file that defines some of its parts. Its content belongs to the experiment,
+    its path does not.
 
     Attributes:
-        hashes: SHA-256 of the file and of those that it imports from around it, by name.
+        hashes: SHA-256 of the file and of the local files it imports, by name.
     """
 
     name: str
@@ -149,18 +145,18 @@ class OwnFile:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is tried.
+    """An experiment.
 
     Attributes:
         model: a ``ClickModel``.
         data: a data set of training items, usually ``isegm.data.dataset.ClickDataset``.
-        user: a ``isegm.training.users.base.SimulatedUser``.
-        train: everything about optimisation.
-        val: like ``data``, held out; None: nothing is.
-        file: the file that this experiment is from, if a part is defined there.
+        user: an ``isegm.training.users.base.SimulatedUser``.
+        train: the training settings.
+        val: a validation set like ``data``, or None.
+        file: the experiment's file, if it defines a part.
 
     Raises:
-        IsegmError: a part is no spec.
+        IsegmError: a part is not a spec.
     """
 
     model: Spec
@@ -186,16 +182,16 @@ class Experiment:
         return experiment
 
     def completed(self) -> Experiment:
-        """The same with the defaults of all parts written out; the network keeps its spec, as
-        checkpoints have it.
+        """The same with the defaults of all parts written out, except the network's: its spec must
+        stay as in checkpoints.
         """
-        own, parts = self.module, {}
-        for name in ("data", "user", "val"):
-            parts[name] = completed(getattr(self, name), own)
-        train = {
-            name: completed(getattr(self.train, name), own) for name in ("optimizer", "schedule")
-        }
-        return dataclasses.replace(self, **parts, train=dataclasses.replace(self.train, **train))
+
+        def with_defaults(holder: Any, *names: str) -> Any:
+            parts = {name: completed(getattr(holder, name), self.module) for name in names}
+            return dataclasses.replace(holder, **parts)
+
+        train = with_defaults(self.train, "optimizer", "schedule")
+        return dataclasses.replace(with_defaults(self, "data", "user", "val"), train=train)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` reads them."""
@@ -205,12 +201,12 @@ class Experiment:
         return {**parts, "train": settings, "file": own}
 
     def build(self, part: Spec | None, **offered: Any) -> Any:
-        """Make what a part of this experiment describes; nothing of None."""
+        """Build a part of this experiment from its spec; None for None."""
         return None if part is None else build(part, self.module, **offered)
 
     @property
     def module(self) -> ModuleType | None:
-        """The experiment's own file, if it is needed."""
+        """The experiment's own file as a module, if it defines a part."""
         return None if self.file is None else self.file.module
 
     @property
@@ -220,13 +216,13 @@ class Experiment:
 
 
 def from_json(values: Any, file: OwnFile | None = None) -> Experiment:
-    """An experiment from what ``to_json`` made.
+    """An experiment from the output of ``to_json``.
 
     Args:
         file: the experiment's own file; the caller has compared its hash.
 
     Raises:
-        IsegmError: something is missing, unknown or of no sense.
+        IsegmError: something is missing, unknown or invalid.
     """
     known = {f.name for f in dataclasses.fields(Experiment)}
     _check_names("an experiment", values, known, required=("model", "data", "user", "train"))

@@ -25,12 +25,12 @@ EXAMPLE = "models/ritm/tiny_synthetic.py"
 
 @dataclass(frozen=True)
 class Loaded:
-    """An experiment and where it comes from.
+    """An experiment and its origin.
 
     Attributes:
-        name: ``<folder>/<name>`` of the script it began as; its runs are kept under it.
-        files: to keep copies of with a run: the script, and what it imports if it defines parts of
-            the experiment.
+        name: ``<folder>/<name>`` of the original script; the folder of its runs.
+        files: to copy to a run folder: the script, and its local imports if it defines parts of the
+            experiment.
     """
 
     experiment: Experiment
@@ -41,7 +41,7 @@ class Loaded:
 def load_experiment(path: str | Path) -> Loaded:
     """Read an experiment from a script or from JSON.
 
-    Scripts may import files that lie beside them, such as ``common.py``, or in the folder above.
+    Scripts may import files from their own folder, such as ``common.py``, and the folder above.
 
     Raises:
         IsegmError: there is no such file, or it holds no experiment.
@@ -56,20 +56,19 @@ def load_experiment(path: str | Path) -> Loaded:
 
 
 def to_text(loaded: Loaded, command: str = "") -> str:
-    """What the ``experiment.json`` of a run holds; ``command`` is for people."""
-    values = loaded.experiment.to_json()
-    return (
-        json.dumps(
-            {"isegm": HEADER, "name": loaded.name, "command": command, "experiment": values},
-            indent=1,
-        )
-        + "\n"
-    )
+    """The ``experiment.json`` of a run; ``command`` is for people."""
+    content = {
+        "isegm": HEADER,
+        "name": loaded.name,
+        "command": command,
+        "experiment": loaded.experiment.to_json(),
+    }
+    return json.dumps(content, indent=1) + "\n"
 
 
 def run_script(path: Path) -> tuple[ModuleType, list[Path]]:
-    """Run an experiment script as a module; returns it and the files that it imported from its
-    folder and the one above.
+    """Run an experiment script as a module; returns it and the files it imported from its folder
+    and the one above.
     """
     described = importlib.util.spec_from_file_location(OWN, path)
     module = importlib.util.module_from_spec(described)
@@ -87,14 +86,12 @@ def _from_script(path: Path) -> Loaded:
     if not isinstance(experiment, Experiment):
         raise IsegmError(
             f"{path} defines no EXPERIMENT = Experiment(...); a script with main(cfg), as earlier"
-            " versions had it, must be"
-            f" written anew: see docs/train.md and {EXAMPLE}"
+            f" versions had it, must be rewritten: see docs/train.md and {EXAMPLE}"
         )
     if experiment.has_own_parts:
         files += imported
-        experiment = replace(
-            experiment, file=OwnFile(path.name, {p.name: sha256_of(p) for p in files}, module)
-        )
+        own = OwnFile(path.name, {p.name: sha256_of(p) for p in files}, module)
+        experiment = replace(experiment, file=own)
     script = path.resolve()
     return Loaded(experiment.completed(), f"{script.parent.name}/{script.stem}", tuple(files))
 
@@ -103,7 +100,7 @@ def _from_json_file(path: Path) -> Loaded:
     try:
         content = json.loads(path.read_text())
     except ValueError as error:
-        raise IsegmError(f"{path} is no JSON: {error}") from None
+        raise IsegmError(f"{path} is not JSON: {error}") from None
     if not isinstance(content, dict) or content.get("isegm") != HEADER:
         raise IsegmError(
             f"{path} holds no experiment of this version: expected a file that a training wrote"
@@ -120,14 +117,12 @@ def _from_json_file(path: Path) -> Loaded:
 
 
 def _own_file(folder: Path, described: dict[str, Any]) -> OwnFile:
-    """The file beside a JSON that defines parts of its experiment; only the very same one is
-    run.
-    """
+    """The file beside a JSON that defines parts of its experiment; run only if it is unchanged."""
     for name, expected in described["hashes"].items():
         path = folder / Path(name).name
         if not path.is_file():
             raise IsegmError(
-                f"the experiment needs {path}, which is not there; put it beside the JSON"
+                f"the experiment needs {path}, which is not there; put it next to the JSON"
             )
         if (actual := sha256_of(path)) != expected:
             raise IsegmError(
@@ -142,10 +137,10 @@ def _own_file(folder: Path, described: dict[str, Any]) -> OwnFile:
 
 @contextmanager
 def _importable(beside: Path, above: Path) -> Iterator[list[Path]]:
-    """Files of two folders can be imported by name for a while, and are forgotten afterwards: each
-    experiment has its own.
+    """Make files of two folders importable by name, and unload them afterwards: each experiment has
+    its own.
 
-    The list that it yields holds those that were imported, in the end.
+    At the end, the yielded list holds the imported files.
     """
     before, imported = set(sys.modules), []
     sys.path[:] = [str(beside), *sys.path, str(above)]

@@ -1,4 +1,4 @@
-"""The network a training starts from."""
+"""The network that a training starts from."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ log = logging.getLogger("isegm")
 
 
 def model(experiment: Experiment, cfg: EasyDict, resumes: bool = False) -> ClickModel:
-    """The network that a training begins with, on the CPU; the same on every process.
+    """The initial network, on the CPU; the same on every process.
 
     Args:
-        resumes: whatever weights the experiment begins with are not loaded, for those of a
-            checkpoint will be.
+        resumes: skip the experiment's initial weights, since those of a checkpoint will be loaded.
     """
     torch.manual_seed(experiment.train.seed)
     built: ClickModel = experiment.build(experiment.model)
@@ -35,9 +34,7 @@ def model(experiment: Experiment, cfg: EasyDict, resumes: bool = False) -> Click
 
 
 def load(model: ClickModel, config: Training, cfg: EasyDict) -> None:
-    """Load the weights that the experiment starts from: of a whole network, else of its backbone,
-    else none.
-    """
+    """Load the experiment's initial weights: of the whole network, or of its backbone, or none."""
     if config.weights:
         load_weights(model, find_checkpoint(cfg, config.weights))
     elif config.pretrained:
@@ -45,8 +42,8 @@ def load(model: ClickModel, config: Training, cfg: EasyDict) -> None:
 
 
 def load_weights(model: ClickModel, path: Path) -> None:
-    """Copy the weights of a checkpoint; it may lack some of the model's, as RITM's ``--weights``
-    allows, but have no others.
+    """Copy the weights of a checkpoint, which may lack some of the model's (as with RITM's
+    ``--weights``) but must not have others.
 
     Raises:
         IsegmError: naming the weights that do not fit.
@@ -66,8 +63,8 @@ def load_weights(model: ClickModel, path: Path) -> None:
 
 
 def pretrained_source(name: str, cfg: EasyDict) -> str:
-    """The file of a name under PRETRAINED in config.yml, or the path itself; ``hub:NAME`` stays as
-    it is.
+    """The file of a name under PRETRAINED in config.yml, or the path itself; ``hub:NAME`` is
+    returned unchanged.
 
     Raises:
         IsegmError: an unknown name, or no such file.
@@ -83,9 +80,8 @@ def pretrained_source(name: str, cfg: EasyDict) -> str:
     if not path.exists():
         raise IsegmError(
             f"pretrained weights {name}: {path} does not exist; put the file there, change"
-            " PRETRAINED in"
-            f" {cfg.get('config_path', 'config.yml')}{_download(name)}, or train from scratch with"
-            " --set train.pretrained=null"
+            f" PRETRAINED in {cfg.get('config_path', 'config.yml')}{_download(name)},"
+            " or train from scratch with --set train.pretrained=null"
         )
     return str(path)
 

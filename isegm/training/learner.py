@@ -1,6 +1,4 @@
-"""One process learning from one batch after another: what is left of a training without its data,
-log and folder.
-"""
+"""One process learning from one batch after another: training without data, log and run folder."""
 
 from __future__ import annotations
 
@@ -30,12 +28,12 @@ from isegm.utils.processes import Process
 
 @dataclass(frozen=True)
 class Learned:
-    """What one optimiser step saw and answered.
+    """The inputs and results of one optimiser step.
 
     Attributes:
-        losses: ``"loss"``, their sum, and the method's own terms; detached scalars, means over this
+        losses: ``"loss"``, the sum, and the method's own terms; detached scalars, means over this
             process's samples.
-        round_, target, logits: what was learned from, without state, and the answer to it.
+        round_, target, logits: the round without its state, the target, and the answer.
     """
 
     losses: dict[str, Tensor]
@@ -45,12 +43,10 @@ class Learned:
 
 
 class Learner:
-    """Rollout, forward, backward, optimiser step; alone or together with the same on other
-    processes.
+    """Rollout, forward, backward, optimiser step; alone or in step with other processes.
 
     Args:
-        model: the network; it is moved to the device and into the memory layout that the settings
-            ask for.
+        model: the network; it is moved to the device and memory layout of the settings.
         optimizer, schedule: the parts that the settings describe.
         user: plays the corrections.
 
@@ -82,10 +78,10 @@ class Learner:
     def learn(self, batch: Batch, rounds: int | None = None) -> Learned:
         """One optimiser step on this process's share of a global batch.
 
-        Nothing in here waits for a GPU but the simulated clicks, each of which must see an answer.
+        Only the simulated clicks wait for a GPU, since each must see an answer.
 
         Args:
-            rounds: corrections to play; by default as many as the user makes.
+            rounds: corrections to play; by default the user decides.
         """
         state, config, step = self.state, self.config, self.state.progress.step
         restart = self.user.restarts(config.seed, step)
@@ -111,8 +107,8 @@ class Learner:
     def _learn_part(
         self, batch: Batch, rounds: int, restart: bool, weight: float, last: bool
     ) -> Learned:
-        """Add the gradients of a micro-batch; the last one of a step shares them with the other
-        processes.
+        """Add the gradients of a micro-batch; the last one of a step synchronizes them with the
+        other processes.
         """
         round_, target = self.round(batch, rounds, restart)
         with contextlib.nullcontext() if last or self.process.count == 1 else self.step.no_sync():
@@ -124,18 +120,18 @@ class Learner:
         return Learned({"loss": total.detach(), **named}, round_, target, logits)
 
     def rounds(self, batch: Batch) -> int:
-        """How many corrections are played on the next batch."""
+        """The number of corrections to play on the next batch."""
 
         def several() -> bool:
             few = bool(((batch["label"] == POSITIVE).sum(1) < 2).any())
-            # Of the global batch, or the number of processes would change the training.
+            # Over the global batch, or the training would depend on the number of processes.
             return not self.process.all_reduce_max(few)
 
         return self.user.rounds(self.config.seed, self.state.progress.step, several)
 
     def round(self, batch: Batch, rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
-        """Bring a batch to the device and play ``rounds`` corrections on it, or begin anew with one
-        click.
+        """Copy a batch to the device and play ``rounds`` corrections on it, or restart from a
+        single click.
         """
         device = self.process.device
         image = batch["image"].to(device, non_blocking=True).float().div_(255)
@@ -144,17 +140,12 @@ class Learner:
         target = batch["target"].to(device, non_blocking=True)
         seeds = batch["seed"].tolist()
         if restart:
-            clicks, rounds = (
-                first_clicks(batch["target"], self.user, seeds, self.pool).to(device),
-                0,
-            )
-        else:  # a plain copy would wait until the device has finished the step before
-            clicks = Clicks(
-                batch["yx"].to(device, non_blocking=True),
-                batch["label"].to(device, non_blocking=True),
-            )
-        # Autocast of its own: inside one that lasts, the weights cast here without gradients would
-        # be used again with them.
+            clicks = first_clicks(batch["target"], self.user, seeds, self.pool).to(device)
+            rounds = 0
+        else:  # a blocking copy would wait for the device to finish the previous step
+            yx, label = (batch[name].to(device, non_blocking=True) for name in ("yx", "label"))
+            clicks = Clicks(yx, label)
+        # A separate autocast: a shared one would reuse the weights cast here without gradients.
         with self.autocast():
             round_ = rollout(
                 self.state.model, image, target, clicks, self.user, seeds, rounds, self.pool
@@ -169,7 +160,7 @@ class Learner:
         )
 
     def _wrapped(self, step: TrainStep) -> nn.Module:
-        """The training step, compiled and distributed as the settings say."""
+        """The training step, compiled and distributed according to the settings."""
         device = self.process.device
         if self.config.sync_bn and self.process.count > 1:
             if device.type != "cuda":
@@ -193,7 +184,7 @@ def split(batch: Batch, size: int) -> list[Batch]:
 
 
 def joined(parts: list[Learned]) -> Learned:
-    """A whole step from its micro-batches, which are of equal size."""
+    """A whole step from its micro-batches, which have equal sizes."""
     names = dict.fromkeys(name for part in parts for name in part.losses)
     losses = {
         name: sum(part.losses[name] for part in parts if name in part.losses) / len(parts)

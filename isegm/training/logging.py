@@ -1,6 +1,4 @@
-"""What a run tells: a progress bar, a text log, TensorBoard, pictures. Only process 0 says
-anything.
-"""
+"""The output of a run, on process 0 only: progress bar, text log, TensorBoard, pictures."""
 
 from __future__ import annotations
 
@@ -27,11 +25,11 @@ PICTURE_ROWS = 4
 
 
 class RunLog:
-    """The log of one run. ``folder`` is None on all processes but the first, and then every method
-    does nothing.
+    """The log of one run. ``folder`` is None on all processes but the first; all methods then do
+    nothing.
 
-    ``step`` is where the run begins or resumes: TensorBoard forgets later points, which will come
-    again.
+    ``step`` is where the run starts or resumes: TensorBoard discards later points, which will be
+    repeated.
     """
 
     def __init__(self, folder: RunFolder | None, step: int = 0) -> None:
@@ -78,7 +76,7 @@ class RunLog:
             self._bar = None
 
     def scalars(self, kind: str, values: Mapping[str, float], step: int) -> None:
-        """Write values to TensorBoard under ``kind/`` and show loss and IoU on the bar."""
+        """Write values to TensorBoard under ``kind/``, and loss and IoU to the progress bar."""
         if self.folder is None:
             return
         for name, value in values.items():
@@ -88,30 +86,21 @@ class RunLog:
             self._bar.set_postfix(shown, refresh=False)
 
     def record(self, entry: Mapping[str, Any]) -> None:
-        """Append one line of JSON to logs/metrics.jsonl and say it in words."""
+        """Append one line of JSON to logs/metrics.jsonl, and log it as text."""
         if self.folder is None:
             return
         with (self.folder.logs / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
-        log.info(
-            "%s",
-            "  ".join(
-                f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()
-            ),
-        )
+        shown = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items())
+        log.info("%s", "  ".join(shown))
 
     def picture(self, round_: Round, target: Tensor, logits: Tensor, step: int) -> None:
-        """Keep a picture of the first samples: the clicks on the image, the previous mask, the
-        target, the answer.
-        """
+        """Save a picture of the first samples: image with clicks, previous mask, target, answer."""
         if self.folder is None:
             return
         sheet = picture(round_, target, logits)
-        cv2.imwrite(
-            str(self.folder.vis / f"{step:07d}.jpg"),
-            sheet[..., ::-1],
-            [cv2.IMWRITE_JPEG_QUALITY, 85],
-        )
+        path = str(self.folder.vis / f"{step:07d}.jpg")
+        cv2.imwrite(path, sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
         self._writer.add_image("train/samples", sheet, step, dataformats="HWC")
 
 
@@ -120,9 +109,8 @@ def picture(round_: Round, target: Tensor, logits: Tensor, rows: int = PICTURE_R
     ignored), answer.
     """
     images = (round_.image[:rows].float() * 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    maps = torch.cat(
-        [round_.prev_prob[:rows], target[:rows], logits[:rows].float().sigmoid()], 1
-    ).float()
+    prob = logits[:rows].float().sigmoid()
+    maps = torch.cat([round_.prev_prob[:rows], target[:rows], prob], 1).float()
     maps = torch.where(maps < 0, 0.5, maps).mul(255).to(torch.uint8).cpu().numpy()  # R 3 H W
     sheet = []
     for image, channels, yx, label in zip(
@@ -134,9 +122,6 @@ def picture(round_: Round, target: Tensor, logits: Tensor, rows: int = PICTURE_R
             if kind in COLOURS:
                 cv2.circle(drawn, (round(x), round(y)), radius + 1, (255, 255, 255), -1)
                 cv2.circle(drawn, (round(x), round(y)), radius, COLOURS[kind], -1)
-        sheet.append(
-            np.concatenate(
-                [drawn, *(np.repeat(channel[..., None], 3, 2) for channel in channels)], 1
-            )
-        )
+        gray = (np.repeat(channel[..., None], 3, 2) for channel in channels)
+        sheet.append(np.concatenate([drawn, *gray], 1))
     return np.concatenate(sheet, 0)

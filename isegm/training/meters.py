@@ -15,16 +15,14 @@ class NonFiniteLoss(IsegmError):
 
 
 class LossWindow:
-    """The losses since the last look, kept on the device until ``read`` fetches them all in one
-    copy.
-    """
+    """Collects losses on the device until ``read`` fetches them all in one copy."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[int, list[str]]] = []
         self._values: list[Tensor] = []
 
     def add(self, step: int, values: dict[str, Tensor]) -> None:
-        """Keep the scalars of one step; the names may change from step to step."""
+        """Keep the scalars of one step; names may change from step to step."""
         self._steps.append((step, list(values)))
         self._values.append(torch.stack([value.detach().float() for value in values.values()]))
 
@@ -40,12 +38,11 @@ class LossWindow:
 
 def means(rows: list[dict[str, float]]) -> dict[str, float]:
     """The mean of each name over the rows that have it."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {
-        name: math.fsum(held) / len(held)
-        for name in names
-        if (held := [row[name] for row in rows if name in row])
-    }
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return {name: math.fsum(values) / len(values) for name, values in columns.items()}
 
 
 def not_finite(values: dict[str, float]) -> dict[str, float]:
@@ -53,15 +50,14 @@ def not_finite(values: dict[str, float]) -> dict[str, float]:
 
 
 def sample_ious(logits: Tensor, target: Tensor, threshold: float = 0.49) -> Tensor:
-    """``B``: IoU of each sample without ignored pixels; 1 where there is no object and none was
-    found.
+    """``B``: IoU of each sample without ignored pixels; 1 if both masks are empty.
 
     Args:
         logits: ``B 1 H W``.
         target: ``B 1 H W``, 1 = object, 0 = background, -1 = ignored.
         threshold: in [0, 1], on the probability.
     """
-    found, wanted = logits.float().sigmoid() > threshold, target > 0.5
-    found = found & (target >= 0)
-    union = (found | wanted).flatten(1).sum(1)
-    return torch.where(union > 0, (found & wanted).flatten(1).sum(1) / union.clamp(min=1), 1.0)
+    pred, truth = logits.float().sigmoid() > threshold, target > 0.5
+    pred = pred & (target >= 0)
+    union = (pred | truth).flatten(1).sum(1)
+    return torch.where(union > 0, (pred & truth).flatten(1).sum(1) / union.clamp(min=1), 1.0)

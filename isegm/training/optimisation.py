@@ -1,6 +1,4 @@
-"""Optimisers and learning-rate schedules as parts of an experiment, and the moving average of the
-weights.
-"""
+"""Optimisers and learning-rate schedules as parts of an experiment, and weight averaging."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ class Optimizer(Protocol):
 
 
 class Schedule(Protocol):
-    """Settings of a schedule, which is stepped once per epoch; the first is epoch 0."""
+    """Settings of a schedule, stepped once per epoch from epoch 0."""
 
     def of(self, optimizer: torch.optim.Optimizer) -> LRScheduler: ...
 
@@ -33,8 +31,8 @@ class Schedule(Protocol):
 class Adam:
     """Adam.
 
-    # differs from the original (arXiv 2102.06583): it makes one group per parameter, which gives
-    the same steps more slowly.
+    # differs from the original (arXiv 2102.06583): it makes one group per parameter, which takes
+    the same steps, but slower.
     """
 
     lr: float = 5e-4
@@ -53,9 +51,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW:
-    """Adam with decoupled weight decay: each step takes away the share ``weight_decay`` of every
-    weight, times the rate.
-    """
+    """Adam with decoupled weight decay: each step also subtracts lr * ``weight_decay`` * weight."""
 
     lr: float = 5e-4
     betas: Sequence[float] = (0.9, 0.999)
@@ -134,8 +130,8 @@ class Polynomial:
 class AverageModel:
     """The exponential moving average of a model's weights; its buffers are those of the model.
 
-    The decay grows from 0.1 with the first steps, so that a short training does not average in its
-    random start.
+    The decay grows from 0.1 over the first steps, so that a short training does not average in its
+    random initial weights.
     """
 
     def __init__(self, model: ClickModel, decay: float) -> None:
@@ -146,7 +142,7 @@ class AverageModel:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after optimiser step ``step`` (0 is the first)."""
+        """Add the weights after optimiser step ``step`` (0 is the first)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(
             [average for average, _ in self._pairs],

@@ -1,6 +1,4 @@
-"""What the command line says about one run of an experiment, and what is no part of the experiment
-itself.
-"""
+"""Options of one run that do not belong to the experiment itself."""
 
 from __future__ import annotations
 
@@ -11,21 +9,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunOptions:
-    """One call of train.py.
+    """Options of one call of ``isegm train``.
 
     Attributes:
-        name: of the experiment, ``<folder>/<name>`` of its script; gives the place of its run
-            folders.
-        files: to keep copies of.
+        name: of the experiment, ``<folder>/<name>`` of its script; also the folder of its runs.
+        files: to copy to the run folder.
         exp_name: appended to the number of the run folder.
-        resume: None, "auto" (the newest run of this experiment that can be resumed, among those
-            called ``exp_name`` if there is such a name; else a new one), a checkpoint file, a run
-            folder, or how the name of a run folder of this experiment begins ("005").
-        resume_prefix: how the name of the checkpoint in that run folder begins.
-        cpu, gpus: the devices of this machine to use, one process each; no gpus given means the
-            first, if there is one.
+        resume: None; "auto" (the newest run of this experiment that can be resumed, and is named
+            ``exp_name`` if that is given; otherwise a new run); a checkpoint file; a run folder; or
+            the beginning of the name of a run folder of this experiment ("005").
+        resume_prefix: the beginning of the name of the checkpoint in that run folder.
+        cpu, gpus: the devices of this machine to use, one process each; by default the first GPU,
+            if there is one.
         validate: see ``Trainer``.
-        check: train nothing; try everything out and tell what it will take
+        check: do not train, but check everything and estimate the costs
             (``isegm.training.preflight``).
     """
 

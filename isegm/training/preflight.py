@@ -1,7 +1,7 @@
-"""Try a training out before it starts: data, memory, speed, the first batch as a picture.
+"""A trial before a training: data, memory, speed, the first batch as a picture.
 
-Whatever would stop the training later stops here with what to change; nothing is kept but the
-picture.
+Problems that would stop the training later are reported here, with what to change. Only the picture
+is kept.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("isegm")
 GB = 1e9
-ITEMS = 12  # timed to find out how long one takes
-SAMPLES = 2  # in the step that tells how much memory a sample needs
+ITEMS = 12  # number of items to time
+SAMPLES = 2  # in the step that measures the memory of a sample
 SHARED_MEMORY = Path("/dev/shm")
-PREFETCHED = 2  # batches that a data worker holds ready
+PREFETCHED = 2  # batches that a data worker prefetches
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds: of one item in a data worker, of one step without corrections, of one correction for
-    the whole batch, and of an answer to a batch from which nothing is learned.
+    """Seconds for one item in a data worker, one step without corrections, one correction of a
+    batch, and one forward pass in validation.
     """
 
     item: float
@@ -54,11 +54,7 @@ class Speed:
 
 
 class Preflight:
-    """The checks of one process, which are made by all processes together.
-
-    Args:
-        trainer: what would be trained.
-    """
+    """The checks of one process, made by all processes together."""
 
     def __init__(self, trainer: Trainer, process: Process) -> None:
         self.trainer, self.process = trainer, process
@@ -70,10 +66,10 @@ class Preflight:
         self.folder = trainer.folder
 
     def run(self) -> Path:
-        """Check everything, tell what was found, and return the picture.
+        """Check everything, log the results, and return the path of the picture.
 
         Raises:
-            IsegmError: the training would fail; with what to change.
+            IsegmError: the training would fail; says what to change.
         """
         process, config = self.process, self.config
         self._say(
@@ -86,13 +82,11 @@ class Preflight:
             contextlib.closing(learner),
             out_of_memory_explained(learner.part, self.batches.share, process.device),
         ):
-            micro = (
-                f", in micro-batches of {learner.part}" if learner.part < self.batches.share else ""
-            )
+            share, part = self.batches.share, learner.part
+            micro = f", in micro-batches of {part}" if part < share else ""
             self._say(
                 "processes",
-                f"{process.count} on {process.device.type}, {self.batches.share} samples"
-                f" each{micro}",
+                f"{process.count} on {process.device.type}, {share} samples each{micro}",
             )
             self._check_disk(learner)
             batch, item = self._load()
@@ -112,23 +106,13 @@ class Preflight:
             log.info("%-11s %s", about, words)
 
     def _check_disk(self, learner: Learner) -> None:
-        values = sum(
-            value.numel() * value.element_size()
-            for value in learner.state.model.state_dict().values()
-        )
-        trained = sum(
-            p.numel() * p.element_size()
-            for p in learner.state.model.parameters()
-            if p.requires_grad
-        )
-        self._say("network", f"{type(learner.state.model).__name__}, {values / 4e6:.1f} M values")
-        one = values + 2 * trained + (values if self.config.ema else 0)
-        kept = (
-            self.config.epochs // self.config.checkpoint_interval
-            if self.config.checkpoint_interval
-            else 0
-        )
-        needed = one * (kept + 2)  # the last one, and the one that will take its place
+        model, config = learner.state.model, self.config
+        values = sum(v.nbytes for v in model.state_dict().values())
+        trained = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+        self._say("network", f"{type(model).__name__}, {values / 4e6:.1f} M values")
+        one = values + 2 * trained + (values if config.ema else 0)
+        kept = config.epochs // config.checkpoint_interval if config.checkpoint_interval else 0
+        needed = one * (kept + 2)  # the last one, and the one that replaces it
         there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         free = shutil.disk_usage(there).free
         self._say(
@@ -139,15 +123,12 @@ class Preflight:
         if needed > free:
             raise IsegmError(
                 f"{kept + 1} checkpoints of {one / GB:.2f} GB do not fit into the {free / GB:.2f}"
-                f" GB that are free in {there};"
-                " keep fewer (train.checkpoint_interval=null keeps only the last) or change"
-                " EXPS_PATH in config.yml"
+                f" GB that are free in {there}; keep fewer (train.checkpoint_interval=null keeps"
+                " only the last) or change EXPS_PATH in config.yml"
             )
 
     def _load(self) -> tuple[Batch, float]:
-        """This process's share of the first batch, as a data worker makes it, and the seconds that
-        an item takes.
-        """
+        """This process's share of the first batch, from a data worker, and the seconds per item."""
         keys, train = next(iter(self.batches)), self.data.train
         item = seconds_per_item(train, keys)
         if self.data.val is not None:
@@ -157,25 +138,21 @@ class Preflight:
         if self.workers and needed > free:
             raise IsegmError(
                 f"{self.workers} data workers per process may hold {needed / GB:.2f} GB in"
-                f" {SHARED_MEMORY}, which has"
-                f" {free / GB:.2f} GB: enlarge it (docker run"
+                f" {SHARED_MEMORY}, which has {free / GB:.2f} GB: enlarge it (docker run"
                 f" --shm-size={math.ceil(needed / GB) + 1}g), or use --workers"
                 f" {int(self.workers * free / needed)}"
             )
-        with contextlib.closing(
-            Loader(train, [keys], self.config.workers, self.process.device.type == "cuda")
-        ) as loader:
+        loader = Loader(train, [keys], self.config.workers, self.process.device.type == "cuda")
+        with contextlib.closing(loader):
             return next(iter(loader)), item
 
     def _shared_memory(self, item: Batch) -> int:
-        per_batch = self.batches.share * sum(
-            value.numel() * value.element_size() for value in item.values()
-        )
+        per_batch = self.batches.share * sum(value.nbytes for value in item.values())
         return per_batch * PREFETCHED * self.workers * processes_here(self.process)
 
     def _check_memory(self, learner: Learner, batch: Batch) -> int:
-        """The peak, in bytes, of a step with the most corrections; on a CPU a small step first
-        tells whether that will fit.
+        """The peak, in bytes, of a step with the most corrections; on a CPU, a smaller step first
+        shows whether it will fit.
         """
         device, rounds = self.process.device, self.user.max_rounds
         memory.reset_peak(device)
@@ -183,7 +160,7 @@ class Preflight:
             before = memory.used(device)
             learner.learn(split(batch, SAMPLES)[0], rounds)
             per_sample = max(0, memory.peak(device) - before) / SAMPLES
-            # What the first step took is not given back, so the next one needs only the rest.
+            # The first step's memory is not released, so the next one needs only the rest.
             more = per_sample * (learner.part - SAMPLES) * processes_here(self.process)
             free = memory.available()
             if more > free:
@@ -196,27 +173,24 @@ class Preflight:
         return memory.peak(device)
 
     def _measure(self, learner: Learner, batch: Batch, item: float) -> tuple[Learned, Speed]:
-        """The last step taken, and the times."""
+        """The last step, and the times."""
         seconds = {}
         for rounds in dict.fromkeys((0, self.user.max_rounds)):
-            repeats, found = 3, []
-            while len(found) < repeats:
+            repeats, times = 3, []
+            while len(times) < repeats:
                 started = time.perf_counter()
                 learned = learner.learn(batch, rounds)
                 memory.wait(self.process.device)
-                found.append(time.perf_counter() - started)
-                repeats = (
-                    1 if self.process.all_reduce_max(int(found[0] > 10)) else 3
-                )  # the same number on every process
-            seconds[rounds] = float(np.median(found))
+                times.append(time.perf_counter() - started)
+                # The same number on every process.
+                repeats = 1 if self.process.all_reduce_max(int(times[0] > 10)) else 3
+            seconds[rounds] = float(np.median(times))
         most = self.user.max_rounds
         per_round = max(0.0, seconds[most] - seconds[0]) / most if most else 0.0
         return learned, Speed(item, seconds[0], per_round, self._answering(learner, learned))
 
     def _answering(self, learner: Learner, learned: Learned) -> float:
-        """The seconds that a batch of held-out data takes without corrections; the second of two
-        answers counts.
-        """
+        """Seconds for a batch of held-out data without corrections, on the second of two passes."""
         if not self._validations():
             return 0.0
         model = learner.state.model
@@ -232,8 +206,7 @@ class Preflight:
             raise IsegmError(
                 "after a few steps on the first batch:"
                 f" {', '.join(f'{k} = {v}' for k, v in bad.items())}. Lower train.optimizer.lr,"
-                " clip"
-                " gradients (train.clip=1), or use bf16 instead of fp16"
+                " clip gradients (train.clip=1), or use bf16 instead of fp16"
             )
         model = learner.state.model
         if idle := [
@@ -249,25 +222,20 @@ class Preflight:
         self._say(
             "step",
             f"{step:.2f} s: {speed.step:.2f} to learn, {speed.round:.2f} per correction,"
-            f" {rounds:.1f} on average;"
-            f" {rate:.1f} samples/s",
+            f" {rounds:.1f} on average; {rate:.1f} samples/s",
         )
         loaders = self.workers * self.process.count
-        loading = loaders / speed.item if loaders else self.process.count / speed.item
-        enough = math.ceil(speed.item * rate / self.process.count)
-        waits = loading < rate or not loaders
-        advice = (
-            f"training waits for data, use --workers {enough} if there are cores"
-            if waits
-            else "enough"
-        )
-        each = f"{1 / speed.item:.1f} samples/s per worker"
-        each += f", {loading:.1f} with {self.workers} workers per process"
-        self._say("loading", f"{each}; {advice}")
-        per_step = (
-            max(step, config.batch_size / loading)
-            if loaders
-            else step + config.batch_size / loading
+        loading = (loaders or self.process.count) / speed.item
+        wait = config.batch_size / loading
+        per_step = max(step, wait) if loaders else step + wait
+        advice = "enough"
+        if loading < rate or not loaders:
+            workers = math.ceil(speed.item * rate / self.process.count)
+            advice = f"training waits for data, use --workers {workers} if there are enough cores"
+        self._say(
+            "loading",
+            f"{1 / speed.item:.1f} samples/s per worker, {loading:.1f} with {self.workers} workers"
+            f" per process; {advice}",
         )
         steps = self._steps()
         total = steps * per_step + self._validations() * (speed.answer + rounds * speed.round)
@@ -283,8 +251,8 @@ class Preflight:
         return min(steps, self.config.max_steps) if self.config.max_steps else steps
 
     def _validations(self) -> int:
-        """Batches of held-out data in the whole run: every so many epochs, and after the last
-        one.
+        """Batches of held-out data in the whole run, including the validation after the last
+        epoch.
         """
         every, epochs = self.config.validate_every, self._steps() // self.batches.batches
         if self.data.val is None or not every:
@@ -293,8 +261,8 @@ class Preflight:
         return times * math.ceil(len(self.data.val) / self.config.batch_size)
 
     def _draw(self, learned: Learned) -> Path:
-        """The first samples: image and clicks, the mask before, the target, the answer of the
-        network as it starts.
+        """The first samples: image with clicks, previous mask, target, the initial network's
+        answer.
         """
         path = self.folder / "check.jpg"
         if self.process.first:
@@ -304,7 +272,7 @@ class Preflight:
 
 
 def seconds_per_item(dataset: Dataset, keys: list[tuple[int, int]]) -> float:
-    """The mean over the first few items, the very first one left out, which opens files."""
+    """The mean over the first few items, after a first one that opens files."""
     dataset[keys[0]]
     started, few = time.perf_counter(), keys[:ITEMS]
     for key in few:
@@ -314,7 +282,7 @@ def seconds_per_item(dataset: Dataset, keys: list[tuple[int, int]]) -> float:
 
 @contextlib.contextmanager
 def out_of_memory_explained(part: int, share: int, device: torch.device) -> Iterator[None]:
-    """Say what to change instead of how the allocation failed."""
+    """Replace errors of too little memory, or too few samples, by ones that say what to change."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -327,13 +295,12 @@ def out_of_memory_explained(part: int, share: int, device: torch.device) -> Iter
             raise
         raise IsegmError(
             f"{part} sample(s) at once are too few for the batch norm of this network; use at least"
-            " 2 per process"
-            " (--batch-size, --micro-batch, or fewer processes)"
+            " 2 per process (--batch-size, --micro-batch, or fewer processes)"
         ) from error
 
 
 def smaller(part: int, share: int) -> str:
-    """How to fit a batch into less memory."""
+    """Advice on fitting a batch into less memory."""
     fitting = max((size for size in range(1, part // 2 + 1) if share % size == 0), default=0)
     more = f"use --micro-batch {fitting} (the global batch stays), " if fitting else "use "
     return f"{more}a smaller data.augment.crop or more processes"

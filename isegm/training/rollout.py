@@ -1,4 +1,4 @@
-"""Training is a conversation: play a few clicks without gradients, then learn from the next
+"""The interactive part of training: play a few clicks without gradients, then learn from the next
 answer.
 """
 
@@ -22,9 +22,7 @@ from isegm.training.users.base import SimulatedUser
 def first_clicks(
     target: Tensor, user: SimulatedUser, seeds: Sequence[int], pool: Executor | None = None
 ) -> Clicks:
-    """One click per sample, as the simulated user makes it on an empty answer; arguments as in
-    ``rollout``.
-    """
+    """The simulated user's first click on each sample; arguments as in ``rollout``."""
     rngs = [np.random.default_rng([seed, 0]) for seed in seeds]
     yx, label = user.next_clicks(torch.zeros_like(target, dtype=torch.float32), target, rngs, pool)
     return Clicks(yx[:, None], label[:, None])
@@ -47,14 +45,13 @@ def rollout(
         image: ``B 3 H W`` float in [0, 1].
         target: ``B 1 H W``, 1 = object, 0 = background, -1 = ignored.
         clicks: the sampled clicks, in pixels of the crop.
-        seeds: one non-negative number per sample; all that is random about a sample follows from
-            it.
+        seeds: one non-negative number per sample, the source of all its randomness.
         rounds: see ``SimulatedUser.rounds``.
         pool: threads for the distance transforms.
 
     Source: RITM (arXiv 2102.06583), section 4. The simulated clicks come after the sampled ones.
-    # differs from the original: it has a fixed number of slots and writes a simulated click over a
-    sampled one once they are full; here nothing is overwritten.
+    # differs from the original: it has a fixed number of slots, and once they are full a simulated
+    click overwrites a sampled one; here nothing is overwritten.
     """
     nothing = image.new_zeros(target.shape, dtype=torch.float32)
     round_ = Round(image, clicks, nothing, seeds=tuple(seeds), initial_clicks=clicks.label.shape[1])
@@ -75,8 +72,8 @@ def rollout(
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; afterwards every module has its own mode back, frozen normalisation
-    layers included.
+    """Eval mode within the context; afterwards every module has its own mode again, including
+    frozen normalisation layers.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

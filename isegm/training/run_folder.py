@@ -1,5 +1,5 @@
-"""Where a run writes: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/
-and the experiment.
+"""Run folders: ``experiments/<method>/<script>/NNN_<name>/`` with checkpoints/, logs/, vis/ and the
+experiment.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def create(experiment: Path, run: RunOptions, description: str) -> RunFolder:
 
 
 def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
-    """The checkpoint that ``--resume`` means, or None to start anew.
+    """The checkpoint that ``--resume`` refers to, or None for a new run.
 
     Raises:
         IsegmError: a named run or checkpoint does not exist.
@@ -103,9 +103,7 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
 
 
 def of_checkpoint(checkpoint: Path) -> RunFolder:
-    """The run folder that a checkpoint lies in, completed where parts of it are missing, rid of
-    half-written files.
-    """
+    """The run folder of a checkpoint; missing folders are created, half-written files removed."""
     run = RunFolder(checkpoint.resolve().parent.parent)
     for folder in (run.checkpoints, run.logs, run.vis):
         folder.mkdir(exist_ok=True)
@@ -115,14 +113,14 @@ def of_checkpoint(checkpoint: Path) -> RunFolder:
 
 
 def _checkpoint_in(folder: Path, prefix: str) -> Path:
-    found = sorted(folder.glob(f"checkpoints/{prefix}*.pth"))
-    if len(found) != 1:
+    matches = sorted(folder.glob(f"checkpoints/{prefix}*.pth"))
+    if len(matches) != 1:
         names = sorted(path.name for path in folder.glob("checkpoints/*.pth"))
         raise IsegmError(
-            f"{folder} has {len(found)} checkpoints that begin with {prefix!r}, expected one;"
+            f"{folder} has {len(matches)} checkpoints that begin with {prefix!r}, expected one;"
             f" it has {', '.join(names) or 'none'}"
         )
-    return found[0]
+    return matches[0]
 
 
 def _runs(experiment: Path) -> list[Path]:

@@ -1,5 +1,5 @@
-"""One differentiable round as a module of its own, so that distributed training wraps exactly what
-has gradients.
+"""One differentiable round as a module, so that distributed training wraps exactly what has
+gradients.
 """
 
 from __future__ import annotations

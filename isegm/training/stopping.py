@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request to finish the step, save and leave."""
+"""SIGTERM and Ctrl-C as requests to finish the step, save and exit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from typing import Any
 from isegm.utils.processes import launched, rank
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-CAN_HOLD_BACK = (
-    sys.platform != "win32"
-)  # Windows has no signal masks, and does not signal process groups either
+CAN_HOLD_BACK = sys.platform != "win32"  # without signal masks; nor does it signal groups
 
 
 @contextlib.contextmanager
 def stops_held_back() -> Iterator[None]:
-    """Hold SIGTERM and SIGINT back from this thread and from the processes it starts, until they
-    say what to do about them.
+    """Block SIGTERM and SIGINT for this thread, and for the processes it starts until they set
+    their own handlers.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if CAN_HOLD_BACK else None
     try:
@@ -33,7 +31,7 @@ def stops_held_back() -> Iterator[None]:
 
 
 def ignore_stops() -> None:
-    """Ignore SIGTERM and SIGINT, those held back since the start of this process too."""
+    """Ignore SIGTERM and SIGINT, including those blocked since the start of this process."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     if CAN_HOLD_BACK:
@@ -53,11 +51,10 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Catch SIGTERM and SIGINT while training; outside the main thread signals stay as they are.
+    """Catch SIGTERM and SIGINT while training; does nothing outside the main thread.
 
-    A process that was started for this training alone ignores them afterwards if it was stopped: it
-    is about to leave, and the one that started it may pass on what a batch system sent to all of
-    them already.
+    After a stop, a process started only for this training ignores further ones: it is about to
+    exit, and its parent may forward a signal that a batch system already sent to all processes.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -80,9 +77,9 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def _say(message: str) -> None:
-    """On process 0, past the log and its buffers: a signal may come while they are being written
-    to, which Python forbids.
+    """Write a message on process 0, bypassing the log: a signal handler must not reenter its
+    buffers.
     """
     if rank() == 0:
-        with contextlib.suppress(OSError, ValueError):  # a notebook's stderr is no file
+        with contextlib.suppress(OSError, ValueError):  # a notebook's stderr is not a file
             os.write(sys.stderr.fileno(), f"{message}\n".encode())

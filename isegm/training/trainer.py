@@ -1,8 +1,9 @@
-"""The one trainer: every method, one process or many, stopped and continued at any step.
+"""The one trainer, for all methods and any number of processes; it can stop and continue at any
+step.
 
-What is random follows from the seed and the position alone: samples from (seed, epoch, position),
-the number of rounds from (seed, step), simulated clicks from the sample. Only dropout uses a
-running generator, whose state is in the checkpoint.
+Randomness depends only on the seed and the position: samples on (seed, epoch, position), the number
+of rounds on (seed, step), simulated clicks on the sample. Only dropout uses a running generator,
+whose state is in the checkpoint.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from isegm.utils.processes import Process, joined
 
 log = logging.getLogger("isegm")
 Validate = Callable[[ClickModel, int], dict[str, float]]
-# What one process wants all of them to do after a step; the largest wins.
+# What a process wants all processes to do after a step; the largest wins.
 CONTINUE, SAVE, STOP, LOOK = range(4)
 
 
@@ -51,14 +52,14 @@ class Trainer:
     """Trains one experiment.
 
     Args:
-        experiment: what is trained.
+        experiment: to train.
         cfg: config.yml.
-        options: how this run of it is meant.
+        options: of this run.
         validate: called as ``validate(model, epoch)`` on process 0 with the model in eval mode;
             returns named values to log.
 
     Raises:
-        IsegmError: a part cannot be made, e.g. because its data are not there.
+        IsegmError: a part cannot be built, e.g. because its data are missing.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Trainer:
         )
 
     def learner(self, process: Process, resumes: bool = False) -> Learner:
-        """What learns in one process, at the start of the training."""
+        """The learner of one process at the start of the training."""
         experiment = self.experiment
         optimizer, schedule = (
             experiment.build(part) for part in (self.config.optimizer, self.config.schedule)
@@ -87,7 +88,7 @@ class Trainer:
 
     @property
     def folder(self) -> Path:
-        """Of all runs of this experiment."""
+        """The folder of all runs of this experiment."""
         return absolute(self.cfg, self.cfg.EXPS_PATH) / self.options.name
 
     def fit(self) -> Path:
@@ -95,10 +96,10 @@ class Trainer:
         check, and return a picture.
 
         Raises:
-            Stopped: SIGTERM or Ctrl-C came; the state is saved.
-            NonFiniteLoss: naming the terms; the last checkpoint is from before. On a CPU it is
+            Stopped: after SIGTERM or Ctrl-C; the state is saved.
+            NonFiniteLoss: naming the terms; the last checkpoint is still good. On a CPU it is
                 noticed in the same step, on a GPU within ``log_every`` steps.
-            IsegmError: whatever else the user can mend.
+            IsegmError: anything else the user can fix.
         """
         with (
             joined(device_of_process(self.options.cpu, self.options.gpus)) as process,
@@ -157,12 +158,8 @@ class _Training:
             self._end_epoch()
         if self.process.first:
             path = self.folder.path / "model.safetensors"
-            save_model(
-                path,
-                self.state.best_model,
-                self.trainer.experiment.model,
-                {"epoch": str(progress.epoch), "step": str(progress.step)},
-            )
+            reached = {"epoch": str(progress.epoch), "step": str(progress.step)}
+            save_model(path, self.state.best_model, self.trainer.experiment.model, reached)
             log.info("finished after %d epochs, %d steps: %s", progress.epoch, progress.step, path)
 
     def _train_epoch(self) -> None:
@@ -199,20 +196,15 @@ class _Training:
             self.log.picture(learned.round_, learned.target, learned.logits, step)
         self.state.progress.batch += 1
         self.log.advance()
-        # On a CPU nothing has to be waited for, so a broken step is noticed at once.
-        self.broken = self.process.device.type == "cpu" and not bool(
-            learned.losses["loss"].isfinite()
-        )
+        # On a CPU there is nothing to wait for, so a broken step can be noticed at once.
+        on_cpu = self.process.device.type == "cpu"
+        self.broken = on_cpu and not bool(learned.losses["loss"].isfinite())
 
     def _consult(self) -> None:
         """Agree with the other processes whether to look at the losses, to save, or to stop."""
-        wish = CONTINUE
-        if (
-            self.process.first
-            and time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes
-        ):
-            wish = SAVE
-        wish = max(wish, STOP * self.request.made, LOOK * self.broken)
+        due = time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes
+        save = SAVE if self.process.first and due else CONTINUE
+        wish = max(save, STOP * self.request.made, LOOK * self.broken)
         agreed = self.process.all_reduce_max(wish)
         if agreed == LOOK or self.state.progress.step % self.config.log_every == 0:
             self._look()
@@ -228,25 +220,19 @@ class _Training:
     def _look(self) -> None:
         """Fetch the losses since the last look, stop if one is not finite, and log their means."""
         rows = self.window.read()
-        bad = next(((step, found) for step, values in rows if (found := not_finite(values))), None)
-        if found := [entry for entry in self.process.gather(bad) if entry]:
-            step, values = min(found, key=lambda entry: entry[0])
+        bad = next(((step, named) for step, values in rows if (named := not_finite(values))), None)
+        if broken := [entry for entry in self.process.gather(bad) if entry]:
+            step, values = min(broken, key=lambda entry: entry[0])
             raise NonFiniteLoss(
                 f"step {step} (epoch {self.state.progress.epoch + 1}):"
-                f" {', '.join(f'{k} = {v}' for k, v in values.items())}."
-                f" {self._last_good()} Lower train.optimizer.lr, clip gradients (train.clip=1), or"
-                " use bf16 instead of fp16"
+                f" {', '.join(f'{k} = {v}' for k, v in values.items())}. {self._last_good()} Lower"
+                " train.optimizer.lr, clip gradients (train.clip=1), or use bf16 instead of fp16"
             )
         own = means([values for _, values in rows])
         if not own:
             return
-        shared = dict(
-            zip(
-                own,
-                (v / self.process.count for v in self.process.all_reduce_sum(list(own.values()))),
-                strict=True,
-            )
-        )
+        sums = self.process.all_reduce_sum(list(own.values()))
+        shared = {name: v / self.process.count for name, v in zip(own, sums, strict=True)}
         rates = {
             f"lr/group{i}": group["lr"] for i, group in enumerate(self.state.optimizer.param_groups)
         }
@@ -261,11 +247,9 @@ class _Training:
         self._save(f"{progress.epoch:03d}.pth" if keep else None)
         last = progress.epoch == config.epochs
         if config.validate_every and (last or progress.epoch % config.validate_every == 0):
-            # Validation has random numbers of its own, or it would change what is trained
-            # afterwards.
-            with torch.random.fork_rng(
-                [self.process.device] if self.process.device.type == "cuda" else []
-            ):
+            # Validation must not change the random numbers of the training after it.
+            devices = [self.process.device] if self.process.device.type == "cuda" else []
+            with torch.random.fork_rng(devices):
                 self._validate()
 
     @torch.no_grad()
@@ -279,15 +263,12 @@ class _Training:
                 entry |= self.process.broadcast_from_rank0(
                     lambda: dict(self.trainer.validate(model, epoch))
                 )
-        self.log.scalars(
-            "val",
-            {k: v for k, v in entry.items() if k not in ("epoch", "step")},
-            self.state.progress.step,
-        )
+        values = {k: v for k, v in entry.items() if k not in ("epoch", "step")}
+        self.log.scalars("val", values, self.state.progress.step)
         self.log.record(entry)
 
     def _held_out_losses(self, model: ClickModel) -> dict[str, float]:
-        """Mean losses and IoU over the held-out data, played like the training data and the same at
+        """Mean losses and IoU over the held-out data, with corrections as in training; the same at
         every validation.
         """
         data, process = self.trainer.data.val, self.process
@@ -298,19 +279,17 @@ class _Training:
                 values = self._held_out_values(model, batch, number)
                 for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
-        names = sorted({name for found in process.gather(list(sums)) for name in found})
-        totals = dict(
-            zip(names, process.all_reduce_sum([sums.get(name, 0.0) for name in names]), strict=True)
-        )
+        names = sorted({name for own in process.gather(list(sums)) for name in own})
+        reduced = process.all_reduce_sum([sums.get(name, 0.0) for name in names])
+        totals = dict(zip(names, reduced, strict=True))
         samples = totals.pop("samples", 1.0)
         return {name: value / samples for name, value in totals.items()}
 
     def _held_out_values(
         self, model: ClickModel, batch: dict[str, Tensor], number: int
     ) -> dict[str, Tensor | float]:
-        round_, target = self.learner.round(
-            batch, self.trainer.user.rounds(self.config.seed, number)
-        )
+        rounds = self.trainer.user.rounds(self.config.seed, number)
+        round_, target = self.learner.round(batch, rounds)
         with self.learner.autocast():
             pred = model(round_)
             losses = model.losses(pred, target, round_)
@@ -325,22 +304,16 @@ class _Training:
         return Loader(dataset, batches, self.config.workers, pin=self.process.device.type == "cuda")
 
     def _save(self, copy_as: str | None = None) -> None:
-        """Write the last checkpoint, and a copy to keep; never over a good one with broken
-        weights.
-        """
+        """Write the last checkpoint, and a copy to keep; broken weights never replace good ones."""
         self._look()
         if not checkpoint.finite(self.state.model):
             raise NonFiniteLoss(
                 f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}"
             )
-        contents = (
-            self.identity
-            | self.state.state_dict(self.process)
-            | {"memory": self.memory.state_dict(self.process)}
-        )
-        self.process.broadcast_from_rank0(
-            lambda: self._write(contents, copy_as)
-        )  # a full disk is noticed by all at once
+        contents = self.identity | self.state.state_dict(self.process)
+        contents["memory"] = self.memory.state_dict(self.process)
+        # So that all processes notice a full disk.
+        self.process.broadcast_from_rank0(lambda: self._write(contents, copy_as))
         self.last_save = time.monotonic()
 
     def _write(self, contents: dict[str, Any], copy_as: str | None) -> None:
@@ -350,22 +323,18 @@ class _Training:
 
     def _last_good(self) -> str:
         path = self.folder.last_checkpoint
-        return (
-            f"The last checkpoint is good: {path}."
-            if path.exists()
-            else "There is no checkpoint yet."
-        )
+        if path.exists():
+            return f"The last checkpoint is good: {path}."
+        return "There is no checkpoint yet."
 
     def _enough_steps(self) -> bool:
-        return (
-            self.config.max_steps is not None and self.state.progress.step >= self.config.max_steps
-        )
+        most = self.config.max_steps
+        return most is not None and self.state.progress.step >= most
 
     def _seed_generators(self) -> None:
         """Seed torch's generators differently on every process."""
-        words = np.random.SeedSequence(
-            [self.config.seed, self.process.rank, self.state.progress.step]
-        ).generate_state(1, np.uint64)
+        entropy = [self.config.seed, self.process.rank, self.state.progress.step]
+        words = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))
 
     def _new_folder(self) -> run_folder.RunFolder:
@@ -376,17 +345,18 @@ class _Training:
         )
 
     def _resume(self, path: Path) -> run_folder.RunFolder:
-        """Continue where a checkpoint was written, in the run folder that it lies in."""
-        saved = self.process.broadcast_from_rank0(
-            lambda: checkpoint.read_checkpoint(path)
-        )  # other machines may not see the file
+        """Continue from a checkpoint, in its run folder."""
+        # Other machines may not see the file.
+        saved = self.process.broadcast_from_rank0(lambda: checkpoint.read_checkpoint(path))
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
         self.memory.load_state_dict(saved["memory"])
         if len(saved["random"]) != self.process.count:
             self._seed_generators()
             log.info(
-                "%s was written by %d processes: dropout draws anew", path, len(saved["random"])
+                "%s was written by %d processes: dropout is seeded again",
+                path,
+                len(saved["random"]),
             )
         if self.process.first:
             log.info(

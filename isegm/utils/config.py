@@ -13,16 +13,15 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = (
-    Path(__file__).resolve().parents[1] / "shipped"
-)  # what setup.py puts into a wheel; a clone has no such folder
+# setup.py puts this folder into a wheel; a clone has none.
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 
 
 def repository_roots() -> tuple[Path, ...]:
-    """Where files of the repository are looked for, first come first served.
+    """Where files of the repository are looked for, in this order.
 
-    That is the clone. An installed wheel has none around it: there the working folder may be one,
-    and the wheel carries copies of the files that are read at run time.
+    Normally the clone. An installed wheel looks in the working folder, which may be a clone, and
+    then among its own copies of the files that are read at run time.
     """
     return (Path.cwd(), SHIPPED) if SHIPPED.is_dir() else (REPOSITORY,)
 
@@ -36,11 +35,11 @@ def repository_file(name: str) -> Path:
 
 
 def load_config(path: str | Path | None = None) -> EasyDict:
-    """Read config.yml (by default the one of this repository, or of the working folder if that has
-    one).
+    """Read config.yml (by default that of the working folder or, if it has none, of this
+    repository).
 
     Values may use ``${NAME}`` for an environment variable or another key. ``config.local.yml``
-    beside the file overrides it. Of the copy in an installed wheel, relative paths start at the
+    beside the file overrides it. For the copy in an installed wheel, relative paths start at the
     working folder.
 
     Raises:
@@ -90,9 +89,8 @@ def _expanded(value: Any, names: dict[str, Any]) -> Any:
         return value
 
     def replacement(match: re.Match[str]) -> str:
-        name = match.group(1)
-        return os.environ.get(name) or (
-            str(names[name]) if isinstance(names.get(name), str) else match.group(0)
-        )
+        value = names.get(match.group(1))
+        other = value if isinstance(value, str) else match.group(0)
+        return os.environ.get(match.group(1)) or other
 
     return re.sub(r"\$\{(\w+)\}", replacement, value)

@@ -14,11 +14,10 @@ def deepest(error: np.ndarray, clicked: Sequence[Click] = ()) -> tuple[int, int,
     """The pixel of ``error`` (``H W`` bool) deepest inside it: (squared distance, row, column);
     zeros if there is none.
 
-    Pixels already clicked are never the deepest; among equals the first in row order is.
+    Pixels already clicked are never the deepest; among equals it is the first in row order.
 
     The distance transform runs on the bounding box of the error with a rim of one pixel. That is
-    exact: the rim holds no error, and any way from an error pixel to a pixel beyond the rim crosses
-    it.
+    exact: the rim holds no error, and every path from an error pixel to the outside crosses it.
     """
     rows = np.flatnonzero(error.any(1))
     if not len(rows):
@@ -38,12 +37,11 @@ def deepest(error: np.ndarray, clicked: Sequence[Click] = ()) -> tuple[int, int,
 
 
 def squared_distance_inside(mask: np.ndarray) -> np.ndarray:
-    """``H W`` float32 integers: squared distance of every true pixel to the nearest false one, what
-    lies outside being false.
+    """``H W`` float32 integers: squared distance of every true pixel to the nearest false one;
+    pixels outside count as false.
 
-    Squared distances are whole numbers, and rounding to them matters: the square root in some
-    builds of OpenCV is off in its last bit here and there, so that equal distances differ by where
-    they stand in the array, and ties would be decided by that.
+    Squared distances are whole numbers, and rounding to them matters: in some builds of OpenCV the
+    last bit of a square root depends on its position in the array, which would decide ties.
     """
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
     padded[1:-1, 1:-1] = mask

@@ -1,4 +1,4 @@
-"""Which device to use, and making a CPU ready for it."""
+"""Choosing a device, and preparing a CPU."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pick_device(
 
 
 def device_of_process(cpu: bool = False, gpus: Sequence[int] = ()) -> torch.device:
-    """The device of this process where every process of a machine has one of its own.
+    """The device of this process, if every process of a machine has its own.
 
     Args:
         gpus: the GPUs of this machine to use, in the order of its processes (default: all).
@@ -56,34 +56,33 @@ def device_of_process(cpu: bool = False, gpus: Sequence[int] = ()) -> torch.devi
             f"process {local} of this machine has no GPU: --gpus names {len(gpus)}, {count}"
             " processes were started"
         )
-    gpu = gpus[local] if gpus else local if count > 1 and torch.cuda.is_available() else None
-    return pick_device(cpu, None if cpu else gpu)
+    if cpu:
+        return pick_device(cpu)
+    if gpus:
+        return pick_device(gpu=gpus[local])
+    return pick_device(gpu=local if count > 1 and torch.cuda.is_available() else None)
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory for the next allocation instead of giving it back to the
-    system; True if it will.
+    """Make glibc keep freed memory for the next allocation instead of returning it to the system;
+    True if it will.
 
     By default every feature map of more than a few hundred kilobytes is mapped, cleared page by
     page and unmapped again, which can cost more than the convolution that fills it: a training step
-    of HRNet-18s was measured several times slower so. Elsewhere than on Linux with glibc this does
-    nothing.
+    of HRNet-18s was measured to be several times slower. Does nothing except on Linux with glibc.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(
-        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-    )
+    options = {M_MMAP_THRESHOLD: 1 << 30, M_TRIM_THRESHOLD: (1 << 31) - 1}
+    return all(mallopt(name, value) for name, value in options.items())
 
 
 def release_freed_memory() -> bool:
-    """Give memory that was freed back to the system now, also after ``keep_freed_memory``; True if
-    something was given back.
-
-    Elsewhere than on Linux with glibc this does nothing.
+    """Return freed memory to the system now, also after ``keep_freed_memory``; True if there was
+    any. Does nothing except on Linux with glibc.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -95,5 +94,5 @@ def native_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is computed in hardware; where it is not, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # torch offers no public question for CPUs
+    # torch has no public function for CPUs.
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,4 +1,4 @@
-"""Writing files that are either there and whole, or not there; and checksums."""
+"""Writing files completely or not at all; and checksums."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; at the end it takes the place of ``path``, unless an
-    error left the block.
+    """Yield a temporary path to write to, which replaces ``path`` at the end of the block unless an
+    error is raised.
 
-    The folder is made if there is none. Whoever reads ``path`` meanwhile sees the old file or the
-    new one, never a part.
+    The folder is made if there is none. Readers of ``path`` see the old file or the new one, never
+    a part.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

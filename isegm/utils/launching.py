@@ -1,8 +1,8 @@
 """``--ngpus N`` and ``--gpus 0,1``: processes of this machine, one per device.
 
 Why not torch's elastic launcher, which torchrun starts: it passes Ctrl-C on as a second SIGINT to
-processes that the terminal has signalled already, and when one process has saved and left it kills
-those that are still saving after 30 seconds, whatever its timeout (torch 2.14).
+processes that the terminal has already signaled, and once one process has saved and exited, it
+kills those that are still saving after 30 seconds, whatever its timeout (torch 2.14).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ STOPPED = 130  # the exit status after Ctrl-C or SIGTERM
 def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> int:
     """Run ``work(*arguments)`` in ``count`` processes of this machine.
 
-    ``work`` finds the usual RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Signals are
-    passed on as SIGTERM, and the processes decide when to leave. When one fails the others are
-    ended, for they would wait for it forever.
+    Each process has the usual RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Signals
+    are passed on as SIGTERM, and the processes decide when to exit. When one fails, the others are
+    ended, because they would wait for it forever.
 
     Returns:
         The first exit status that is not 0, or 0.
@@ -73,12 +73,10 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
         time.sleep(0.1)
         failed = next((p.exitcode for p in processes if p.exitcode), 0)
         if failed and not status:
-            # It has agreed on that with the others, and they may still be saving.
+            # After a signal all processes agree to stop, and some may still be saving.
             stopped = failed == STOPPED
-            status, deadline = (
-                failed,
-                time.monotonic() + (SAVING_SECONDS if stopped else GRACE_SECONDS),
-            )
+            status = failed
+            deadline = time.monotonic() + (SAVING_SECONDS if stopped else GRACE_SECONDS)
             for process in processes:
                 if process.is_alive() and not stopped:
                     process.terminate()
@@ -91,8 +89,8 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
 def _work(
     work: Callable[..., int], arguments: Sequence[Any], rank: int, count: int, port: int
 ) -> None:
-    # Ctrl-C reaches every process of the terminal, and the parent passes it on as SIGTERM: only
-    # that counts, or it would count twice.
+    # Ctrl-C reaches every process of the terminal, and the parent passes it on as SIGTERM, too. It
+    # must count only once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     names = {
         "RANK": rank,

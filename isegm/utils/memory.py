@@ -1,5 +1,5 @@
-"""How much memory this process uses on a device, in bytes; on a CPU it is the process's own (Linux;
-elsewhere 0).
+"""The memory that this process uses on a device, in bytes. On a CPU it is that of the process (0
+except on Linux).
 """
 
 from __future__ import annotations
@@ -8,26 +8,22 @@ from pathlib import Path
 
 import torch
 
-STATUS, MEMORY, FORGET = (
-    Path("/proc/self/status"),
-    Path("/proc/meminfo"),
-    Path("/proc/self/clear_refs"),
-)
+STATUS = Path("/proc/self/status")
+MEMORY = Path("/proc/meminfo")
+FORGET = Path("/proc/self/clear_refs")
 
 
 def used(device: torch.device) -> int:
-    return (
-        torch.cuda.memory_reserved(device) if device.type == "cuda" else _kilobytes(STATUS, "VmRSS")
-    )
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device)
+    return _kilobytes(STATUS, "VmRSS")
 
 
 def peak(device: torch.device) -> int:
     """The most that was used since the start, or since ``reset_peak``."""
-    return (
-        torch.cuda.max_memory_reserved(device)
-        if device.type == "cuda"
-        else _kilobytes(STATUS, "VmHWM")
-    )
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    return _kilobytes(STATUS, "VmHWM")
 
 
 def reset_peak(device: torch.device) -> None:
@@ -39,17 +35,13 @@ def reset_peak(device: torch.device) -> None:
 
 def total(device: torch.device) -> int:
     """The memory of the device."""
-    return (
-        torch.cuda.get_device_properties(device).total_memory
-        if device.type == "cuda"
-        else _kilobytes(MEMORY, "MemTotal")
-    )
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return _kilobytes(MEMORY, "MemTotal")
 
 
 def available() -> int:
-    """What processes of this machine can still take without swapping; a container's own limit
-    counts too.
-    """
+    """The memory of this machine, or of its container, that is free without swapping."""
     free = _kilobytes(MEMORY, "MemAvailable")
     limit, held = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
     if limit.exists() and held.exists() and limit.read_text().strip() != "max":
@@ -58,7 +50,7 @@ def available() -> int:
 
 
 def wait(device: torch.device) -> None:
-    """Wait until the device has done everything it was given."""
+    """Wait until the device is idle."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

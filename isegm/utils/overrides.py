@@ -14,6 +14,7 @@ from isegm.core.registry import NO_DEFAULT, Spec, is_spec, parameters, plain
 
 Overrides = dict[str, Any]  # dotted path, the section first, to value
 ABSENT = "absent"
+WORDS = ("on", "off", "yes", "no", "y", "n")  # truth values in YAML 1.1, words here
 
 
 def parse_overrides(assignments: Sequence[str]) -> Overrides:
@@ -38,10 +39,9 @@ def parse_overrides(assignments: Sequence[str]) -> Overrides:
 def changed(
     node: Any, path: str, value: Any, own: ModuleType | None = None, where: str = ""
 ) -> Any:
-    """A copy of a frozen dataclass, a spec or a list with what a dotted path leads to replaced by
-    ``value``.
+    """A copy of a frozen dataclass, a spec or a list with the value at a dotted path replaced.
 
-    Arguments that a spec leaves to their defaults can be given, too. Entries of a list are
+    The path may name arguments that a spec leaves to their defaults. Entries of a list are
     addressed by number.
 
     Args:
@@ -49,8 +49,7 @@ def changed(
         where: the path so far, for messages.
 
     Raises:
-        IsegmError: the path leads nowhere, or the value is of another type than the one it
-            replaces.
+        IsegmError: the path leads nowhere, or the value has another type than the one it replaces.
     """
     name, dot, rest = path.partition(".")
     here = f"{where}.{name}" if where else name
@@ -64,8 +63,8 @@ def changed(
 
 
 def paths(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every plain value inside a JSON value with its dotted path; a spec's path itself leads to the
-    name of its target.
+    """Every plain value inside a JSON value with its dotted path; the value at a spec's own path is
+    the name of its target.
     """
     if is_spec(node):
         yield prefix, node["target"]
@@ -82,17 +81,17 @@ def paths(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def differences(before: Any, now: Any) -> list[tuple[str, Any, Any]]:
     """(path, value before, value now) wherever two JSON values differ."""
     old, new = dict(paths(before)), dict(paths(now))
-    pairs = [
-        (path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in dict.fromkeys([*old, *new])
-    ]
-    return [
-        (path, a, b) for path, a, b in pairs if a != b or isinstance(a, bool) != isinstance(b, bool)
-    ]
+    changes = []
+    for path in dict.fromkeys([*old, *new]):
+        a, b = old.get(path, ABSENT), new.get(path, ABSENT)
+        if a != b or isinstance(a, bool) != isinstance(b, bool):  # True == 1
+            changes.append((path, a, b))
+    return changes
 
 
 def _entry(node: Any, name: str, where: str, own: ModuleType | None) -> tuple[Any, bool]:
-    """What a name leads to inside a node (a spec's default if it does not say), and whether that
-    may be None.
+    """The value under a name in a node (a spec's default if it has none), and whether it may be
+    None.
     """
     if dataclasses.is_dataclass(node):
         fields = {field.name: field for field in dataclasses.fields(node)}
@@ -103,13 +102,10 @@ def _entry(node: Any, name: str, where: str, own: ModuleType | None) -> tuple[An
         known = parameters(node, own)
         if name not in {*known, *node["args"]}:
             raise _nowhere(node, name, where, {*known, *node["args"]})
-        parameter = known.get(name)
-        default = (
-            None if parameter is None or parameter.default is NO_DEFAULT else parameter.default
-        )
-        optional = (
-            parameter is None or parameter.default is None or "None" in str(parameter.annotation)
-        )
+        if name not in known:
+            return node["args"][name], True
+        default = None if known[name].default is NO_DEFAULT else known[name].default
+        optional = known[name].default is None or "None" in str(known[name].annotation)
         return node["args"].get(name, plain(name, default)), optional
     if isinstance(node, list):
         if not (name.isdigit() and int(name) < len(node)):
@@ -119,24 +115,18 @@ def _entry(node: Any, name: str, where: str, own: ModuleType | None) -> tuple[An
 
 
 def _nowhere(node: Any, name: str, where: str, known: Any) -> IsegmError:
-    """For a name that is not there; if it is further inside, that is what was meant."""
+    """The error for an unknown name; suggests places further inside that have this name."""
     value = {key: getattr(node, key) for key in known} if dataclasses.is_dataclass(node) else node
     inside = [path for path, _ in paths(value) if path.endswith(f".{name}")]
     part = f" ({node['target']})" if is_spec(node) else ""
     if inside and where:
-        return IsegmError(
-            f"unknown setting {where}.{name}{part}; did you mean"
-            f" {' or '.join(f'{where}.{p}' for p in inside)}?"
-        )
+        meant = " or ".join(f"{where}.{path}" for path in inside)
+        return IsegmError(f"unknown setting {where}.{name}{part}; did you mean {meant}?")
     return unknown(f"setting of {where}{part}" if where else "section", name, known)
 
 
 def _checked(path: str, old: Any, value: Any, optional: bool) -> Any:
-    """The value to put in place of an old one.
-
-    A number given for a list or a flag, or the other way round, is an error rather than a surprise
-    later.
-    """
+    """The value that replaces an old one; raises if it has another type."""
     value = plain(path, value)
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -157,14 +147,7 @@ def _shown(value: Spec | Any) -> str:
 
 
 def _value(text: str) -> Any:
-    if text.strip().lower() in (
-        "on",
-        "off",
-        "yes",
-        "no",
-        "y",
-        "n",
-    ):  # words here, truth values in YAML 1.1
+    if text.strip().lower() in WORDS:
         return text.strip()
     try:
         value = yaml.safe_load(text)

@@ -1,4 +1,4 @@
-"""This process among all that torchrun or ``launch`` started: its rank and its collectives."""
+"""The processes that torchrun or ``launch`` started: ranks and collectives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ import torch.distributed as dist
 
 from isegm.core.errors import IsegmError
 
-PATIENCE = datetime.timedelta(
-    hours=24
-)  # a long validation of rank 0 must not look like a dead peer
+PATIENCE = datetime.timedelta(hours=24)  # a long validation on rank 0 is no dead peer
 MEETING = datetime.timedelta(minutes=30)
 
 
 def launched() -> bool:
-    """Whether this process is one of several, or of one that torchrun started."""
+    """Whether torchrun or ``launch`` started this process."""
     return "WORLD_SIZE" in os.environ
 
 
@@ -31,7 +29,7 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """The number of this process among all, before they have joined as well."""
+    """The number of this process among all; known even before they have joined."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -46,7 +44,7 @@ class Process:
 
     Attributes:
         rank: 0 .. count - 1; rank 0 writes everything.
-        control: a gloo group for small values of the host, which keeps the device out of it.
+        control: a gloo group for small values in host memory.
     """
 
     rank: int = 0
@@ -87,7 +85,7 @@ class Process:
         return gathered
 
     def broadcast_from_rank0(self, make: Callable[[], Any]) -> Any:
-        """What ``make`` returns, called on rank 0; the others wait for it, and fail with it."""
+        """The result of ``make`` on rank 0; the others wait for it, and fail if it fails."""
         if self.control is None:
             return make()
         held: list[Any] = [None]
@@ -108,7 +106,7 @@ class Process:
 
 @contextlib.contextmanager
 def joined(device: torch.device, backend: str | None = None) -> Iterator[Process]:
-    """Join the processes that the environment speaks of, or be the only one.
+    """Join the processes that the environment describes, or be the only one.
 
     Args:
         device: where this process computes.

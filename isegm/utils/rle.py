@@ -1,5 +1,5 @@
-"""Masks as runs, the way COCO writes them: column after column, first the length of a run of
-background, then of object.
+"""Masks as run lengths in COCO's order: column by column, alternating background and object,
+starting with background.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ def encode(mask: np.ndarray) -> dict[str, list[int]]:
     column = np.asarray(mask, bool).ravel(order="F")
     borders = np.flatnonzero(column[1:] != column[:-1]) + 1
     counts = np.diff(np.concatenate([[0], borders, [column.size]])).tolist() if column.size else []
-    return {
-        "size": list(mask.shape),
-        "counts": [0, *counts] if column.size and column[0] else counts,
-    }
+    if column.size and column[0]:
+        counts = [0, *counts]
+    return {"size": list(mask.shape), "counts": counts}
 
 
 def decode(runs: Any, size: tuple[int, int]) -> np.ndarray:
-    """What ``encode`` wrote back to ``H W`` bool. Trusts nothing: ``runs`` may come from a
-    stranger's file.
+    """The mask that ``encode`` wrote, ``H W`` bool. ``runs`` is not trusted.
 
     Raises:
-        IsegmError: these are no runs, or not of a mask of ``size`` (rows, columns).
+        IsegmError: they are no runs of a mask of ``size`` (rows, columns).
     """
     counts = runs.get("counts") if isinstance(runs, dict) else None
     if not isinstance(counts, list) or runs.get("size") != list(size):

@@ -29,9 +29,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, alpha: float = 0.5) -> np.ndarr
 
 
 def draw_clicks(
-    image: np.ndarray,
-    clicks: Sequence[Click],
-    radius: int | None = None,
+    image: np.ndarray, clicks: Sequence[Click], radius: int | None = None
 ) -> np.ndarray:
     """The image with a dot per click, green on the object and red off it.
 
@@ -94,7 +92,7 @@ def write_image(path: str | Path, image: np.ndarray, small: bool = False) -> Non
     """Write RGB or single-channel uint8 as PNG or JPEG, whole or not at all.
 
     Args:
-        small: spend time on a small PNG; the pixels are the same.
+        small: take more time to write a smaller PNG.
 
     Raises:
         IsegmError: the file cannot be written, or its name ends in no known image type.

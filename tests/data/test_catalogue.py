@@ -78,7 +78,7 @@ def test_good_and_broken(checked, tmp_path: Path) -> None:
     well, said = checked("--all")
     assert not well
     assert "PROBLEM val" in said
-    assert "0001.pickle is no readable pickle" in said
+    assert "0001.pickle is not a readable pickle" in said
     assert "is 5x5" in said
     assert "2 problems" in said
 
@@ -88,7 +88,7 @@ def test_counts_of_evaluation_sets_must_be_those_of_the_literature(checked, tmp_
     sbd(tmp_path / "SBD", "val")
     well, said = checked("--quick", "SBD")
     assert not well
-    assert "6 samples, and the literature has 6,671" in said
+    assert "6 samples, but the literature has 6,671" in said
     assert "note: 2 samples here, 8,498 in the literature" in said
 
 
@@ -106,7 +106,7 @@ def test_sets_of_the_starter_and_what_is_left_out(checked, tmp_path: Path) -> No
     (tmp_path / "CCP" / "annotations" / "pixel-level" / "0001.mat").write_bytes(b"damaged")
     well, said = checked("CCP")
     assert not well
-    assert "0001.mat is no annotation of CCP" in said
+    assert "0001.mat is not an annotation of CCP" in said
     assert "the original is at github.com/bearpaw/clothing-co-parsing" in said
 
 

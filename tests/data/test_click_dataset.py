@@ -16,7 +16,7 @@ from isegm.data import dataset as dataset_module
 from isegm.data.augment import Augmentation, cropped, photographs
 from isegm.data.dataset import ClickDataset
 from isegm.data.reading import CorruptSample
-from isegm.data.sample_scores import SampleScores
+from isegm.data.sample_scores import NamedImages, SampleScores
 from isegm.data.sampling.multi_point import MultiPoint
 from isegm.data.sources.synthetic import SyntheticSource
 
@@ -43,6 +43,12 @@ class Squares:
         return InstanceSample(
             image, layers, {0: ObjectInfo(0, 1)} if self.side else {}, id=str(index)
         )
+
+
+class NamedSquares(Squares, NamedImages):
+    @property
+    def names(self) -> list[str]:
+        return [str(index) for index in range(len(self))]
 
 
 def dataset(
@@ -130,12 +136,10 @@ def test_with_epoch_len_images_are_drawn_uniformly() -> None:
 def test_high_scores_are_drawn_rarely(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text('{"scores": {"2": 1.0, "0": 0.0, "1": 0.5}}')
     scores = SampleScores(config(SQUARES=tmp_path), "scores.json", "SQUARES", gamma=2.0)
-    source = Squares(3)
-    source.names = ["0", "1", "2"]
-    data = ClickDataset(source, SAMPLER, epoch_len=600, scores=scores)
+    data = ClickDataset(NamedSquares(3), SAMPLER, epoch_len=600, scores=scores)
     counts = np.bincount([index_of(data[0, i]) for i in range(600)], minlength=3) / 600
     assert counts == pytest.approx([0.8, 0.2, 0.0], abs=0.05)
-    with pytest.raises(IsegmError, match="Squares has no names of images"):
+    with pytest.raises(IsegmError, match="the images of Squares have no names"):
         ClickDataset(Squares(3), SAMPLER, scores=scores)
 
 

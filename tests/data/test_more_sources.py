@@ -166,7 +166,7 @@ class TestADE20KParts:
         source = ADE20K(ade20k(tmp_path), parts=True)
         path = next(tmp_path.rglob("*_atr.txt"))
         path.write_text("1 # 0\n")
-        with pytest.raises(CorruptSample, match="no list of attributes"):
+        with pytest.raises(CorruptSample, match="is not a list of attributes"):
             source.read(0, RNG)
         path.unlink()
         with pytest.raises(CorruptSample, match="cannot be read"):

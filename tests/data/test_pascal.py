@@ -72,7 +72,7 @@ class TestPalette:
         turned_gray[0] = 220
         with pytest.raises(CorruptSample, match="turned to gray"):
             read_labels(write(tmp_path / "a.png", turned_gray))
-        with pytest.raises(CorruptSample, match="other colours"):
+        with pytest.raises(CorruptSample, match="colours that are not in"):
             read_labels(write(tmp_path / "b.png", picture()))
         with pytest.raises(CorruptSample, match="16 bit"):
             read_labels(write(tmp_path / "c.png", turned_gray.astype(np.uint16)))

@@ -153,9 +153,7 @@ class TestScores:
         own.write_text(json.dumps({"scores": {name: float(score) for _, name, score in rows}}))
         for path in (published, own):
             assert read_scores(path, ["2008_000000", "2008_000001"]).tolist() == [0.75, 0.25]
-            with pytest.raises(
-                IsegmError, match="no score for 1 of 2 images, the first of them absent"
-            ):
+            with pytest.raises(IsegmError, match=r"no score for 1 of 2 images, e\.g\. absent"):
                 read_scores(path, ["2008_000000", "absent"])
 
     @pytest.mark.parametrize(

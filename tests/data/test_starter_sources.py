@@ -67,9 +67,12 @@ def test_bsds_with_files_missing(tmp_path: Path) -> None:
 
 
 BROKEN: list[tuple[Callable[[Path], object], str]] = [
-    (lambda path: path.write_bytes(b"no matrix"), "is no annotation of"),
-    (lambda path: path.write_bytes(path.read_bytes()[:200]), "cannot be read|is no annotation of"),
-    (lambda path: path.write_bytes(b""), "is no annotation of"),
+    (lambda path: path.write_bytes(b"no matrix"), "is not an annotation of"),
+    (
+        lambda path: path.write_bytes(path.read_bytes()[:200]),
+        "cannot be read|not an annotation of",
+    ),
+    (lambda path: path.write_bytes(b""), "is not an annotation of"),
 ]
 
 
@@ -77,8 +80,11 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
     ("damage", "message"),
     [
         *BROKEN,
-        (lambda path: write_ccp_labels(path, rectangle(1, 1, 9, 9)), "is no annotation of BSDS500"),
-        (lambda path: write_bsds_labels(path, []), "is no annotation of BSDS500"),
+        (
+            lambda path: write_ccp_labels(path, rectangle(1, 1, 9, 9)),
+            "not an annotation of BSDS500",
+        ),
+        (lambda path: write_bsds_labels(path, []), "not an annotation of BSDS500"),
         (lambda path: write_bsds_labels(path, [rectangle(1, 1, 9, 9, 20, 30)]), "is 20x30"),
     ],
 )
@@ -114,7 +120,10 @@ def test_ccp_with_files_missing(tmp_path: Path) -> None:
     ("damage", "message"),
     [
         *BROKEN,
-        (lambda path: write_bsds_labels(path, [rectangle(1, 1, 9, 9)]), "is no annotation of CCP"),
+        (
+            lambda path: write_bsds_labels(path, [rectangle(1, 1, 9, 9)]),
+            "not an annotation of CCP",
+        ),
         (lambda path: write_ccp_labels(path, np.full((24, 32), 300)), "expected 0 to 255"),
         (lambda path: write_ccp_labels(path, np.full((24, 32), 0.5)), "no table of whole numbers"),
         (lambda path: write_ccp_labels(path, rectangle(1, 1, 9, 9, 20, 30)), "is 20x30"),

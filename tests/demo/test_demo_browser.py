@@ -208,7 +208,7 @@ def test_a_broken_file_is_answered_with_a_toast(page: playwright.Page) -> None:
     page.locator("#image-file").set_input_files(
         {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"}
     )
-    expect(page.locator(".toast.error")).to_contain_text("a.png is no image that can be read")
+    expect(page.locator(".toast.error")).to_contain_text("a.png is not a readable image")
     open_photo(page)  # and everything still works
     click(page, 40, 40)
 

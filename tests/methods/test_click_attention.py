@@ -4,7 +4,6 @@ generated weights.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 from pathlib import Path
@@ -383,35 +382,3 @@ class TestCheckpoints:
         model = tiny()
         model.load_pretrained(str(tmp_path / "mit.pth"))
         assert torch.equal(model.backbone.block3[0].attn.q.weight, source.block3[0].attn.q.weight)
-
-
-class TestMistakes:
-    def test_unknown_use(self) -> None:
-        with pytest.raises(IsegmError, match="did you mean paper"):
-            build(click_attention("tiny", "papers", width=16))
-
-    @pytest.mark.parametrize("stages", [(4, 2), (0,), (2, 2)])
-    def test_stages(self, stages: tuple[int, ...]) -> None:
-        with pytest.raises(IsegmError, match="expected some of 1, 2, 3 and 4"):
-            build(click_attention("tiny", stages=stages, width=16))
-
-    def test_head(self) -> None:
-        made = click_attention("tiny", width=16)
-        made["args"]["head"] = segformer_head("b0")
-        with pytest.raises(IsegmError, match=r"head\.in_channels is \[32, 64, 160, 256\]"):
-            build(made)
-
-    def test_odd_and_oblong_views(self) -> None:
-        round_ = golden_round(128)
-        oblong = dataclasses.replace(
-            round_, image=round_.image[..., :75, :], prev_prob=round_.prev_prob[..., :75, :]
-        )
-        with torch.no_grad():
-            pred = tiny().eval()(oblong)
-        thin = dataclasses.replace(
-            round_, image=round_.image[..., :20, :], prev_prob=round_.prev_prob[..., :20, :]
-        )
-        with torch.no_grad():
-            assert tiny().eval()(thin).logits.shape == (1, 1, 20, 128)
-        assert pred.logits.shape == (1, 1, 75, 128)
-        assert pred.aux["attention_2"].shape == (1, 1, 10, 16)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from golden import golden_round, golden_tensor
-from probe import ProbeNet, probe_image
+from golden import golden_round, with_golden_weights
+from probe import ProbeNet
 from torch import Tensor
 
-from isegm.core.boxes import Box
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build, spec
-from isegm.core.rounds import Prediction, Round, Session
+from isegm.core.rounds import Prediction, Round
 from isegm.inference.mirror import with_mirror
 from isegm.inference.modes import MODES, PLAIN, with_mode
-from isegm.inference.predictor import Predictor
-from isegm.inference.views.base import View
-from isegm.inference.views.whole_image import WholeImage
 from isegm.methods import fbrs
 from isegm.methods.checkpoints import save_model
 from isegm.methods.fbrs import FBRS, Offset, ScaleAndBias, fbrs_deeplab, fbrs_hrnet
@@ -39,25 +33,13 @@ NINE = [Click(8 + 4 * i, 60 - 5 * i, i % 3 != 2) for i in range(9)]
 
 @pytest.fixture(scope="module")
 def network() -> RITM:
-    """A network with golden weights: its answers are soft, so that there is something to
-    optimise.
-    """
-    described = fbrs_hrnet(width=8, depth="tiny", ocr_width=16)
-    model = build(described)
-    model.load_state_dict(
-        {k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()}
-    )
-    return model.eval()
+    return with_golden_weights(build(fbrs_hrnet(width=8, depth="tiny", ocr_width=16)))
 
 
 @pytest.fixture(scope="module")
 def iterative() -> RITM:
     """The same with the previous mask as an input."""
-    model = build(ritm_hrnet(width=8, depth="tiny", ocr_width=16))
-    model.load_state_dict(
-        {k: golden_tensor(k, tuple(v.shape)) for k, v in model.state_dict().items()}
-    )
-    return model.eval()
+    return with_golden_weights(build(ritm_hrnet(width=8, depth="tiny", ocr_width=16)))
 
 
 def round_of(clicks: list[Click], mirrored: bool = False, **changes) -> Round:
@@ -290,84 +272,13 @@ class TestSearch:
         assert all(p.grad is None for p in network.parameters())
 
 
-def play(predictor: Predictor, image: np.ndarray, clicks: list[Click]) -> Session:
-    session = predictor.start(image)
-    for click in clicks:
-        session = predictor.click(session, click)
-    return session
-
-
-@dataclasses.dataclass(frozen=True)
-class Roaming(WholeImage):
-    """Looks at another part of the image after every second click."""
-
-    def view(self, session: Session, clicks: Sequence[Click]) -> View:
-        shift = 20 * (len(clicks) // 2)
-        box = Box(shift, shift, 180 + shift, 240 + shift)
-        return View(box, (48, 64), box, box)
-
-    def looks_again(self, session: Session) -> bool:
-        return False
-
-
-VIEWS = {"fixed": WholeImage(max_size=64), "moving": Roaming()}
-QUICK = BRSSettings(evaluations=6)
-SPREAD = [
-    Click(133, 186, True),
-    Click(59, 59, False),
-    Click(150, 122, True),
-    Click(20, 300, False),
-    Click(60, 60, True),
-]
-
-
-class TestSessions:
-    @pytest.mark.parametrize("view", VIEWS)
-    @pytest.mark.parametrize("mode", ["f-BRS-B", "RGB-BRS"])
-    @pytest.mark.parametrize("mirror", [False, True])
-    def test_undo_and_branches_are_exact(
-        self, network: RITM, mode: str, view: str, mirror: bool
-    ) -> None:
-        predictor = Predictor(FBRS(network, mode, 2, QUICK), VIEWS[view], mirror=mirror)
-        image = probe_image()
-        two = play(predictor, image, SPREAD[:2])
-        variables = two.state.variables.clone()
-        three = predictor.click(two, SPREAD[2])
-        predictor.click(two, SPREAD[3])  # another branch
-        predictor.click(predictor.click(three, SPREAD[3]), SPREAD[4])  # further on
-        assert torch.equal(two.state.variables, variables)
-        assert torch.equal(predictor.click(two, SPREAD[2]).prob, three.prob)
-        assert torch.equal(play(predictor, image, SPREAD[:3]).prob, three.prob)
-        assert three.state.evaluations[0] > 0
-        assert (play(predictor, image, SPREAD[:1]).view == three.view) == (view == "fixed")
-
-    @pytest.mark.parametrize("view", VIEWS)
-    def test_many_sessions_answer_as_single_ones(self, network: RITM, view: str) -> None:
-        predictor = Predictor(FBRS(network, "f-BRS-B", 2, QUICK), VIEWS[view], mirror=True)
-        images = [probe_image(), probe_image()[:, ::-1].copy()]
-        together = [predictor.start(i) for i in images]
-        alone = list(together)
-        for click in SPREAD[:4]:
-            together = predictor.click_many(together, [click] * 2)
-            alone = [predictor.click(session, click) for session in alone]
-            for a, b in zip(together, alone, strict=True):
-                assert torch.equal(a.prob, b.prob)
-
-    def test_bfloat16_reaches_the_network_but_not_the_search(self, network: RITM) -> None:
-        predictor = Predictor(FBRS(network, clicks_limit=2), VIEWS["fixed"], amp=True)
-        session = play(predictor, probe_image(), SPREAD[:3])
-        assert session.state.features[0].dtype == torch.float32
-        assert session.state.evaluations[0] >= 1
-        assert session.prob.isfinite().all()
-
-
 class TestModes:
     def test_no_brs_is_the_network_itself(self, network: RITM) -> None:
         assert with_mode(network, "NoBRS", 4) == (network, 4)
 
     @pytest.mark.parametrize("mode", BRS_MODES)
     def test_a_mode_limits_clicks_by_itself(self, iterative: RITM, mode: str) -> None:
-        model, limit = with_mode(iterative, mode, settings=BRSSettings(threshold=0.5))
+        model, limit = with_mode(iterative, mode, settings={"threshold": 0.5})
         assert limit is None
         assert (model.mode, model.clicks_limit, model.settings.threshold) == (
             mode,
@@ -385,7 +296,7 @@ class TestModes:
     def test_errors_say_what_to_do(self, network: RITM) -> None:
         with pytest.raises(IsegmError, match="did you mean f-BRS-B"):
             with_mode(network, "fBRS-B")
-        with pytest.raises(IsegmError, match="ProbeNet has none it could; use NoBRS"):
+        with pytest.raises(IsegmError, match="ProbeNet has no insertion points for that"):
             with_mode(ProbeNet(prev_mask=False), "f-BRS-B")
         with pytest.raises(IsegmError, match="at least 1 click"):
             with_mode(network, "f-BRS-B", 0)

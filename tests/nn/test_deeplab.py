@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from isegm.core.errors import IsegmError
-from isegm.nn.heads.deeplab import ASPP, DeepLabHead, SepConvHead
+from isegm.nn.heads.atrous import AtrousPyramid
+from isegm.nn.heads.deeplab import RATES, DeepLabHead, SepConvHead
 
 
 def stages(batch: int = 2) -> tuple[Tensor, ...]:
@@ -42,14 +43,11 @@ def test_insertion_points_split_the_head(point: str, shape: tuple[int, ...]) -> 
 
 def test_the_pyramid_sees_the_average_of_the_whole_image() -> None:
     torch.manual_seed(0)
-    aspp = ASPP(8, 8, 0.2).eval()
+    aspp = AtrousPyramid(8, 8, RATES).eval()
     x = torch.rand(1, 8, 40, 40)
     far = x.clone()
-    far[..., 1, 1] += (
-        # from the centre: outside the 3x3 convolutions of dilation 12, not on the grid of the
-        # others
-        1000
-    )
+    # From the centre: outside the 3x3 convolutions of dilation 12, not on the grid of the others.
+    far[..., 1, 1] += 1000
     with torch.no_grad():
         assert not torch.equal(aspp(x)[..., 20, 20], aspp(far)[..., 20, 20])
         aspp.pool = torch.nn.AdaptiveAvgPool2d(1)

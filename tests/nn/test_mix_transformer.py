@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from isegm.core.errors import IsegmError
-from isegm.nn.backbones.mix_transformer import Block, MixTransformer
+from isegm.nn.backbones.mix_transformer import MixBlock, MixTransformer
 from isegm.nn.heads.segformer import SegFormerHead
 
 # parameters with the input for clicks and without, keys with it
@@ -64,7 +64,7 @@ def test_without_clicks_an_input_for_them_changes_nothing() -> None:
 
 
 def test_written_out_attention_is_the_quick_one() -> None:
-    block = Block(32, 2, 2, 0.0).eval()
+    block = MixBlock(32, 2, 2, 0.0).eval()
     x, maps = torch.randn(2, 80, 32), []
     with torch.no_grad():
         watched = block(x, (8, 10), maps=maps)
@@ -95,7 +95,7 @@ def test_stochastic_depth_grows_from_zero_and_keeps_the_mean() -> None:
     ]
     assert rates == pytest.approx([0.1 * i / 7 for i in range(8)])
     torch.manual_seed(0)
-    block = Block(8, 1, 1, 0.25).train()
+    block = MixBlock(8, 1, 1, 0.25).train()
     kept = block._skipped(torch.ones(4000, 2, 8))
     assert set(kept[:, 0, 0].tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
     assert kept.mean() == pytest.approx(1, abs=0.03)

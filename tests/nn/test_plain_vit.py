@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from isegm.core.errors import IsegmError
-from isegm.nn.backbones.plain_vit import Attention, PlainViT, joined, resized_positions, split
+from isegm.nn.backbones.plain_vit import PlainViT, WindowAttention, joined, resized_positions, split
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 
 
@@ -33,7 +33,7 @@ class TestWindows:
 
     def test_attention_stays_within_its_window(self) -> None:
         torch.manual_seed(0)
-        attention, x = Attention(8, 2), torch.rand(1, 4, 6, 8)
+        attention, x = WindowAttention(8, 2), torch.rand(1, 4, 6, 8)
         alone = attention(x[:, 2:, :3], (1, 1))
         assert torch.allclose(attention(x, (2, 2))[:, 2:, :3], alone, atol=1e-6)
         assert not torch.allclose(attention(x, (1, 1))[:, 2:, :3], alone, atol=1e-6)

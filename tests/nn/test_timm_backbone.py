@@ -212,14 +212,14 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
             "unknown module 'layer5'; did you mean layer",
         ),
         ({"name": "resnet18", "levels": [1, 9]}, r"features of resnet18 at levels \[1, 9\]"),
-        ({"name": "resnet18", "without": ["layer2"]}, "resnet18 cannot answer an image"),
+        ({"name": "resnet18", "without": ["layer2"]}, "resnet18 cannot process an image"),
         ({"name": "resnet18", "image_size": 64}, "resnet18 takes no image_size; leave it out"),
-        ({"name": VIT}, "works at one size only; set image_size, e.g. to 224"),
-        ({"name": SWIN}, "works at one size only; set image_size, e.g. to 224"),
-        ({"name": "cait_xxs24_224"}, "works at one size only"),
+        ({"name": VIT}, "works at only one size; set image_size, e.g. to 224"),
+        ({"name": SWIN}, "works at only one size; set image_size, e.g. to 224"),
+        ({"name": "cait_xxs24_224"}, "works at only one size"),
         (
             {"name": "mobileone_s0"},
-            "mobileone_s0 cannot answer an image of 96 x 96 with 3 coordinate",
+            "mobileone_s0 cannot process an image of 96 x 96 with 3 coordinate",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_networks_that_cannot_be_used(options: dict[str, object], message: str) 
 
 
 def test_a_first_layer_that_is_no_convolution_of_the_image() -> None:
-    with pytest.raises(IsegmError, match="first layer of tresnet_m is no convolution of the image"):
+    with pytest.raises(IsegmError, match="layer of tresnet_m is not a convolution of the image"):
         TimmFeatures("tresnet_m")
 
 

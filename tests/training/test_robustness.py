@@ -76,7 +76,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(
 ):
     path = tmp_path / "last_checkpoint.pth"
     torch.save(HEADER | {"step": 1}, path)
-    with pytest.raises(IsegmError, match=r"No space left on device; the one before it is complete"):
+    with pytest.raises(IsegmError, match=r"No space left on device; the last one is complete"):
         write_checkpoint(path, HEADER | {"weights": torch.zeros(1_000_000)})
     assert read_checkpoint(path)["step"] == 1
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -241,9 +241,7 @@ def test_show_and_diff(capsys, tmp_path):
 
 
 def test_a_batch_must_be_shared_out_equally():
-    with pytest.raises(
-        IsegmError, match="a batch of 3 cannot be shared out equally over 2 processes"
-    ):
+    with pytest.raises(IsegmError, match="a batch of 3 cannot be split equally over 2 processes"):
         GlobalBatches(16, 3, 0, 2)
 
 

@@ -1,8 +1,8 @@
 """COCO panoptic and LVIS v1 to COCO+LVIS, in the layout published with arXiv 2102.06583.
 
-Written for every image that both have: ``masks/<name>.pickle``, and at the end
-``hannotation.pickle`` and ``conversion.json``, the checksums of what was read and written. A
-conversion that was interrupted continues where it stopped.
+For every image that both annotate it writes ``masks/<name>.pickle``, and at the end
+``hannotation.pickle`` and ``conversion.json``, the checksums of all inputs and outputs. An
+interrupted conversion continues where it stopped.
 """
 
 from __future__ import annotations
@@ -36,10 +36,13 @@ SUMMARY = "conversion.json"
 
 @dataclass(frozen=True)
 class Paths:
-    """``coco`` holds the photographs and the panoptic annotations, ``lvis`` its JSON files,
-    ``output`` the new data set.
+    """The folders of a conversion.
 
-    ``cache`` is where annotation tables are kept, see ``kept_tables``.
+    Attributes:
+        coco: the photographs and the panoptic annotations.
+        lvis: its JSON files.
+        output: the converted data set.
+        cache: of annotation tables, see ``kept_tables``.
     """
 
     coco: Path
@@ -49,8 +52,8 @@ class Paths:
 
 
 class Done(NamedTuple):
-    """An image: how many of its masks are objects (0: it has none and is left out), their tree, its
-    file's sha256.
+    """A converted image: how many of its masks are objects (0: the image is left out), their tree,
+    and the sha256 of its file.
     """
 
     name: str
@@ -60,11 +63,11 @@ class Done(NamedTuple):
 
 
 def convert(paths: Paths, split: str, workers: int = 0) -> Iterator[tuple[int, int]]:
-    """Convert a split, ``"train"`` or ``"val"``, and yield (images done, images in all) now and
-    then.
+    """Convert a split, ``"train"`` or ``"val"``, and yield (images done, images in all) as it
+    proceeds.
 
     Args:
-        workers: processes beside this one; 0 works here.
+        workers: number of worker processes; 0 converts in this process.
 
     Raises:
         IsegmError: files are missing or damaged, the output belongs to a conversion of other files,
@@ -88,7 +91,7 @@ def convert(paths: Paths, split: str, workers: int = 0) -> Iterator[tuple[int, i
     done = {
         image.name: image for image in _read_journal(journal, inputs) if _is_written(folder, image)
     }
-    with replacing(journal) as partial:  # without what a crash left half written
+    with replacing(journal) as partial:  # drops a line that a crash left half written
         partial.write_text(
             json.dumps({"inputs": inputs}) + "\n" + "".join(map(_line, done.values()))
         )
@@ -128,8 +131,8 @@ class Pairs:
         return Path(self.coco.names[int(self._pairs[index, 0])]).stem
 
     def masks(self, index: int) -> tuple[list[np.ndarray], int, dict[int, Any]]:
-        """The masks of an image, objects first; how many are objects; and their tree. No mask at
-        all if there is no object.
+        """The masks of an image, objects first; how many are objects; and their tree. Without an
+        object there are no masks.
         """
         coco_index, lvis_index = self._pairs[index].tolist()
         labels, kinds = self.coco.segments(coco_index)
@@ -140,8 +143,8 @@ class Pairs:
         of_lvis = self.lvis.masks(lvis_index)
         if of_lvis and of_lvis[0].shape != labels.shape:
             raise IsegmError(
-                f"{self.name(index)}: LVIS speaks of {of_lvis[0].shape} pixels (rows, columns) and"
-                f" COCO of {labels.shape}"
+                f"{self.name(index)}: LVIS has {of_lvis[0].shape} pixels (rows, columns), COCO has"
+                f" {labels.shape}"
             )
         objects = merged(regions(things), regions(of_lvis))
         if not objects:
@@ -212,7 +215,7 @@ def _link_images(link: Path, photographs: Path) -> None:
     except OSError as error:
         raise IsegmError(
             f"{link} cannot link to {photographs} ({error.strerror}); copy the photographs there"
-            " and repeat"
+            " and run this again"
         ) from None
 
 
@@ -230,17 +233,17 @@ def _read_journal(path: Path, inputs: dict[str, str]) -> list[Done]:
         return []
     if known != inputs:
         raise IsegmError(
-            f"{path} was begun with other annotation files; remove it to convert anew, or use"
-            " another --output"
+            f"{path} was begun with other annotation files; remove it to start over, or use another"
+            " --output"
         )
-    found = []
+    images = []
     for line in lines:
         try:
             name, objects, tree, sha256 = json.loads(line)
         except ValueError:  # the line that was being written
             continue
-        found.append(Done(name, objects, {int(key): node for key, node in tree.items()}, sha256))
-    return found
+        images.append(Done(name, objects, {int(key): node for key, node in tree.items()}, sha256))
+    return images
 
 
 def _is_finished(folder: Path, inputs: dict[str, str]) -> bool:

@@ -1,5 +1,5 @@
-"""How COCO+LVIS is made of the objects of both: which of two annotations of an object is kept, and
-what is a part of what.
+"""How COCO+LVIS merges the objects of both: which of two annotations of an object it keeps, and
+which objects are parts of others.
 
 Source: arXiv 2102.06583, section 4.1, and its conversion script.
 """
@@ -32,25 +32,20 @@ class Region(NamedTuple):
 
 def regions(masks: Sequence[np.ndarray], smallest: int = SMALLEST_OBJECT) -> list[Region]:
     """The masks of at least ``smallest`` pixels."""
-    found = []
+    kept = []
     for mask in masks:
         mask = mask.astype(bool)
         area = int(np.count_nonzero(mask))
         if area >= max(smallest, 1):
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            found.append(
-                Region(
-                    mask,
-                    area,
-                    (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1),
-                )
-            )
-    return found
+            box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+            kept.append(Region(mask, area, box))
+    return kept
 
 
 def merged(coco: Sequence[Region], lvis: Sequence[Region]) -> list[Region]:
-    """The objects of COCO that LVIS does not have, then those of LVIS without repetitions (the last
-    one stays).
+    """The objects of COCO that LVIS lacks, then those of LVIS without duplicates (the last one
+    stays).
     """
     kept = [
         region for region in coco if not any(_same(region, other, SAME_IN_BOTH) for other in lvis)
@@ -71,14 +66,8 @@ def hierarchy(objects: Sequence[Region]) -> Hierarchy:
     nodes: Hierarchy = {}
     roots: list[int] = []
     for index in sorted(range(len(objects)), key=lambda i: -objects[i].area):
-        whole = next(
-            (
-                found
-                for root in roots
-                if (found := _deepest(root, index, nodes, objects)) is not None
-            ),
-            None,
-        )
+        wholes = (_deepest(root, index, nodes, objects) for root in roots)
+        whole = next((node for node in wholes if node is not None), None)
         nodes[index] = {
             "children": [],
             "parent": whole,
@@ -95,8 +84,8 @@ def hierarchy(objects: Sequence[Region]) -> Hierarchy:
 def _deepest(node: int, index: int, nodes: Hierarchy, objects: Sequence[Region]) -> int | None:
     """The node at or below ``node`` that object ``index`` is a part of; None if there is none."""
     for child in nodes[node]["children"]:
-        if (found := _deepest(child, index, nodes, objects)) is not None:
-            return found
+        if (node_below := _deepest(child, index, nodes, objects)) is not None:
+            return node_below
     return node if _is_part(objects[index], objects[node]) else None
 
 
@@ -108,8 +97,8 @@ def _is_part(part: Region, whole: Region) -> bool:
 
 
 def _same(first: Region, second: Region, mask_iou: float) -> bool:
-    """Whether two annotations are of one object; the IoU of their boxes is here the product of
-    those of rows and columns.
+    """Whether two annotations are of one object. The IoU of boxes is here the product of the IoUs
+    of their rows and columns.
     """
     box_iou = 1.0
     for low, high in ((0, 2), (1, 3)):

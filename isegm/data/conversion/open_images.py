@@ -1,5 +1,5 @@
-"""The list of masks of OpenImages to the pickle of arXiv 2102.06583, so that millions of files need
-not be looked up again.
+"""The list of masks of OpenImages as the pickle of arXiv 2102.06583, which saves looking up
+millions of files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def convert(folder: Path) -> tuple[Path, int, int]:
     """
     path = list_file(folder)
     if path.suffix == ".pkl":
-        raise IsegmError(f"{path} is there already; remove it to make it anew")
+        raise IsegmError(f"{path} is there already; remove it to make it again")
     masks = listed(path)
     if not masks:
         raise IsegmError(

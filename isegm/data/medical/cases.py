@@ -1,6 +1,4 @@
-"""Truth and prediction of a volume side by side: from folders of slices, from NIfTI files, or from
-folders of those.
-"""
+"""Pairs of true and predicted volumes, from folders of slices, NIfTI files, or folders of those."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ class Case:
         gt, pred: ``S R C`` bool.
         spacing: millimetres between slices, rows and columns.
         slices: the slices to judge, by index from the feet up: those where either is not empty.
-        complete: whether all of the volume was predicted, so that it can be judged as a whole.
+        complete: whether the whole volume was predicted and can be judged as one.
     """
 
     name: str
@@ -44,11 +42,11 @@ def cases(
     """Pair truth and prediction, volume by volume.
 
     Args:
-        truth: a folder written by extract_slices.py, a label volume, or a folder of those.
+        truth: a folder written by ``isegm extract-slices``, a label volume, or a folder of those.
         prediction: for slices the folder of their masks; else a mask volume of 0 and 1, or a folder
             of those with the names of the label volumes.
         organ: what the slices must show.
-        labels: the numbers that form the object in label volumes; slices know theirs.
+        labels: the numbers of the object in label volumes; slices carry theirs.
         skip_missing: leave out what has no prediction, instead of raising.
 
     Raises:
@@ -72,9 +70,8 @@ def _from_slices(root: Path, folder: Path, organ: str, skip_missing: bool) -> It
     if len(missing) == total or (missing and not skip_missing):
         raise IsegmError(
             f"{folder} lacks {len(missing)} of {total} predicted masks, the first being"
-            f" {missing[0] if missing else 'any'};"
-            " expected <slice>.png or <slice>/mask.png. Judge those that are there with --missing"
-            " skip"
+            f" {missing[0] if missing else 'any'}; expected <slice>.png or <slice>/mask.png. Judge"
+            " those that are there with --missing skip"
         )
     if missing:
         log.warning(
@@ -90,14 +87,10 @@ def _slice_case(sidecar: Sidecar, truth: Path, folder: Path) -> Case:
     gt, pred = np.zeros(sidecar.geometry.size, bool), np.zeros(sidecar.geometry.size, bool)
     judged = []
     for index in sidecar.slices:
-        gt_file, pred_file = (
-            mask_file(truth, sidecar.id(index)),
-            mask_file(folder, sidecar.id(index)),
-        )
+        id_ = sidecar.id(index)
+        gt_file, pred_file = mask_file(truth, id_), mask_file(folder, id_)
         if gt_file is None:
-            raise IsegmError(
-                f"{truth} lacks {sidecar.id(index)}.png; extract {sidecar.volume} again"
-            )
+            raise IsegmError(f"{truth} lacks {id_}.png; extract {sidecar.volume} again")
         if pred_file is not None:
             gt[index], pred[index] = read_slice(gt_file, sidecar), read_slice(pred_file, sidecar)
             judged.append(index)
@@ -120,8 +113,7 @@ def _volume_pairs(truth: Path, prediction: Path, skip_missing: bool) -> list[tup
     if len(missing) == len(truths) or (missing and not skip_missing):
         raise IsegmError(
             f"{prediction} lacks {len(missing)} of {len(truths)} predicted volumes, the first being"
-            f" {missing[0]}."
-            " Judge those that are there with --missing skip"
+            f" {missing[0]}. Judge those that are there with --missing skip"
         )
     if missing:
         log.warning(
@@ -140,8 +132,7 @@ def _from_volumes(pairs: list[tuple[Path, Path]], labels: tuple[int, ...]) -> It
         if not pred.geometry.same_grid(gt.geometry):
             raise IsegmError(
                 f"{prediction} does not lie on the grid of {truth}: {pred.geometry} against"
-                f" {gt.geometry};"
-                " resample the prediction onto the truth"
+                f" {gt.geometry}; resample the prediction onto the truth"
             )
         full = np.flatnonzero((gt.values | pred.values).any((1, 2)))
         yield Case(

@@ -1,4 +1,6 @@
-"""Which gray values of a scan are shown, and which numbers of a label volume form the object."""
+"""Presets per organ: the gray values of a scan to show, and the numbers of a label volume that form
+the object.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from isegm.core.errors import IsegmError, unknown
 
-WINDOWS = {  # level, width in Hounsfield units, as the medical fork of another code base lists them
+WINDOWS = {  # level and width in Hounsfield units, from the medical fork of another code base
     "abdomen": (40, 350),
     "lung": (-500, 1400),
     "bone": (400, 1000),
@@ -17,7 +19,7 @@ WINDOWS = {  # level, width in Hounsfield units, as the medical fork of another 
     "brain": (50, 100),
     "mediastinum": (50, 350),
 }
-PERCENTILES = "percentiles"  # in place of a window, for scans without a fixed scale such as MRI
+PERCENTILES = "percentiles"  # instead of a window, for scans without a fixed scale such as MRI
 DARKEST, BRIGHTEST = 0.5, 99.5
 
 
@@ -28,7 +30,7 @@ class Organ:
     Attributes:
         name: also the name of its evaluation set.
         window: a name of ``WINDOWS``, or ``PERCENTILES``.
-        labels: by naming scheme, the numbers that form the object.
+        labels: the numbers that form the object, by naming scheme.
     """
 
     name: str
@@ -89,13 +91,13 @@ def parse_window(text: str) -> tuple[float, float] | None:
     else:
         raise unknown("window (or give LEVEL/WIDTH, e.g. 40/350)", text, [*WINDOWS, PERCENTILES])
     if width <= 0:
-        raise IsegmError(f"window {text}: its width is {width:g}; expected more than 0")
+        raise IsegmError(f"window {text}: the width is {width:g}; expected more than 0")
     return level - width / 2, level + width / 2
 
 
 def shown_range(values: np.ndarray, window: tuple[float, float] | None) -> tuple[float, float]:
-    """Which values of a volume become 0 and 255: the ends of the window, or without one two
-    percentiles of what is positive.
+    """The values of a volume that become 0 and 255: the ends of the window, or without one two
+    percentiles of the positive values.
 
     Raises:
         IsegmError: no window, and no voxel is positive.
@@ -113,8 +115,8 @@ def to_gray(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Any part of a scan as uint8 of the same shape: ``low`` and below is 0, ``high`` and above
     255, NaN is 0.
 
-    # differs from the original: it stretches what a volume holds inside the window to 0 .. 255 and
-    cuts off decimals. Here the ends of the window are fixed and values are rounded, so that a
+    # differs from the original: it stretches the range of values found inside the window to
+    0 .. 255 and truncates. Here the ends of the window are fixed and values are rounded, so that a
     Hounsfield unit has the same gray in every volume.
     """
     shown = (np.nan_to_num(np.asarray(values, np.float32), nan=low) - low) / max(high - low, 1e-6)

@@ -2,12 +2,13 @@
 ``volumes/<volume>.json``.
 
 Slices are numbered from the feet up. Only slices with the object are written; the sidecar
-``volumes/<volume>.json`` holds what leads back to the volume. It is written last, so a volume that
-has one is complete.
+``volumes/<volume>.json`` holds what is needed to assemble the volume again. It is written last, so
+a volume that has one is complete.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,8 +35,7 @@ class SliceSettings:
         labels: the numbers of the label volume that form it.
         window: lowest and highest value shown, or None for percentiles.
         largest_only: only the slice of a volume with the largest object (the first of several), as
-            the medical fork of another code base does. Such a folder cannot be put together to
-            volumes.
+            in the medical fork of another code base. Such slices cannot be assembled to volumes.
     """
 
     organ: str
@@ -46,7 +46,7 @@ class SliceSettings:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """How the slices of a volume lead back to it.
+    """How the slices of a volume were extracted, and how they are assembled again.
 
     Attributes:
         volume: its name.
@@ -56,7 +56,7 @@ class Sidecar:
         slices: the slices written, by index from the feet up.
         pixels: the object's pixels in each of them.
         empty: slices without the object, which are not written.
-        left_out: slices with the object that are not written, by ``largest_only``.
+        left_out: slices with the object that ``largest_only`` left out.
     """
 
     volume: str
@@ -92,31 +92,31 @@ def read_sidecar(path: Path) -> Sidecar:
         IsegmError: it is missing, damaged or of another kind.
     """
     try:
-        found = json.loads(path.read_text())
-        if found["schema"] != SCHEMA:
+        content = json.loads(path.read_text())
+        if content["schema"] != SCHEMA:
             raise IsegmError(
-                f"{path} has schema {found['schema']!r}, this version reads {SCHEMA}; extract the"
+                f"{path} has schema {content['schema']!r}, this version reads {SCHEMA}; extract the"
                 " slices again"
             )
-        settings, geometry = found["settings"], found["geometry"]
+        settings, geometry = content["settings"], content["geometry"]
         window = settings["window"] and tuple(settings["window"])
         return Sidecar(
-            volume=found["volume"],
+            volume=content["volume"],
             settings=SliceSettings(
                 settings["organ"], tuple(settings["labels"]), window, settings["largest_only"]
             ),
-            sources={kind: tuple(source) for kind, source in found["sources"].items()},
+            sources={kind: tuple(source) for kind, source in content["sources"].items()},
             geometry=Geometry(
                 tuple(geometry["shape"]), tuple(map(tuple, geometry["affine"])), geometry["code"]
             ),
-            slices=tuple(found["slices"]),
-            pixels=tuple(found["pixels"]),
-            empty=found["empty"],
-            left_out=found["left_out"],
+            slices=tuple(content["slices"]),
+            pixels=tuple(content["pixels"]),
+            empty=content["empty"],
+            left_out=content["left_out"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IsegmError(
-            f"{path} is no readable sidecar of extracted slices ({error!r}); extract the slices"
+            f"{path} is not a readable sidecar of extracted slices ({error!r}); extract the slices"
             " again"
         ) from None
 
@@ -127,13 +127,13 @@ def read_sidecars(root: Path) -> list[Sidecar]:
     Raises:
         IsegmError: there are none.
     """
-    found = sorted((root / "volumes").glob("*.json"))
-    if not found:
+    paths = sorted((root / "volumes").glob("*.json"))
+    if not paths:
         raise IsegmError(
             f"{root} holds no extracted slices: there is no {root / 'volumes'}/*.json; run"
-            " extract_slices.py first"
+            " isegm extract-slices first"
         )
-    return [read_sidecar(path) for path in found]
+    return [read_sidecar(path) for path in paths]
 
 
 def extracted(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar | None:
@@ -145,17 +145,16 @@ def extracted(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar | 
     path = _sidecar_path(root, pair)
     if not path.exists():
         return None
-    found = read_sidecar(path)
-    if (found.settings, found.sources) != (settings, _sources(pair)):
+    read = read_sidecar(path)
+    if (read.settings, read.sources) != (settings, _sources(pair)):
         raise IsegmError(
             f"{path}: {pair.name} was extracted with other settings or from other files"
-            f" ({found.settings}, {found.sources});"
-            " use another output folder, or overwrite it"
+            f" ({read.settings}, {read.sources}); use another output folder, or overwrite it"
         )
     complete = all(
-        (root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in found.ids
+        (root / kind / f"{id_}.png").exists() for kind in ("images", "masks") for id_ in read.ids
     )
-    return found if complete else None
+    return read if complete else None
 
 
 def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
@@ -169,8 +168,7 @@ def extract(pair: ScanPair, settings: SliceSettings, root: Path) -> Sidecar:
     if not truth.geometry.same_grid(scan.geometry):
         raise IsegmError(
             f"{pair.label} does not lie on the grid of {pair.image}: {truth.geometry} against"
-            f" {scan.geometry};"
-            " resample the labels onto the scan"
+            f" {scan.geometry}; resample the labels onto the scan"
         )
     try:
         low, high = shown_range(scan.values, settings.window)
@@ -239,8 +237,7 @@ def assemble(sidecar: Sidecar, folder: Path) -> np.ndarray:
     if missing:
         raise IsegmError(
             f"{folder} lacks {len(missing)} of the {len(files)} masks of {sidecar.volume}, the"
-            f" first being {missing[0]};"
-            f" expected {missing[0]}.png or {missing[0]}/mask.png"
+            f" first being {missing[0]}; expected {missing[0]}.png or {missing[0]}/mask.png"
         )
     volume = np.zeros(sidecar.geometry.size, bool)
     for index, path in files.items():
@@ -260,16 +257,11 @@ def _sources(pair: ScanPair) -> dict[str, tuple[str, int]]:
 
 
 def _remove_slices(pair: ScanPair, root: Path) -> None:
-    """What an interrupted or other extraction of this volume left: it would be evaluated along."""
+    """Remove what an earlier extraction of this volume left; it would be evaluated, too."""
     _sidecar_path(root, pair).unlink(missing_ok=True)
     for folder in ("images", "masks"):
-        for path in (root / folder).glob(f"{_literal(pair.name)}_[0-9][0-9][0-9][0-9].png"):
+        for path in (root / folder).glob(f"{glob.escape(pair.name)}_[0-9][0-9][0-9][0-9].png"):
             path.unlink()
-
-
-def _literal(name: str) -> str:
-    """A name for a glob pattern, its brackets and stars being themselves."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _write_png(path: Path, gray: np.ndarray) -> None:

@@ -31,8 +31,7 @@ def decathlon(root: Path) -> list[ScanPair]:
     ``dataset.json`` lists as training.
 
     Raises:
-        IsegmError: a folder is missing or empty, a scan has no label volume, or two names are the
-            same.
+        IsegmError: a folder is missing or empty, a scan has no label volume, or names repeat.
     """
     listed = _description(root).get("training")
     if listed:
@@ -41,10 +40,8 @@ def decathlon(root: Path) -> list[ScanPair]:
             for e in listed
         ]
     else:
-        images, labels = (
-            _volumes(root / "imagesTr"),
-            {path.name for path in _volumes(root / "labelsTr")},
-        )
+        images = _volumes(root / "imagesTr")
+        labels = {path.name for path in _volumes(root / "labelsTr")}
         pairs = [single_pair(path, root / "labelsTr" / path.name) for path in images]
         if more := labels - {path.name for path in images}:
             log.warning(
@@ -62,12 +59,12 @@ def decathlon(root: Path) -> list[ScanPair]:
             )
     name, count = Counter(pair.name for pair in pairs).most_common(1)[0]
     if count > 1:
-        raise IsegmError(f"{root}: {count} scans are called {name}; give each a name of its own")
+        raise IsegmError(f"{root}: {count} scans are called {name}; give each its own name")
     return pairs
 
 
 def label_names(root: Path) -> dict[int, str]:
-    """What the numbers of the label volumes mean, where ``dataset.json`` says so."""
+    """The meaning of the numbers in label volumes, as far as ``dataset.json`` gives it."""
     labels = _description(root).get("labels")
     if not isinstance(labels, dict):
         return {}
@@ -79,14 +76,15 @@ def _description(root: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise IsegmError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise IsegmError(
-            f"{path} must hold an object with 'training' and 'labels', found {type(found).__name__}"
+            f"{path} must hold an object with 'training' and 'labels',"
+            f" found {type(content).__name__}"
         )
-    return found
+    return content
 
 
 def _entry(entry: Any, key: str, root: Path) -> str:
@@ -104,7 +102,7 @@ def _volumes(folder: Path) -> list[Path]:
             f"there is no folder {folder}; expected imagesTr and labelsTr, as in the Medical"
             " Segmentation Decathlon"
         )
-    found = sorted(path for path in folder.iterdir() if is_volume(path))
-    if not found:
+    volumes = sorted(path for path in folder.iterdir() if is_volume(path))
+    if not volumes:
         raise IsegmError(f"{folder} holds no .nii or .nii.gz file")
-    return found
+    return volumes

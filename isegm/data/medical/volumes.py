@@ -1,9 +1,9 @@
-"""NIfTI volumes, turned so that ``volume[k]`` is an axial slice as radiologists look at it, and
-turned back exactly.
+"""NIfTI volumes, reoriented so that ``volume[k]`` is an axial slice as radiologists look at it, and
+back again exactly.
 
 Inside this package a volume is ``S R C``: slices from the feet up, rows from front to back, columns
-from the patient's right to the left. Turning permutes and flips axes and nothing else; an oblique
-scan keeps its grid.
+from the patient's right to the left. Reorienting only permutes and flips axes; an oblique scan
+keeps its grid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError:  # an extra: everything else works without it
 
 SUFFIXES = (".nii.gz", ".nii")
 AXIAL = "SPL"  # where the three axes point: superior, posterior, left
-SAME_PLACE = 0.1  # two grids are the same if no corner differs by more than this part of a voxel
+SAME_PLACE = 0.1  # two grids are the same if no corner differs by more than this share of a voxel
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Geometry:
         return nibabel.apply_orientation(volume, back)
 
     def same_grid(self, other: Geometry) -> bool:
-        """Whether the turned volumes cover the same voxels in space, however they are stored."""
+        """Whether both cover the same voxels in space, however they are stored."""
         if self.size != other.size:
             return False
         apart = np.linalg.norm(self._corners() - other._corners(), axis=1).max()
@@ -117,8 +117,8 @@ def is_volume(path: Path) -> bool:
 
 
 def volume_name(path: Path) -> str:
-    """The file name without its suffix; further dots become hyphens, since names of slices end at
-    their first dot.
+    """The file name without its suffix; other dots become hyphens, since slice names end at their
+    first dot.
     """
     name = path.name
     for suffix in SUFFIXES:
@@ -162,8 +162,8 @@ def read_object(path: Path, labels: Collection[int] | None) -> Volume:
             f"{path} holds fractions; expected a label volume of whole numbers. Is it a scan?"
         )
     if labels is None and not np.isin(values, (0, 1)).all():
-        found = ", ".join(f"{v:g}" for v in np.unique(values)[:8])
-        raise IsegmError(f"{path} holds the values {found}; expected a mask of 0 and 1")
+        shown = ", ".join(f"{v:g}" for v in np.unique(values)[:8])
+        raise IsegmError(f"{path} holds the values {shown}; expected a mask of 0 and 1")
     return Volume(np.isin(values, (1,) if labels is None else list(labels)), volume.geometry)
 
 
@@ -188,7 +188,7 @@ def write_mask(path: Path, mask: np.ndarray, geometry: Geometry) -> None:
     image.set_qform(affine, geometry.code)
     image.header.set_xyzt_units("mm")
     with replacing(path) as partial:
-        # nibabel compresses by the suffix of the name, which the temporary file has not.
+        # nibabel compresses by suffix, and the temporary file has another one.
         data = image.to_bytes()
         partial.write_bytes(_gzipped(data) if path.name.endswith(".gz") else data)
 
@@ -208,9 +208,9 @@ def _require_nibabel() -> None:
 def _load(path: Path) -> Any:
     _require_nibabel()
     if not is_volume(path):
-        raise IsegmError(f"{path} is no NIfTI file by its name; expected {' or '.join(SUFFIXES)}")
+        raise IsegmError(f"{path} is not named as a NIfTI file; expected {' or '.join(SUFFIXES)}")
     if not path.is_file():
-        raise IsegmError(f"{path} does not exist, or is no file")
+        raise IsegmError(f"{path} does not exist, or is not a file")
     try:
         return nibabel.load(path)
     except (
@@ -242,8 +242,8 @@ def _geometry(image: Any, path: Path) -> Geometry:
         or abs(np.linalg.det(affine[:3, :3])) < 1e-12
     ):
         raise IsegmError(
-            f"{path} has no usable orientation: its affine does not map voxels to space; mend its"
-            " header"
+            f"{path} has no usable orientation: its affine does not map voxels to space; correct"
+            " its header"
         )
     unit = image.header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
@@ -252,7 +252,6 @@ def _geometry(image: Any, path: Path) -> Geometry:
     if not code:
         raise IsegmError(
             f"{path} does not say how it is oriented (sform and qform codes are 0), so slices might"
-            " be mirrored;"
-            " set the orientation in its header"
+            " be mirrored; set the orientation in its header"
         )
     return Geometry(shape, tuple(tuple(float(v) for v in row) for row in affine), code)

@@ -1,6 +1,4 @@
-"""What every way of sampling clicks has in common: the interface, the result, and the choice of a
-target.
-"""
+"""What all samplers share: the interface, the result, and the choice of a target."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from isegm.core.samples import IGNORE, InstanceSample
 
 @dataclass(frozen=True)
 class Draw:
-    """A target and the clicks on it, in the order they count as made: the positive ones first, as
+    """A target and its clicks, in the order in which they count as made: the positive ones as
     drawn, then the negative ones.
 
     Attributes:
@@ -43,24 +41,22 @@ class Draw:
 
     @property
     def most(self) -> int:
-        """N, the room for clicks of each sign."""
+        """N, the most clicks of each sign."""
         return len(self.label) // 2
 
 
 class Sampler(Protocol):
-    """Decides which object of a sample to train on, and which clicks the network is shown first."""
+    """Chooses the object of a sample to train on, and the first clicks the network sees."""
 
     def draw(self, sample: InstanceSample, rng: np.random.Generator) -> Draw | None:
-        """Draw a target and its clicks; None if the sample is of no use. All draws of a sampler
-        have room for equally many.
+        """Draw a target and its clicks; None if the sample is unusable. N is the same for all draws
+        of a sampler.
         """
 
 
 @dataclass(frozen=True)
 class Target:
-    """``gt``: ``H W`` int8 in {1, 0, -1}; ``objects``: the mask of every object merged into it, ``H
-    W`` bool each.
-    """
+    """``gt``: ``H W`` int8 in {1, 0, -1}; ``objects``: the masks merged into it, ``H W`` bool."""
 
     gt: np.ndarray
     objects: list[np.ndarray]
@@ -90,7 +86,7 @@ def softened(target: np.ndarray) -> np.ndarray:
 
 
 def check_merging(merge_prob: float, max_merged: int) -> None:
-    """Raise ``IsegmError`` for settings of ``draw_target`` that make no sense."""
+    """Raise ``IsegmError`` for settings of ``draw_target`` out of range."""
     if not 0 <= merge_prob <= 1:
         raise IsegmError(f"merge_prob={merge_prob}: expected a probability from 0 to 1")
     if max_merged < 1:

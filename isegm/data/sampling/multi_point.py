@@ -21,34 +21,34 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import IGNORE, InstanceSample
 from isegm.data.sampling.draw import Draw, Target, check_merging, draw_target, softened
 
-# The centre of an object is where the distance to its border exceeds the largest divided by this.
+# The centre of an object is where the distance to its border exceeds its maximum divided by this.
 CENTER_DEPTH = 1.7
 
 
 @dataclass(frozen=True)
 class MultiPoint:
-    """Clicks on a target and around it; the defaults are those of the original class, experiments
+    """Clicks on a target and around it. The defaults are those of the original class; experiments
     set their own.
 
     Attributes:
         max_clicks: N, the most clicks per sign.
-        gamma: P(m positive) ~ gamma^(m-1) for m = 1..N, P(m negative) ~ gamma^m for m = 0..N. So at
-            0 every object of the target is clicked once, and nothing else.
+        gamma: P(m positive) ~ gamma^(m-1) for m = 1..N, P(m negative) ~ gamma^m for m = 0..N. At 0,
+            every object of the target gets one click, and nothing else does.
         merge_prob: probability that several objects are merged into one target.
         max_merged: the most objects merged.
-        erode_prob: probability that positives keep away from the border, and ``erode_iters`` 3x3
-            erosions by which.
+        erode_prob: probability that positives keep away from the border.
+        erode_iters: how far: this many 3x3 erosions.
         border_ratio: width of the border strip for negatives, in units of the square root of the
             object's area.
-        negative_probs: of a negative falling on (any background, another object, the border strip).
+        negative_probs: that a negative falls on (any background, another object, the border strip).
         soft_targets: smooth the target's edges with a 3x3 binomial filter.
-            # differs from the original: there, linear resampling of the mask inside the
-            augmentation makes the soft edge.
+            # differs from the original: there, soft edges come from linear resampling of the mask
+            in the augmentation.
         first_click_center: the first positive lies in the centre of the object, away from its
             border.
 
     Raises:
-        IsegmError: no clicks at all, or something that should be a probability is none.
+        IsegmError: ``max_clicks`` below 1, or a probability out of range.
     """
 
     max_clicks: int = 12
@@ -97,11 +97,9 @@ class MultiPoint:
             elsewhere = [(lambda: ~ignored, 1.0)]
         negative = _clicks([_Group(elsewhere, False)], self, rng, center=False)
         drawn = Draw.of(target.gt, positive, negative, self.max_clicks)
-        return (
-            dataclasses.replace(drawn, target=softened(drawn.target))
-            if self.soft_targets
-            else drawn
-        )
+        if self.soft_targets:
+            drawn = dataclasses.replace(drawn, target=softened(drawn.target))
+        return drawn
 
 
 Region = Callable[[], np.ndarray]  # H W bool, computed when first needed
@@ -110,9 +108,7 @@ Mixture = Sequence[tuple[Region, float]]  # regions and their probabilities
 
 @dataclass(frozen=True)
 class _Group:
-    """Regions that get clicks together; ``at_least_one`` selects the distribution of their
-    number.
-    """
+    """Regions that share clicks; ``at_least_one`` selects the distribution of their number."""
 
     mixture: Mixture
     at_least_one: bool
@@ -128,8 +124,8 @@ def count_probs(config: MultiPoint, at_least_one: bool) -> np.ndarray:
 
 
 def _eroded_at_random(mask: np.ndarray, config: MultiPoint, rng: np.random.Generator) -> Region:
-    """The mask, or with probability ``erode_prob`` its eroded form if more than 10 pixels are left
-    of it.
+    """The mask, or with probability ``erode_prob`` the eroded mask if it keeps more than 10
+    pixels.
     """
     if rng.random() >= config.erode_prob or config.erode_iters < 1 or not mask.any():
         return lambda: mask
@@ -157,10 +153,9 @@ def _negative_mixture(
     def other() -> np.ndarray:
         if len(sample.objects) <= len(target.objects):
             return background()
-        # Layer by layer: any() along so short an axis takes ten times as long.
-        return (
-            functools.reduce(np.logical_or, np.moveaxis(sample.layers, 2, 0), False) & background()
-        )
+        # Layer by layer: any() along such a short axis takes ten times as long.
+        labelled = functools.reduce(np.logical_or, np.moveaxis(sample.layers, 2, 0), False)
+        return labelled & background()
 
     @functools.cache
     def border() -> np.ndarray:
@@ -193,8 +188,8 @@ def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
 def _clicks(
     groups: Sequence[_Group], config: MultiPoint, rng: np.random.Generator, center: bool
 ) -> np.ndarray:
-    """At most N clicks, ``M 2``: one group gets its own; of several, each gets its first and all
-    share the others.
+    """At most N clicks, ``M 2``. A single group gets its own; of several, each gets one click and
+    all share the others.
     """
     each = [_group_clicks(group, config, rng, center) for group in groups]
     each = [clicks for clicks in each if len(clicks)]
@@ -215,14 +210,10 @@ def _group_clicks(
     group: _Group, config: MultiPoint, rng: np.random.Generator, center: bool
 ) -> np.ndarray:
     """``M 2``: a random number of clicks, each in a region drawn from the mixture; empty regions
-    drop theirs.
+    get none.
     """
-    count = int(
-        rng.choice(
-            config.max_clicks + (not group.at_least_one), p=count_probs(config, group.at_least_one)
-        )
-    )
-    count += group.at_least_one
+    probs = count_probs(config, group.at_least_one)
+    count = int(rng.choice(len(probs), p=probs)) + group.at_least_one
     first = _center_click(group.mixture[0][0](), rng) if center and count else np.empty((0, 2))
     count -= len(first)
     which = rng.choice(len(group.mixture), count, p=[weight for _, weight in group.mixture])

@@ -1,5 +1,5 @@
-"""Targets without small regions: what a sampler draws, tidied up. Source: the training code of
-arXiv 2204.02574.
+"""Removes small regions from the targets of a sampler. Source: the training code of arXiv
+2204.02574.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from isegm.utils.regions import without_small_regions
 
 @dataclass(frozen=True)
 class LargeRegions:
-    """The targets of another sampler without their small regions, and without the positive clicks
-    on these.
+    """The targets of another sampler without their small regions and the positive clicks on them.
 
     # differs from the original: there, clicks may stay on regions that were removed.
 
     Attributes:
         sampler: draws target and clicks.
         min_region: regions of the target with fewer pixels become background.
-        min_area: a sample whose target then has no more pixels than this is not used.
-        max_share: nor is one whose target fills this share of the image or more.
+        min_area: a sample whose target then has at most this many pixels is not used.
+        max_share: nor is one whose target fills at least this share of the image.
 
     Raises:
         IsegmError: ``max_share`` is not a share.

@@ -4,9 +4,8 @@ border.
 Source: "Interactive Image Segmentation with First Click Attention" (CVPR 2020), section 3.4, and
 its training code (there "strategy#05").
 
-# differs from the original: the first click is one of the positive ones, as it is when the network
-is used; there it is drawn beside them. So an object always has a positive click, and nothing has to
-be repaired afterwards.
+# differs from the original: the first click is one of the positive ones, as when the network is
+used; there it is drawn in addition to them. So an object always has a positive click.
 """
 
 from __future__ import annotations
@@ -21,15 +20,10 @@ from isegm.core.samples import InstanceSample
 from isegm.data.sampling.draw import Draw, check_merging, draw_target
 from isegm.utils.depth import deepest, squared_distance_inside
 
-BORDER, APART = (
-    (5, 10, 15, 20),
-    (7, 10, 20),
-)  # positives: least distance to the background, to each other
-NEAREST, FURTHEST, NEGATIVES_APART = (
-    (15, 40, 60),
-    80,
-    (10, 15, 25),
-)  # negatives: to the object, to each other
+# Distances in pixels. Positives: the least to the background, to each other.
+BORDER, APART = (5, 10, 15, 20), (7, 10, 20)
+# Negatives: the least and the largest to the object, the least to each other.
+NEAREST, FURTHEST, NEGATIVES_APART = (15, 40, 60), 80, (10, 15, 25)
 
 
 @dataclass(frozen=True)
@@ -37,12 +31,12 @@ class Spaced:
     """Clicks at a distance from each other.
 
     Attributes:
-        most: clicks per sign at most, beside the first one.
+        most: the most clicks per sign, not counting the first one.
         merge_prob: probability that several objects are merged into one target.
         max_merged: the most objects merged.
 
     Raises:
-        IsegmError: ``most`` below 1, or merging that makes no sense.
+        IsegmError: a setting out of range.
     """
 
     most: int = 10
@@ -51,7 +45,7 @@ class Spaced:
 
     def __post_init__(self) -> None:
         if self.most < 1:
-            raise IsegmError(f"most={self.most}: expected at least 1 click beside the first")
+            raise IsegmError(f"most={self.most}: expected at least 1 click besides the first")
         check_merging(self.merge_prob, self.max_merged)
 
     def draw(self, sample: InstanceSample, rng: np.random.Generator) -> Draw:
@@ -72,8 +66,7 @@ def spaced_clicks(
     """Positive and negative clicks, ``M 2`` float64 each.
 
     The first positive lies where the object is deepest; 1 to ``most`` others and 0 to ``most``
-    negatives follow, fewer where no pixel is left for them. Without an object there are no clicks
-    at all.
+    negatives follow, fewer if no pixel is left for them. Without an object there are no clicks.
 
     Args:
         gt: ``H W``, 1 = object, 0 = background, -1 = ignored. The border of the image counts as
@@ -89,15 +82,12 @@ def spaced_clicks(
     outside = distance_to(mask)
     ring = (gt == 0) & (outside > nearest) & (outside < FURTHEST)
     centre = np.array([deepest(mask)[1:]], np.float64)
-    return np.concatenate([centre, _drawn(inner, positives, apart, rng)]), _drawn(
-        ring, negatives, negatives_apart, rng
-    )
+    others = _drawn(inner, positives, apart, rng)
+    return np.concatenate([centre, others]), _drawn(ring, negatives, negatives_apart, rng)
 
 
 def distance_to(mask: np.ndarray) -> np.ndarray:
-    """``H W`` float32: the distance in pixels to the nearest true pixel of a mask that is not
-    empty.
-    """
+    """``H W`` float32: the distance in pixels to the nearest true pixel of a non-empty mask."""
     return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 

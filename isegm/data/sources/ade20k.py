@@ -5,9 +5,9 @@ depth, ``<name>.jpg``; ``<name>_seg.png`` and, for parts of objects, parts of pa
 ``<name>_parts_1.png`` ..., whose blue channels number the objects; and ``<name>_atr.txt``, which
 names them.
 
-Two ways to read it. That of arXiv 2204.02574: every number but 0 of ``_seg.png`` is an object,
-walls and sky included, and parts are left aside. That of arXiv 2102.06583 (``parts=True``): one of
-these pictures, drawn at each reading, and stuff by its name.
+There are two ways to read it. In arXiv 2204.02574, every number but 0 of ``_seg.png`` is an object,
+including walls and sky, and parts are ignored. In arXiv 2102.06583 (``parts=True``), each reading
+draws one of these pictures, and names tell what is stuff.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from isegm.data.tables import Texts
 SUFFIX = "_seg.png"
 # What is stuff, by arXiv 2102.06583.
 _STUFF = (
-    "bridge,building,bush,cabinet,carpet,ceiling,couch,crosswalk,curtain,cushion,door,drape,drapery,earth,edifice,fence,"
-    "fencing,field,floor,flooring,grass,ground,hay"
-    " bale,hill,house,land,lounge,mantle,mount,mountain,pall,path,pavement,pole,"
-    "river,road,route,rug,sand,sea,seat,shrub,sidewalk,sign,signboard,sky,skyscraper,snow,sofa,soil,span,stairs,steps,"
-    "street lamp,streetlight,table,towel,tree,wall,water,wave,window,windowpane"
+    "bridge,building,bush,cabinet,carpet,ceiling,couch,crosswalk,curtain,cushion,door,drape,"
+    "drapery,earth,edifice,fence,fencing,field,floor,flooring,grass,ground,hay bale,hill,house,"
+    "land,lounge,mantle,mount,mountain,pall,path,pavement,pole,river,road,route,rug,sand,sea,seat,"
+    "shrub,sidewalk,sign,signboard,sky,skyscraper,snow,sofa,soil,span,stairs,steps,street lamp,"
+    "streetlight,table,towel,tree,wall,water,wave,window,windowpane"
 )
 STUFF = frozenset(_STUFF.split(","))
 
@@ -42,9 +42,10 @@ class ADE20K:
         root: the folder ADE20K_2016_07_26.
         split: ``"training"`` or ``"validation"``.
         parts: the second way of reading.
-        stuff_prob: with ``parts``: probability that stuff is an object too, drawn at each reading.
-            # differs from the original: it compares positions with numbers there, and so takes
-            other objects for stuff.
+        stuff_prob: with ``parts``, the probability that stuff counts as objects, drawn at each
+            reading.
+            # differs from the original: it compares positions with numbers, and so mistakes other
+            objects for stuff.
 
     Raises:
         IsegmError: the folder is missing or holds no annotation.
@@ -58,12 +59,12 @@ class ADE20K:
             raise IsegmError(
                 f"ADE20K: there is no folder {self._folder}; point ADE20K_PATH at ADE20K_2016_07_26"
             )
-        found = sorted(
+        names = sorted(
             str(path.relative_to(self._folder)) for path in self._folder.rglob(f"*{SUFFIX}")
         )
-        if not found:
-            raise IsegmError(f"ADE20K: no file below {self._folder} is called <name>{SUFFIX}")
-        self._names = Texts(name.removesuffix(SUFFIX) for name in found)
+        if not names:
+            raise IsegmError(f"ADE20K: no file below {self._folder} is named <name>{SUFFIX}")
+        self._names = Texts(name.removesuffix(SUFFIX) for name in names)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -83,7 +84,7 @@ class ADE20K:
         return InstanceSample(image, labels[:, :, None], objects, id=str(image_path))
 
     def _levels(self, name: str) -> int:
-        """How many pictures number objects: the scene, and a level of parts each."""
+        """The number of pictures that number objects: the scene, and one per level of parts."""
         level = 1
         while (self._folder / f"{name}_parts_{level}.png").exists():
             level += 1
@@ -98,24 +99,24 @@ def ade20k_images(
 
 
 def stuff_numbers(path: Path, level: int) -> set[int]:
-    """The numbers of the objects that are stuff, of a level of parts (0: the whole scene), by
-    ``STUFF``.
+    """The numbers of the objects at a level of parts (0: the whole scene) that ``STUFF`` names.
 
     Raises:
-        CorruptSample: the file is missing or no list of attributes.
+        CorruptSample: the file is missing or not a list of attributes.
     """
-    found = set()
+    numbers = set()
     try:
         for line in path.read_text(errors="replace").splitlines():
             if not line.strip():
                 continue
             number, part_level, _, names = line.split("#")[:4]
             if int(part_level) == level and STUFF & {name.strip() for name in names.split(",")}:
-                found.add(int(number))
+                numbers.add(int(number))
     except OSError as error:
         raise CorruptSample(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError:
         raise CorruptSample(
-            f"{path} is no list of attributes: expected 'number # level # occluded # names #' lines"
+            f"{path} is not a list of attributes: expected lines 'number # level # occluded #"
+            " names #'"
         ) from None
-    return found
+    return numbers

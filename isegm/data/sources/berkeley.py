@@ -1,4 +1,4 @@
-"""Berkeley: 100 objects in 96 photographs; an image with two objects stands there twice under two
+"""Berkeley: 100 objects in 96 photographs; images with two objects are there twice, under two
 names.
 
 Layout: ``images/*`` and ``masks/*``, masks read as those of GrabCut. Source: the Berkeley loader of

@@ -1,9 +1,9 @@
-"""BSDS500: photographs that several people divided into regions; every region is an object.
+"""BSDS500: photographs that several people each divided into regions; every region is an object.
 
 Layout, as downloaded: ``<root>/images/{train,val,test}/<stem>.jpg`` and
 ``<root>/groundTruth/{train,val,test}/<stem>.mat``.
 
-The evaluation sets Berkeley and GrabCut hold photographs of it. Files listed in
+The evaluation sets Berkeley and GrabCut share photographs with it. Files listed in
 ``<root>/leave_out.txt`` are never read; ``scripts/prepare_starter_data.py`` writes that list.
 """
 
@@ -41,13 +41,14 @@ class BSDS:
             if split not in SPLITS:
                 raise unknown("split of BSDS500", split, SPLITS)
         without = left_out(root)
-        found = [p for split in splits for p in list_images(root / "images" / split, "BSDS500")]
-        self._files = [(path, _annotation(path)) for path in found if path.stem not in without]
+        photos = [p for split in splits for p in list_images(root / "images" / split, "BSDS500")]
+        self._files = [(path, _annotation(path)) for path in photos if path.stem not in without]
         missing = [str(mat) for _, mat in self._files if not mat.exists()]
         if missing:
-            count = f"{len(missing)} of {len(self._files)} annotations"
-            advice = "copy groundTruth/ completely"
-            raise IsegmError(f"BSDS500: {count} are missing, e.g. {missing[0]}; {advice}")
+            raise IsegmError(
+                f"BSDS500: {len(missing)} of {len(self._files)} annotations are missing, e.g."
+                f" {missing[0]}; copy all of groundTruth/"
+            )
 
     def __len__(self) -> int:
         return len(self._files)

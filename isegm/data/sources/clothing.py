@@ -1,4 +1,4 @@
-"""Clothing Co-Parsing (CCP): photographs of people in which every piece of clothing is labeled.
+"""Clothing Co-Parsing (CCP): photographs of people with every piece of clothing labeled.
 
 Layout, as downloaded: ``<root>/photos/NNNN.jpg`` and, for about half of them,
 ``<root>/annotations/pixel-level/NNNN.mat``. Files that ``<root>/leave_out.txt`` lists are never
@@ -41,9 +41,10 @@ class ClothingCoParsing:
         self._files = [(root / "photos" / f"{path.stem}.jpg", path) for path in kept]
         missing = [str(image) for image, _ in self._files if not image.exists()]
         if missing:
-            count = f"{len(missing)} of {len(self._files)} photographs"
-            advice = "copy photos/ completely"
-            raise IsegmError(f"CCP: {count} are missing, e.g. {missing[0]}; {advice}")
+            raise IsegmError(
+                f"CCP: {len(missing)} of {len(self._files)} photographs are missing, e.g."
+                f" {missing[0]}; copy all of photos/"
+            )
 
     def __len__(self) -> int:
         return len(self._files)
@@ -53,10 +54,10 @@ class ClothingCoParsing:
         image = read_image(path)
         (labels,) = label_maps(annotation, "CCP, groundtruth", "groundtruth", lambda table: [table])
         check_size(image, labels, path, annotation)
-        if not labels.any():  # so it is in one file of the download
+        if not labels.any():  # as in one file of the download
             raise CorruptSample(f"{annotation} labels nothing: every pixel is 0")
         layers = np.stack([labels, (labels > 0).astype(np.uint8) * PERSON], 2)
-        # The pieces are no parts of the person here: the sampler draws roots, hence roots.
+        # Pieces are not parts of the person here: samplers draw only roots.
         pieces = {int(label): ObjectInfo(0, int(label)) for label in np.unique(labels) if label}
         return InstanceSample(image, layers, {0: ObjectInfo(1, PERSON), **pieces}, id=str(path))
 

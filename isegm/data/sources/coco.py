@@ -1,8 +1,8 @@
 """COCO instances (``annotations/instances_{train,val}2017.json``) as training data.
 
 Layout: ``<root>/{train,val}2017/*.jpg`` beside ``annotations``. Crowd annotations are left out and
-their pixels count as background, as in the COCO loader of arXiv 2102.06583: for the one object a
-user clicks on, the crowd beside it is background indeed.
+their pixels count as background, as in the COCO loader of arXiv 2102.06583: to a user who clicks on
+one object, the crowd beside it is background.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.leave_out import left_out
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, read_image
+from isegm.data.reading import CorruptSample, check_annotated_size, read_image, require_files
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
 
 
@@ -44,18 +44,10 @@ class CocoInstances:
     def __init__(self, root: Path, split: str, cache: Path | None = None) -> None:
         self._folder = root / split
         path = root / "annotations" / f"instances_{split}.json"
-        for needed in (self._folder, path):
-            if not needed.exists():
-                raise IsegmError(
-                    f"COCO: {needed} does not exist; expected {split}/ and"
-                    f" annotations/instances_{split}.json"
-                )
+        require_files("COCO", (self._folder, path), f"{split}/ and annotations/{path.name}")
         tables = kept_tables(cache, f"coco_{split}", [path], lambda: _tables(path))
-        self._names, self._sizes, self._outlines = (
-            tables["names"],
-            tables["sizes"],
-            tables["outlines"],
-        )
+        self._names, self._sizes = tables["names"], tables["sizes"]
+        self._outlines = tables["outlines"]
         self._kept = _kept(self._names, left_out(root))
         counts = tables["object_counts"].values()
         counted = counts if self._kept is None else counts[self._kept]
@@ -69,11 +61,7 @@ class CocoInstances:
         path = self._folder / self._names[index]
         height, width = self._sizes[index].tolist()
         image = read_image(path)
-        if image.shape[:2] != (height, width):
-            raise CorruptSample(
-                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
-                f" {height}x{width}"
-            )
+        check_annotated_size(image, (height, width), path)
         outlines = json.loads(self._outlines[index])
         if any(o["size"] != [height, width] for o in outlines if isinstance(o, dict)):
             raise CorruptSample(
@@ -91,23 +79,21 @@ class CocoInstances:
 def coco_images(
     cfg: EasyDict, split: str = "train2017", folder: str = "COCO_PATH"
 ) -> CocoInstances:
-    """``CocoInstances``; ``folder`` is the key of config.yml that says where, of COCO or of a
-    selection in its layout.
+    """``CocoInstances``; ``folder`` is the key of config.yml with the path of COCO, or of a data
+    set in its layout.
     """
     return CocoInstances(require_path(cfg, folder, "COCO"), split, cache_folder(cfg))
 
 
 def encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
-    """The compressed run-length code of polygons, of an uncompressed code, or of a compressed
-    one.
+    """The compressed run-length code of an outline: polygons, or a run-length code of either
+    kind.
     """
     if isinstance(outline, list):
         return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-    return (
-        coco_mask.frPyObjects(outline, height, width)
-        if isinstance(outline["counts"], list)
-        else outline
-    )
+    if isinstance(outline["counts"], list):
+        return coco_mask.frPyObjects(outline, height, width)
+    return outline
 
 
 def drawable(annotation: dict[str, Any]) -> Any:
@@ -115,11 +101,9 @@ def drawable(annotation: dict[str, Any]) -> Any:
     is left.
     """
     outline = annotation["segmentation"]
-    return (
-        [polygon for polygon in outline if len(polygon) >= 6]
-        if isinstance(outline, list)
-        else outline
-    )
+    if isinstance(outline, list):
+        return [polygon for polygon in outline if len(polygon) >= 6]
+    return outline
 
 
 def _kept(names: Texts, without: frozenset[str]) -> np.ndarray | None:

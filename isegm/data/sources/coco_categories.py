@@ -1,12 +1,12 @@
 """``COCO_seen`` and ``COCO_unseen``: objects of COCO val2017, split by whether PASCAL VOC has their
 category.
 
-A network trained on PASCAL VOC knows the 20 categories of the first set and not the 60 of the
+A network trained on PASCAL VOC knows the 20 categories of the first set but not the 60 of the
 second. Layout: as ``coco``.
 
-# differs from the original: papers draw 10 images per category and do not say which. Here it is one
-object each of the first 10 images, in an order that looks random and is always the same, so numbers
-compare among themselves and not with printed ones.
+# differs from the original: papers draw 10 images per category and do not say which. Here they are
+the first 10 in a fixed pseudo-random order, one object each, so numbers compare with one another
+but not with printed ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, read_image
+from isegm.data.reading import CorruptSample, check_annotated_size, read_image, require_files
 from isegm.data.sources.coco import drawable, encoded
 
 PER_CATEGORY = 10
@@ -64,12 +64,8 @@ class CocoByCategory(EvalDataset):
     def __init__(self, name: str, root: Path, seen: bool, per_category: int = PER_CATEGORY) -> None:
         self.name = name
         self._folder, path = root / "val2017", root / "annotations" / "instances_val2017.json"
-        for needed in (self._folder, path):
-            if not needed.exists():
-                raise IsegmError(
-                    f"{name}: {needed} does not exist; expected val2017/ and"
-                    f" annotations/{path.name} in {root}"
-                )
+        layout = f"val2017/ and annotations/{path.name} in {root}"
+        require_files(name, (self._folder, path), layout)
         try:
             content = json.loads(path.read_bytes())
             wanted = {
@@ -90,33 +86,29 @@ class CocoByCategory(EvalDataset):
         return len(self._objects)
 
     def __getitem__(self, index: int) -> Sample:
-        found = self._objects[index]
-        path = self._folder / found.file_name
+        entry = self._objects[index]
+        path = self._folder / entry.file_name
         image = read_image(path)
-        if image.shape[:2] != found.size:
+        check_annotated_size(image, entry.size, path)
+        gt = coco_mask.decode(encoded(entry.outline, *entry.size)).astype(np.int8)
+        if gt.shape != entry.size or not gt.any():
             raise CorruptSample(
-                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
-                f" {found.size[0]}x{found.size[1]}"
-            )
-        gt = coco_mask.decode(encoded(found.outline, *found.size)).astype(np.int8)
-        if gt.shape != found.size or not gt.any():
-            raise CorruptSample(
-                f"{found.id}: the annotation draws no object of {found.size[0]}x{found.size[1]}"
+                f"{entry.id}: the annotation draws no object of {entry.size[0]}x{entry.size[1]}"
                 " pixels"
             )
-        return Sample(image, np.ascontiguousarray(gt), found.id)
+        return Sample(image, np.ascontiguousarray(gt), entry.id)
 
     def ids(self) -> list[str]:
-        return [found.id for found in self._objects]
+        return [entry.id for entry in self._objects]
 
     def fingerprint(self) -> str:
         return self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
-        ids = [f"{found.id} {json.dumps(found.outline)}" for found in self._objects]
+        ids = [f"{entry.id} {json.dumps(entry.outline)}" for entry in self._objects]
         return files_fingerprint(
-            ids, [self._folder / found.file_name for found in self._objects], []
+            ids, [self._folder / entry.file_name for entry in self._objects], []
         )
 
 
@@ -137,7 +129,7 @@ def chosen(content: dict[str, Any], categories: dict[int, str], per_category: in
             and drawable(annotation)
         ):
             candidates[annotation["category_id"]].append(annotation)
-    found = []
+    objects = []
     for number in sorted(candidates, key=categories.__getitem__):
         in_order = sorted(candidates[number], key=lambda annotation: _shuffled(annotation["id"]))
         by_image: dict[int, Any] = {}
@@ -146,12 +138,12 @@ def chosen(content: dict[str, Any], categories: dict[int, str], per_category: in
         for annotation in list(by_image.values())[:per_category]:
             image = images[annotation["image_id"]]
             id_ = f"{categories[number].replace(' ', '-')}_{annotation['id']}"
-            found.append(
+            objects.append(
                 Chosen(
                     id_, image["file_name"], (image["height"], image["width"]), drawable(annotation)
                 )
             )
-    return found
+    return objects
 
 
 def coco_seen(cfg: EasyDict) -> EvalDataset:

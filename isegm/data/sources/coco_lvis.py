@@ -2,8 +2,7 @@
 layout.
 
 Layout: ``<root>/{train,val}/images/<name>.jpg``, ``masks/<name>.pickle`` and
-``hannotation.pickle``. Objects may be parts of others; samplers choose among those that are not,
-unless asked to descend.
+``hannotation.pickle``. Objects may be parts of others; samplers choose among those that are not.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, check_size, read_image
+from isegm.data.reading import CorruptSample, check_size, read_image, require_files
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 
 NO_PARENT, NO_OBJECT = -1, -2
@@ -53,12 +52,8 @@ class CocoLvis:
         self._folder = root / split
         self._stuff_prob = stuff_prob
         path = self._folder / "hannotation.pickle"
-        for needed in (self._folder / "images", self._folder / "masks", path):
-            if not needed.exists():
-                raise IsegmError(
-                    f"COCO+LVIS: {needed} does not exist; expected images/, masks/ and"
-                    " hannotation.pickle there"
-                )
+        needed = (self._folder / "images", self._folder / "masks", path)
+        require_files("COCO+LVIS", needed, "images/, masks/ and hannotation.pickle there")
         tables = kept_tables(cache, f"coco_lvis_{split}", [path], lambda: _tables(path))
         self._names, self._parents = tables["names"], tables["parents"]
         self._instance_counts = tables["instance_counts"]
@@ -83,21 +78,18 @@ class CocoLvis:
         """
         index = index if self._chosen is None else int(self._chosen[index])
         name = self._names[index]
-        image_path, mask_path = (
-            self._folder / "images" / f"{name}.jpg",
-            self._folder / "masks" / f"{name}.pickle",
-        )
+        image_path = self._folder / "images" / f"{name}.jpg"
+        mask_path = self._folder / "masks" / f"{name}.pickle"
         image = read_image(image_path)
         layers, places = _read_masks(mask_path)
         check_size(image, layers, image_path, mask_path)
         parents = {key: int(p) for key, p in enumerate(self._parents[index]) if p != NO_OBJECT}
         if self._stuff_prob > 0 and rng.random() < self._stuff_prob:
-            parents.update(
-                dict.fromkeys(range(int(self._instance_counts[index][0]), len(places)), NO_PARENT)
-            )
+            stuff = range(int(self._instance_counts[index][0]), len(places))
+            parents.update(dict.fromkeys(stuff, NO_PARENT))
         if max(parents, default=-1) >= len(places):
             raise CorruptSample(
-                f"{mask_path} holds {len(places)} masks, but hannotation.pickle speaks of number"
+                f"{mask_path} holds {len(places)} masks, but hannotation.pickle refers to mask"
                 f" {max(parents)}"
             )
         return InstanceSample(image, layers, _objects(parents, places), id=str(image_path))
@@ -110,13 +102,8 @@ def coco_lvis_images(
     hannotation.pickle.
     """
     root = require_path(cfg, "COCO_LVIS_PATH", "COCO+LVIS")
-    return CocoLvis(
-        root,
-        split,
-        stuff_prob,
-        root / split / allow_list if allow_list else None,
-        cache_folder(cfg),
-    )
+    allowed = root / split / allow_list if allow_list else None
+    return CocoLvis(root, split, stuff_prob, allowed, cache_folder(cfg))
 
 
 def _tables(path: Path) -> Tables:

@@ -1,8 +1,8 @@
 """COCO panoptic: every thing is an object, stuff (sky, grass ...) sometimes (training).
 
 Layout: ``<root>/{train,val}2017/*.jpg``, ``annotations/panoptic_{train,val}2017.json`` and the
-pictures that it speaks of in ``annotations/panoptic_{train,val}2017/*.png``, where a colour is a
-segment: R + 256 G + 65536 B. Source: the COCO loader of arXiv 2102.06583.
+pictures it lists, ``annotations/panoptic_{train,val}2017/*.png``, in which a colour is a segment: R
++ 256 G + 65536 B. Source: the COCO loader of arXiv 2102.06583.
 
 Crowds are no objects; their pixels count as background.
 """
@@ -20,7 +20,8 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, check_size, read_image
+from isegm.data.reading import CorruptSample, check_size, read_image, require_files
+from isegm.data.sample_scores import NamedImages
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 
 STUFF, THING, CROWD = 0, 1, 2
@@ -35,13 +36,13 @@ class Segments(NamedTuple):
     kinds: np.ndarray
 
 
-class CocoPanoptic:
+class CocoPanoptic(NamedImages):
     """The images of a split, in the order of its annotations.
 
     Args:
         root: the folder that holds ``train2017``, ``val2017`` and ``annotations``.
         split: ``"train2017"`` or ``"val2017"``.
-        stuff_prob: probability that the stuff of an image are objects too, drawn at each reading.
+        stuff_prob: probability that stuff counts as objects, too, drawn at each reading.
         cache: where annotation tables are kept, see ``kept_tables``.
 
     Raises:
@@ -54,14 +55,9 @@ class CocoPanoptic:
         self._images, self._masks = root / split, root / "annotations" / f"panoptic_{split}"
         self._stuff_prob = stuff_prob
         path = root / "annotations" / f"panoptic_{split}.json"
-        for needed in (self._images, path, self._masks):
-            if not needed.exists():
-                raise IsegmError(
-                    f"COCO panoptic: {needed} does not exist; expected {split}/,"
-                    f" annotations/{path.name} and"
-                    f" annotations/{self._masks.name}/ (unpack the zip file inside"
-                    " panoptic_annotations_trainval2017.zip)"
-                )
+        layout = f"{split}/, annotations/{path.name} and annotations/{self._masks.name}/"
+        layout += " (unpack the zip file inside panoptic_annotations_trainval2017.zip)"
+        require_files("COCO panoptic", (self._images, path, self._masks), layout)
         tables = kept_tables(cache, f"coco_panoptic_{split}", [path], lambda: _tables(path))
         self.names, self._mask_names = tables["names"], tables["masks"]
         self._ids, self._kinds = tables["ids"], tables["kinds"]

@@ -1,15 +1,15 @@
 """DAVIS585: 585 objects in frames of DAVIS-2017, with masks to start from, for evaluating
 corrections (arXiv 2204.02574).
 
-``DAVIS585`` starts from nothing (D585_ZERO, a second name here), ``D585_SP`` from masks spoilt by
-superpixels (IoU 0.75 to 0.85), ``D585_STM`` from masks that a video method propagated.
+``DAVIS585`` starts from nothing (also named ``D585_ZERO``), ``D585_SP`` from masks corrupted by
+superpixels (IoU 0.75 to 0.85), ``D585_STM`` from masks propagated by a video method.
 
 Layout: ``<root>/<sequence>/<frame>.jpg``, ``object<K>_<frame>.png`` and, for each,
 ``init_sp_object<K>_<frame>.png`` and ``init_stm_object<K>_<frame>.png``. Masks of both kinds: the
 object above 128.
 
-# differs from the original: samples are sorted by sequence and file name, where it takes them as
-os.listdir happens to give them. Every metric is the same, records are in an order of their own.
+# differs from the original: samples are sorted by sequence and file name; there they come in the
+order of os.listdir. Metrics are the same, only the order of records differs.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from isegm.data.reading import CorruptSample, check_size, read_image, read_mask
 
 
 class Davis585(EvalDataset):
-    """One sample per object, called ``<sequence>/object<K>_<frame>``.
+    """One sample per object, with the id ``<sequence>/object<K>_<frame>``.
 
     Args:
         root: the folder of the sequences.
         init: the kind of mask to start from, ``"sp"`` or ``"stm"``; None for none.
 
     Raises:
-        IsegmError: no object is found, or an object has no mask to start from.
+        IsegmError: there is no object, or an object has no mask to start from.
     """
 
     def __init__(self, name: str, root: Path, init: str | None = None) -> None:
@@ -45,15 +45,12 @@ class Davis585(EvalDataset):
             root.glob("*/object*_*.png"), key=lambda path: (path.parent.name, path.name)
         )
         if not self._masks:
-            raise IsegmError(
-                f"{name}: no file in {root} is called <sequence>/object<K>_<frame>.png"
-            )
+            raise IsegmError(f"{name}: no file in {root} is named <sequence>/object<K>_<frame>.png")
         missing = [path for path in self._masks if init and not self._start_of(path).exists()]
         if missing:
             raise IsegmError(
                 f"{name}: {len(missing)} of {len(self._masks)} objects have no mask to start from,"
-                " e.g."
-                f" {self._start_of(missing[0])}"
+                f" e.g. {self._start_of(missing[0])}"
             )
 
     def __len__(self) -> int:

@@ -1,5 +1,5 @@
-"""DUTS: photographs with their salient objects in one mask (training); its two parts are DUTS-TR
-and DUTS-TE.
+"""DUTS, in two parts, DUTS-TR and DUTS-TE: photographs with their salient objects in one mask
+(training).
 
 Layout: ``<root>/<part>-Image/<name>.jpg`` and ``<root>/<part>-Mask/<name>.png``. Read as in the
 code of arXiv 2204.02574 (above 128).
@@ -18,22 +18,21 @@ from isegm.data.places import require_path
 
 
 def duts(root: Path) -> list[tuple[Path, Path]]:
-    """(image, mask) files of the part that a folder holds, sorted by name; without those in
+    """(image, mask) files of the part in a folder, sorted by name; without those in
     ``leave_out.txt``.
 
     Raises:
         IsegmError: the folder does not hold exactly one folder of images.
     """
-    found = sorted(root.glob("*-Image"))
-    if len(found) != 1:
+    folders = sorted(root.glob("*-Image"))
+    if len(folders) != 1:
         raise IsegmError(
             f"DUTS: expected one folder <part>-Image in {root}, e.g. DUTS-TR-Image, found"
-            f" {len(found)}"
+            f" {len(folders)}"
         )
-    pairs = paired_by_stem(
-        "DUTS", found[0], found[0].with_name(found[0].name.removesuffix("-Image") + "-Mask")
-    )
-    without = left_out(root)
+    images = folders[0]
+    masks = images.with_name(images.name.removesuffix("-Image") + "-Mask")
+    pairs, without = paired_by_stem("DUTS", images, masks), left_out(root)
     return [pair for pair in pairs if pair[0].stem not in without]
 
 

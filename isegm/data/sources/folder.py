@@ -1,10 +1,10 @@
 """Your own data: a folder of images and a folder of masks, for training and for evaluation.
 
-The masks of ``cat.jpg`` are ``cat.png``, or ``cat_0.png``, ``cat_1.png`` ... (any image format
-without loss). What the numbers in a mask mean is its *kind*:
+The masks of ``cat.jpg`` are ``cat.png``, or ``cat_0.png``, ``cat_1.png`` ... (in any lossless
+format). The *kind* of a mask says what its numbers mean:
 
-* ``indexed``: every number but 0 is an object; 255 is ignored (in 8 bit masks). In a colour mask
-  every colour but black is one.
+* ``indexed``: every number but 0 is an object; 255 is ignored (in 8 bit masks). In a colour mask,
+  every colour but black is an object.
 * ``binary``: one object, where the value is above 128 (in a palette image: where the index is not
   0); exactly 128 is ignored.
 * ``auto``, decided for each file: ``binary`` if it has no palette, holds 255 and no value but 0,
@@ -31,15 +31,15 @@ from isegm.utils.config import absolute
 log = logging.getLogger("isegm")
 
 MASK_KINDS = ("auto", "binary", "indexed")
-# A gray mask of unknown kind with more different values than this has soft edges, not objects.
+# A gray mask of unknown kind with more values than this has soft edges instead of objects.
 MOST_VALUES = 64
 MOST_OBJECTS = 1000
 
 
 @dataclass(frozen=True)
 class Labels:
-    """One mask file. ``layer``: ``H W`` uint8 or uint16, objects numbered 1 .. count, and count + 1
-    where it is ignored.
+    """One mask file. ``layer``: ``H W`` uint8 or uint16, objects numbered 1 .. count; count + 1 =
+    ignored.
     """
 
     layer: np.ndarray
@@ -89,41 +89,31 @@ class Folder:
 class FolderEvaluation(EvalDataset):
     """The same folders for evaluation: one sample per object.
 
-    A sample is called ``<stem>``, or ``<stem>#<n>`` where an image has several objects. Masks are
-    read once at the start to count their objects; a mask without objects is left out, and their
-    number is logged.
+    Sample ids are ``<stem>``, or ``<stem>#<n>`` if an image has several objects. Masks are read
+    once at the start to count their objects; masks without objects are left out and counted in the
+    log.
 
     Args:
-        name: what tables and messages call the set.
+        name: of the set, in tables and messages.
     """
 
     def __init__(
-        self,
-        image_dir: Path,
-        mask_dir: Path,
-        mask_kind: str = "auto",
-        name: str = "folder",
+        self, image_dir: Path, mask_dir: Path, mask_kind: str = "auto", name: str = "folder"
     ) -> None:
         self.name, self._kind = name, _known_kind(mask_kind)
         self._samples: list[tuple[str, Path, Path, int]] = []  # id, image, mask, label in it
         empty = 0
         for image, masks in match_masks(image_dir, mask_dir, name):
-            found = [(mask, label) for mask in masks for label in self._labels(mask)]
-            empty += not found
-            for number, (mask, label) in enumerate(found, 1):
-                self._samples.append(
-                    (
-                        image.stem if len(found) == 1 else f"{image.stem}#{number}",
-                        image,
-                        mask,
-                        label,
-                    )
-                )
+            drawn = [(mask, label) for mask in masks for label in self._labels(mask)]
+            empty += not drawn
+            for number, (mask, label) in enumerate(drawn, 1):
+                id_ = image.stem if len(drawn) == 1 else f"{image.stem}#{number}"
+                self._samples.append((id_, image, mask, label))
         if empty:
             log.warning("%s: %d images are left out: their masks hold no object", name, empty)
         if not self._samples:
             raise IsegmError(
-                f"{name}: no mask in {mask_dir} holds an object; is its kind {mask_kind!r} right?"
+                f"{name}: no mask in {mask_dir} holds an object; is the kind {mask_kind!r} right?"
             )
 
     def __len__(self) -> int:
@@ -152,10 +142,8 @@ class FolderEvaluation(EvalDataset):
     def _labels(self, mask: Path) -> range:
         try:
             return range(1, read_objects(mask, self._kind).count + 1)
-        except CorruptSample:
-            return range(
-                1, 2
-            )  # reading the sample will say what is wrong, and the evaluation will count it
+        except CorruptSample:  # counts as one sample; reading it will say what is wrong
+            return range(1, 2)
 
 
 def folder(cfg: EasyDict) -> EvalDataset:
@@ -174,8 +162,8 @@ def folder_images(
 
 
 def folder_path(cfg: EasyDict, name: str) -> Path:
-    """A folder, or what a key of config.yml holds; relative to the working folder, or to that of
-    config.yml.
+    """A folder: a path, or the value of a key of config.yml; relative to the working folder or to
+    that of config.yml.
     """
     if name.isupper() and not cfg.get(name):
         raise IsegmError(
@@ -188,9 +176,7 @@ def folder_path(cfg: EasyDict, name: str) -> Path:
 
 
 def match_masks(
-    image_dir: Path,
-    mask_dir: Path,
-    what: str = "folder",
+    image_dir: Path, mask_dir: Path, what: str = "folder"
 ) -> list[tuple[Path, list[Path]]]:
     """Every image with its mask files, sorted by name.
 
@@ -202,11 +188,11 @@ def match_masks(
     for image in images:
         if image.stem in by_stem:
             raise IsegmError(
-                f"{what}: two images in {image_dir} are called {image.stem}; rename one of them,"
-                " with its masks"
+                f"{what}: two images in {image_dir} are named {image.stem}; rename one of them and"
+                " its masks"
             )
         by_stem[image.stem] = []
-    strangers = 0
+    unmatched = 0
     for mask in list_images(mask_dir, what):
         numbered = re.fullmatch(r"(.+)_\d+", mask.stem)
         # cat_1.png belongs to cat_1.jpg if there is one, else to cat.jpg.
@@ -214,9 +200,9 @@ def match_masks(
         if owner in by_stem:
             by_stem[owner].append(mask)
         else:
-            strangers += 1
-    if strangers:
-        log.warning("%s: %d masks in %s belong to no image", what, strangers, mask_dir)
+            unmatched += 1
+    if unmatched:
+        log.warning("%s: %d masks in %s belong to no image", what, unmatched, mask_dir)
     missing = [image.name for image in images if not by_stem[image.stem]]
     if missing:
         raise IsegmError(
@@ -253,8 +239,7 @@ def _looks_binary(values: np.ndarray, path: Path) -> bool:
     if values.dtype == np.uint8 and len(values) > MOST_VALUES:
         raise CorruptSample(
             f"{path} holds {len(values)} different gray values; if these are soft edges of one"
-            " object, set the mask kind to"
-            " 'binary', if they are objects, to 'indexed'"
+            " object, set the mask kind to 'binary', if they are objects, to 'indexed'"
         )
     return False
 
@@ -278,13 +263,10 @@ def _indexed(pixels: np.ndarray, values: np.ndarray, path: Path) -> Labels:
             f"{path} holds {len(objects)} different values; a mask must be saved without loss (PNG,"
             " not JPEG)"
         )
-    numbers = {value: number for number, value in enumerate(objects, 1)} | {
-        0: 0,
-        unknown_value: len(objects) + 1,
-    }
-    table = np.array(
-        [numbers[value] for value in values.tolist()], np.uint8 if len(objects) < 255 else np.uint16
-    )
+    numbers = {value: number for number, value in enumerate(objects, 1)}
+    numbers |= {0: 0, unknown_value: len(objects) + 1}
+    dtype = np.uint8 if len(objects) < 255 else np.uint16
+    table = np.array([numbers[value] for value in values.tolist()], dtype)
     return Labels(table[np.searchsorted(values, pixels)], len(objects))
 
 

@@ -1,7 +1,7 @@
 """GrabCut: 50 photographs with one object each and an unlabelled band around its border.
 
-Layout: ``data_GT/*`` (images) and ``boundary_GT/*`` (masks). Source: the reading rule of the
-GrabCut loader of arXiv 2102.06583.
+Layout: ``data_GT/*`` (images) and ``boundary_GT/*`` (masks). Source: the GrabCut loader of arXiv
+2102.06583.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from isegm.data.reading import read_mask
 
 
 def read_gt(path: Path) -> np.ndarray:
-    """``H W`` int8: 1 where the first channel is above 128, -1 (ignored) where it is 128, else
-    0.
-    """
+    """``H W`` int8: 1 if the first channel is above 128, -1 (ignored) if it is 128, else 0."""
     mask = read_mask(path)
     gt = (mask > 128).astype(np.int8)
     gt[mask == 128] = IGNORE

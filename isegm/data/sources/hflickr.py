@@ -1,4 +1,4 @@
-"""HFlickr, a part of iHarmony4: photographs with carefully cut foregrounds, one mask file for each
+"""HFlickr, a part of iHarmony4: photographs with carefully cut foregrounds, one mask file each
 (training).
 
 Layout: ``<root>/real_images/<name>.jpg`` and ``<root>/masks/<name>_<number>.png``, the object above
@@ -30,10 +30,9 @@ def hflickr(root: Path) -> MaskPairs:
     if orphans:
         raise IsegmError(
             f"HFlickr: {len(orphans)} of {len(masks)} masks have no image in"
-            f" {root / 'real_images'}, e.g. {orphans[0]};"
-            " expected masks called <image>_<number>.png"
+            f" {root / 'real_images'}, e.g. {orphans[0]}; expected masks named <image>_<number>.png"
         )
-    return MaskPairs("HFlickr", ((images[stem(p).rpartition("_")[0]], p) for p in masks))
+    return MaskPairs("HFlickr", [(images[stem(p).rpartition("_")[0]], p) for p in masks])
 
 
 def hflickr_images(cfg: EasyDict) -> MaskPairs:

@@ -2,8 +2,8 @@
 
 Layout: ``lvis_v1_{train,val}.json`` in the folder, in ``annotations`` or in the folder of the split
 (``lvis_{train,val}.json`` there, as arXiv 2102.06583 has it); photographs in ``{train,val}2017`` or
-``{train,val}/images``, here or below ``COCO_PATH``. The validation images of LVIS are found among
-both. Source: the LVIS loader of arXiv 2102.06583.
+``{train,val}/images``, here or below ``COCO_PATH``. The validation set of LVIS uses images of both
+splits. Source: the LVIS loader of arXiv 2102.06583.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, read_image
+from isegm.data.reading import CorruptSample, check_annotated_size, read_image
+from isegm.data.sample_scores import NamedImages
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 from isegm.utils.config import absolute
 
 MOST_OVERLAP = 0.5
 
 
-class Lvis:
+class Lvis(NamedImages):
     """The images of a split that have an object, in the order of the JSON.
 
-    Objects are painted in random order, later ones over earlier ones; one that shares more than
-    half of itself with the others, or hides more than half of one of them, is left out. So a
-    reading shows either a whole or its parts.
+    Objects are painted in random order, later ones over earlier ones. One that overlaps the others
+    by more than half its area, or hides more than half of one of them, is left out. So a reading
+    shows either a whole or its parts.
 
     Args:
         root: the folder of the annotations.
@@ -51,9 +52,7 @@ class Lvis:
         self.path = annotation_file(root, split)
         tables = kept_tables(cache, f"lvis_{split}", [self.path], lambda: _tables(self.path))
         self.names, self._sizes, self._outlines = (
-            tables["names"],
-            tables["sizes"],
-            tables["outlines"],
+            tables[key] for key in ("names", "sizes", "outlines")
         )
         self._objects = tables["object_counts"]
         self._folders = {
@@ -75,11 +74,7 @@ class Lvis:
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         path = self.image_path(index)
         image, size = read_image(path), tuple(self._sizes[index].tolist())
-        if image.shape[:2] != size:
-            raise CorruptSample(
-                f"{path} is {image.shape[0]}x{image.shape[1]}, but its annotations are for"
-                f" {size[0]}x{size[1]}"
-            )
+        check_annotated_size(image, size, path)
         masks = self.masks(index)
         labels = painted_over(masks, rng.permutation(len(masks)).tolist())
         objects = {
@@ -97,7 +92,7 @@ class Lvis:
         folder = self._folders.get(split.removesuffix("2017"))
         if folder is None:
             raise CorruptSample(
-                f"{self.path} speaks of {self.names[index]}, and there is no folder {split}"
+                f"{self.path} lists {self.names[index]}, but there is no folder {split}"
             )
         return folder / name
 
@@ -113,11 +108,11 @@ def annotation_file(root: Path, split: str) -> Path:
     """Where the annotations of a split are.
 
     Raises:
-        IsegmError: nowhere.
+        IsegmError: there are none.
     """
     places = annotation_places(split)
-    if found := next((root / place for place in places if (root / place).is_file()), None):
-        return found
+    if path := next((root / place for place in places if (root / place).is_file()), None):
+        return path
     raise IsegmError(
         f"LVIS: there is no {places[0]} in {root}, in its folder annotations or in its folder"
         f" {split}"
@@ -125,9 +120,7 @@ def annotation_file(root: Path, split: str) -> Path:
 
 
 def annotation_places(split: str) -> tuple[str, ...]:
-    """Where the annotations of a split may be, below the folder; the first that is there is
-    read.
-    """
+    """Where the annotations of a split may be, below the folder; the first that exists is used."""
     name = f"lvis_v1_{split}.json"
     return name, f"annotations/{name}", f"{split}/{name}", f"{split}/lvis_{split}.json"
 

@@ -1,7 +1,7 @@
 """MSRA10K: photographs with one salient object (training).
 
-Layout: ``<root>/Imgs/<name>.jpg`` and ``<root>/Imgs/<name>.png``, the mask, beside it. Read as in
-the code of arXiv 2204.02574 (above 128).
+Layout: ``<root>/Imgs/<name>.jpg`` and its mask ``<root>/Imgs/<name>.png``. Read as in the code of
+arXiv 2204.02574 (above 128).
 """
 
 from __future__ import annotations

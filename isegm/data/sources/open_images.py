@@ -1,5 +1,4 @@
-"""OpenImages, instance segmentation: one of the masks of an image is the object, another one at
-each reading (training).
+"""OpenImages, instance segmentation: each reading draws one of the masks of an image (training).
 
 Layout: ``<root>/{train,validation,test}/images/<id>.jpg``, ``masks/<id>_<category>_<box>.png`` and
 the official list ``<split>-annotations-object-segmentation.csv``, or the pickle made from it for
@@ -23,7 +22,7 @@ from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, read_image, read_mask
+from isegm.data.reading import CorruptSample, read_image, read_mask, require_files
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
 
 
@@ -47,9 +46,7 @@ class OpenImages:
         sources = [path] if path.suffix == ".pkl" else [path, *folders]
         tables = kept_tables(cache, f"open_images_{split}", sources, lambda: _tables(listed(path)))
         self._names, self._masks, self._counts = (
-            tables["names"],
-            tables["masks"],
-            tables["object_counts"],
+            tables[key] for key in ("names", "masks", "object_counts")
         )
         if not len(self._names):
             raise IsegmError(
@@ -65,8 +62,8 @@ class OpenImages:
         return int(self._counts.values().sum(dtype=np.int64))
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
-        """Read an image and one mask; where their sizes differ, each side is brought to the smaller
-        of the two.
+        """Read an image and one mask; if their sizes differ, each side is scaled to the smaller of
+        the two.
         """
         names = self._masks[index].split("\n")
         image_path = self._folder / "images" / f"{self._names[index]}.jpg"
@@ -83,9 +80,7 @@ class OpenImages:
 
 
 def open_images(cfg: EasyDict, split: str = "train") -> OpenImages:
-    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; "validation" is also looked for in a folder called
-    val.
-    """
+    """``OpenImages`` at ``cfg.OPENIMAGES_PATH``; the folder of "validation" may be called val."""
     root = require_path(cfg, "OPENIMAGES_PATH", "OpenImages")
     split = "val" if split == "validation" and (root / "val").is_dir() else split
     return OpenImages(root, split, cache_folder(cfg))
@@ -99,14 +94,10 @@ def list_file(folder: Path) -> Path:
     """
     stem = f"{folder.name}-annotations-object-segmentation"
     places = [folder / f"{stem}_clean.pkl", folder / f"{stem}.csv", folder.parent / f"{stem}.csv"]
-    found = next((place for place in places if place.is_file()), None)
-    for needed in (folder / "images", folder / "masks", found or places[1]):
-        if not needed.exists():
-            raise IsegmError(
-                f"OpenImages: {needed} does not exist; expected images/, masks/ and {stem}.csv in"
-                f" {folder}"
-            )
-    return found
+    path = next((place for place in places if place.is_file()), None)
+    needed = (folder / "images", folder / "masks", path or places[1])
+    require_files("OpenImages", needed, f"images/, masks/ and {stem}.csv in {folder}")
+    return path
 
 
 def listed(path: Path) -> dict[str, list[str]]:
@@ -130,12 +121,12 @@ def listed(path: Path) -> dict[str, list[str]]:
         images, masks = (
             {entry.name for entry in os.scandir(folder / part)} for part in ("images", "masks")
         )
-        found = defaultdict(list)
+        names = defaultdict(list)
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 if row["MaskPath"] in masks and f"{row['ImageID']}.jpg" in images:
-                    found[row["ImageID"]].append(row["MaskPath"])
-        return dict(found)
+                    names[row["ImageID"]].append(row["MaskPath"])
+        return dict(names)
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise IsegmError(
             f"{path} is not a list of masks of OpenImages ({type(error).__name__}: {error})"

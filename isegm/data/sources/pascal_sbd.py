@@ -2,11 +2,11 @@
 
 Two layouts. ``downloads``: the official VOC2012 and SBD folders; the training images of VOC, and
 every image of SBD that is neither one of these nor a validation image of VOC. ``png``: that of the
-code of "First Click Attention" (CVPR 2020), ``img/<id>.*``, a mask of its own for every object in
-``gt/<id>#<number>.png`` with 1 = object, and ``list/train.txt`` with ``<id>#<number>`` in every
+code of "First Click Attention" (CVPR 2020): ``img/<id>.*``, one mask per object,
+``gt/<id>#<number>.png`` with 1 = object, and ``list/train.txt`` with one ``<id>#<number>`` per
 line.
 
-In both, whatever is not the object is background, VOC's band of unknown truth too.
+In both, everything but the object is background, including VOC's band of unknown truth.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def from_png(root: Path, split: str = "train") -> OneByOne:
 
 
 def pascal_sbd_objects(cfg: EasyDict, split: str = "train") -> OneByOne:
-    """Every object of the downloads at ``cfg.PASCALVOC_PATH`` and ``cfg.SBD_PATH``; "val" is of
-    VOC's validation images.
+    """Every object of the downloads at ``cfg.PASCALVOC_PATH`` and ``cfg.SBD_PATH``; "val" holds
+    those of VOC's validation images.
 
     Raises:
         IsegmError: another split, or files are missing.
@@ -101,11 +101,9 @@ def pascal_sbd_objects(cfg: EasyDict, split: str = "train") -> OneByOne:
     if split not in ("train", "val"):
         raise unknown("split of augmented PASCAL VOC", split, ("train", "val"))
     voc, cache = require_path(cfg, "PASCALVOC_PATH", "PASCAL VOC"), cache_folder(cfg)
-    return (
-        validation(voc, cache)
-        if split == "val"
-        else from_downloads(voc, require_path(cfg, "SBD_PATH", "SBD"), cache)
-    )
+    if split == "val":
+        return validation(voc, cache)
+    return from_downloads(voc, require_path(cfg, "SBD_PATH", "SBD"), cache)
 
 
 def pascal_sbd_masks(cfg: EasyDict, split: str = "train") -> OneByOne:

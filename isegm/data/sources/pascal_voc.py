@@ -7,8 +7,8 @@ line. The index in the palette is the number of the object, 255 the band around 
 is unknown.
 
 # differs from the original: the code of arXiv 2102.06583 and its successors turns the palette into
-gray levels first, where objects 1 and 16 (level 38), 3 and 18 (113), 6 and 21 (90), and 9 and 24
-(57) become one. Its own list has 3,417 objects; there are 3,427, told apart as here.
+gray levels first, which merges objects 1 and 16 (level 38), 3 and 18 (113), 6 and 21 (90), and 9
+and 24 (57). Its own list has 3,417 objects; kept apart, there are 3,427.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from isegm.data.evaluation_sets import EvalDataset
 from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
 from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample
+from isegm.data.sample_scores import NamedImages
 from isegm.data.tables import Texts
 
 VOID = 255
 BORDER_GRAY = 220  # what OpenCV makes of colour 255 in gray
 
 
-class PascalVocObjects:
+class PascalVocObjects(NamedImages):
     """Training source: the images of a split in the order of its list; the band around objects is
     ignored.
 
@@ -53,9 +54,11 @@ class PascalVocObjects:
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         file = labelled(self._root, self.names[index])
         image, labels = read_labelled(file, read_labels)
-        found = np.flatnonzero(np.bincount(labels.ravel(), minlength=VOID + 1))
-        objects = {int(label) - 1: ObjectInfo(0, int(label)) for label in found if 0 < label < VOID}
-        ignored = ((0, VOID),) if found[-1] == VOID else ()
+        numbers = np.flatnonzero(np.bincount(labels.ravel(), minlength=VOID + 1))
+        objects = {
+            int(label) - 1: ObjectInfo(0, int(label)) for label in numbers if 0 < label < VOID
+        }
+        ignored = ((0, VOID),) if numbers[-1] == VOID else ()
         return InstanceSample(image, labels[:, :, None], objects, ignored, id=str(file.image))
 
 
@@ -88,8 +91,8 @@ def read_labels(path: Path) -> np.ndarray:
     in a colour image, which are all different.
 
     Raises:
-        CorruptSample: the file cannot be read, holds colours that are not in the palette, or gray
-            levels that the colours were turned into.
+        CorruptSample: the file cannot be read, holds colours that are not in the palette, or its
+            colours were converted to gray levels.
     """
     labels, has_palette = reading.read_labels(path)
     if labels.ndim == 3:
@@ -127,7 +130,7 @@ def _by_colour(path: Path, pixels: np.ndarray) -> np.ndarray:
     labels = order[places]
     if not (known[labels] == codes).all():
         raise CorruptSample(
-            f"{path} is a colour image with other colours than those of PASCAL VOC's palette"
+            f"{path} is a colour image with colours that are not in PASCAL VOC's palette"
         )
     return labels.astype(np.uint8)
 

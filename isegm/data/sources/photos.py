@@ -1,7 +1,7 @@
 """Photographs that come with the package: 21 objects in 7 pictures, all public domain or CC0.
 
-They show what a network does on real pictures without any download. They are far too few to compare
-methods with. Provenance, and how the masks were made: ``assets/photos/README.md``.
+They show what a network does on real pictures without any download, and are far too few to compare
+methods. Provenance, and how the masks were made: ``assets/photos/README.md``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER = "assets/photos"
 
 
 def photos(cfg: EasyDict) -> EvalDataset:
-    """Open the set; ``cfg`` says nothing about it.
+    """Open the set; ``cfg`` is not used.
 
     Raises:
         IsegmError: the files are not there.

@@ -20,16 +20,17 @@ from isegm.data.evaluation_sets import EvalDataset
 from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
 from isegm.data.matlab import label_maps
 from isegm.data.places import require_path
+from isegm.data.sample_scores import NamedImages
 from isegm.data.tables import Texts
 
 LEAST_FILL = 0.08
 
 
-class SbdObjects:
+class SbdObjects(NamedImages):
     """Training source: the images of a split in the order of its list.
 
     Objects that cover less than ``least_fill`` of their own bounding box are erased: they are
-    faulty annotations, scattered pixels for the most part.
+    annotation errors, mostly scattered pixels.
 
     Args:
         root: the folder that holds ``img``, ``inst`` and the lists.
@@ -63,7 +64,7 @@ class SbdObjects:
 
 
 class SbdEvaluation(ObjectEvaluation):
-    """One sample per object, as ``ObjectEvaluation`` has them. No object is left out.
+    """One sample per object, as in ``ObjectEvaluation``. No object is left out.
 
     Args:
         name, cache: as ``ObjectEvaluation``.
@@ -104,7 +105,7 @@ def read_labels(path: Path) -> np.ndarray:
         CorruptSample: the file is missing, damaged, or no SBD annotation.
     """
     what = "SBD, GTinst.Segmentation"
-    return label_maps(path, what, "GTinst", lambda found: [found["Segmentation"][0, 0]])[0]
+    return label_maps(path, what, "GTinst", lambda matrix: [matrix["Segmentation"][0, 0]])[0]
 
 
 def sbd(cfg: EasyDict) -> EvalDataset:

@@ -1,11 +1,10 @@
-"""Synthetic scenes: the embedded default data, for which no file is needed.
+"""Synthetic scenes: the built-in default data, for which no file is needed.
 
 A scene is a textured background, patches that belong to no object, and a few objects painted over
-one another. As in many photographs, what lies behind is rather pale and out of focus and what
-matters is not; but some objects share the palette of their surroundings, so that no colour tells
-them from these. Objects may have parts of different texture, holes or thin limbs, some are
-occluded; light falls unevenly, and there is blur and noise. Everything follows from the generator
-passed in.
+one another. As in many photographs, the background is rather pale and out of focus, and the objects
+are not; but some objects share the palette of their surroundings, so that colour alone cannot tell
+them apart. Objects may have parts of different texture, holes or thin limbs; some are occluded.
+Light is uneven, and there is blur and noise. All randomness comes from the generator passed in.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from easydict import EasyDict
 from isegm.core.samples import InstanceSample, ObjectInfo, Sample
 from isegm.data.evaluation_sets import EvalDataset
 
-VERSION = 3  # raise when the same seed gives another picture
+VERSION = 3  # raise it when the same seed gives a different picture
 EVALUATION_SEED = 20_210_206
-TRAINING_SEED = 20_210_207  # of scenes that come back
+TRAINING_SEED = 20_210_207  # of repeated scenes
 EVALUATION_SIZES = ((160, 160), (144, 192), (192, 144), (160, 208))
 CAMOUFLAGED = 0.2  # how often an object has the colours of its surroundings
 PALE, VIVID = (10, 80), (110, 230)  # saturation, of 255
-SMALLEST = 0.05  # of an evaluated object, as a part of the image
+SMALLEST = 0.05  # area of an evaluated object, as a share of the image
 TEXTURE_SIZE = 256
 
 
@@ -60,8 +59,8 @@ class SyntheticSource:
     Args:
         size: rows and columns.
         length: the number of images in an epoch.
-        repeated: an image is the same every time it is read, as in a set of files; otherwise every
-            one is new.
+        repeated: image ``index`` is always the same, as in a set of files; otherwise every reading
+            gives a different one.
     """
 
     def __init__(self, size: Sequence[int], length: int, *, repeated: bool = False) -> None:
@@ -104,8 +103,7 @@ class SyntheticEvaluation(EvalDataset):
             image, labels = scene(rng, *EVALUATION_SIZES[index % len(EVALUATION_SIZES)])
             areas = np.bincount(labels.ravel())
             large = np.flatnonzero(areas[1:] >= SMALLEST * labels.size) + 1
-        # As a person would, rather the large ones: the more there is to see of an object, the
-        # likelier it is wanted.
+        # As a person would, prefer large objects: probability ~ visible area.
         gt = labels == rng.choice(large, p=areas[large] / areas[large].sum())
         return Sample(image, gt.astype(np.int8), self.ids()[index])
 
@@ -132,10 +130,8 @@ EVALUATION = {"synthetic": synthetic}
 def _palette(rng: np.random.Generator, saturation: tuple[int, int]) -> np.ndarray:
     """``5 3`` float32 in 0-255: colours of few hues, so that some are close to one another."""
     hues = rng.uniform(0, 180) + rng.normal(0, 35, 5)
-    hsv = np.stack([hues % 180, rng.uniform(*saturation, 5), rng.uniform(60, 235, 5)], 1).astype(
-        np.uint8
-    )
-    return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
+    hsv = np.stack([hues % 180, rng.uniform(*saturation, 5), rng.uniform(60, 235, 5)], 1)
+    return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
 
 
 def _textured(rng: np.random.Generator, height: int, width: int, palette: np.ndarray) -> np.ndarray:
@@ -180,10 +176,8 @@ def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
         grid = np.pad(rng.random((size, size), np.float32), 2, mode="wrap")
         scale = TEXTURE_SIZE // size
         large = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        total += (
-            weight
-            * large[2 * scale : 2 * scale + TEXTURE_SIZE, 2 * scale : 2 * scale + TEXTURE_SIZE]
-        )
+        inner = slice(2 * scale, 2 * scale + TEXTURE_SIZE)
+        total += weight * large[inner, inner]
     low, high = np.quantile(total, (0.02, 0.98))
     return np.clip((total - low) / (high - low), 0, 1)
 
@@ -239,12 +233,8 @@ def _filled(
     stretch = rng.uniform(0.6, 1.0)
     turn = rng.uniform(0, 2 * math.pi)
     x, y = radius * np.cos(angles) * extent, radius * np.sin(angles) * extent * stretch
-    outline = (
-        np.stack(
-            [x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)], 1
-        )
-        + centre
-    )
+    cos, sin = math.cos(turn), math.sin(turn)
+    outline = np.stack([x * cos - y * sin, x * sin + y * cos], 1) + centre
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 1, shift=4)
     return mask.astype(bool)
@@ -280,13 +270,8 @@ def _stroke(rng: np.random.Generator, height: int, width: int, start: np.ndarray
     step = side * rng.uniform(0.03, 0.06)
     points = start + np.cumsum(np.stack([np.cos(directions), np.sin(directions)], 1) * step, 0)
     mask = np.zeros((height, width), np.uint8)
-    cv2.polylines(
-        mask,
-        [np.round(points).astype(np.int32)],
-        False,
-        1,
-        int(side * rng.uniform(0.025, 0.07)) + 2,
-    )
+    thickness = int(side * rng.uniform(0.025, 0.07)) + 2
+    cv2.polylines(mask, [np.round(points).astype(np.int32)], False, 1, thickness)
     return mask.astype(bool)
 
 
@@ -314,8 +299,8 @@ def _paint(
 
 
 def _object_texture(rng: np.random.Generator, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """A texture with its own light; some objects have a part with another texture, and many a
-    darker rim.
+    """A texture with its own light; some objects have a part of another texture, many a darker
+    rim.
     """
     height, width = mask.shape
     texture = _textured(rng, height, width, palette)
@@ -340,17 +325,15 @@ def _light(rng: np.random.Generator, height: int, width: int, strength: float) -
 
 def _photographed(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Uneven light, a little blur, and noise; ``H W 3`` uint8."""
-    height, width = image.shape[:2]
-    image = cv2.GaussianBlur(
-        image * _light(rng, height, width, 0.25), (0, 0), rng.uniform(0.4, 1.1)
-    )
+    lit = image * _light(rng, *image.shape[:2], 0.25)
+    image = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.4, 1.1))
     noise = rng.standard_normal(image.shape, np.float32) * rng.uniform(2, 12)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 def _relabelled(labels: np.ndarray, minimum: int) -> np.ndarray:
-    """Number the objects with at least ``minimum`` visible pixels 1, 2, ...; what is left of the
-    others is background.
+    """Number the objects with at least ``minimum`` visible pixels 1, 2, ...; the others become
+    background.
     """
     areas = np.bincount(labels.ravel())
     table = np.zeros(len(areas), np.uint8)

@@ -15,7 +15,7 @@ from isegm.data.places import require_path
 
 
 def thin_object(root: Path) -> MaskPairs:
-    """The images of both folders, sorted by name."""
+    """All images, sorted by name."""
     return MaskPairs(
         "ThinObject-5K", paired_by_stem("ThinObject-5K", root / "images", root / "masks")
     )

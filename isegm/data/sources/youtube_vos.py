@@ -2,8 +2,8 @@
 
 Layout: ``<root>/train/JPEGImages/<video>/<frame>.jpg``,
 ``<root>/train/Annotations/<video>/<frame>.png`` (a palette image, indices 1, 2, ... are the
-objects) and ``<root>/train/meta.json``. Source: arXiv 1809.03327; read as in the code of arXiv
-2204.02574: one frame of the video, another at each reading.
+objects) and ``<root>/train/meta.json``. Source: arXiv 1809.03327; as in the code of arXiv
+2204.02574, each reading draws one frame of the video.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.places import require_path
-from isegm.data.reading import CorruptSample, check_size, read_image, read_labels
+from isegm.data.reading import CorruptSample, check_size, read_image, read_labels, require_files
 from isegm.data.tables import Texts
 
 
@@ -34,12 +34,8 @@ class YouTubeVOS:
     def __init__(self, root: Path) -> None:
         self._folder = root / "train"
         path = self._folder / "meta.json"
-        for needed in (self._folder / "JPEGImages", self._folder / "Annotations", path):
-            if not needed.exists():
-                raise IsegmError(
-                    f"YouTube-VOS: {needed} does not exist; expected JPEGImages/, Annotations/ and"
-                    " meta.json there"
-                )
+        needed = (self._folder / "JPEGImages", self._folder / "Annotations", path)
+        require_files("YouTube-VOS", needed, "JPEGImages/, Annotations/ and meta.json there")
         frames = _annotated_frames(path)
         self._videos = Texts(frames)
         self._frames = Texts(" ".join(names) for names in frames.values())
@@ -48,9 +44,7 @@ class YouTubeVOS:
         return len(self._videos)
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
-        """Read a frame in which meta.json lists an object, drawn with ``rng``; it may hold none all
-        the same.
-        """
+        """Read a random frame for which meta.json lists an object; its mask may still be empty."""
         video, frames = self._videos[index], self._frames[index].split()
         frame = frames[rng.integers(len(frames))]
         image_path = self._folder / "JPEGImages" / video / f"{frame}.jpg"
@@ -79,8 +73,8 @@ def _annotated_frames(path: Path) -> dict[str, list[str]]:
             video: sorted(
                 {
                     str(frame)
-                    for found in videos[video]["objects"].values()
-                    for frame in found["frames"]
+                    for item in videos[video]["objects"].values()
+                    for frame in item["frames"]
                 }
             )
             for video in sorted(videos)

@@ -40,7 +40,7 @@ const FORM = 64 << 10; // bytes that the form around a file may take
 const MIB = 1 << 20;
 export const limits = { upload: Infinity }; // bytes of a request, once the server has told
 
-/** Send a file as a form field; `onProgress` is told the share that has been sent. */
+/** Send a file as a form field; `onProgress` receives the share that has been sent. */
 export async function upload(path, field, file, onProgress = () => {}) {
   if (file.size > limits.upload - FORM) { // the server would break off, which the browser takes for a failing network
     const most = `at most ${Math.floor((limits.upload - FORM) / MIB)} MiB are accepted`;

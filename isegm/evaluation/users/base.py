@@ -27,8 +27,8 @@ class Look:
 
     Attributes:
         sample: the image, the ground truth and the object's id.
-        mask: ``H W`` bool, the mask at the protocol's threshold: that of the last answer, and
-            before the first click the one to start from, or nothing.
+        mask: ``H W`` bool, the last answer at the protocol's threshold; before the first click, the
+            mask to start from, or an empty one.
         session: after the last answer (probabilities, maps of the method), None before the first
             click. It may be on a GPU.
     """
@@ -48,10 +48,10 @@ class Look:
         return () if self.session is None else self.session.clicks
 
     def rng(self, seed: int, for_object: bool = False) -> np.random.Generator:
-        """Fresh random numbers for this click of this object.
+        """Random numbers for this click of this object.
 
-        They follow from the seed, the object's id and the number of clicks so far, and from nothing
-        else: not from other objects, batches, processes or earlier draws.
+        They depend only on the seed, the object's id and the number of clicks so far, not on other
+        objects, batches, processes or earlier draws.
 
         Args:
             for_object: the same numbers at every click of the object.
@@ -62,15 +62,14 @@ class Look:
 
 
 class User(typing.Protocol):
-    """A user, as a frozen dataclass: its fields are its settings. Only ``click`` must be written.
+    """A user: a frozen dataclass whose fields are its settings, with the method ``click``.
 
-    It keeps nothing between clicks, and may be asked about many objects at once, from several
-    threads. A user that draws at random has a field ``seed`` and draws from
-    ``look.rng(self.seed)``.
+    It keeps nothing between clicks, and may be called for many objects at once, from several
+    threads. A random user has a field ``seed`` and draws from ``look.rng(self.seed)``.
     """
 
     def click(self, look: Look) -> Click:
-        """The next click, the first one included, at a pixel of the image."""
+        """The next click (or the first), at a pixel of the image."""
         ...
 
 

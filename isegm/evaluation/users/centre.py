@@ -18,7 +18,7 @@ from isegm.utils.depth import deepest
 
 @dataclass(frozen=True)
 class Centre(User):
-    """Clicks by the rule of ``next_click``; it has no settings."""
+    """Clicks by the rule of ``next_click``, without settings."""
 
     def click(self, look: Look) -> Click:
         return next_click(look.mask, look.gt, look.clicks)
@@ -27,10 +27,10 @@ class Centre(User):
 def next_click(mask: np.ndarray, gt: np.ndarray, clicked: Sequence[Click] = ()) -> Click:
     """The next click on a wrong answer.
 
-    The click goes to the pixel deepest inside the false negatives or the false positives, whichever
-    is deeper. Ignored pixels are no error, the image border counts as background, and pixels
-    already clicked are never the deepest. Equal depths give a negative click, equal pixels the
-    first in row order. Without any error: a negative click at (0, 0).
+    The click goes to the deepest pixel of the false negatives or the false positives, whichever is
+    deeper. Ignored pixels are not errors, the image border counts as background, and clicked pixels
+    are excluded. Equal depths give a negative click, equal pixels the first in row order. Without
+    errors, it is a negative click at (0, 0).
 
     Args:
         mask: ``H W`` bool, the current answer.

@@ -1,6 +1,6 @@
 """Zoom-in: the whole image at first, then a crop around the object.
 
-The rules are those of RITM (arXiv 2102.06583, and f-BRS before it), to the pixel: published NoC
+The rules are those of arXiv 2102.06583 (and 2001.10331 before it), to the pixel: published NoC
 numbers depend on every rounding here.
 """
 

@@ -1,7 +1,6 @@
-"""HRNetV2 (arXiv 1908.07919): four resolutions side by side that exchange features again and again.
+"""HRNetV2 (arXiv 1908.07919): four parallel resolutions that repeatedly exchange features.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
-by prefix alone.
+Parameter names follow the original, so ImageNet weights and published checkpoints map by prefix.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ STEM = 64
 DEPTHS = {  # blocks per branch; modules of stage 2, 3, 4
     "full": (4, (1, 4, 3)),
     "small": (2, (1, 3, 2)),  # "small v2" in the original
-    "tiny": (1, (1, 1, 1)),  # ours: for tests and for training on a CPU
+    "tiny": (1, (1, 1, 1)),  # not published: for tests and for training on a CPU
 }
 
 
@@ -32,7 +31,7 @@ class HRNet(nn.Module):
             18, 32, 48.
         depth: ``"full"``, ``"small"`` (with width 18 the published w18-small-v2) or ``"tiny"``.
         activated: every exchange between the branches ends with a ReLU, as in the original; FCFI's
-            code leaves it out.
+            code omits it.
 
     Attributes:
         out_channels: 15 * width.
@@ -52,11 +51,11 @@ class HRNet(nn.Module):
         self.bn2 = nn.BatchNorm2d(STEM)
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = nn.Sequential(
-            *[Bottleneck(STEM if i == 0 else 4 * STEM) for i in range(blocks)]
+            *[StemBottleneck(STEM if i == 0 else 4 * STEM) for i in range(blocks)]
         )
 
-        # A transition keeps the branches there are and starts one more; the gaps (None) keep the
-        # original numbering.
+        # A transition keeps the existing branches and adds one; the gaps (None) keep the original
+        # numbering.
         self.transition1 = nn.ModuleList(
             [_conv_bn_relu(4 * STEM, width), nn.Sequential(_down(4 * STEM, 2 * width))]
         )
@@ -90,7 +89,7 @@ class HRNet(nn.Module):
         return torch.cat([resize(branch, size) for branch in branches], 1)
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load the trunk of an ImageNet HRNetV2 classification file; its classifier is left aside.
+        """Load the trunk of an ImageNet HRNetV2 classification file; its classifier is ignored.
 
         Raises:
             IsegmError: the file cannot be read, holds no HRNet, or an HRNet of another width.
@@ -101,7 +100,7 @@ class HRNet(nn.Module):
         )
 
 
-class Basic(nn.Module):
+class BranchBlock(nn.Module):
     """Two 3x3 convolutions and a residual connection."""
 
     def __init__(self, channels: int):
@@ -117,10 +116,8 @@ class Basic(nn.Module):
         return self.relu(self.bn2(self.conv2(y)) + x)
 
 
-class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions from ``channels`` by way of 64 to 256, and a residual
-    connection.
-    """
+class StemBottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions from ``channels`` via 64 to 256, and a residual connection."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -141,25 +138,22 @@ class Bottleneck(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Every branch by itself, then every branch receives the sum of all, brought to its own
-    resolution.
+    """Each branch on its own; then each receives the sum of all, at its own resolution.
 
     Args:
         widths: channels of the branches, each half as fine as the one before.
         blocks: residual blocks per branch.
-        activated: the sums pass a ReLU.
+        activated: a ReLU follows the sums.
     """
 
     def __init__(self, widths: list[int], blocks: int, activated: bool = True):
         super().__init__()
         self.branches = nn.ModuleList(
-            [nn.Sequential(*[Basic(w) for _ in range(blocks)]) for w in widths]
+            [nn.Sequential(*[BranchBlock(w) for _ in range(blocks)]) for w in widths]
         )
+        count = range(len(widths))
         self.fuse_layers = nn.ModuleList(
-            [
-                nn.ModuleList([_route(widths, i, j) for j in range(len(widths))])
-                for i in range(len(widths))
-            ]
+            [nn.ModuleList([_route(widths, to, source) for source in count]) for to in count]
         )
         self.relu = nn.ReLU(inplace=True) if activated else nn.Identity()
 
@@ -181,8 +175,8 @@ def _stage(modules: int, widths: list[int], blocks: int, activated: bool) -> nn.
 
 
 def _route(widths: list[int], to: int, source: int) -> nn.Sequential | None:
-    """From branch ``source`` to branch ``to``: strided convolutions downwards, a 1x1 convolution
-    (then resize) upwards.
+    """From branch ``source`` to branch ``to``: strided convolutions down, a 1x1 convolution (before
+    a resize) up.
     """
     if source == to:
         return None

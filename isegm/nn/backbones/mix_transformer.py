@@ -1,8 +1,7 @@
-"""The Mix Transformer, encoder of SegFormer (arXiv 2105.15203, section 3.1), with a second input
-for clicks.
+"""The Mix Transformer, the encoder of SegFormer (arXiv 2105.15203, section 3.1), with a second
+input for clicks.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
-by prefix alone.
+Parameter names follow the original, so ImageNet weights and published checkpoints map by prefix.
 """
 
 from __future__ import annotations
@@ -27,24 +26,22 @@ VARIANTS = {  # channels and blocks of the four stages
     "tiny": ((16, 32, 80, 128), (1, 1, 1, 1)),  # not published: for tests and for training on a CPU
 }
 HEADS = (1, 2, 5, 8)
-REDUCTIONS = (8, 4, 2, 1)  # keys and values come from a grid so many times coarser
+REDUCTIONS = (8, 4, 2, 1)  # how many times coarser the grid of keys and values is
 SIDES = ("stage1", "stage2")
 SMALLEST = 32
 
 
 class MixTransformer(nn.Module):
-    """Four stages at 1/4, 1/8, 1/16 and 1/32 of the image; clicks enter through a patch embedding
-    of their own.
+    """Four stages at 1/4, 1/8, 1/16 and 1/32 of the image; clicks have their own patch embedding.
 
     Args:
         variant: ``"b0"`` .. ``"b5"``, or ``"tiny"``.
-        side: the stage whose input the embedded clicks are added to. ``"stage2"``: once the output
-            of stage 1 is recorded, so that the finest map knows of no click (FocalClick).
-            ``"stage1"``: to the patches of the image (ClickAttention). None: there is no second
-            input.
+        side: where the embedded clicks are added. ``"stage1"``: to the patches of the image
+            (ClickAttention). ``"stage2"``: to the input of stage 2 only, so the finest map does not
+            depend on clicks (FocalClick). None: there is no second input.
         side_channels: coordinate features: two click maps, and the previous mask.
-        drop_path: probability to skip the last block while training; it grows linearly from 0 at
-            the first.
+        drop_path: probability of skipping the last block in training; it grows linearly from 0 at
+            the first block.
 
     Attributes:
         out_channels: channels of the four maps.
@@ -65,14 +62,15 @@ class MixTransformer(nn.Module):
         dims, depths = VARIANTS[variant]
         self.out_channels, self.side = dims, side
         if side is not None:
-            self.patch_embed_side1 = PatchEmbed(side_channels, dims[0], 7, 4)
+            self.patch_embed_side1 = OverlappingPatches(side_channels, dims[0], 7, 4)
         rates = torch.linspace(0, drop_path, sum(depths), device="cpu").tolist()
         for i in range(4):
             inputs, kernel, stride = (3, 7, 4) if i == 0 else (dims[i - 1], 3, 2)
             blocks = [
-                Block(dims[i], HEADS[i], REDUCTIONS[i], rates.pop(0)) for _ in range(depths[i])
+                MixBlock(dims[i], HEADS[i], REDUCTIONS[i], rates.pop(0)) for _ in range(depths[i])
             ]
-            self.add_module(f"patch_embed{i + 1}", PatchEmbed(inputs, dims[i], kernel, stride))
+            patches = OverlappingPatches(inputs, dims[i], kernel, stride)
+            self.add_module(f"patch_embed{i + 1}", patches)
             self.add_module(f"block{i + 1}", nn.ModuleList(blocks))
             self.add_module(f"norm{i + 1}", nn.LayerNorm(dims[i], eps=1e-6))
         self.apply(initialise)
@@ -82,14 +80,14 @@ class MixTransformer(nn.Module):
 
         Args:
             image: ``B 3 H W`` normalised RGB.
-            side: ``B K H W`` coordinate features; without them nothing is added.
+            side: ``B K H W`` coordinate features, or None.
 
         Returns:
             The outputs of the stages, ``B C_i h_i w_i`` with h_i = H / 4, 8, 16, 32 (rounded up).
 
         Raises:
-            IsegmError: the image is smaller than 32 pixels, or clicks came and there is no input
-                for them.
+            IsegmError: the image is smaller than 32 pixels, or there are clicks but no input for
+                them.
         """
         if min(image.shape[-2:]) < SMALLEST:
             raise IsegmError(
@@ -116,17 +114,16 @@ class MixTransformer(nn.Module):
         return features
 
     def transformed(self, stage: int, tokens: Tensor, size: tuple[int, int]) -> Tensor:
-        """The blocks of a stage (1 ..
-
-        4) and its norm on ``B N C`` tokens of a grid of ``size``; for subclasses to extend.
+        """Run the blocks and the norm of a stage (1 to 4) on ``B N C`` tokens of a grid of
+        ``size``; subclasses extend this.
         """
         for block in self.get_submodule(f"block{stage}"):
             tokens = block(tokens, size)
         return self.get_submodule(f"norm{stage}")(tokens)
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load an ImageNet file of the original code base (mit_b0.pth); the input for clicks stays
-        as it is.
+        """Load an ImageNet file of the original code base (mit_b0.pth), except into the input for
+        clicks.
 
         Raises:
             IsegmError: the file cannot be read, holds no Mix Transformer, or another variant.
@@ -134,7 +131,7 @@ class MixTransformer(nn.Module):
         load_backbone(self, pretrained_tensors(path), path, without=("patch_embed_side1.",))
 
 
-class PatchEmbed(nn.Module):
+class OverlappingPatches(nn.Module):
     """Overlapping patches: a strided convolution and a norm."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int):
@@ -148,13 +145,13 @@ class PatchEmbed(nn.Module):
         return self.norm(as_tokens(x)), tuple(x.shape[-2:])
 
 
-class Block(nn.Module):
+class MixBlock(nn.Module):
     """Attention and a feed-forward network, each with a norm before it and a shortcut around it."""
 
     def __init__(self, channels: int, heads: int, reduction: int, drop_path: float):
         super().__init__()
         self.norm1 = nn.LayerNorm(channels, eps=1e-6)
-        self.attn = Attention(channels, heads, reduction)
+        self.attn = ReducedAttention(channels, heads, reduction)
         self.norm2 = nn.LayerNorm(channels, eps=1e-6)
         self.mlp = MixFFN(channels, 4 * channels)
         self.drop_path = drop_path
@@ -166,21 +163,19 @@ class Block(nn.Module):
         weight: Tensor | None = None,
         maps: list[Tensor] | None = None,
     ) -> Tensor:
-        """``B N C`` to the same; ``weight`` and ``maps`` as in ``Attention``."""
+        """``B N C`` to the same; ``weight`` and ``maps`` as in ``ReducedAttention``."""
         x = x + self._skipped(self.attn(self.norm1(x), size, weight, maps))
         return x + self._skipped(self.mlp(self.norm2(x), size))
 
     def _skipped(self, x: Tensor) -> Tensor:
-        """Stochastic depth: zeros for some samples, and more of the others, so that the mean
-        stays.
-        """
+        """Stochastic depth: zero for some samples; the others are scaled to keep the mean."""
         if not self.training or self.drop_path == 0:
             return x
         keep = 1 - self.drop_path
         return x * x.new_empty(len(x), 1, 1).bernoulli_(keep).div_(keep)
 
 
-class Attention(nn.Module):
+class ReducedAttention(nn.Module):
     """Multi-head attention whose keys and values come from a coarser grid."""
 
     def __init__(self, channels: int, heads: int, reduction: int):
@@ -205,30 +200,28 @@ class Attention(nn.Module):
         Args:
             x: ``B N C`` tokens of a grid of ``size``.
             weight: multiplies the attention map, broadcastable to ``B heads N M``.
-            maps: a list that the attention map, ``B heads N M`` before ``weight``, is appended to.
+            maps: the attention map, ``B heads N M`` before ``weight``, is appended to this list.
         """
         source = self.norm(as_tokens(self.sr(as_map(x, size)))) if self.reduction > 1 else x
         query = self.q(x).unflatten(2, (self.heads, -1)).transpose(1, 2)  # B heads N c
-        key, value = (
-            self.kv(source).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        )  # B heads M c
+        pairs = self.kv(source).unflatten(2, (2, self.heads, -1))
+        key, value = pairs.permute(2, 0, 3, 1, 4)  # B heads M c
         if weight is None and maps is None:
-            found = F.scaled_dot_product_attention(query, key, value)
+            attended = F.scaled_dot_product_attention(query, key, value)
         else:
             attention = (query @ key.transpose(2, 3) * query.shape[-1] ** -0.5).softmax(-1)
             if maps is not None:
                 maps.append(attention)
-            found = (attention if weight is None else attention * weight) @ value
-        return self.proj(found.transpose(1, 2).flatten(2))
+            attended = (attention if weight is None else attention * weight) @ value
+        return self.proj(attended.transpose(1, 2).flatten(2))
 
 
 class MixFFN(nn.Module):
-    """Two linear layers with a depthwise 3x3 convolution between them, which also tells tokens
-    where they are.
+    """Two linear layers with a depthwise 3x3 convolution between them, which also encodes position.
 
     Args:
         channels, hidden: of the tokens and between the layers.
-        outputs: channels of the result, ``channels`` unless given.
+        outputs: channels of the result; by default ``channels``.
         dropout: after the activation and after the second layer.
     """
 
@@ -262,20 +255,16 @@ def as_tokens(x: Tensor) -> Tensor:
 
 
 def as_map(tokens: Tensor, size: tuple[int, int]) -> Tensor:
-    """``B hw C`` to ``B C h w``, laid out pixel by pixel as the tokens are."""
+    """``B hw C`` to ``B C h w``; memory keeps the order of the tokens."""
     return tokens.transpose(1, 2).unflatten(2, size)
 
 
 def initialise(module: nn.Module) -> None:
-    """As the original: small linear layers, He's convolutions by fan-out, norms the identity
-    (PyTorch's default).
-    """
+    """As in the original: small linear layers, He's initialisation of convolutions by fan-out."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
-        fan_out = (
-            module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
-        )
+        fan_out = math.prod(module.kernel_size) * module.out_channels // module.groups
         nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
         nn.init.zeros_(module.bias)

@@ -1,7 +1,6 @@
 """MobileNetV2 (arXiv 1801.04381) at output stride 8, as in ClickSEG's light baseline.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
-by prefix alone.
+Parameter names follow the original, so ImageNet weights and published checkpoints map by prefix.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class MobileNetV2(nn.Module):
     8.
 
     Attributes:
-        extra_channels: of what ``forward`` adds to the stem.
+        extra_channels: of ``extra``, which ``forward`` adds to the stem.
         skip_channels, out_channels: of the features at strides 4 and 8.
     """
 
@@ -45,18 +44,15 @@ class MobileNetV2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = ConvNorm(3, STEM, 3, stride=2)
+        self.conv1 = ConvNormReLU6(3, STEM, 3, stride=2)
         inputs = STEM
         for number, (stages, dilation) in enumerate(zip(GROUPS, DILATIONS, strict=True), 1):
             blocks: list[nn.Module] = []
             for expansion, channels, count, stride in stages:
-                # Only the first block of a stage is dilated, as published, although the others
-                # follow at the same stride.
-                blocks.append(
-                    InvertedResidual(
-                        inputs, channels, stride if dilation == 1 else 1, expansion, dilation
-                    )
-                )
+                # As published, only the first block of a stage is dilated, although the others
+                # have the same stride.
+                kept = stride if dilation == 1 else 1
+                blocks.append(InvertedResidual(inputs, channels, kept, expansion, dilation))
                 blocks += [
                     InvertedResidual(channels, channels, 1, expansion) for _ in range(count - 1)
                 ]
@@ -80,14 +76,14 @@ class MobileNetV2(nn.Module):
         return fine, self.block5(self.block4(self.block3(fine)))
 
     def load_pretrained(self, source: str | Path) -> None:
-        """Load the trunk of an ImageNet classification network; its classifier is left aside.
+        """Load the trunk of an ImageNet classification network; its classifier is ignored.
 
         Args:
-            source: a file in the names used here or in timm's, or ``hub:NAME`` with a name of timm,
+            source: a file with the names used here or in timm, or ``hub:NAME`` with a name of timm,
                 e.g. mobilenetv2_100.
 
         Raises:
-            IsegmError: the weights cannot be had, or are those of another network.
+            IsegmError: the weights cannot be obtained, or are those of another network.
         """
         names = [
             f"block{number}.{i}"
@@ -95,14 +91,11 @@ class MobileNetV2(nn.Module):
             for i in range(len(self.get_submodule(f"block{number}")))
         ]
         parts = [TIMM_FIRST, *[TIMM_PARTS] * (len(names) - 1)]
-        load_backbone(
-            self,
-            from_timm(pretrained_tensors(source), dict(zip(names, parts, strict=True))),
-            source,
-        )
+        blocks = dict(zip(names, parts, strict=True))
+        load_backbone(self, from_timm(pretrained_tensors(source), blocks), source)
 
 
-class ConvNorm(nn.Module):
+class ConvNormReLU6(nn.Module):
     """A convolution (grouped channel by channel if ``depthwise``), batch norm and ReLU6."""
 
     def __init__(
@@ -127,8 +120,8 @@ class ConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Wider (unless ``expansion`` is 1), 3x3 per channel, narrower without activation; a residual
-    where shapes allow it.
+    """1x1 to more channels (unless ``expansion`` is 1), depthwise 3x3, 1x1 to fewer without
+    activation; a residual where shapes allow it.
     """
 
     def __init__(
@@ -136,8 +129,8 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         hidden = inputs * expansion
-        wider = [] if expansion == 1 else [ConvNorm(inputs, hidden, 1)]
-        spatial = ConvNorm(hidden, hidden, 3, stride, dilation, depthwise=True)
+        wider = [] if expansion == 1 else [ConvNormReLU6(inputs, hidden, 1)]
+        spatial = ConvNormReLU6(hidden, hidden, 3, stride, dilation, depthwise=True)
         self.conv = nn.Sequential(
             *wider, spatial, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
         )

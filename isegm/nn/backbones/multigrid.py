@@ -1,7 +1,7 @@
-"""ResNet and Res2Net of output stride 16 whose last stage dilates its three blocks by 2, 4 and 8
+"""ResNet and Res2Net with output stride 16, whose last stage dilates its three blocks by 2, 4 and 8
 (FCA-Net's backbones).
 
-Parameter names are those of ImageNet weights, of torchvision's ResNet and of Res2Net's v1b (arXiv
+Parameter names are those of ImageNet weights: torchvision's ResNet and Res2Net's v1b (arXiv
 1904.01169).
 """
 
@@ -24,14 +24,14 @@ SPLITS = 4
 
 
 class Res2Bottleneck(nn.Module):
-    """A bottleneck whose 3x3 convolution is three small ones on parts of the channels, and a fourth
-    part without one.
+    """A bottleneck that splits the channels of its 3x3 convolution into four parts: three small
+    convolutions, and a fourth part without one.
 
-    In the first block of a stage the parts are independent, elsewhere each convolution also sees
-    the answer before it.
+    In the first block of a stage the parts are independent; in the others each convolution also
+    gets the previous one's output.
 
     Args:
-        channels: the block ends with 4 times as many; 26/64 of them are in each of its parts.
+        channels: the block outputs 4 times as many; each part has 26/64 of them.
         first: whether it is the first block of its stage.
     """
 
@@ -77,17 +77,16 @@ class MultiGridResNet(nn.Module):
     the last at stride 16.
 
     Args:
-        depths: blocks per stage; the last stage has as many as there are dilations. Published:
-            ResNet-101.
+        depths: blocks per stage, at most 3 in the last. Published: ResNet-101.
         width: channels of the stem, and of the first stage before its expansion by 4. Published:
             64.
         in_channels: of the input; the first three are RGB. Published: 5.
 
     Attributes:
-        skip_channels, out_channels: of what ``fine`` and ``coarse`` return.
+        skip_channels, out_channels: of the outputs of ``fine`` and ``coarse``.
 
     Raises:
-        IsegmError: not four stages, or more blocks in the last one than there are dilations.
+        IsegmError: not four stages, or too many blocks in the last one.
     """
 
     def __init__(
@@ -122,18 +121,18 @@ class MultiGridResNet(nn.Module):
         return self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
 
     def coarse(self, x: Tensor) -> Tensor:
-        """What ``fine`` returns to the last stage, ``B out_channels H/16 W/16`` (rounded up)."""
+        """The output of ``fine`` to the last stage, ``B out_channels H/16 W/16`` (rounded up)."""
         return self.layer4(self.layer3(self.layer2(x)))
 
     def load_pretrained(self, source: str | Path) -> None:
         """Load an ImageNet classification network; the stem's channels beyond RGB keep their random
-        start.
+        values.
 
         Args:
             source: a file, or ``hub:NAME`` with a name of timm.
 
         Raises:
-            IsegmError: the weights cannot be had, or are those of another network.
+            IsegmError: the weights cannot be obtained, or are those of another network.
         """
         tensors = pretrained_tensors(source)
         name, own = next(
@@ -154,7 +153,7 @@ class MultiGridResNet(nn.Module):
 
 
 class MultiGridRes2Net(MultiGridResNet):
-    """The same trunk of Res2Net blocks (26 channels wide, 4 parts) behind a stem of three 3x3
+    """The same trunk with Res2Net blocks (26 channels wide, 4 parts) and a stem of three 3x3
     convolutions.
     """
 

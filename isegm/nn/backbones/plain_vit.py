@@ -1,9 +1,9 @@
 """The plain vision transformer (arXiv 2010.11929) on large images: one scale, and attention within
 windows in most blocks.
 
-ViTDet's form of it (arXiv 2203.16527, section 3) with a second patch embedding for clicks, as
-SimpleClick has it. Parameter names follow the original grammar, so that MAE's weights and published
-checkpoints map by prefix alone.
+It is ViTDet's version (arXiv 2203.16527, section 3) with SimpleClick's second patch embedding for
+clicks. Parameter names follow the original, so MAE's weights and published checkpoints map by
+prefix.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ UNUSED = ("cls_token", "fc_norm.", "head.")
 class PlainViT(nn.Module):
     """Tokens of one size from patches of image and clicks; no norm follows the last block.
 
-    # differs from the original: at test time the blocks may not be shuffled over the image
+    # differs from the original: windows cannot be shuffled over the image at test time
     ("random_split").
 
     Args:
-        channels, depth, heads: of the tokens, the number of blocks (a multiple of 4), and of
-            attention heads. Published: 768, 12, 12 (base); 1024, 24, 16 (large); 1280, 32, 16
-            (huge).
+        channels: of the tokens. Published: 768 (base), 1024 (large), 1280 (huge).
+        depth: number of blocks, a multiple of 4. Published: 12, 24, 32.
+        heads: of the attention. Published: 12, 16, 16.
         patch: rows and columns of a patch in pixels. Published: 16, and 14 for huge.
-        size: rows and columns of the images it is trained on, in pixels; there are as many
-            positional embeddings as patches in them. Other images get them resized.
-        window: about how many pixels a window of attention is wide and high. Published: 224.
+        size: rows and columns of the training images, in pixels; there is one positional embedding
+            per patch of these. For other sizes they are resized.
+        window: approximate height and width of an attention window in pixels. Published: 224.
         side_channels: coordinate features: two click maps, and the previous mask.
 
     Attributes:
-        out_channels: of the map it makes, whose stride is ``patch``.
-        interval: every so many blocks one attends to the whole image.
+        out_channels: of the output, whose stride is ``patch``.
+        interval: one block in this many attends to the whole image.
 
     Raises:
         IsegmError: numbers that do not fit each other.
@@ -72,18 +72,17 @@ class PlainViT(nn.Module):
         self.grid = (size // patch, size // patch)
         self.window = window // patch  # in tokens
         self.interval = 6 if depth == 12 else depth // 4
-        self.patch_embed = PatchEmbed(3, channels, patch)
-        self.patch_embed_coords = PatchEmbed(side_channels, channels, patch)
+        self.patch_embed = Patches(3, channels, patch)
+        self.patch_embed_coords = Patches(side_channels, channels, patch)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, channels), requires_grad=False)
-        self.pos_embed = nn.Parameter(
-            torch.zeros(1, 1 + self.grid[0] * self.grid[1], channels)
-        )  # the first: of cls_token
-        self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(depth))
-        # Never called, as cls_token; published checkpoints have them.
+        places = 1 + self.grid[0] * self.grid[1]  # the first is that of cls_token
+        self.pos_embed = nn.Parameter(torch.zeros(1, places, channels))
+        self.blocks = nn.ModuleList(ViTBlock(channels, heads) for _ in range(depth))
+        # Unused, like cls_token, but in published checkpoints.
         self.fc_norm = nn.LayerNorm(channels, eps=1e-6).requires_grad_(False)
         self.head = nn.Linear(channels, CLASSES).requires_grad_(False)
         self.apply(initialise)
-        with torch.no_grad():  # as if it were a linear layer on the pixels of a patch, which it is
+        with torch.no_grad():  # as the linear layer on the pixels of a patch that it is
             nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
@@ -92,7 +91,7 @@ class PlainViT(nn.Module):
 
         Args:
             image: ``B 3 H W`` normalised RGB, of a size that ``frame`` returns.
-            side: ``B K H W`` coordinate features; without them nothing is added.
+            side: ``B K H W`` coordinate features, or None.
 
         Returns:
             ``B C h w``, h = H / patch and w = W / patch.
@@ -104,9 +103,8 @@ class PlainViT(nn.Module):
         if size != self.frame(size):
             raise IsegmError(
                 f"a plain ViT with patches of {self.patch} pixels and windows of {self.window}"
-                " patches cannot divide a view of"
-                f" {size[0]} x {size[1]} pixels; {' x '.join(map(str, self.frame(size)))} is the"
-                " next size that works"
+                f" patches cannot divide a view of {size[0]} x {size[1]} pixels;"
+                f" {' x '.join(map(str, self.frame(size)))} is the next size that works"
             )
         x = self.patch_embed(image)  # B h w C
         if side is not None:
@@ -118,16 +116,16 @@ class PlainViT(nn.Module):
         return x.permute(0, 3, 1, 2)
 
     def frame(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The smallest size that works and is at least ``size``: rows and columns in pixels. 448
-        and 672 stay as they are.
+        """The smallest valid size that is at least ``size``: rows and columns in pixels. 448 and
+        672 are valid.
 
-        # differs from the original: there, it must be given such a size of at least one window.
+        # differs from the original: it accepts only valid sizes of at least one window.
         """
         return tuple(self.patch * self._fitting(-(-side // self.patch)) for side in size)
 
     def load_pretrained(self, path: str | Path) -> None:
-        """Load MAE's file (mae_pretrain_vit_base.pth), or another of a ViT with a class token;
-        clicks' input stays as it is.
+        """Load MAE's file (mae_pretrain_vit_base.pth), or another of a ViT with a class token,
+        except into the input for clicks.
 
         Positional embeddings are resized to the grid of this network.
 
@@ -147,7 +145,7 @@ class PlainViT(nn.Module):
         load_backbone(self, tensors, path, without=("patch_embed_coords.", *UNUSED))
 
     def _windows(self, tokens: int) -> int:
-        """Windows along a side of so many tokens."""
+        """The number of windows along a side of ``tokens`` tokens."""
         return max(1, tokens // self.window)
 
     def _fitting(self, tokens: int) -> int:
@@ -157,8 +155,8 @@ class PlainViT(nn.Module):
         return tokens
 
 
-class PatchEmbed(nn.Module):
-    """A linear layer on patches side by side."""
+class Patches(nn.Module):
+    """A linear layer on adjacent patches."""
 
     def __init__(self, inputs: int, outputs: int, patch: int):
         super().__init__()
@@ -169,24 +167,24 @@ class PatchEmbed(nn.Module):
         return self.proj(x).permute(0, 2, 3, 1)
 
 
-class Block(nn.Module):
+class ViTBlock(nn.Module):
     """Attention and a feed-forward network, each with a norm before it and a shortcut around it."""
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
         self.norm1 = nn.LayerNorm(channels, eps=1e-6)
-        self.attn = Attention(channels, heads)
+        self.attn = WindowAttention(channels, heads)
         self.norm2 = nn.LayerNorm(channels, eps=1e-6)
         self.mlp = MLP(channels, 4 * channels)
 
     def forward(self, x: Tensor, windows: tuple[int, int]) -> Tensor:
-        """``B h w C`` to the same; ``windows`` as in ``Attention``."""
+        """``B h w C`` to the same; ``windows`` as in ``WindowAttention``."""
         x = x + self.attn(self.norm1(x), windows)
         return x + self.mlp(self.norm2(x))
 
 
-class Attention(nn.Module):
-    """Multi-head attention, in each window for itself."""
+class WindowAttention(nn.Module):
+    """Multi-head attention within each window."""
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
@@ -195,14 +193,11 @@ class Attention(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor, windows: tuple[int, int]) -> Tensor:
-        """``B h w C`` to the same; ``windows`` (rows, columns) of them, all alike, tile the
-        image.
-        """
-        query, key, value = (
-            self.qkv(split(x, windows)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        )
-        found = F.scaled_dot_product_attention(query, key, value)  # B*windows heads N c
-        return joined(self.proj(found.transpose(1, 2).flatten(2)), windows, tuple(x.shape[1:3]))
+        """``B h w C`` to the same; ``windows``: rows and columns of equal windows that tile it."""
+        parts = self.qkv(split(x, windows)).unflatten(2, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value)  # B*windows heads N c
+        return joined(self.proj(attended.transpose(1, 2).flatten(2)), windows, tuple(x.shape[1:3]))
 
 
 class MLP(nn.Module):
@@ -225,15 +220,14 @@ def split(x: Tensor, windows: tuple[int, int]) -> Tensor:
 def joined(tokens: Tensor, windows: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """The inverse of ``split``: ``B*windows N C`` to ``B h w C`` of a grid (h, w)."""
     rows, cols = windows
-    tiles = tokens.unflatten(1, (grid[0] // rows, grid[1] // cols)).unflatten(
-        0, (-1, rows, cols)
-    )  # B rows cols h' w' C
+    tiles = tokens.unflatten(1, (grid[0] // rows, grid[1] // cols))
+    tiles = tiles.unflatten(0, (-1, rows, cols))  # B rows cols h' w' C
     return tiles.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def resized_positions(positions: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
-    """``1 N C`` embeddings of the N places of a grid (rows, columns) to ``1 h w C`` of the wanted
-    one; corners not aligned.
+    """``1 N C`` embeddings of the N cells of a grid (rows, columns) to ``1 h w C`` of the wanted
+    grid; corners are not aligned.
     """
     positions = positions.unflatten(1, grid)
     if grid == wanted:
@@ -245,9 +239,7 @@ def resized_positions(positions: Tensor, grid: tuple[int, int], wanted: tuple[in
 
 
 def initialise(module: nn.Module) -> None:
-    """Linear layers as MAE has them; norms are the identity and convolutions PyTorch's, as they are
-    by default.
-    """
+    """Linear layers as in MAE; norms and convolutions keep PyTorch's defaults."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

@@ -1,7 +1,6 @@
 """PP-LCNet (arXiv 2109.15099) at output stride 8, as in ClickSEG's light baseline.
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
-by prefix alone.
+Parameter names follow the original, so ImageNet weights and published checkpoints map by prefix.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ class PPLCNet(nn.Module):
         width: scale of all channels, rounded to multiples of 8. Published: 1.
 
     Attributes:
-        extra_channels: of what ``forward`` adds to the first group.
+        extra_channels: of ``extra``, which ``forward`` adds to the first group.
         skip_channels, out_channels: of the features at strides 4 and 8.
     """
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         inputs = scaled(STEM, width)
-        self.conv1 = ConvNorm(3, inputs, 3, stride=2)
+        self.conv1 = ConvNormSwish(3, inputs, 3, stride=2)
         for name, group in GROUPS.items():
             blocks = []
             for kernel, channels, stride in group:
@@ -58,11 +57,8 @@ class PPLCNet(nn.Module):
                 )
                 inputs = outputs
             self.add_module(name, nn.Sequential(*blocks))
-        self.extra_channels, self.skip_channels, self.out_channels = (
-            scaled(32, width),
-            scaled(64, width),
-            inputs,
-        )
+        self.extra_channels, self.skip_channels = scaled(32, width), scaled(64, width)
+        self.out_channels = inputs
 
     def forward(self, image: Tensor, extra: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Extract features; the numbers of channels are those of width 1.
@@ -81,14 +77,14 @@ class PPLCNet(nn.Module):
         return fine, self.blocks6(self.blocks5(self.blocks4(fine)))
 
     def load_pretrained(self, source: str | Path) -> None:
-        """Load the trunk of an ImageNet classification network; its classifier is left aside.
+        """Load the trunk of an ImageNet classification network; its classifier is ignored.
 
         Args:
-            source: a file in the names used here or in timm's, or ``hub:NAME`` with a name of timm,
+            source: a file with the names used here or in timm, or ``hub:NAME`` with a name of timm,
                 e.g. lcnet_100.
 
         Raises:
-            IsegmError: the weights cannot be had, or are those of another network.
+            IsegmError: the weights cannot be obtained, or are those of another network.
         """
         blocks = {
             f"{name}.{i}": TIMM_PARTS for name, group in GROUPS.items() for i in range(len(group))
@@ -96,7 +92,7 @@ class PPLCNet(nn.Module):
         load_backbone(self, from_timm(pretrained_tensors(source), blocks), source)
 
 
-class ConvNorm(nn.Module):
+class ConvNormSwish(nn.Module):
     """A convolution (grouped channel by channel if ``depthwise``), batch norm and hard swish."""
 
     def __init__(
@@ -115,9 +111,7 @@ class ConvNorm(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Every channel times a share that follows from the means of all (arXiv 1709.01507), by way of
-    a quarter as many.
-    """
+    """Scales each channel by a factor computed from the means of all (arXiv 1709.01507)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -130,23 +124,21 @@ class SqueezeExcite(nn.Module):
 
 
 class DepthwiseSeparable(nn.Module):
-    """A convolution per channel, then one per pixel; ``squeezed``: squeeze and excitation in
-    between.
+    """A depthwise and a pointwise convolution; ``squeezed``: with squeeze and excitation between
+    them.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, squeezed: bool) -> None:
         super().__init__()
-        self.dw_conv = ConvNorm(inputs, inputs, kernel, stride, depthwise=True)
+        self.dw_conv = ConvNormSwish(inputs, inputs, kernel, stride, depthwise=True)
         self.se = SqueezeExcite(inputs) if squeezed else nn.Identity()
-        self.pw_conv = ConvNorm(inputs, outputs, 1)
+        self.pw_conv = ConvNormSwish(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pw_conv(self.se(self.dw_conv(x)))
 
 
 def scaled(channels: int, width: float) -> int:
-    """Channels at a width: the nearest multiple of 8, at least 8, and never less than nine tenths
-    of what was asked for.
-    """
+    """Channels at a width: the nearest multiple of 8, but at least 8 and 0.9 of the exact value."""
     rounded = max(8, int(channels * width + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels * width else rounded + 8

@@ -1,8 +1,7 @@
-"""Dilated residual networks of output stride 8 (GluonCV's v1b and v1s; arXiv 1512.03385,
+"""Dilated residual networks with output stride 8 (GluonCV's v1b and v1s; arXiv 1512.03385,
 1706.05587).
 
-Parameter names follow the original grammar, so that ImageNet weights and published checkpoints map
-by prefix alone.
+Parameter names follow the original, so ImageNet weights and published checkpoints map by prefix.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class ResNet(nn.Module):
         skip_channels, out_channels: of the first and the last stage.
 
     Raises:
-        IsegmError: another number of layers.
+        IsegmError: any other number of layers.
     """
 
     def __init__(self, layers: int = 34, width: int = 64):
@@ -79,7 +78,7 @@ class ResNet(nn.Module):
 
     def load_pretrained(self, source: str | Path) -> None:
         """Load the trunk of an ImageNet classification network in GluonCV's layout; its classifier
-        is left aside.
+        is ignored.
 
         Args:
             source: a file, e.g. ``gluon_resnet34_v1b-c6d82d59.pth``, or ``hub:NAME`` with a name of
@@ -87,7 +86,7 @@ class ResNet(nn.Module):
                 ``resnet50s.gluon_in1k``, ``resnet101s.gluon_in1k``.
 
         Raises:
-            IsegmError: the weights cannot be had, or are those of another network.
+            IsegmError: the weights cannot be obtained, or are those of another network.
         """
         load_backbone(self, pretrained_tensors(source), source)
 
@@ -124,7 +123,7 @@ class Basic(nn.Module):
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 (strided or dilated) and 1x1 convolutions, and a residual connection;
-    ``stage_dilation`` is not used.
+    ``stage_dilation`` is unused.
     """
 
     expansion = 4
@@ -167,7 +166,7 @@ def _stage(
     stride: int = 1,
     dilation: int = 1,
 ) -> nn.Sequential:
-    """Blocks of one resolution. The first one of a dilated stage has half the dilation, as in the
+    """The blocks of a stage. The first block of a dilated stage has half the dilation, as in the
     pretrained networks.
     """
     first = block(inputs, channels, stride, max(1, dilation // 2), dilation)

@@ -1,4 +1,4 @@
-"""Any feature extractor of timm as a backbone, with click maps as a further input."""
+"""Any feature extractor of timm as a backbone, with click maps as an additional input."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ log = logging.getLogger("isegm")
 
 ENTRIES = ("stem", "input")
 PROBE = 96  # rows and columns of the image that shows how many channels the features have
-WRAPPERS = ("model.", "body.")  # how timm's extractors call a network that they wrap whole
+WRAPPERS = ("model.", "body.")  # prefixes that timm's extractors give to a wrapped network
 
 
 class TimmFeatures(nn.Module):
     """Features at several strides from a network of timm.
 
     Its first layer must be one convolution of the image, as in nearly all of timm's networks; a
-    network that shows the image to several layers (FastViT, MobileOne) is refused.
+    network that feeds the image to several layers (FastViT, MobileOne) is refused.
 
     Args:
-        name: what timm calls the network, e.g. ``efficientnet_lite0``. It must support
+        name: timm's name of the network, e.g. ``efficientnet_lite0``. It must support
             ``features_only``.
         coords: number of coordinate features (click maps, previous mask) beside the image.
         entry: ``"stem"``: two convolutions of the coordinate features are added to the output of
             the first convolution; ``"input"``: the first convolution takes them as further
             channels of the image, with weights that begin at 0.
         levels: which of timm's feature levels to return, finest first; None for all. Modules that
-            none of them depends on are left out.
+            none of them needs are left out.
         without: names of modules to leave out, e.g. the last stage of a classification network;
             each must keep the size of its input.
         hidden: channels between the two convolutions of the entry ``"stem"``.
-        image_size: rows and columns of the images, for networks that work at one size only
+        image_size: rows and columns of the images, for networks that work at only one size
             (ViT, Swin); None for those that take any size.
 
     Attributes:
         channels: of the features, finest first.
 
     Raises:
-        IsegmError: timm has no such network or module, it cannot return features, or it does not
-            take the size or the coordinate features.
+        IsegmError: timm has no such network or module, or it cannot return features or take the
+            size or the coordinate features.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class TimmFeatures(nn.Module):
             ``B C_i h_i w_i`` per level, with C_i from ``channels`` and about ``H / stride_i`` rows.
 
         Raises:
-            IsegmError: the network works at ``image_size`` only, and the image has another size.
+            IsegmError: the network needs images of ``image_size``, and this one differs.
         """
         rows, columns = image.shape[-2:]
         if self.image_size and (rows, columns) != (self.image_size, self.image_size):
             raise IsegmError(
                 f"{self.name} was built for images of {self.image_size} x {self.image_size}, got"
-                f" {rows} x {columns}; set image_size, the crop and the protocol's zoom alike"
+                f" {rows} x {columns}; give image_size, the crop and the protocol's zoom one value"
             )
         features = self.network(torch.cat([image, coords], 1))
         if getattr(self.network, "output_fmt", Format.NCHW) == Format.NHWC:
@@ -108,9 +108,9 @@ class TimmFeatures(nn.Module):
         Position embeddings of another image size are resampled.
 
         Args:
-            source: a file in timm's names, or one that holds tensors of the same shapes in the
-                same order under other names, as ports of a network do; or ``hub:NAME`` for
-                timm's own weights.
+            source: a file with timm's names, or with tensors of the same shapes in the same order
+                under other names, as ports of a network have; or ``hub:NAME`` for timm's own
+                weights.
 
         Raises:
             IsegmError: the weights cannot be read or fetched, or are those of another network.
@@ -134,21 +134,21 @@ class TimmFeatures(nn.Module):
         log.info("%s: %d tensors of %s loaded", source, len(fitted), self.name)
 
     def _published_name(self, key: str, whole: Mapping[str, Tensor]) -> str:
-        """A key of this module as timm's classification network, of keys ``whole``, has it."""
+        """The name of a key of this module in timm's classification network (keys: ``whole``)."""
         name = key.removeprefix("network.")
         if name.startswith(f"{self._entry}.image."):
             name = self._entry + name.removeprefix(f"{self._entry}.image")
         for wrapper in WRAPPERS:
             if name not in whole:
                 name = name.removeprefix(wrapper)
-        # Extractors may join the first two levels of names: ``stages.0`` becomes ``stages_0``.
+        # Extractors may join the first two parts of a name: ``stages.0`` becomes ``stages_0``.
         first, dot, rest = name.partition(".")
         joints = [i for i, letter in enumerate(first) if letter == "_"]
         split = [f"{first[:i]}.{first[i + 1 :]}{dot}{rest}" for i in joints]
         return next((candidate for candidate in (name, *split) if candidate in whole), name)
 
     def _at_own_size(self, key: str, given: Tensor, own: Tensor) -> Tensor:
-        """Position embeddings ``1 N C`` resampled to this network's grid; all else as it is."""
+        """Position embeddings ``1 N C`` resampled to this network's grid; the rest unchanged."""
         if not key.endswith("pos_embed") or given.ndim != 3 or given.shape == own.shape:
             return given
         patches = key.removeprefix("network.").replace("pos_embed", "patch_embed")
@@ -157,7 +157,7 @@ class TimmFeatures(nn.Module):
         return resample_abs_pos_embed(given, [rows, columns], num_prefix_tokens=prefix)
 
     def _probed(self) -> list[Tensor]:
-        """The features of an empty image, by the weights as they will be used."""
+        """The features of a blank image in evaluation mode."""
         side, mode = self.image_size or PROBE, self.training
         self.eval()
         try:
@@ -165,15 +165,13 @@ class TimmFeatures(nn.Module):
         except (AssertionError, RuntimeError, ValueError) as error:
             raise IsegmError(self._refusal(side, error)) from error
         if any(feature.ndim != 4 for feature in features):
-            raise IsegmError(f"the features of {self.name} are no maps; choose another network")
+            raise IsegmError(f"the features of {self.name} are not maps; choose another network")
         self.train(mode)
         return features
 
     @torch.enable_grad()
     def _drop_unused(self) -> None:
-        """Leave out what no feature depends on: timm keeps, e.g., the stages after the last
-        level.
-        """
+        """Remove modules that no feature needs; timm keeps, e.g., the stages after the last one."""
         features = self._probed()
         named = list(self.network.named_parameters())
         total = sum(feature.sum() for feature in features)
@@ -191,14 +189,21 @@ class TimmFeatures(nn.Module):
         config = getattr(self.network, "pretrained_cfg", None) or {}
         if self.image_size is None and config.get("fixed_input_size"):
             usual = config["input_size"][-1]
-            return f"{self.name} works at one size only; set image_size, e.g. to {usual}"
+            return f"{self.name} works at only one size; set image_size, e.g. to {usual}"
         return (
-            f"{self.name} cannot answer an image of {side} x {side} with {self.coords} coordinate"
+            f"{self.name} cannot process an image of {side} x {side} with {self.coords} coordinate"
             f" features ({error}); choose another network"
         )
 
 
-class AddedToStem(nn.Module):
+class _ImageAndCoords(nn.Module):
+    """``self.image`` on the channels of the image plus ``self.coords`` on the others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.image(x[:, : self.inputs]) + self.coords(x[:, self.inputs :])
+
+
+class AddedToStem(_ImageAndCoords):
     """A convolution of the image, plus two of the coordinate features with the same stride."""
 
     def __init__(self, conv: nn.Conv2d, coords: int, hidden: int) -> None:
@@ -208,15 +213,9 @@ class AddedToStem(nn.Module):
         last = nn.Conv2d(hidden, conv.out_channels, 1)
         self.coords = nn.Sequential(type(conv)(coords, hidden, *shape), nn.LeakyReLU(0.2), last)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.image(x[:, : self.inputs]) + self.coords(x[:, self.inputs :])
 
-
-class MoreChannels(nn.Module):
-    """A convolution of the image with weights for further channels.
-
-    These begin at 0, so that nothing changes at first.
-    """
+class MoreChannels(_ImageAndCoords):
+    """A convolution of the image with more input channels, whose weights start at 0."""
 
     def __init__(self, conv: nn.Conv2d, coords: int) -> None:
         super().__init__()
@@ -225,14 +224,9 @@ class MoreChannels(nn.Module):
         self.coords = type(conv)(coords, conv.out_channels, *shape, bias=False)
         nn.init.zeros_(self.coords.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.image(x[:, : self.inputs]) + self.coords(x[:, self.inputs :])
-
 
 def _feature_extractor(
-    name: str,
-    levels: Sequence[int] | None,
-    image_size: int | None,
+    name: str, levels: Sequence[int] | None, image_size: int | None
 ) -> nn.Module:
     if not timm.is_model(name):
         raise unknown("network of timm", name, timm.list_models())
@@ -261,7 +255,7 @@ def _image_convolution(network: nn.Module, name: str) -> tuple[str, nn.Conv2d]:
     place, conv = next(convolutions, ("", None))
     if conv is None or conv.in_channels != 3:
         raise IsegmError(
-            f"the first layer of {name} is no convolution of the image, so coordinate features"
+            f"the first layer of {name} is not a convolution of the image, so coordinate features"
             " cannot enter there; choose another network"
         )
     return place, conv
@@ -280,12 +274,9 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _renamed_by_order(
-    given: Mapping[str, Tensor],
-    whole: Mapping[str, Tensor],
-    source: str | Path,
-    name: str,
+    given: Mapping[str, Tensor], whole: Mapping[str, Tensor], source: str | Path, name: str
 ) -> dict[str, Tensor]:
-    """Tensors of a port in timm's names, if number, order and shapes of the tensors agree."""
+    """Tensors of a port under timm's names, if number, order and shapes agree."""
     if [tuple(v.shape) for v in given.values()] != [tuple(v.shape) for v in whole.values()]:
         raise IsegmError(
             f"{source} does not fit {name}: neither its names nor the order of its shapes are those"

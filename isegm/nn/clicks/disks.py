@@ -23,10 +23,10 @@ class Disks(nn.Module):
         self.radius = radius
 
     def forward(self, clicks: Clicks, size: tuple[int, int]) -> Tensor:
-        """Draw; only the window around each click is computed.
+        """Draw the maps; only the window around each click is computed.
 
         Args:
-            clicks: ``B N``, in pixels of the maps; see ``drawn``. The border cuts disks.
+            clicks: ``B N``, in pixels of the maps; see ``drawn``. Disks are clipped at the border.
             size: (rows, columns) of the maps.
 
         Returns:
@@ -46,8 +46,7 @@ class Disks(nn.Module):
         batch = torch.arange(len(clicks.label), device=device)[:, None]
         plane = 2 * batch + (clicks.label == NEGATIVE)  # B N
         pixel = (plane[..., None, None] * height + rows[..., :, None]) * width + cols[..., None, :]
-        # One spare pixel at the end takes every write that must not show: no boolean indexing, so a
-        # GPU is never waited for.
+        # All hidden writes go to one spare pixel at the end; boolean indexing would wait for a GPU.
         spare = len(clicks.label) * 2 * height * width
         pixel = torch.where(shown, pixel, spare).flatten()
         canvas = torch.zeros(spare + 1, device=device).index_fill_(0, pixel, 1.0)
@@ -55,8 +54,6 @@ class Disks(nn.Module):
 
 
 def _window(coordinate: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """``B N`` to the pixels around each click and their distance to it along one axis, ``B N
-    K``.
-    """
+    """``B N`` to the pixels around each click and their distance along one axis, ``B N K``."""
     pixels = coordinate.floor().long()[..., None] + offsets
     return pixels, (pixels - coordinate[..., None]).float()

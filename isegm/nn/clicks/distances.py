@@ -20,14 +20,13 @@ class Distances(nn.Module):
         self.radius = radius
 
     def forward(self, clicks: Clicks, size: tuple[int, int]) -> Tensor:
-        """Draw.
+        """Draw the maps.
 
         Args:
             clicks: ``B N``, in pixels of the maps; see ``drawn``.
             size: (rows, columns) of the maps.
 
         Returns:
-            ``B 2 H W`` float32 in [0, 1], object clicks first; 1 everywhere where there is no click
-            of that sign.
+            ``B 2 H W`` float32 in [0, 1], object clicks first; a map without clicks is 1.
         """
         return squared_distances(clicks, size, self.radius).sqrt_().mul_(2).tanh_()

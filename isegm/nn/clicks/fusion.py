@@ -1,9 +1,9 @@
 """How click maps enter a backbone made for RGB images.
 
-Every fusion is called with the normalised image and the coordinate features and returns what the
-backbone is given: an image of three channels, and 64 channels at half resolution to add after its
-first convolution (or None, or what its own input for coordinate features takes; ``SideConvs``: as
-many channels as a mobile network adds).
+Every fusion takes the normalised image and the coordinate features and returns the two inputs of
+the backbone: an image of three channels, and what enters beside it. That is 64 channels at half
+resolution to add after the first convolution (``SideConvs``: as many as a mobile network takes),
+the coordinate features for a backbone with its own input for them, or None.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ STEM_CHANNELS = 64
 
 
 class Scale(nn.Module):
-    """Multiply by the magnitude of one learned number, so that clicks enter softly at the start of
-    training.
+    """Multiply by the magnitude of one learned number, so that clicks start with little
+    influence.
     """
 
     def __init__(self, init: float = 0.05):
@@ -35,8 +35,8 @@ class Conv1S(nn.Sequential):
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
-        leaky: LeakyReLU(0.2), as all published models, instead of ReLU.
-        scale: initial strength. Published: 0.05, not to upset pretrained weights; without these a
+        leaky: LeakyReLU(0.2), as in all published models, instead of ReLU.
+        scale: initial strength. Published: 0.05, which protects pretrained weights; without them a
             larger one learns sooner.
     """
 
@@ -85,7 +85,7 @@ class SideConvs(nn.Sequential):
 
 
 class Separate(nn.Module):
-    """The backbone has an input of its own for the coordinate features, which reach it as they are.
+    """For backbones with their own input for the coordinate features, which are passed on.
 
     Args:
         in_channels: coordinate features: 2 click maps, 3 with the previous mask.
@@ -103,8 +103,8 @@ class Separate(nn.Module):
 
 
 class ConvExtend(nn.Module):
-    """One strided convolution of the coordinate features: the first convolution of the backbone,
-    extended by K channels.
+    """One strided convolution of the coordinate features, which extends the first convolution of
+    the backbone by K channels.
     """
 
     lr_multiplier = 0.1
@@ -142,7 +142,5 @@ class RGBConv(nn.Sequential):
         self.in_channels = in_channels
 
     def forward(self, image: Tensor, coords: Tensor) -> tuple[Tensor, None]:
-        """``B 3 H W`` and ``B K H W`` to the image to use instead, ``B 3 H W``, and nothing to
-        add.
-        """
+        """``B 3 H W`` and ``B K H W`` to the replacement image, ``B 3 H W``, and None."""
         return super().forward(torch.cat([image, coords], 1)), None

@@ -23,15 +23,15 @@ class Gaussians(nn.Module):
         self.width = width
 
     def forward(self, clicks: Clicks, size: tuple[int, int]) -> Tensor:
-        """Draw.
+        """Draw the maps.
 
         Args:
-            clicks: ``B N``, in pixels of the maps, cut to whole ones; see ``drawn``.
+            clicks: ``B N``, in pixels of the maps, rounded down; see ``drawn``.
             size: (rows, columns) of the maps.
 
         Returns:
-            ``B 2 H W`` float32 in [0, 1], object clicks first; 0, up to rounding, everywhere where
-            there is no click of that sign.
+            ``B 2 H W`` float32 in [0, 1], object clicks first; a map without clicks is 0, up to
+            rounding.
         """
         return gaussian(pixel_distances(clicks, size), self.width)
 

@@ -1,7 +1,7 @@
-"""Which clicks are drawn, and how far every pixel is from the nearest one.
+"""Which clicks are drawn, and the distance of every pixel to the nearest one.
 
-Coordinates are subtracted in float64, and everything after that is float32, as in RITM: whether a
-pixel on the rim of a disk is in or out depends on the last bit when a click lands between pixels.
+Coordinates are subtracted in float64, and the rest is float32, as in RITM: for a click between
+pixels, the last bit decides which pixels on the rim belong to a disk.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ FAR = 1e6  # the squared distance, in radii, to a click that does not exist
 def drawn(clicks: Clicks) -> Tensor:
     """``B N`` bool: a click is drawn unless it is padding or both its coordinates are negative.
 
-    One negative coordinate is allowed: RITM draws such a click and the border cuts it.
+    One negative coordinate is allowed: RITM draws such a click, clipped at the border.
     """
     return (clicks.label != PADDING) & (clicks.yx.amax(-1) >= 0)
 
 
 def squared_distances(clicks: Clicks, size: tuple[int, int], radius: float = 1.0) -> Tensor:
-    """The squared distance to the nearest click in units of ``radius``, at most ``FAR``.
+    """The squared distance to the nearest click, in units of ``radius``, at most ``FAR``.
 
     Args:
         clicks: ``B N``, in pixels of the maps.
@@ -47,7 +47,7 @@ def pixel_distances(clicks: Clicks, size: tuple[int, int], limit: float = 255) -
     """The distance to the nearest click in pixels, at most ``limit`` (FCA-Net, section 3.2).
 
     Args:
-        clicks: ``B N``, in pixels of the maps; their coordinates are cut to whole pixels.
+        clicks: ``B N``, in pixels of the maps; coordinates are rounded down.
         size: (rows, columns) of the maps.
 
     Returns:
@@ -65,7 +65,7 @@ def pixel_distances(clicks: Clicks, size: tuple[int, int], limit: float = 255) -
 def _nearest(dy: Tensor, dx: Tensor, clicks: Clicks, far: float) -> Tensor:
     """``B N H`` and ``B N W``, squared distances along each axis, to ``B 2 H W``.
 
-    Click by click, which keeps memory at one map instead of N.
+    One click at a time, so memory holds one map instead of N.
     """
     signs = torch.tensor([POSITIVE, NEGATIVE], device=dy.device)
     shown = (clicks.label[..., None] == signs) & drawn(clicks)[..., None]  # B N 2
@@ -75,7 +75,7 @@ def _nearest(dy: Tensor, dx: Tensor, clicks: Clicks, far: float) -> Tensor:
         for b, i, sign in shown.nonzero().tolist():
             plane = nearest[b, sign]
             torch.minimum(plane, dy[b, i, :, None] + dx[b, i], out=plane)
-    else:  # the same without asking the device which clicks there are
+    else:  # the same without waiting for the device
         for i in range(count):
             squared = dy[:, i, None, :, None] + dx[:, i, None, None, :]  # B 1 H W
             closer = torch.minimum(nearest, squared)

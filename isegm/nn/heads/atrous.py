@@ -1,8 +1,10 @@
-"""DeepLabV3+ (arXiv 1802.02611) as FCA-Net uses it: full 3x3 convolutions, a wider skip, no
-dropout.
+"""Atrous spatial pyramid pooling, and DeepLabV3+ (arXiv 1802.02611) as FCA-Net uses it: full 3x3
+convolutions, a wider skip, no dropout.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ class AtrousHead(nn.Module):
     def __init__(self, in_channels: int, skip_channels: int, width: int = 256):
         super().__init__()
         self.in_channels, self.skip_channels = in_channels, skip_channels
-        self.aspp = AtrousPyramid(in_channels, width)
+        self.aspp = AtrousPyramid(in_channels, width, RATES)
         self.skip = conv_bn_relu(skip_channels, SKIP, 1)
         self.merge = nn.Sequential(*conv_bn_relu(width + SKIP, width), *conv_bn_relu(width, width))
         self.classify = PixelClassifier(width)
@@ -43,14 +45,16 @@ class AtrousHead(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """The same features at four dilations, and their global average (arXiv 1706.05587)."""
+    """Atrous spatial pyramid pooling (arXiv 1706.05587): the features at several dilations and
+    their global average, projected to ``width`` channels.
+    """
 
-    def __init__(self, in_channels: int, width: int):
+    def __init__(self, in_channels: int, width: int, rates: Sequence[int]):
         super().__init__()
-        dilated = [conv_bn_relu(in_channels, width, 3, dilation=rate) for rate in RATES]
+        dilated = [conv_bn_relu(in_channels, width, 3, dilation=rate) for rate in rates]
         self.branches = nn.ModuleList([conv_bn_relu(in_channels, width, 1), *dilated])
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_bn_relu(in_channels, width, 1))
-        self.project = conv_bn_relu(5 * width, width, 1)
+        self.project = conv_bn_relu((len(rates) + 2) * width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``B C h w`` to ``B width h w``."""
@@ -75,7 +79,7 @@ class PixelClassifier(nn.Sequential):
 def conv_bn_relu(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    """A convolution without bias that keeps the size but for its stride, norm and activation."""
+    """A convolution without bias that keeps the size (except for its stride), norm, activation."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False),

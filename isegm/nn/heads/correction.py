@@ -1,11 +1,11 @@
 """EMC-Click's correction network (CVPR 2023): clicks and a mask to a better mask, without running
 the backbone again.
 
-Two things make so small a network strong. From the similarity of every pixel to the clicked ones it
-picks K pixels most like the object and K most like the background, the *templates*; then every
-pixel attends to these, and is correlated with them.
+By the similarity of every pixel to the clicked ones it picks the K pixels most like the object and
+the K most like the background, the *templates*. Every pixel then attends to these and is correlated
+with them.
 
-Parameter names follow the original grammar, so that published checkpoints map by prefix alone.
+Parameter names follow the original, so published checkpoints map by prefix.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CorrectionNet(nn.Module):
             (HRNet-18s, SegFormer-B0), 96.
 
     Raises:
-        IsegmError: a width that the heads of the attention cannot share out.
+        IsegmError: a width that is not a multiple of the number of heads.
     """
 
     def __init__(self, in_channels: int, width: int = 96):
@@ -51,9 +51,7 @@ class CorrectionNet(nn.Module):
         self.feature_convk = nn.Conv2d(width, width, 1)
         self.corr_conv = DoubleSeparableConv(width, width)
         self.corr_fusion = DoubleSeparableConv(2 * width, width)
-        pixels = (
-            6 * STRIDE**2
-        )  # image, object clicks, background clicks and mask, 4 x 4 of each side by side
+        pixels = 6 * STRIDE**2  # blocks of 4 x 4 of image, object and background clicks, and mask
         self.image_conv1 = nn.Sequential(
             nn.PixelUnshuffle(STRIDE), DoubleSeparableConv(pixels, width)
         )
@@ -70,12 +68,11 @@ class CorrectionNet(nn.Module):
 
     @property
     def smallest(self) -> int:
-        """The least side of a view, in pixels, on whose grid there are K places."""
+        """The smallest side of a view, in pixels, whose grid has K cells."""
         return STRIDE * math.ceil(math.sqrt(self.width))
 
     def context(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """All that is ever used of the base's features, ``B width H/4 W/4``: what to keep between
-        clicks.
+        """The part of the base's features to keep between clicks, ``B width H/4 W/4``.
 
         Args:
             features: ``B C h w``.
@@ -86,14 +83,14 @@ class CorrectionNet(nn.Module):
     def forward(
         self, image: Tensor, disks: Tensor, mask: Tensor, clicks: Clicks, context: Tensor
     ) -> Tensor:
-        """Correct.
+        """Correct a mask.
 
         Args:
             image: ``B 3 H W`` normalised, H and W multiples of 4.
             disks: ``B 2 H W`` maps of all clicks.
             mask: ``B 1 H W`` in [0, 1], the answer to correct.
             clicks: all clicks, in pixels of the image.
-            context: what ``context`` returned.
+            context: the output of ``context``.
 
         Returns:
             logits ``B 1 H/4 W/4``, of the whole mask, not of a change.
@@ -107,20 +104,20 @@ class CorrectionNet(nn.Module):
         return self.refine_pred(self.refine_fusion2(self.refine_fusion1(self.all_fusion(x))))
 
     def attended(self, pixels: Tensor, exemplars: Tensor) -> Tensor:
-        """Pixels plus what they find in the templates, ``B d h w``."""
+        """Pixels plus their attention over the templates, ``B d h w``."""
         tokens, keys = pixels.flatten(2).transpose(1, 2), exemplars.transpose(1, 2)
-        found, _ = self.cross_attention(tokens, keys, keys, need_weights=False)
-        return pixels + found.transpose(1, 2).unflatten(2, pixels.shape[-2:])
+        change, _ = self.cross_attention(tokens, keys, keys, need_weights=False)
+        return pixels + change.transpose(1, 2).unflatten(2, pixels.shape[-2:])
 
     def correlated(self, pixels: Tensor, exemplars: Tensor) -> Tensor:
-        """The similarity of every pixel to every template, best template first, made into features:
-        ``B d h w``.
+        """Features from the similarity of every pixel to every template, best template first: ``B d
+        h w``.
         """
         query = self.feature_convq(exemplars[..., None])[..., 0]  # B d 2K
         key = self.feature_convk(pixels).flatten(2)  # B d hw
-        found = (query.transpose(1, 2) @ key).unflatten(2, pixels.shape[-2:])  # B 2K h w
-        # One after the other: in training each kind is normalised by itself.
-        return self.corr_fusion(torch.cat([self.corr_conv(kind) for kind in found.chunk(2, 1)], 1))
+        maps = (query.transpose(1, 2) @ key).unflatten(2, pixels.shape[-2:])  # B 2K h w
+        # One after the other: in training each kind is normalised separately.
+        return self.corr_fusion(torch.cat([self.corr_conv(kind) for kind in maps.chunk(2, 1)], 1))
 
 
 class DoubleSeparableConv(nn.Module):
@@ -141,10 +138,10 @@ class DoubleSeparableConv(nn.Module):
 
 @torch.no_grad()
 def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int) -> Tensor:
-    """Where the pixels most like the object and most like the background are.
+    """The places of the pixels most like the object and most like the background.
 
-    A pixel is like the object if it resembles one that was clicked as object, resembles none that
-    was clicked as background, and is near a click on the object.
+    A pixel is like the object if it resembles a pixel clicked as object, resembles none clicked as
+    background, and is near a click on the object.
 
     Args:
         pixels: ``B d h w`` features.
@@ -153,12 +150,11 @@ def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int)
         count: K, the number of each kind, at most h * w.
 
     Returns:
-        ``B 2 K`` int64, places on the grid in row order; object first, and of each kind the best
+        ``B 2 K`` int64, cells of the grid in row order; object first, and of each kind the best
         first. The order matters: the network reads it as channels.
     """
-    with torch.autocast(
-        pixels.device.type, enabled=False
-    ):  # the order must not hang on rounding more than it has to
+    # Full precision, so that the order depends on rounding as little as possible.
+    with torch.autocast(pixels.device.type, enabled=False):
         clicks, unit = clicks.padded(1), F.normalize(pixels.float().flatten(2), dim=1)  # B d hw
         cells = clicked_cells(clicks, tuple(pixels.shape[-2:]))
         clicked = unit.gather(2, cells[:, None].expand(-1, unit.shape[1], -1))  # B d N
@@ -172,9 +168,7 @@ def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int)
 
 
 def clicked_cells(clicks: Clicks, grid: tuple[int, int]) -> Tensor:
-    """``B N`` int64: the place of each click on the grid, in row order, halves rounded to even as
-    published.
-    """
+    """``B N`` int64: the cell of each click, in row order; halves round to even, as published."""
     last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
     row, column = (clicks.yx / STRIDE).round().clamp(min=0).minimum(last).long().unbind(-1)
     return row * grid[1] + column
@@ -183,9 +177,8 @@ def clicked_cells(clicks: Clicks, grid: tuple[int, int]) -> Tensor:
 def relative_distances(clicks: Clicks, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """``B 2 hw``: distance to the nearest click of each sign, over the diagonal of the image.
 
-    Published as it is here: without a click of a sign the distance is not infinite but 1 pixel
-        everywhere, so that nothing is
-    near or far; and so it is more than 1000 pixels away from every click.
+    As published, the distance without a click of a sign is not infinite but 1 pixel everywhere, so
+    that nothing is near or far. It is also 1 more than 1000 pixels away from every click.
     """
     squared = squared_distances(clicks, size)
     squared = squared.masked_fill(squared == FAR, 1.0)

@@ -14,9 +14,7 @@ from isegm.core.boxes import resize
 from isegm.core.errors import IsegmError
 
 SHARPNESS = 10.0  # of the edges of a soft window, per feature cell
-ADAPTIVE = (
-    2.5  # how much wider an adaptive window is, for its object, than a plain one is for the view
-)
+ADAPTIVE = 2.5  # an adaptive window is relative to this many times the size of the object
 THRESHOLD = 0.49  # probability above which a pixel of the feedback belongs to the object
 
 
@@ -26,7 +24,7 @@ class Corrections:
 
     Attributes:
         yx: ``B K 2`` in pixels of the view.
-        label: ``B K`` float32 in [0, 1], what the feedback should say there.
+        label: ``B K`` float32 in [0, 1], the correct feedback there.
         given: ``B K`` bool, False where there is no such click.
     """
 
@@ -37,7 +35,7 @@ class Corrections:
 
 @dataclass(frozen=True)
 class Integrated:
-    """What came of a round of feedback.
+    """The result of a round of feedback.
 
     Attributes:
         features: ``B C h w``, with the residual.
@@ -62,12 +60,12 @@ class FeedbackIntegration(nn.Module):
         expansion: height and width of the window around a click, relative to the view. Published:
             0.3.
         updates: rounds of the fusion. Published: 1.
-        adaptive: windows are relative to the box of the feedback's object where it has one.
-        half_pixel: the corrected feedback is enlarged with half-pixel centres, not aligned corners
-            (published: ResNet).
+        adaptive: windows are relative to the box of the feedback's object, if it has one.
+        half_pixel: enlarge the corrected feedback with half-pixel centres instead of aligned
+            corners (published: ResNet).
 
     Raises:
-        IsegmError: an expansion or a number of updates that makes no sense.
+        IsegmError: a setting out of range.
     """
 
     def __init__(
@@ -102,13 +100,13 @@ class FeedbackIntegration(nn.Module):
         gate: Tensor,
         soft: bool,
     ) -> Integrated:
-        """Integrate.
+        """Integrate the feedback.
 
         Args:
             features: ``B C h w``.
             shown: the normalised image, ``B 3 H W``, and the coordinate features, ``B K H W``.
             feedback: ``B 1 H W`` in [0, 1], the last answer.
-            gate: ``B``, 0 for samples that have no feedback yet, else 1.
+            gate: ``B``, 0 for samples without feedback, else 1.
             soft: windows with soft edges (training) instead of hard ones.
         """
         size = feedback.shape[-2:]
@@ -122,8 +120,8 @@ class FeedbackIntegration(nn.Module):
 
 
 class FocusedCorrection(nn.Module):
-    """Within a window around a click, the more a place looks like the clicked one, the more it gets
-    the click's label.
+    """Within a window around a click, moves every place towards the click's label as far as it
+    resembles the clicked place.
     """
 
     def __init__(self, channels: int, width: int, expansion: float, adaptive: bool):
@@ -147,48 +145,41 @@ class FocusedCorrection(nn.Module):
         size, grid = tuple(feedback.shape[-2:]), tuple(features.shape[-2:])
         image, coords, corrected = (resize(x, grid) for x in (*shown, feedback.float()))
         half = self.half_extents(feedback)
-        windows = [torch.zeros_like(corrected)]
-        for k in reversed(
-            range(clicks.yx.shape[1])
-        ):  # newest first, and each sees what the ones before it corrected
+        windows, draw = [torch.zeros_like(corrected)], soft_window if soft else hard_window
+        # Newest first; each sees the corrections of those before it.
+        for k in reversed(range(clicks.yx.shape[1])):
             box, cell = window_of(clicks.yx[:, k], half, size, grid)
-            window = (soft_window if soft else hard_window)(box, grid) * clicks.given[
-                :, k, None, None, None
-            ]
+            label, given = (x[:, k, None, None, None] for x in (clicks.label, clicks.given))
+            window = draw(box, grid) * given
             similarity = self.similarity(torch.cat([image, coords, corrected, features], 1), cell)
-            wanted = (
-                similarity * clicks.label[:, k, None, None, None] + (1 - similarity) * corrected
-            )
+            wanted = similarity * label + (1 - similarity) * corrected
             corrected = (1 - window) * corrected + window * wanted
             windows.append(window)
         return corrected, windows[min(1, len(windows) - 1)]
 
     def similarity(self, shown: Tensor, cell: Tensor) -> Tensor:
-        """``B 1 h w`` in [0, 1]: how much every place looks like the one in ``cell`` (``B 2``)."""
+        """``B 1 h w`` in [0, 1]: the similarity of every place to the one in ``cell`` (``B 2``)."""
         code = F.normalize(self.info_encoder(shown).float())  # B m h w
-        clicked = code[
-            torch.arange(len(code), device=code.device), :, cell[:, 0], cell[:, 1]
-        ]  # B m
+        samples = torch.arange(len(code), device=code.device)
+        clicked = code[samples, :, cell[:, 0], cell[:, 1]]  # B m
         return torch.einsum("bmhw,bm->bhw", code, clicked)[:, None]
 
     def half_extents(self, feedback: Tensor) -> Tensor:
-        """``B 2``: half the height and the width of every sample's windows, in pixels."""
-        size = torch.tensor(
-            feedback.shape[-2:], device=feedback.device, dtype=torch.float64
-        ).expand(len(feedback), 2)
-        if not self.adaptive:
-            return (self.expansion * size / 2 + 0.5).floor().float()
-        found = feedback[:, 0] > THRESHOLD  # B H W
-        extents = torch.stack([_extent(found.any(2)), _extent(found.any(1))], 1)  # B 2
-        size = torch.where(extents > 0, ADAPTIVE * extents, size)
+        """``B 2``: half the height and half the width of every sample's windows, in pixels."""
+        view = torch.tensor(feedback.shape[-2:], device=feedback.device, dtype=torch.float64)
+        size = view.expand(len(feedback), 2)
+        if self.adaptive:
+            mask = feedback[:, 0] > THRESHOLD  # B H W
+            extents = torch.stack([_extent(mask.any(2)), _extent(mask.any(1))], 1)  # B 2
+            size = torch.where(extents > 0, ADAPTIVE * extents, size)
         return (self.expansion * size / 2 + 0.5).floor().float()
 
 
 class CollaborativeFusion(nn.Module):
-    """Feedback and features make a new feedback, and that a residual of one channel for the
-    features.
+    """Computes updated feedback from feedback and features, and from that a one-channel residual
+    for the features.
 
-    With several updates only the features are carried on, as published.
+    With several updates only the features carry over, as published.
     """
 
     def __init__(self, channels: int, width: int, updates: int):
@@ -209,11 +200,8 @@ class CollaborativeFusion(nn.Module):
         """
         gate = gate.to(features.dtype)[:, None, None, None]
         for _ in range(self.updates):
-            fused = (
-                self.fusion_encoder(torch.cat([corrected, self.feature_conv(features)], 1))
-                .float()
-                .sigmoid()
-            )
+            joined = torch.cat([corrected, self.feature_conv(features)], 1)
+            fused = self.fusion_encoder(joined).float().sigmoid()
             features = features + gate * self.residual_predictor(torch.cat([features, fused], 1))
         return features, fused
 
@@ -231,8 +219,8 @@ class ConvBlock(nn.Module):
 
 
 class SeparableBlock(nn.Module):
-    """A depthwise 3x3 and a pointwise convolution (both with bias) with nothing between them, norm
-    and activation.
+    """A depthwise 3x3 convolution, directly followed by a pointwise one (both with bias); norm and
+    activation.
     """
 
     def __init__(self, channels: int):
@@ -251,8 +239,8 @@ def window_of(
     """Where a click corrects, and the cell it falls on.
 
     Args:
-        yx: ``B 2`` in pixels of a view of ``size``; fractions are cut off. It may lie outside: its
-            cell is then the nearest.
+        yx: ``B 2`` in pixels of a view of ``size``, truncated. Outside the view, the nearest cell
+            is taken.
         half: ``B 2``, see ``FocusedCorrection.half_extents``.
         grid: rows and columns of the features.
 
@@ -260,9 +248,7 @@ def window_of(
         ``B 4`` (top, left, bottom, right; half open, empty for clicks far outside) and ``B 2``,
         int64, in cells.
     """
-    yx = (
-        yx.float().trunc()
-    )  # float32 throughout, as the original: a border may hang on the last bit
+    yx = yx.float().trunc()  # float32 as in the original: a border may depend on the last bit
     pixels, cells, zero = yx.new_tensor(size), yx.new_tensor(grid), yx.new_zeros(2)
     start = ((yx - half).clamp(zero, pixels) / pixels * cells).floor().clamp(zero, cells)
     stop = ((yx + half).clamp(zero, pixels) / pixels * cells).ceil().clamp(zero, cells)
@@ -277,9 +263,8 @@ def soft_window(box: Tensor, grid: tuple[int, int]) -> Tensor:
 
     def profile(length: int, start: Tensor, stop: Tensor) -> Tensor:
         cells = torch.arange(length, device=box.device, dtype=torch.float32)
-        return (SHARPNESS * (cells - start[:, None])).sigmoid() - (
-            SHARPNESS * (cells - stop[:, None])
-        ).sigmoid()
+        inside, beyond = (SHARPNESS * (cells - bound[:, None]) for bound in (start, stop))
+        return inside.sigmoid() - beyond.sigmoid()
 
     rows, columns = profile(grid[0], box[:, 0], box[:, 2]), profile(grid[1], box[:, 1], box[:, 3])
     return (rows[:, :, None] * columns[:, None, :])[:, None]
@@ -296,9 +281,9 @@ def hard_window(box: Tensor, grid: tuple[int, int]) -> Tensor:
     return (rows[:, :, None] & columns[:, None, :])[:, None].float()
 
 
-def _extent(found: Tensor) -> Tensor:
-    """``B``: from the first to the last of the true entries of ``B N``; 0 without any."""
-    places = torch.arange(found.shape[1], device=found.device, dtype=torch.float64)
-    first = torch.where(found, places, found.shape[1]).amin(1)
-    last = torch.where(found, places, -1).amax(1)
+def _extent(flags: Tensor) -> Tensor:
+    """``B``: the distance from the first to the last true entry of ``B N``; 0 without any."""
+    places = torch.arange(flags.shape[1], device=flags.device, dtype=torch.float64)
+    first = torch.where(flags, places, flags.shape[1]).amin(1)
+    last = torch.where(flags, places, -1).amax(1)
     return (last - first).clamp(min=0)

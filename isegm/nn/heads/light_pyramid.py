@@ -1,4 +1,4 @@
-"""A feature pyramid of depthwise separable convolutions: what fits behind a mobile encoder."""
+"""A feature pyramid of depthwise separable convolutions, for mobile encoders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from isegm.core.errors import IsegmError
 
 
 class LightPyramid(nn.Module):
-    """Features added up and mixed from coarse to fine, then 2 x 2 logits per pixel of the finest.
+    """Adds and mixes features from coarse to fine; each pixel of the finest gives 2 x 2 logits.
 
-    The pyramid of FPN (arXiv 1612.03144) with a depthwise 5x5 and a 1x1 convolution at each level;
-    the logits come at twice the finest resolution by sub-pixel convolution (arXiv 1609.05158).
+    The pyramid of FPN (arXiv 1612.03144) with a depthwise 5x5 and a 1x1 convolution at each level.
+    Sub-pixel convolution (arXiv 1609.05158) doubles the resolution of the logits.
 
     Args:
         in_channels: of the features, finest first.
@@ -33,8 +33,10 @@ class LightPyramid(nn.Module):
     def __init__(self, in_channels: Sequence[int], widths: Sequence[int], coords: int = 0) -> None:
         super().__init__()
         if len(in_channels) != len(widths) or not widths:
-            counts = f"{len(widths)} widths for {len(in_channels)} levels of features"
-            raise IsegmError(f"a pyramid was given {counts}; expected one width per level")
+            raise IsegmError(
+                f"a pyramid got {len(widths)} widths for {len(in_channels)} levels of features;"
+                " expected one width per level"
+            )
         self.in_channels, self.out_channels = list(in_channels), widths[0]
         levels = zip(in_channels, widths, strict=True)
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1, bias=False) for c, w in levels)
@@ -49,12 +51,11 @@ class LightPyramid(nn.Module):
     def forward(
         self, features: Sequence[Tensor], coords: Tensor | None = None
     ) -> tuple[Tensor, None, Tensor]:
-        """Answer.
+        """Classify pixels.
 
         Args:
             features: ``B C_i h_i w_i``, finest first.
-            coords: ``B coords H W``, where the pyramid takes them; averaged down to the finest
-                level.
+            coords: ``B coords H W``, if the pyramid takes them; averaged to the finest level.
 
         Returns:
             Logits ``B 1 2h_0 2w_0``, no auxiliary logits, and features ``B C h_0 w_0``.

@@ -1,5 +1,5 @@
-"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as ClickSEG's light baselines
-have it.
+"""Lite R-ASPP (MobileNetV3's head, arXiv 1905.02244, section 6.4), as in ClickSEG's light
+baselines.
 """
 
 from __future__ import annotations
@@ -13,23 +13,19 @@ POOLED = 2
 
 
 class LitePyramid(nn.Module):
-    """Every channel of the features times a share that varies slowly over the image.
+    """Every channel of the features times a factor that varies slowly over the image.
 
-    # differs from MobileNetV3: the share follows from means over the four quarters of the image,
-    not over windows of 49 pixels.
+    # differs from MobileNetV3: the factor comes from means over the quarters of the image, not over
+    windows of 49 pixels.
     """
 
     def __init__(self, inputs: int, width: int):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(inputs, width, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
+            nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         self.share = nn.Sequential(
-            nn.AdaptiveAvgPool2d(POOLED),
-            nn.Conv2d(inputs, width, 1, bias=False),
-            nn.Sigmoid(),
+            nn.AdaptiveAvgPool2d(POOLED), nn.Conv2d(inputs, width, 1, bias=False), nn.Sigmoid()
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from isegm.core.registry import Spec, spec
 
 
 class OCRHead(nn.Module):
-    """A first guess (``aux``) pools the features of the object; the pooled vector then helps to
-    classify every pixel.
+    """A first guess (``aux``) pools the features of the object; the pooled vector helps to classify
+    every pixel.
 
     Args:
         in_channels: channels of the features, 15 * width for HRNet.
@@ -25,12 +25,12 @@ class OCRHead(nn.Module):
             ``is_hrnet_model.py``) instead of the full one (f-BRS).
 
     Attributes:
-        in_channels, out_channels: of the features taken and of the context features given.
+        in_channels, out_channels: of the features and of the context features.
         slow_parts: the parts that train at the backbone's rate.
         insertion_points: where f-BRS can modify features: A and B before the first guess, C before
             the last classifier.
-        feedback_point, feedback_channels: where FCFI integrates feedback, before everything, and
-            the channels there.
+        feedback_point, feedback_channels: where FCFI integrates feedback (before the head), and the
+            channels there.
     """
 
     insertion_points = ("A", "B", "C")
@@ -75,13 +75,13 @@ class OCRHead(nn.Module):
         return self.after(self.before(features, "A"), "A")
 
     def before(self, features: Tensor, point: str) -> tuple[Tensor, ...]:
-        """All that comes before an insertion point: first the tensor that is modified there, then
-        what else is needed.
+        """Everything before an insertion point: first the tensor to modify there, then what else
+        ``after`` needs.
         """
         return self._context(features) if point == "C" else (features,)
 
     def after(self, parts: tuple[Tensor, ...], point: str) -> tuple[Tensor, Tensor, Tensor]:
-        """All that comes after an insertion point; returns what ``forward`` does."""
+        """Everything after an insertion point; returns what ``forward`` does."""
         context, aux = parts if point == "C" else self._context(parts[0])
         return self.classify(context), aux, context
 
@@ -103,30 +103,27 @@ class OCRHead(nn.Module):
 class ObjectAttention(nn.Module):
     """Attention of every pixel over the object regions, of which there is one.
 
-    The softmax over a single region is 1 whatever the query and the key, so every pixel receives
-    the same value and ``f_pixel`` and ``f_object`` cannot influence anything. They exist because
-    published checkpoints hold them.
+    The softmax over a single region is always 1, so every pixel gets the same value, and
+    ``f_pixel`` and ``f_object`` have no effect. They exist because published checkpoints hold them.
 
-    # differs from the original: they are not computed and not trained (their gradient was zero).
+    # differs from the original: they are neither computed nor trained (their gradient was zero).
     """
 
     def __init__(self, channels: int, width: int):
         super().__init__()
-        self.f_pixel = nn.Sequential(
-            *_projection(channels, width), *_projection(width, width)
-        ).requires_grad_(False)
-        self.f_object = nn.Sequential(
-            *_projection(channels, width), *_projection(width, width)
-        ).requires_grad_(False)
+        self.f_pixel, self.f_object = (
+            nn.Sequential(*_projection(channels, width), *_projection(width, width))
+            for _ in range(2)
+        )
+        self.f_pixel.requires_grad_(False)
+        self.f_object.requires_grad_(False)
         self.f_down = nn.Sequential(*_projection(channels, width))
         self.f_up = nn.Sequential(*_projection(width, channels))
 
     def forward(self, pooled: Tensor, size: tuple[int, int]) -> Tensor:
         """``B C 1 1`` to ``B C h w``."""
         value = self.f_down(pooled)
-        if (
-            self.training
-        ):  # batch norm then counts pixels, as the original does; the result is the same
+        if self.training:  # as in the original, batch norm then counts pixels; same result
             value = value.expand(-1, -1, *size)
         return self.f_up(value).expand(-1, -1, *size)
 
@@ -140,7 +137,5 @@ def _bn_relu(channels: int) -> nn.Sequential:
 
 
 def ocr_head(width: int, ocr_width: int, **options: Any) -> Spec:
-    """The spec of the head on an HRNet of a width; ``options`` are further arguments of
-    ``OCRHead``.
-    """
+    """The spec of the head on an HRNet of a width; ``options``: more arguments of ``OCRHead``."""
     return spec(OCRHead, in_channels=15 * width, width=ocr_width, **options)

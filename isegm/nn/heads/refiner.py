@@ -1,5 +1,5 @@
-"""FocalClick's local refiner (arXiv 2204.02574, section 3.2): a closer look at a crop, where the
-boundary needs one.
+"""FocalClick's local refiner (arXiv 2204.02574, section 3.2): a closer look at the boundary within
+a crop.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from isegm.core.boxes import resize
 
 
 class LocalRefiner(nn.Module):
-    """Image, clicks and coarse answer of a crop, joined by the coarse network's features, to a
-    better answer for that crop.
+    """Refines the coarse answer of a crop from image, clicks and the coarse network's features.
 
-    It also predicts where the boundary is uncertain, and its answer replaces the coarse one only
-    there.
+    It also predicts where the boundary is uncertain, and changes the answer only there.
 
     Args:
         in_channels: of the features.
@@ -37,7 +35,7 @@ class LocalRefiner(nn.Module):
     def forward(
         self, image: Tensor, clicks: Tensor, coarse: Tensor, features: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Refine.
+        """Refine the coarse answer.
 
         Args:
             image: ``B 3 H W`` in [0, 1], not normalised.
@@ -46,17 +44,15 @@ class LocalRefiner(nn.Module):
             features: ``B C h w`` of the same crop, at any size.
 
         Returns:
-            logits, and the logits of the boundary's band, ``B 1 H W`` float32 each.
+            logits, and the logits of the band around the boundary, ``B 1 H W`` float32 each.
         """
         size = image.shape[-2:]
         x = self.image_conv1(torch.cat([image, clicks, coarse.sigmoid()], 1))
         x = self.image_conv3(self.image_conv2(x))
         x = x + resize(self.refine_fusion(features), x.shape[-2:])
         x = self.refine_fusion3(self.refine_fusion2(x))
-        detail, band = (
-            resize(self.refine_pred(x).float(), size),
-            resize(self.refine_trimap(x).float(), size),
-        )
+        detail = resize(self.refine_pred(x).float(), size)
+        band = resize(self.refine_trimap(x).float(), size)
         share = band.sigmoid()
         return detail * share + coarse * (1 - share), band
 

@@ -1,5 +1,5 @@
-"""SegFormer's head (arXiv 2105.15203, section 3.2): every stage through one linear layer, then all
-at the finest grid.
+"""SegFormer's head (arXiv 2105.15203, section 3.2): a linear layer per stage, then all stages at
+the finest grid.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class SegFormerHead(nn.Module):
         dropout: of whole channels before the classifier.
 
     Attributes:
-        out_channels: of the features that are handed on.
-        slow_parts: the parts that train at the backbone's rate: none.
+        out_channels: of the features returned with the logits.
+        slow_parts: parts that train at the backbone's rate: none.
     """
 
     slow_parts: tuple[str, ...] = ()
@@ -47,11 +47,12 @@ class SegFormerHead(nn.Module):
             features: ``B C_i h_i w_i``, finest first.
 
         Returns:
-            logits ``B 1 h_1 w_1``, no first guess, and the classifier's input ``B width h_1 w_1``.
+            logits ``B 1 h_1 w_1``, None (no first guess), and the classifier's input ``B width h_1
+            w_1``.
         """
         size = features[0].shape[-2:]
         maps = [self.get_submodule(f"linear_c{stage}")(x) for stage, x in enumerate(features, 1)]
-        # Corners are not aligned here, unlike everywhere else in these methods.
+        # Unlike elsewhere in these methods, corners are not aligned.
         maps = [
             F.interpolate(x, size=size, mode="bilinear", align_corners=False)
             for x in reversed(maps)

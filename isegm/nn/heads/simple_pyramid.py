@@ -1,6 +1,4 @@
-"""Four scales out of one, and pixels classified by all of them (SimpleClick's decoder, arXiv
-2210.11006).
-"""
+"""A pyramid of four scales from one map, and its head (SimpleClick's decoder, arXiv 2210.11006)."""
 
 from __future__ import annotations
 
@@ -17,12 +15,12 @@ UPSAMPLE = (1, 2, 4)
 
 
 class SimplePyramid(nn.Module):
-    """The simple feature pyramid of ViTDet (arXiv 2203.16527, section 3): each scale from the same,
-    last map.
+    """The simple feature pyramid of ViTDet (arXiv 2203.16527, section 3): every scale comes from
+    the last map.
 
     Args:
         in_channels: of that map.
-        out_channels: of the four maps made of it, finest first: at 4, 2, 1 and 1/2 times its size.
+        out_channels: of the four scales, finest first: at 4, 2, 1 and 1/2 times its size.
     """
 
     def __init__(self, in_channels: int, out_channels: Sequence[int]):
@@ -55,13 +53,13 @@ class SimplePyramid(nn.Module):
 
 
 class PyramidHead(nn.Module):
-    """Every map through one convolution, all at the finest size through another, and a classifier.
+    """A convolution per map, another on all of them at the finest size, and a classifier.
 
     Args:
         in_channels: of the four maps, finest first.
-        width: channels that the classifier sees. Published: 256 (xtiny: 128).
-        upsample: how much larger than the finest map the classifier's input is, 1, 2 or 4; so many
-            times wider are the convolutions before. Published: 1.
+        width: channels of the classifier's input. Published: 256 (xtiny: 128).
+        upsample: how much larger than the finest map the classifier's input is: 1, 2 or 4. The
+            convolutions before it are wider by the same factor. Published: 1.
         dropout: of whole channels before the classifier.
 
     Raises:
@@ -78,7 +76,7 @@ class PyramidHead(nn.Module):
         hidden = upsample * width
         self.convs = nn.ModuleList(ConvModule(channels, hidden, 1) for channels in in_channels)
         self.fusion_conv = ConvModule(len(in_channels) * hidden, hidden, 1)
-        # Without upsampling these are never called; published checkpoints have them.
+        # Unused without upsampling, but in published checkpoints.
         self.up_conv1 = enlarged(hidden, hidden // 2).requires_grad_(upsample >= 2)
         self.up_conv2 = enlarged(hidden // 2, hidden // 4).requires_grad_(upsample >= 4)
         self.dropout = nn.Dropout2d(dropout)
@@ -87,7 +85,7 @@ class PyramidHead(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """``B C_i h_i w_i``, finest first, to logits ``B 1 upsample*h_1 upsample*w_1``."""
         size = features[0].shape[-2:]
-        # Corners are not aligned here, unlike everywhere else in these methods.
+        # Unlike elsewhere in these methods, corners are not aligned.
         maps = [
             F.interpolate(conv(x), size=size, mode="bilinear", align_corners=False)
             for conv, x in zip(self.convs, features, strict=True)
@@ -105,7 +103,7 @@ def doubled(inputs: int, outputs: int) -> nn.ConvTranspose2d:
 
 
 def norm(channels: int) -> nn.GroupNorm:
-    """A norm over all channels and places of a sample."""
+    """A norm over all channels and pixels of a sample."""
     return nn.GroupNorm(1, channels)
 
 

@@ -9,8 +9,8 @@ from isegm.core.samples import IGNORE
 
 
 class SigmoidBCE(nn.Module):
-    """Binary cross entropy from logits. Ignored pixels add nothing, but do count in the mean
-    (RITM's convention).
+    """Binary cross entropy from logits. Ignored pixels contribute 0 to the mean (RITM's
+    convention).
     """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:

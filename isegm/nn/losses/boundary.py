@@ -1,4 +1,4 @@
-"""Losses that look at the boundary of the object (FocalClick, arXiv 2204.02574, section 3.2)."""
+"""Losses that stress the boundary of the object (FocalClick, arXiv 2204.02574, section 3.2)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ COARSENING = 8
 
 
 class BoundaryFocalLoss(NormalizedFocalLoss):
-    """Normalized focal loss in which pixels off the boundary's band weigh less ("WFNL" of the
+    """Normalized focal loss with lower weights outside a band around the boundary ("WFNL" of the
     published code).
 
     Args:
         alpha, gamma: as in ``FocalLoss``. Published config: 0.5 and 2.
-        band_weight: pixels in the band weigh 1, the others ``1 - band_weight``. Published config:
-            0.5.
+        band_weight: pixels outside the band have the weight ``1 - band_weight``, the others 1.
+            Published config: 0.5.
     """
 
     def __init__(self, alpha: float = 0.5, gamma: float = 2.0, band_weight: float = 0.5):
@@ -28,7 +28,7 @@ class BoundaryFocalLoss(NormalizedFocalLoss):
         """``B C H W`` logits, targets and band (0 or 1) to one number: the weighted mean over the
         whole batch.
 
-        As published, ignored pixels add nothing but do count in the mean.
+        As published, ignored pixels contribute 0 to the mean.
         """
         logits, target = logits.float(), target.float()
         weight = band.float() * self.band_weight + (1 - self.band_weight)
@@ -36,7 +36,7 @@ class BoundaryFocalLoss(NormalizedFocalLoss):
 
 
 def boundary_band(mask: Tensor) -> Tensor:
-    """Where an object changes when it is drawn eight times coarser, and two pixels around: its
+    """Where an object changes when it is drawn eight times coarser, widened by two pixels: its
     boundary and fine details.
 
     Args:
@@ -55,7 +55,6 @@ def boundary_band(mask: Tensor) -> Tensor:
 
 
 def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """As OpenCV resizes an 8-bit mask linearly and cuts it off above 128."""
-    return (
-        255 * F.interpolate(mask.float(), size=size, mode="bilinear", align_corners=False)
-    ).round() > 128
+    """As OpenCV's linear resize of an 8-bit mask, thresholded at 128."""
+    resized = F.interpolate(mask.float(), size=size, mode="bilinear", align_corners=False)
+    return (255 * resized).round() > 128

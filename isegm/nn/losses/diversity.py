@@ -12,7 +12,7 @@ from isegm.nn.losses.focal import NormalizedFocalLoss
 class DiversityLoss(nn.Module):
     """All answers must be right at the clicks, but only the best one must be right everywhere.
 
-    So they may differ in what the clicks leave open (latent diversity, Li et al., CVPR 2018).
+    So they may differ wherever the clicks are ambiguous (latent diversity, Li et al., CVPR 2018).
     """
 
     def __init__(self):
@@ -20,7 +20,7 @@ class DiversityLoss(nn.Module):
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
 
     def forward(self, logits: Tensor, target: Tensor, disks: Tensor) -> Tensor:
-        """To one number: the best answer's focal loss, a mean over samples, plus the click losses
+        """One number: the mean over samples of the best answer's focal loss, plus the click losses
         of all answers.
 
         Args:
@@ -30,7 +30,5 @@ class DiversityLoss(nn.Module):
         """
         answers = logits.split(1, 1)
         each = torch.stack([self.focal(answer, target) for answer in answers])  # K B
-        return (
-            each.min(0).values.mean()
-            + torch.stack([clicked_bce(answer, target, disks) for answer in answers]).sum()
-        )
+        at_clicks = torch.stack([clicked_bce(answer, target, disks) for answer in answers])
+        return each.min(0).values.mean() + at_clicks.sum()

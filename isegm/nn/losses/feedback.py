@@ -1,4 +1,4 @@
-"""The loss of a feedback map that is a probability already."""
+"""The loss of a feedback map of probabilities."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class FeedbackLoss(nn.Module):
 
     Args:
         weight: factor of the loss. Published: 1 (FCFI on ResNet-101), 0.2 (HRNet-18).
-        double_sigmoid: the probabilities are taken for logits, so that a second sigmoid presses
-            them into 0.5 .. 0.73. All published weights of FCFI were trained so; without it the
-            loss means what it says.
+        double_sigmoid: treat the probabilities as logits, so that a second sigmoid squeezes them
+            into 0.5 .. 0.73, as in the training of all published weights of FCFI. False applies
+            the loss to the probabilities themselves.
     """
 
     def __init__(self, weight: float = 1.0, double_sigmoid: bool = True):
@@ -27,7 +27,5 @@ class FeedbackLoss(nn.Module):
 
     def forward(self, prob: Tensor, target: Tensor) -> Tensor:
         """``B 1 H W`` in [0, 1] and targets (1, 0, -1 = ignored) to ``B`` losses."""
-        prob = prob.float()
-        return self.weight * self.focal(
-            prob if self.double_sigmoid else torch.logit(prob, EPS), target
-        )
+        logits = prob.float() if self.double_sigmoid else torch.logit(prob.float(), EPS)
+        return self.weight * self.focal(logits, target)

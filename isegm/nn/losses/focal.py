@@ -1,5 +1,5 @@
-"""Focal losses on one logit per pixel. Every loss here is ``forward(logits, target) -> B``, in
-float32 under any autocast.
+"""Focal losses on one logit per pixel: ``forward(logits, target) -> B``, in float32 under any
+autocast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class FocalLoss(nn.Module):
 
     Args:
         alpha: weight of the object; the background gets ``1 - alpha``.
-        gamma: how fast well classified pixels lose weight.
+        gamma: how fast well-classified pixels lose weight.
     """
 
     eps = 1e-9
@@ -32,14 +32,11 @@ class FocalLoss(nn.Module):
         return self.of_prob(logits.float().sigmoid(), target)
 
     def of_prob(self, prob: Tensor, target: Tensor) -> Tensor:
-        """``forward`` for answers that are probabilities in [0, 1] already ("from_sigmoid" of the
-        published code).
-        """
+        """``forward`` for probabilities in [0, 1] ("from_sigmoid" of the published code)."""
         prob, target = prob.float(), target.float()
         valid = (target != IGNORE).float()
-        return self._per_pixel(prob, target, valid).sum((1, 2, 3)) / (
-            valid.sum((1, 2, 3)) + self.eps
-        )
+        total = self._per_pixel(prob, target, valid).sum((1, 2, 3))
+        return total / (valid.sum((1, 2, 3)) + self.eps)
 
     def per_pixel(self, logits: Tensor, target: Tensor) -> Tensor:
         """``B C H W`` float32 logits and targets to the loss of every pixel, 0 where ignored."""
@@ -59,7 +56,7 @@ class NormalizedFocalLoss(FocalLoss):
     """Focal loss whose weights sum to the number of valid pixels (f-BRS, arXiv 2001.10331, and
     RITM, 2102.06583, section 3.3).
 
-    The factor is a constant for the gradient. Published config: alpha 0.5, gamma 2.
+    No gradient flows through the factor. Published config: alpha 0.5, gamma 2.
     """
 
     eps = 1e-12

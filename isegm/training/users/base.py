@@ -1,6 +1,4 @@
-"""What every simulated user of a training can do. A user is a frozen value: all that is random
-comes in from outside.
-"""
+"""The interface of simulated users in training. Users are frozen; randomness is passed in."""
 
 from __future__ import annotations
 
@@ -19,14 +17,14 @@ from isegm.utils.processes import Process
 
 
 class Memory:
-    """What a user remembers from one batch to another: nothing. Subclasses do."""
+    """A user's memory between batches. This one remembers nothing; subclasses do."""
 
     def batches(self, planned: Iterable[list[Key]]) -> Iterable[list[Key]]:
-        """Batches of the keys to load instead of the planned ones."""
+        """The batches of keys to load instead of the planned ones."""
         return planned
 
     def continued(self, clicks: Clicks, keys: Sequence[Key]) -> Clicks:
-        """The sampled clicks of a batch and those that its objects have had since."""
+        """The sampled clicks of a batch and those that its objects have got since."""
         return clicks
 
     def learn(
@@ -37,11 +35,11 @@ class Memory:
         clicks: Clicks,
         pool: Executor | None = None,
     ) -> None:
-        """Take in a batch and the answers to it.
+        """Remember a batch and its answers.
 
         Args:
             logits, target: ``B 1 H W``.
-            clicks: those the answer was given for.
+            clicks: those that the answers had.
         """
 
     def end_epoch(self, process: Process) -> None:
@@ -52,14 +50,14 @@ class Memory:
         return {}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` gave."""
+        """Restore the output of ``state_dict``."""
 
 
 class SimulatedUser:
-    """How the user behaves during training. A subclass is a frozen dataclass of its settings.
+    """A user's behavior during training. A subclass is a frozen dataclass of its settings.
 
     Attributes:
-        max_rounds: the most corrections it makes before the round that is learned from.
+        max_rounds: the most corrections before the round that is learned from.
         threshold: a pixel counts as object above this probability and as background below it.
     """
 
@@ -67,19 +65,16 @@ class SimulatedUser:
     threshold: float = 0.49
 
     def rounds(self, seed: int, step: int, several: Callable[[], bool] = lambda: False) -> int:
-        """The number of corrections of one global batch; the same on every process, so that all
-        have equal work.
+        """The number of corrections of one global batch; the same on every process, for equal work.
 
         Args:
-            several: tells whether every sample of the global batch has several positive clicks; if
-                one process asks, all must.
+            several: whether every sample of the global batch has several positive clicks. It is a
+                collective: if one process calls it, all must.
         """
         return 0
 
     def restarts(self, seed: int, step: int) -> bool:
-        """Whether a global batch is learned from as it begins for a user: with one click on an
-        empty answer.
-        """
+        """Whether a global batch starts as for a user, with one click on an empty answer."""
         return False
 
     def next_clicks(
@@ -89,11 +84,11 @@ class SimulatedUser:
         rngs: Sequence[np.random.Generator],
         pool: Executor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Where the user clicks next; arguments and result as of ``corrections.next_clicks``."""
+        """The user's next clicks; arguments and result as in ``corrections.next_clicks``."""
         return next_clicks(prob, target, rngs, self.threshold, pool)
 
     def memory(self, seed: int, dataset: Any) -> Memory:
-        """What the user will remember of a training on a data set."""
+        """The user's memory for a training on a data set."""
         return Memory()
 
 

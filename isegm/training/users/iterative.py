@@ -1,5 +1,5 @@
-"""The iterative user: corrects the largest error a few times. With no rounds at all: training on
-sampled clicks alone.
+"""The iterative user: corrects the largest error a few times. Without rounds, training uses only
+sampled clicks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from isegm.training.users.base import SimulatedUser, check_probability, check_ro
 
 @dataclass(frozen=True)
 class Iterative(SimulatedUser):
-    """The number of corrections of a batch is drawn evenly from 0 .. ``max_rounds``.
+    """The number of corrections of a batch is drawn uniformly from 0 .. ``max_rounds``.
 
     Source: RITM (arXiv 2102.06583), section 4.
 

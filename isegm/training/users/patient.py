@@ -1,5 +1,5 @@
-"""The patient user: up to two dozen corrections, few of them more often than many, on either kind
-of error.
+"""The patient user: up to two dozen corrections, fewer ones being more likely, of either kind of
+error.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ class Patient(SimulatedUser):
     """Each number of corrections, from 0 to ``max_rounds``, is ``round_decay`` times as likely as
     the one before.
 
-    Which kind of error is corrected is drawn with probabilities proportional to their depths,
-    instead of always the deeper one; the click must still be more than half as deep as the deepest
-    of both kinds, and where no pixel is, none is made.
+    The kind of error to correct is drawn with probabilities proportional to depth, instead of
+    always the deeper one. The click must still be more than half as deep as the deepest error of
+    either kind; if there is no such pixel, there is no click.
 
-    Source: EMC-Click (CVPR 2023), its training code: 23 and 0.8.
+    Source: the training code of EMC-Click (CVPR 2023): 23 and 0.8.
 
     Raises:
-        IsegmError: a negative number of corrections, a threshold outside [0, 1], or a decay that is
-            none.
+        IsegmError: a setting out of range.
     """
 
     max_rounds: int = 23
@@ -46,9 +45,8 @@ class Patient(SimulatedUser):
 
     def rounds(self, seed: int, step: int, several: Callable[[], bool] = lambda: False) -> int:
         weights = self.round_decay ** np.arange(self.max_rounds + 1)
-        return int(
-            np.random.default_rng([seed, step]).choice(len(weights), p=weights / weights.sum())
-        )
+        rng = np.random.default_rng([seed, step])
+        return int(rng.choice(len(weights), p=weights / weights.sum()))
 
     def next_clicks(
         self,

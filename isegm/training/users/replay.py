@@ -1,11 +1,11 @@
-"""Replay: an object comes back in a later epoch, in the same crop and with one click more.
+"""Replay: an object returns in a later epoch, in the same crop and with one more click.
 
 Source: FCA-Net (CVPR 2020), section 3.4, and its training code.
 
-# differs from the original: that keeps crops and clicks in a global of the data workers. Here an
-item follows from its key alone, so an object is replayed by asking for the key it was first seen
-under. What was learned about an object in an epoch counts from the next epoch on, for all processes
-alike, and it is part of the checkpoint.
+# differs from the original: it keeps crops and clicks in a global variable of the data workers.
+Here an item depends only on its key, so an object is replayed by loading the key it was first seen
+under. Clicks of one epoch are used from the next epoch on, in all processes, and are part of the
+checkpoint.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Indexed(Protocol):
 
 @dataclass(frozen=True)
 class Record:
-    """An object as it was last shown: the key its crop and sampled clicks follow from, and the
-    clicks since (y, x, label).
+    """An object as last shown: the key of its crop and sampled clicks, and the clicks since then
+    (y, x, label).
     """
 
     key: Key
@@ -43,14 +43,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Replaying(SimulatedUser):
-    """No corrections while a batch is shown; after each step one click per object, which the object
-    comes back with.
+    """No corrections within a batch; after each step every object gets one click, with which it
+    returns.
 
     Attributes:
-        replay: probability that an object which was shown in an earlier epoch comes back as it was
-            left.
-        answer_threshold: a pixel counts as object above this probability in the answer that is
-            corrected.
+        replay: probability that an object shown in an earlier epoch returns with its clicks.
+        answer_threshold: the probability above which a pixel of the answer counts as object.
 
     Raises:
         IsegmError: a number outside [0, 1].
@@ -71,41 +69,30 @@ class ObjectMemory(Memory):
     """Remembers every object by the number of its image.
 
     Args:
-        seed: what is replayed follows from it.
+        seed: of the choice of what is replayed.
         dataset: knows which image an item shows.
     """
 
     def __init__(self, user: Replaying, seed: int, dataset: Indexed) -> None:
         self.user, self.seed, self.dataset = user, seed, dataset
         self.records: dict[int, Record] = {}
-        self._learned: dict[
-            int, tuple[int, Record]
-        ] = {}  # in this epoch, by position: the image and its record
+        # Of this epoch, by position: the image and its record.
+        self._learned: dict[int, tuple[int, Record]] = {}
 
     def batches(self, planned: Iterable[list[Key]]) -> ReplayedBatches:
         return ReplayedBatches(self, planned)
 
     def record_of(self, key: Key) -> Record:
-        """The record to show at a place in the training: that of its object, or one that begins
-        anew.
-        """
+        """The record to show for a key: that of its object, or a new one."""
         known = self.records.get(self.dataset.index_of(*key))
-        # The 2 keeps this generator apart from those of the data.
-        if (
-            known is not None
-            and np.random.default_rng([self.seed, *key, 2]).random() < self.user.replay
-        ):
-            return known
-        return Record(key)
+        # The 2 distinguishes this generator from those of the data.
+        rng = np.random.default_rng([self.seed, *key, 2])
+        return known if known is not None and rng.random() < self.user.replay else Record(key)
 
     def continued(self, clicks: Clicks, keys: Sequence[Key]) -> Clicks:
-        made = [
-            Clicks.of(
-                [Click(y, x, label == POSITIVE) for y, x, label in self.record_of(key).clicks]
-            )
-            for key in keys
-        ]
-        later = Clicks.cat(made)
+        made = [self.record_of(key).clicks for key in keys]
+        later = [Clicks.of([Click(y, x, sign == POSITIVE) for y, x, sign in each]) for each in made]
+        later = Clicks.cat(later)
         return clicks.append(later.yx, later.label)
 
     def learn(
@@ -116,26 +103,20 @@ class ObjectMemory(Memory):
         clicks: Clicks,
         pool: Executor | None = None,
     ) -> None:
-        """Add one click to each object of a batch, where the answer in training mode is most
-        wrong.
-        """
-        found = (logits.float().sigmoid() > self.user.answer_threshold)[:, 0].cpu().numpy()
+        """Add one click to each object of a batch, on the largest error in training mode."""
+        answers = (logits.float().sigmoid() > self.user.answer_threshold)[:, 0].cpu().numpy()
         wanted = target[:, 0].cpu().numpy()
-        for key, click in zip(
-            keys,
-            (pool.map if pool else map)(correction, found, wanted, _listed(clicks)),
-            strict=True,
-        ):
+        made = (pool.map if pool else map)(correction, answers, wanted, _listed(clicks))
+        for key, click in zip(keys, made, strict=True):
             record = self.record_of(key)
             shown = Record(record.key, (*record.clicks, *([] if click is None else [click])))
             self._learned[key[1]] = self.dataset.index_of(*key), shown
 
     def end_epoch(self, process: Process) -> None:
-        """From now on objects are shown as this epoch left them; every process must call it."""
-        self._learned = self._learned_by_all(process)
-        # By position, so that of an image drawn twice the later record wins, whichever process it
-        # was on.
-        self.records |= {index: record for _, (index, record) in sorted(self._learned.items())}
+        """Use the clicks of this epoch from now on; every process must call it."""
+        learned = self._learned_by_all(process)
+        # By position, so that of an image drawn twice the later record wins, on whatever process.
+        self.records |= {index: record for _, (index, record) in sorted(learned.items())}
         self._learned = {}
 
     def state_dict(self, process: Process) -> dict[str, Any]:
@@ -165,9 +146,7 @@ class ObjectMemory(Memory):
 
 
 class ReplayedBatches:
-    """Iterable over batches of keys, those of replayed objects replaced by the keys they were first
-    seen under.
-    """
+    """Iterable over batches of keys; replayed objects have the keys they were first seen under."""
 
     def __init__(self, memory: ObjectMemory, planned: Iterable[list[Key]]) -> None:
         self.memory, self.planned = memory, planned
@@ -181,18 +160,17 @@ class ReplayedBatches:
 
 
 def correction(
-    found: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]
+    mask: np.ndarray, wanted: np.ndarray, clicked: Sequence[Click]
 ) -> tuple[int, int, int] | None:
-    """The click (y, x, label) on the deepest error of an answer; None without any error that has
-    not been clicked.
+    """The click (y, x, label) on the deepest error of an answer; None without an unclicked error.
 
     Args:
-        found: ``H W`` bool.
+        mask: the answer, ``H W`` bool.
         wanted: ``H W``, object above 0.5, -1 = ignored.
-        clicked: the clicks so far, whose pixels are never the deepest.
+        clicked: the clicks so far, whose pixels are excluded.
     """
-    missed = deepest((wanted > 0.5) & ~found, clicked)
-    extra = deepest((wanted >= 0) & (wanted <= 0.5) & found, clicked)
+    missed = deepest((wanted > 0.5) & ~mask, clicked)
+    extra = deepest((wanted >= 0) & (wanted <= 0.5) & mask, clicked)
     if not max(missed[0], extra[0]):
         return None
     positive = missed[0] > extra[0]

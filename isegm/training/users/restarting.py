@@ -1,4 +1,4 @@
-"""The restarting user: iterative, now and then from the very first click."""
+"""The restarting user: iterative, sometimes starting over with the first click."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from isegm.training.users.base import SimulatedUser, check_probability, check_ro
 
 @dataclass(frozen=True)
 class Restarting(SimulatedUser):
-    """The number of corrections is drawn from 0 .. ``max_rounds`` - 1; where every sample has
-    several clicks, it is one more.
+    """The number of corrections is drawn from 0 .. ``max_rounds`` - 1, plus one if every sample has
+    several clicks.
 
-    Source: ClickAttention (arXiv 2408.06021), its training code.
+    Source: the training code of ClickAttention (arXiv 2408.06021).
 
     Attributes:
-        restart: probability that a batch is learned from as it begins for a user: with one click
-            per sample, made on an empty answer, instead of the sampled ones, and no correction.
+        restart: probability that a batch starts as for a user: with one click per sample on an
+            empty answer, instead of the sampled clicks, and without corrections.
 
     Raises:
         IsegmError: a negative number of corrections, or a probability outside [0, 1].
