@@ -12,7 +12,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 PHOTOS = ("README.md", "*.jpg", "masks/*.png")
-ASSETS = ["assets/published.csv", "assets/starter.safetensors"]
+ASSETS = ["assets/published.csv", "assets/starter.safetensors", "assets/zoo.yml"]
 SHIPPED = ["config.yml", *ASSETS, *sorted(glob("configs/eval/*.yml"))]
 SHIPPED += [name for pattern in PHOTOS for name in sorted(glob(f"assets/photos/{pattern}"))]
 

@@ -108,7 +108,7 @@ def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     }
     protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
     photos = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "assets/photos").rglob("*.*")}
-    others = {"config.yml", "assets/published.csv", "assets/starter.safetensors"}
+    others = {"config.yml", "assets/published.csv", "assets/starter.safetensors", "assets/zoo.yml"}
     files = protocols | {p.as_posix() for p in photos} | others
     shipped = {f"isegm/shipped/{name}" for name in files}
     assert names == expected | shipped
