@@ -5,9 +5,9 @@
     isegm card model.safetensors --results grabcut.json --licence Apache-2.0 --write
     isegm card model.safetensors --page model.md --write
 
-Result files are those of isegm evaluate --save-json for this very checkpoint; the speed file is that
-of isegm speed --save-json. Intervals are bootstrapped by image. What is not given stays as it is in
-the file's own card. Facts that neither the file nor the command gives are listed as unknown.
+Result files are those of isegm evaluate --save-json for this very checkpoint; the speed file is
+that of isegm speed --save-json. Intervals are bootstrapped by image. What is not given stays as it
+is in the file's own card. Facts that neither the file nor the command gives are listed as unknown.
 """
 
 from __future__ import annotations

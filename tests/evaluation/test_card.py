@@ -283,7 +283,7 @@ def test_a_card_of_a_training_names_its_data(tmp_path: Path, name: str) -> None:
     (tmp_path / "c.yml").write_text(f"EXPS_PATH: {tmp_path}\nWEIGHTS_PATH: {tmp_path}\n")
     run_python("train.py", *words)
     text = said(tmp_path / "ritm/tiny_synthetic/000" / name)
-    assert row_of(text, "training data").startswith("SyntheticScenes, ")
+    assert row_of(text, "training data").startswith("SyntheticSource, size [192, 192]")
     if name == "model.safetensors":
         assert row_of(text, "written by") == "this package, after 0 epochs, 1 steps"
 

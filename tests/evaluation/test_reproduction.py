@@ -1,0 +1,113 @@
+"""Measured beside published, with known answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from isegm.evaluation.ledger import PublishedRow
+from isegm.evaluation.reproduction import (
+    CARD,
+    Claim,
+    Comparison,
+    Setting,
+    card_claims,
+    compared,
+    ledger_claims,
+    table,
+)
+from isegm.evaluation.results import DatasetResult, ObjectRecord
+from isegm.evaluation.statistics import Interval
+from isegm.zoo.entries import Entry, PublishedRows
+
+GRABCUT = Setting("GrabCut", "ritm", "NoBRS")
+ROWS = (
+    PublishedRow("RITM", "H18", "SBD", "a README", values={("GrabCut", "NoC@90"): 2.0}),
+    PublishedRow("RITM", "H18", "SBD", "a table", "quoted", {("GrabCut", "NoC@90"): 2.9}),
+    PublishedRow("RITM", "H18", "COCO", "a README", values={("GrabCut", "NoC@90"): 9.0}),
+    PublishedRow("BRS", "H18", "SBD", "a README", values={("COCO seen", "NoC@85"): 3.0}),
+)
+
+
+def result(clicks: list[int], name: str = "GrabCut", thresholds=(0.85, 0.9)) -> DatasetResult:
+    """Objects that reach 90 % after that many clicks."""
+    records = [
+        ObjectRecord(str(i), ((0.0, 0.0, 1),) * n, (*(0.5,) * (n - 1), 0.95), (0.1,) * n)
+        for i, n in enumerate(clicks)
+    ]
+    return DatasetResult(name, "ab" * 32, tuple(records), thresholds, 20)
+
+
+def published(**changes: str) -> PublishedRows:
+    about = {"mode": "NoBRS", "method": "RITM", "backbone": "H18", "train_set": "SBD"}
+    return PublishedRows(**(about | changes))
+
+
+def test_every_source_of_the_ledger_is_a_claim() -> None:
+    rows = (published(), published(mode="f-BRS-B", method="BRS"))
+    claims = ledger_claims(Entry("x", "checkpoint", (), protocol="ritm", published=rows), ROWS)
+    assert claims == (
+        Claim(GRABCUT, "NoC@90", 2.0, "a README"),
+        Claim(GRABCUT, "NoC@90", 2.9, "a table", "quoted"),
+        Claim(Setting("COCO_seen", "ritm", "f-BRS-B"), "NoC@85", 3.0, "a README"),
+    )
+    one = Entry("x", "checkpoint", (), protocol="ritm", published=(published(source="a table"),))
+    assert [claim.value for claim in ledger_claims(one, ROWS)] == [2.9]
+
+
+def test_a_card_claims_what_unchanged_protocols_gave() -> None:
+    number = {"value": 0.125, "low": 0.0, "high": 0.5}
+    row = {"dataset": "GrabCut", "mode": "NoBRS", "metrics": {"fail@90": number}}
+    rows = [row | {"protocol": label} for label in ("ritm v1", "ritm v1 (mirror=False)")]
+    (claim,) = card_claims({"numbers": {"rows": rows}})
+    assert claim == Claim(GRABCUT, "fail@90", 0.125, CARD)
+
+
+def test_a_table_of_contradictory_claims() -> None:
+    """Mean 2 of 1, 2, 3: resamples reach from 1 to 3."""
+    claims = [Claim(GRABCUT, "NoC@90", value, source) for value, source in ((2.25, "a"), (4, "b"))]
+    missing = Claim(Setting("SBD", "ritm", "NoBRS"), "NoC@90", 5.0, "a", "an old table")
+    comparisons = compared([*claims, missing], {GRABCUT: result([1, 2, 3])})
+    lines = table(comparisons, {"ritm": "ritm v1"})
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    judged = ["GrabCut", "ritm v1, NoBRS", "NoC@90"]
+    assert cells[2] == [*judged, "2.25", "a", "2.00", "[1.00, 3.00]", "-0.25", "yes"]
+    assert cells[3] == [*judged, "4.00", "b", "2.00", "[1.00, 3.00]", "-2.00", "no"]
+    assert cells[4][3:] == ["5.00", "a", "-", "-", "-", "-"]
+    assert lines[5:] == [
+        "",
+        "1 of 2 published numbers that were measured lie inside.",
+        "1 more were not measured.",
+        "Note on a: an old table.",
+    ]
+
+
+def test_what_a_protocol_stops_before_is_not_measured() -> None:
+    claim = Claim(GRABCUT, "NoC@95", 3.0, "a")
+    (found,) = compared([claim], {GRABCUT: result([1, 2])})
+    assert found.measured is None
+    (found,) = compared([claim], {GRABCUT: result([1, 2], thresholds=(0.9, 0.95))})
+    assert found.measured.value == 1.5
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "inside"),
+    [("NoC@90", 2.004, True), ("NoC@90", 2.006, False), ("fail@90", 0.0014, False)],
+)
+def test_inside_means_as_far_as_printed_digits_tell(
+    metric: str, value: float, inside: bool
+) -> None:
+    found = Interval(2.0, 2.0, 2.0) if metric == "NoC@90" else Interval(0.0, 0.0, 0.0)
+    assert Comparison(Claim(GRABCUT, metric, value, "a"), found).inside is inside
+
+
+def test_shares_are_shown_as_percent() -> None:
+    claim = Claim(GRABCUT, "mIoU@1", 0.95, CARD)
+    lines = table(compared([claim], {GRABCUT: result([1, 1])}), {"ritm": "ritm v1"})
+    assert [cell.strip() for cell in lines[2].split("|")][4:-1] == [
+        "95.0",
+        CARD,
+        "95.0",
+        "[95.0, 95.0]",
+        "0.0",
+        "yes",
+    ]
