@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from easydict import EasyDict
 
-from isegm.cli import evaluate, flags
+from isegm.cli import flags
+from isegm.cli.measuring import Job, incomplete, measure
 from isegm.cli.reproducing import (
     Subject,
     fetched,
@@ -34,15 +34,11 @@ from isegm.cli.reproducing import (
 )
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError
-from isegm.data.readiness import MISSING, OK, State, state_of
-from isegm.evaluation.report import notes
-from isegm.evaluation.reproduction import Setting, compared, table
-from isegm.evaluation.results import RunResult
-from isegm.inference.modes import PLAIN
-from isegm.inference.protocol import load_protocol
+from isegm.data.readiness import MISSING, OK, state_of
+from isegm.evaluation.reproduction import Setting
 from isegm.utils.config import absolute, load_config
-from isegm.utils.files import replacing, sha256_of
-from isegm.utils.processes import joined, launched
+from isegm.utils.files import sha256_of
+from isegm.utils.processes import launched
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +63,8 @@ def main(args: argparse.Namespace) -> int:
     if launched():
         raise IsegmError(
             "isegm reproduce runs in one process; to share the work, run the isegm evaluate"
-            " commands that it prints under torchrun, and then isegm reproduce again: it uses what is"
-            " evaluated already"
+            " commands that it prints under torchrun, and then isegm reproduce again: what is"
+            " evaluated already counts"
         )
     for flag in ("set", "ngpus"):
         if getattr(args, flag) and not args.train:
@@ -82,8 +78,11 @@ def main(args: argparse.Namespace) -> int:
     lacking = [f"{s.dataset} ({s.status})" for s in states.values() if s.status != OK]
     if downloads := dict.fromkeys(state.download for state in states.values() if state.download):
         say(f"  bring what is missing with: isegm download {' '.join(downloads)}")
+    usable = [setting for setting in settings if states[setting.dataset].status == OK]
     if args.check:
         return checked(args, subject, cfg, lacking)
+    if not usable:
+        return incomplete(lacking)
     say("\ncheckpoint")
     if args.train and (status := train_it(args, subject)):
         return status
@@ -92,16 +91,16 @@ def main(args: argparse.Namespace) -> int:
     except IsegmError as error:
         say(f"  {MISSING:9}{error}")
         return incomplete([*lacking, "checkpoint"])
-    job = Job(args, subject, path, sha256_of(path), output_folder(args, cfg))
+    folder = args.out or absolute(cfg, cfg.EXPS_PATH) / "reproduce" / subject.name
+    job = Job(args, subject, path, sha256_of(path), folder)
     say(f"  {OK:9}{path}, SHA-256 {job.sha256}")
-    usable = [setting for setting in settings if states[setting.dataset].status == OK]
     return measure(job, usable, states, lacking)
 
 
 def wanted(args: argparse.Namespace, subject: Subject) -> list[Setting]:
     """How and on what to evaluate: as published, but for the data sets that were named."""
     published = list(dict.fromkeys(claim.setting for claim in subject.claims))
-    if not args.datasets:
+    if args.datasets is None:
         if not published:
             raise IsegmError(
                 f"{subject.name}: assets/published.csv has no number of it; name data sets to"
@@ -109,6 +108,8 @@ def wanted(args: argparse.Namespace, subject: Subject) -> list[Setting]:
             )
         return published
     names = [name.strip() for name in args.datasets.split(",") if name.strip()]
+    if not names:
+        raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
     ways = dict.fromkeys((setting.protocol, setting.mode) for setting in published)
     for rows in () if ways else subject.entry.published:
         ways[subject.entry.protocol, rows.mode] = None
@@ -129,110 +130,3 @@ def checked(
         say(f"\ncheckpoint\n  {OK if there else MISSING:9}{how}")
         lacking += [] if there else ["checkpoint"]
     return incomplete(lacking)
-
-
-def incomplete(lacking: Sequence[str]) -> int:
-    """The exit status, and what is in the way of 0."""
-    if lacking:
-        say(f"\nIncomplete: {', '.join(lacking)}.")
-    return 1 if lacking else 0
-
-
-@dataclass(frozen=True)
-class Job:
-    """A checkpoint to evaluate.
-
-    Attributes:
-        folder: for results; those of other checkpoints, e.g. of a longer training, stay apart.
-    """
-
-    args: argparse.Namespace
-    subject: Subject
-    path: Path
-    sha256: str
-    folder: Path
-
-    @property
-    def results(self) -> Path:
-        return self.folder / self.sha256[:12]
-
-    def run(self, setting: Setting, state: State) -> RunResult:
-        """The evaluation of one data set: finished earlier, continued, or made now."""
-        label = load_protocol(setting.protocol).label
-        name = f"{label.replace(' ', '_')}_{setting.mode}_{setting.dataset}.json"
-        output = self.results / name
-        if not self.args.fresh and (done := self._finished(output, setting, state)):
-            say(f"{setting.dataset}, {setting.mode}: evaluated already, {output}")
-            return done
-        words = [setting.mode, "--checkpoint", str(self.path), "--protocol", setting.protocol]
-        words += ["--datasets", setting.dataset, "--save-json", str(output)]
-        words += ["--model-name", self.title(setting)]
-        words += ["--config-path", self.args.config_path] if self.args.config_path else []
-        words += ["--cpu"] if self.args.cpu else []
-        words += ["--gpus", self.args.gpus] if self.args.gpus else []
-        say(f"$ isegm evaluate {' '.join(words)}")
-        parser = argparse.ArgumentParser(prog="isegm evaluate")
-        evaluate.add_flags(parser)
-        parsed = parser.parse_args([*words, *(["--fresh"] if self.args.fresh else [])])
-        with joined(evaluate.chosen_device(parsed), backend="gloo") as process:
-            return evaluate.evaluated(parsed, process)[0]
-
-    def title(self, setting: Setting) -> str:
-        """E.g. ``fbrs_r34_sbd_f-BRS-B``."""
-        mode = "" if setting.mode in PLAIN else f"_{setting.mode}"
-        return f"{self.subject.name}{mode}{'_trained_here' if self.args.train else ''}"
-
-    def _finished(self, output: Path, setting: Setting, state: State) -> RunResult | None:
-        if not output.is_file():
-            return None
-        run = RunResult.load(output)
-        (result,) = run.datasets
-        same = run.checkpoint["sha256"] == self.sha256 and result.fingerprint == state.fingerprint
-        same &= run.protocol_label == load_protocol(setting.protocol).label
-        whole = len(result.objects) + len(result.skipped) == state.objects
-        return run if same and whole else None
-
-
-def measure(
-    job: Job, settings: Sequence[Setting], states: dict[str, State], lacking: Sequence[str]
-) -> int:
-    """Evaluate, compare, print and keep the report; the exit status."""
-    runs, lacking = {}, list(lacking)
-    say("\nevaluation")
-    for setting in settings:
-        try:
-            runs[setting] = job.run(setting, states[setting.dataset])
-        except IsegmError as error:
-            say(f"  failed   {setting.dataset}, {setting.mode}: {error}")
-            lacking.append(f"{setting.dataset} (failed)")
-    results = {setting: run.datasets[0] for setting, run in runs.items()}
-    lacking += [f"{r.name} ({len(r.skipped)} skipped)" for r in results.values() if r.skipped]
-    named = set(states)
-    claims = [claim for claim in job.subject.claims if claim.setting.dataset in named]
-    labels = {claim.setting.protocol: "" for claim in claims}
-    labels = {name: load_protocol(name).label for name in labels}
-    text = [f"# {job.subject.name}", ""]
-    text += table(compared(claims, results), labels) if claims else []
-    text += ["", *notes(_merged(runs))] if runs else []
-    changes = f" ({', '.join(job.args.set)})" if job.args.set else ""
-    text += [f"Trained here{changes}; published numbers are of another training."] * job.args.train
-    say("\n" + "\n".join(text))
-    report = job.results / "report.md"
-    with replacing(report) as partial:
-        partial.write_text("\n".join(text) + "\n")
-    say(f"\nreport: {report}")
-    return incomplete(lacking)
-
-
-def _merged(runs: dict[Setting, RunResult]) -> list[RunResult]:
-    """One run per protocol and mode, with all its data sets."""
-    merged: dict[tuple[str, str], RunResult] = {}
-    for setting, run in runs.items():
-        way = (setting.protocol, setting.mode)
-        before = merged[way].datasets if way in merged else ()
-        merged[way] = replace(run, datasets=(*before, *run.datasets))
-    return list(merged.values())
-
-
-def output_folder(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    return args.out or absolute(cfg, cfg.EXPS_PATH) / "reproduce" / args.name

@@ -1,4 +1,4 @@
-"""`isegm reproduce` on a zoo of its own: small data sets, a checkpoint made here, a local server."""
+"""`isegm reproduce` with a zoo of its own: small data sets, a network made here, a local server."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def test_training_it_first(reproduce: Called, house: Path) -> None:
     steps = ("--set", "train.batch_size=2", "--set", "train.workers=0", "--datasets", "Berkeley")
     status, text = reproduce("small_net", "--train", *steps, "--set", "train.max_steps=1")
     assert status == 0
-    assert "Trained here (train.batch_size=2" in text
+    assert "The network was trained here, with train.batch_size=2, " in text
     model = house / "runs/ritm/tiny_synthetic/000_reproduce/model.safetensors"
     before = sha256_of(model)
     assert results(house)["Berkeley"].checkpoint["sha256"] == before
@@ -286,6 +286,7 @@ def test_training_it_first(reproduce: Called, house: Path) -> None:
         (["small_net", "--datasets", "GrabCat"], "unknown dataset 'GrabCat'; did you mean GrabCut"),
         (["small_lost", "--train"], "small_lost has no experiment script"),
         (["small_net", "--set", "train.clip=1"], "--set is for a training; add --train"),
+        (["small_net", "--datasets", ","], "--datasets is empty"),
         (["small_net", "--ngpus", "2"], "--ngpus is for a training; add --train"),
     ],
 )
@@ -311,3 +312,12 @@ def test_what_has_no_published_number_can_be_measured(reproduce: Called) -> None
     assert status == 0
     assert "small_unknown: protocol small v3" in text
     assert "GrabCut: 3 objects" in text
+    assert "| model         | protocol |" in text
+
+
+def test_nothing_is_downloaded_for_nothing(reproduce: Called, house: Path) -> None:
+    (house / "GrabCut").rename(house / "elsewhere")
+    status, text = reproduce("small_net", "--datasets", "GrabCut")
+    assert status == 1
+    assert "Incomplete: GrabCut (missing)." in text
+    assert not (house / "weights").exists()
