@@ -28,8 +28,9 @@ from isegm.cli.running import run
 from isegm.core.errors import IsegmError
 from isegm.data.leave_out import FILE, left_out, listed_stems
 from isegm.data.picture_hash import NEAR, KnownPictures, seen_in
+from isegm.data.places import require_path
 from isegm.data.reading import list_images
-from isegm.utils.config import absolute, load_config, require_path
+from isegm.utils.config import absolute, load_config
 
 log = logging.getLogger("isegm")
 

@@ -23,6 +23,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.data.catalogue import CATALOGUE, DataSet
 from isegm.data.checking import Finding, check
 from isegm.utils.config import load_config
+from isegm.zoo.entries import find
 
 MOST_PROBLEMS = 5  # shown of each part
 
@@ -71,6 +72,8 @@ def main(args: argparse.Namespace) -> int:
             place = cfg.get(data_set.key, "(no such key in config.yml)")
             say(f"  {data_set.name:14}{data_set.key} = {place}")
             say(textwrap.indent(f"get it from {data_set.origin}", " " * 16))
+            if (known := find(data_set.name, "dataset")) and not known.by_hand:
+                say(textwrap.indent(f"by: isegm download {known.name}", " " * 16))
         else:
             say(f"  {data_set.name:14}{data_set.origin} of this package; reinstall it")
     sets, missing = sum(here.values()), len(absent) if args.sets else 0

@@ -22,7 +22,8 @@ from isegm.cli.running import Formatter, say
 from isegm.core.errors import IsegmError
 from isegm.data.cache import cache_folder
 from isegm.data.conversion import coco_lvis, open_images
-from isegm.utils.config import absolute, load_config, require_path
+from isegm.data.places import require_path
+from isegm.utils.config import absolute, load_config
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ def add_checkpoint(
     parser: argparse._ActionsContainer, *names: str, default: str | None = None
 ) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
-    note = "a file, or a name under WEIGHTS_PATH of config.yml"
+    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, or hf:..."
     note += "" if default else f" (default: {STARTER})"
     parser.add_argument("--checkpoint", *names, default=default, help=note)
 

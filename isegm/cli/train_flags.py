@@ -47,7 +47,7 @@ FLAGS = (
         "weights",
         "train.weights",
         str,
-        "start from the weights of this checkpoint (path, or name under WEIGHTS_PATH)",
+        "start from the weights of this checkpoint (path, name under WEIGHTS_PATH, or of the zoo)",
     ),
     Flag("max-num-next-clicks", "user.max_rounds", int, "simulated corrections at most"),
     Flag(

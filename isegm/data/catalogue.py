@@ -16,6 +16,7 @@ from isegm.data.dataset import Source
 from isegm.data.evaluation_sets import EvalDataset, evaluation_set
 from isegm.data.medical.organs import ORGANS
 from isegm.data.pairs import MaskPairs
+from isegm.data.places import require_path
 from isegm.data.sources.ade20k import ADE20K
 from isegm.data.sources.bsds import BSDS
 from isegm.data.sources.clothing import ClothingCoParsing
@@ -33,7 +34,7 @@ from isegm.data.sources.photos import FOLDER as PHOTOS
 from isegm.data.sources.sbd import SbdObjects
 from isegm.data.sources.thin_object import thin_object
 from isegm.data.sources.youtube_vos import YouTubeVOS
-from isegm.utils.config import absolute, repository_file, require_path
+from isegm.utils.config import absolute, repository_file
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.data.pickles import read_pickle
-from isegm.utils.config import require_path
+from isegm.data.places import require_path
 
 
 @dataclass(frozen=True)

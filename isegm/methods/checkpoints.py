@@ -20,8 +20,12 @@ from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
 from isegm.methods.old_specs import upgraded, without_unused
 from isegm.nn.weights import SHOWN, read_weights, state_dict_of
-from isegm.utils.config import absolute, repository_file
+from isegm.utils.config import absolute, load_config, repository_file
 from isegm.utils.files import replacing
+from isegm.zoo.entries import entries
+from isegm.zoo.entries import find as find_entry
+from isegm.zoo.fetching import fetch, fetch_from_hub, find_here
+from isegm.zoo.hub import HF
 
 SCHEMA = 2
 READABLE = ("1", "2")  # of files; 1 had click maps as names and numbers, see old_specs.py
@@ -149,20 +153,34 @@ def built(described: Spec) -> ClickModel:
 
 
 def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
-    """A checkpoint by path, or by name below WEIGHTS_PATH or EXPS_PATH of config.yml.
+    """A checkpoint by path, or by name below WEIGHTS_PATH or EXPS_PATH of config.yml, or in the
+    zoo, or on a hub.
 
     ``"starter"`` is the one that comes with the package, wherever that is installed. The suffix may
     be left out. ``run:name`` looks only in run folders whose names begin with ``run``, as RITM's
-    evaluation does.
+    evaluation does. A name of the zoo (``isegm.zoo``, e.g. ``"ritm_h18s_cocolvis"``) is its file in
+    WEIGHTS_PATH, and ``hf:owner/repository/file`` one in the hub's cache; they are downloaded if
+    they are not there.
+
+    Args:
+        cfg: config.yml; an empty one is read if the name calls for it.
 
     Raises:
-        IsegmError: nothing or more than one file has that name.
+        IsegmError: nothing or more than one file has that name, it cannot be downloaded, or it is
+            not the published file.
     """
     name = str(name)
     if Path(name).expanduser().is_file():
         return Path(name).expanduser()
     if name in SHIPPED:
         return _shipped(name)
+    if name.startswith(HF):
+        return fetch_from_hub(name)
+    published = find_entry(name, "checkpoint")
+    if published:
+        cfg = cfg or load_config()
+        if name == published.name and (here := find_here(published, cfg)):
+            return here
     folders = (absolute(cfg, str(cfg[key])) for key in ("WEIGHTS_PATH", "EXPS_PATH") if key in cfg)
     roots = [folder for folder in folders if folder.is_dir()]
     for root in roots:
@@ -177,11 +195,14 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     if len(named) > 1:
         shown = ", ".join(map(str, named[:SHOWN]))
         raise IsegmError(f"checkpoint {name!r} is ambiguous, give a path: {shown}")
+    if not named and published:
+        return fetch(published.name, cfg)
     if not named:
         missing = "WEIGHTS_PATH and EXPS_PATH of config.yml, which do not exist"
         where = " and ".join(map(str, roots)) or missing
         kind = f"checkpoint (no such file, and nothing of that name below {where})"
-        raise unknown(kind, name, {*SHIPPED, *(f.stem for f in files)})
+        published_names = [each.name for each in entries("checkpoint")]
+        raise unknown(kind, name, {*SHIPPED, *(f.stem for f in files), *published_names})
     return named[0]
 
 

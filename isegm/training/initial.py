@@ -15,6 +15,7 @@ from isegm.nn.weights import HUB
 from isegm.originals.loading import load_model
 from isegm.training.experiment import Experiment, Training
 from isegm.utils.config import absolute
+from isegm.zoo.entries import for_key
 
 log = logging.getLogger("isegm")
 
@@ -83,7 +84,13 @@ def pretrained_source(name: str, cfg: EasyDict) -> str:
         raise IsegmError(
             f"pretrained weights {name}: {path} does not exist; put the file there, change"
             " PRETRAINED in"
-            f" {cfg.get('config_path', 'config.yml')}, or train from scratch with --set"
-            " train.pretrained=null"
+            f" {cfg.get('config_path', 'config.yml')}{_download(name)}, or train from scratch with"
+            " --set train.pretrained=null"
         )
     return str(path)
+
+
+def _download(name: str) -> str:
+    """How pretrained weights come here by a command; empty if the zoo does not know them."""
+    known = for_key(name)
+    return f", run: isegm download {known.name}" if known else ""

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from easydict import EasyDict
 
-from isegm.core.errors import IsegmError, unknown
+from isegm.core.errors import IsegmError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = (
@@ -60,34 +60,6 @@ def load_config(path: str | Path | None = None) -> EasyDict:
     cfg = EasyDict(_expanded(values, values))
     cfg.config_path = str(place.resolve())
     return cfg
-
-
-def require_path(cfg: EasyDict, key: str, what: str) -> Path:
-    """The path that config.yml gives under ``key``, as an absolute path that exists.
-
-    Raises:
-        IsegmError: the key is missing, names an unset environment variable, or the path does not
-            exist.
-    """
-    if key not in cfg:
-        raise unknown(
-            f"key in {cfg.get('config_path', 'config.yml')} (for {what})",
-            key,
-            [k for k in cfg if k.endswith("_PATH")],
-        )
-    value = str(cfg[key])
-    if missing := re.findall(r"\$\{(\w+)\}", value):
-        raise IsegmError(
-            f"{what}: {key} is {value!r} in {cfg.config_path}, but {missing[0]} is not set;"
-            " set it in the environment, or write the path there"
-        )
-    path = absolute(cfg, value)
-    if not path.exists():
-        raise IsegmError(
-            f"{what}: {path} does not exist; put the data there or change {key} in"
-            f" {cfg.config_path}"
-        )
-    return path
 
 
 def absolute(cfg: EasyDict, value: str) -> Path:

@@ -171,9 +171,9 @@ def entry(name: str) -> Entry:
     raise unknown("name in the zoo", name, [each.name for each in entries()])
 
 
-def find(name: str) -> Entry | None:
-    """As ``entry``; None if there is none."""
-    for each in entries():
+def find(name: str, kind: str | None = None) -> Entry | None:
+    """As ``entry``, perhaps among those of one kind; None if there is none."""
+    for each in entries(kind):
         files = [remote.file for remote in each.files] if each.kind != "dataset" else []
         stems = [Path(file).stem for file in files]
         if name in (each.name, *each.aliases, *files, *stems):

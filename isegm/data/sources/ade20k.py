@@ -19,9 +19,9 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, check_size, read_image, read_mask
 from isegm.data.tables import Texts
-from isegm.utils.config import require_path
 
 SUFFIX = "_seg.png"
 # What is stuff, by arXiv 2102.06583.

@@ -10,8 +10,8 @@ from __future__ import annotations
 from easydict import EasyDict
 
 from isegm.data.evaluation_sets import EvalDataset, PairedDataset, pair_files
+from isegm.data.places import require_path
 from isegm.data.sources.grabcut import read_gt
-from isegm.utils.config import require_path
 
 
 def berkeley(cfg: EasyDict) -> EvalDataset:

@@ -18,8 +18,8 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
 from isegm.data.matlab import label_maps
+from isegm.data.places import require_path
 from isegm.data.reading import check_size, list_images, read_image
-from isegm.utils.config import require_path
 
 SPLITS = ("train", "val", "test")
 MOST_REGIONS = 65_535

@@ -16,8 +16,8 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.leave_out import left_out
 from isegm.data.matlab import label_maps
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, check_size, read_image
-from isegm.utils.config import require_path
 
 PERSON = 1  # the label in the layer of whole people
 

@@ -21,9 +21,9 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.leave_out import left_out
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
-from isegm.utils.config import require_path
 
 
 class CocoInstances:

@@ -25,9 +25,9 @@ from pycocotools import mask as coco_mask
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, read_image
 from isegm.data.sources.coco import drawable, encoded
-from isegm.utils.config import require_path
 
 PER_CATEGORY = 10
 # PASCAL VOC's categories under the names that COCO has for them.

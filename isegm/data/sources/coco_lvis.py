@@ -20,9 +20,9 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, check_size, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
-from isegm.utils.config import require_path
 
 NO_PARENT, NO_OBJECT = -1, -2
 

@@ -19,9 +19,9 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, check_size, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
-from isegm.utils.config import require_path
 
 STUFF, THING, CROWD = 0, 1, 2
 

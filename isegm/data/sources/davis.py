@@ -12,8 +12,8 @@ import numpy as np
 from easydict import EasyDict
 
 from isegm.data.evaluation_sets import EvalDataset, PairedDataset, pair_files
+from isegm.data.places import require_path
 from isegm.data.reading import read_image
-from isegm.utils.config import require_path
 
 
 def read_gt(path: Path) -> np.ndarray:

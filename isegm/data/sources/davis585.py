@@ -23,8 +23,8 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, check_size, read_image, read_mask
-from isegm.utils.config import require_path
 
 
 class Davis585(EvalDataset):

@@ -14,7 +14,7 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.data.leave_out import left_out
 from isegm.data.pairs import MaskPairs, paired_by_stem
-from isegm.utils.config import require_path
+from isegm.data.places import require_path
 
 
 def duts(root: Path) -> list[tuple[Path, Path]]:

@@ -13,8 +13,8 @@ from easydict import EasyDict
 
 from isegm.core.samples import IGNORE
 from isegm.data.evaluation_sets import EvalDataset, PairedDataset, pair_files
+from isegm.data.places import require_path
 from isegm.data.reading import read_mask
-from isegm.utils.config import require_path
 
 
 def read_gt(path: Path) -> np.ndarray:

@@ -14,8 +14,8 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import stem
 from isegm.data.pairs import MaskPairs
+from isegm.data.places import require_path
 from isegm.data.reading import list_images
-from isegm.utils.config import require_path
 
 
 def hflickr(root: Path) -> MaskPairs:

@@ -20,9 +20,10 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, read_image
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
-from isegm.utils.config import absolute, require_path
+from isegm.utils.config import absolute
 
 MOST_OVERLAP = 0.5
 

@@ -17,8 +17,8 @@ from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset, PairedDataset, pair_files
 from isegm.data.medical.organs import ORGANS
 from isegm.data.medical.slices import read_sidecars
+from isegm.data.places import require_path
 from isegm.data.reading import read_mask
-from isegm.utils.config import require_path
 
 
 def read_gt(path: Path) -> np.ndarray:

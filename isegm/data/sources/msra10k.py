@@ -11,7 +11,7 @@ from pathlib import Path
 from easydict import EasyDict
 
 from isegm.data.pairs import MaskPairs, paired_by_stem
-from isegm.utils.config import require_path
+from isegm.data.places import require_path
 
 
 def msra10k(root: Path) -> list[tuple[Path, Path]]:

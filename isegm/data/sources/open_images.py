@@ -22,9 +22,9 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample, ObjectInfo
 from isegm.data.cache import cache_folder
 from isegm.data.pickles import read_pickle
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, read_image, read_mask
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables
-from isegm.utils.config import require_path
 
 
 class OpenImages:

@@ -20,9 +20,9 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import stem
 from isegm.data.labelled import UNREADABLE, Labelled, OneByOne, object_index
+from isegm.data.places import require_path
 from isegm.data.reading import list_images
 from isegm.data.sources import pascal_voc, sbd
-from isegm.utils.config import require_path
 
 
 def read_labels(path: Path) -> np.ndarray:

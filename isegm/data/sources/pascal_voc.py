@@ -23,9 +23,9 @@ from isegm.data import reading
 from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
+from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample
 from isegm.data.tables import Texts
-from isegm.utils.config import require_path
 
 VOID = 255
 BORDER_GRAY = 220  # what OpenCV makes of colour 255 in gray

@@ -19,8 +19,8 @@ from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.data.labelled import Labelled, ObjectEvaluation, listed_names, read_labelled
 from isegm.data.matlab import label_maps
+from isegm.data.places import require_path
 from isegm.data.tables import Texts
-from isegm.utils.config import require_path
 
 LEAST_FILL = 0.08
 
