@@ -47,13 +47,15 @@ class Subject:
 
 
 def subject_of(name: str) -> Subject:
-    """The starter, whose numbers are those of its card, or a checkpoint of the zoo.
+    """The starter, whose numbers are those of its card under its own protocol, or a checkpoint of
+    the zoo.
 
     Raises:
         IsegmError: there is no checkpoint of this name; the nearest names are listed.
     """
     if name == STARTER:
-        return Subject(STARTERS_ENTRY, card_claims(read_card(find_checkpoint({}, STARTER))))
+        card, own = read_card(find_checkpoint({}, STARTER)), STARTERS_ENTRY.protocol
+        return Subject(STARTERS_ENTRY, card_claims(card, own))
     known, asked = entries("checkpoint"), find(name)
     if asked not in known:
         raise unknown("checkpoint to reproduce", name, [STARTER, *(each.name for each in known)])

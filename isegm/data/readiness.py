@@ -52,7 +52,7 @@ def _listed(whole: DataSet, part: Part, cfg: EasyDict) -> State:
         whole.root(cfg)
     except IsegmError as error:
         entry = for_key(whole.key)
-        text = str(error).removeprefix(f"{whole.name}: ")
+        text = str(error).removeprefix(f"{whole.name}: ").partition(", or run:")[0]
         return State(part.name, MISSING, text, download=entry.name if entry else "")
     finding = check(whole, part, cfg, SAMPLES)
     if finding.problems:

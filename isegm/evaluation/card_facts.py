@@ -19,6 +19,8 @@ from isegm.inference.protocol import load_protocol
 from isegm.methods.checkpoints import read_metadata
 from isegm.nn.weights import read_weights
 from isegm.originals.loading import LoadedModel
+from isegm.zoo.entries import Entry, entries, find
+from isegm.zoo.hashes import digest, read_records
 
 UNKNOWN = "unknown"
 LICENCE, DATA = "licence", "training data"
@@ -38,6 +40,7 @@ def facts(loaded: LoadedModel, card: Mapping[str, Any]) -> dict[str, str]:
         "file": f"{path.name}, {path.stat().st_size / 1e6:.1f} MB",
         "SHA-256": f"`{loaded.sha256}`{_earlier_hash(loaded, card)}",
         "written by": _writer(loaded, metadata),
+        **_origin(loaded),
         "method": _paragraph(inspect.getdoc(sys.modules[type(model).__module__]) or ""),
         "network": _call(loaded.spec),
     }
@@ -46,8 +49,8 @@ def facts(loaded: LoadedModel, card: Mapping[str, Any]) -> dict[str, str]:
     rows |= {
         "parameters": f"{count:,}",
         "protocol": load_protocol(model.protocol).label,
-        DATA: _training_data(loaded) or UNKNOWN,
-        LICENCE: UNKNOWN,
+        DATA: rows.pop(DATA, "") or _training_data(loaded) or UNKNOWN,
+        LICENCE: rows.pop(LICENCE, "") or UNKNOWN,
     }
     rows |= card.get("facts", {})
     for heading in card.get("sections", {}):
@@ -73,6 +76,46 @@ def _writer(loaded: LoadedModel, metadata: Mapping[str, str]) -> str:
     if "step" in metadata:
         source += f", after {metadata.get('epoch', UNKNOWN)} epochs, {metadata['step']} steps"
     return source
+
+
+def _origin(loaded: LoadedModel) -> dict[str, str]:
+    """What the zoo says of a file of another code base.
+
+    A name alone proves nothing: the file must have the published hash, or be the one that was
+    downloaded from a published address.
+    """
+    if loaded.source == "isegm":
+        return {}
+    path = Path(loaded.path)
+    known = _by_hash(path) or _by_record(path, loaded.sha256)
+    if known is None:
+        named = find(path.name, "checkpoint")
+        guess = f"; it has the name of {named.name}, which proves nothing" if named else ""
+        return {"published as": UNKNOWN + guess}
+    entry, how = known
+    arxiv = f" (arXiv {entry.arxiv})" if entry.arxiv else ""
+    rows = {"published as": f"{entry.name}, {how}", "paper": f"{entry.paper or UNKNOWN}{arxiv}"}
+    return rows | {DATA: entry.trained_on, LICENCE: entry.licence}
+
+
+def _by_hash(path: Path) -> tuple[Entry, str] | None:
+    digests: dict[str, str] = {}
+    for entry in entries("checkpoint"):
+        kind, _, expected = entry.file.hash.partition(":")
+        if not expected:
+            continue
+        if kind not in digests:
+            digests[kind] = digest(path, kind)
+        if digests[kind].startswith(expected.lower()):
+            return entry, f"by its {kind} hash"
+    return None
+
+
+def _by_record(path: Path, sha256: str) -> tuple[Entry, str] | None:
+    entry, record = find(path.name, "checkpoint"), read_records(path.parent).get(path.name, {})
+    if entry is None or record.get("sha256") != sha256 or not record.get("address"):
+        return None
+    return entry, f"downloaded from {record['address']} on {record['date']}"
 
 
 def _paragraph(text: str) -> str:

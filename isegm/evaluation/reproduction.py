@@ -10,6 +10,7 @@ from isegm.evaluation.ledger import PublishedRow
 from isegm.evaluation.report import markdown
 from isegm.evaluation.results import DatasetResult
 from isegm.evaluation.statistics import Interval, interval, readable
+from isegm.inference.protocol import load_protocol
 from isegm.zoo.entries import Entry
 
 CARD = "its card"
@@ -87,15 +88,12 @@ def ledger_claims(entry: Entry, rows: Iterable[PublishedRow]) -> tuple[Claim, ..
     )
 
 
-def card_claims(card: Mapping[str, Any]) -> tuple[Claim, ...]:
-    """What a checkpoint's own card says (``isegm.evaluation.card``): the numbers of protocols
-    without changes.
-    """
+def card_claims(card: Mapping[str, Any], protocol: str) -> tuple[Claim, ...]:
+    """What a checkpoint's own card says (``isegm.evaluation.card``) under a protocol as it is."""
     return tuple(
         Claim(Setting(row["dataset"], protocol, row["mode"]), metric, found["value"], CARD)
         for row in card["numbers"]["rows"]
-        for protocol, _, changes in [row["protocol"].partition(" v")]
-        if "(" not in changes
+        if row["protocol"] == load_protocol(protocol).label
         for metric, found in row["metrics"].items()
     )
 
@@ -125,9 +123,10 @@ def table(comparisons: Sequence[Comparison], labels: Mapping[str, str]) -> list[
     lines = markdown(HEADER, [_row(each, labels) for each in comparisons])
     measured = [each for each in comparisons if each.measured is not None]
     inside = sum(each.inside for each in measured)
-    lines += ["", f"{inside} of {len(measured)} published numbers that were measured lie inside."]
+    about = "lie inside the 95 % interval of the measured mean"
+    lines += ["", f"{inside} of {len(measured)} published numbers {about}."]
     if left := len(comparisons) - len(measured):
-        lines.append(f"{left} more were not measured.")
+        lines.append(f"Published but not measured: {left}.")
     claims = [each.claim for each in comparisons if each.claim.note]
     return lines + list(dict.fromkeys(f"Note on {claim.source}: {claim.note}." for claim in claims))
 

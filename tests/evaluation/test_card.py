@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from isegm.methods.ritm import ritm_hrnet
 from isegm.originals.loading import LoadedModel, load_model
 from isegm.originals.ritm import publish
 from isegm.utils.config import REPOSITORY
+from isegm.zoo.hashes import digest
 
 TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
 NEVER = (0.5,) * 20
@@ -261,6 +263,44 @@ def test_a_card_of_a_published_file(tmp_path: Path) -> None:
     converted = said(tmp_path / "own.safetensors")
     expected = f"this package, converted from RITM (published) with SHA-256 `{loaded.sha256[:16]}`"
     assert row_of(converted, "written by") == expected
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Write a zoo with one checkpoint of this hash, in the file ``published.pth``."""
+
+    def write(hash_: str) -> None:
+        fields = f"file: published.pth, licence: CC0-1.0, hash: '{hash_}', method: RITM"
+        more = "trained_on: noise, paper: A paper, arxiv: '1234.56789'"
+        name = tmp_path / f"zoo{len(hash_)}.yml"
+        name.write_text(f"checkpoints: {{small: {{{fields}, {more}}}}}\n")
+        monkeypatch.setenv("ISEGM_ZOO", str(name))
+
+    return write
+
+
+def test_the_zoo_knows_a_published_file_by_its_hash(
+    tmp_path: Path, zoo: Callable[[str], None]
+) -> None:
+    path = published_file(tmp_path / "renamed.pth")
+    zoo(f"git:{digest(path, 'git')}")
+    text = said(path)
+    assert row_of(text, "published as") == "small, by its git hash"
+    assert row_of(text, "paper") == "A paper (arXiv 1234.56789)"
+    assert (row_of(text, "training data"), row_of(text, "licence")) == ("noise", "CC0-1.0")
+
+
+def test_a_name_proves_nothing(tmp_path: Path, zoo: Callable[[str], None]) -> None:
+    path = published_file(tmp_path / "published.pth")
+    zoo("")
+    text = said(path)
+    assert row_of(text, "published as").startswith("unknown; it has the name of small")
+    assert row_of(text, "licence") == row_of(text, "training data") == "unknown"
+    record = {"sha256": digest(path, "sha256"), "date": "2026-01-01", "address": "http://x/y"}
+    (tmp_path / "downloads.json").write_text(json.dumps({path.name: record}))
+    text = said(path)
+    assert row_of(text, "published as") == "small, downloaded from http://x/y on 2026-01-01"
+    assert row_of(text, "licence") == "CC0-1.0"
 
 
 def published_file(path: Path) -> Path:
