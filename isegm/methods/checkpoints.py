@@ -6,6 +6,7 @@ Nothing that a file names is ever imported, except parts of networks in this pac
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -200,9 +201,9 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
     if not named:
         missing = "WEIGHTS_PATH and EXPS_PATH of config.yml, which do not exist"
         where = " and ".join(map(str, roots)) or missing
-        kind = f"checkpoint (no such file, and nothing of that name below {where})"
-        published_names = [each.name for each in entries("checkpoint")]
-        raise unknown(kind, name, {*SHIPPED, *(f.stem for f in files), *published_names})
+        kind = f"checkpoint (no such file, nothing of that name below {where} or in the zoo)"
+        offered = difflib.get_close_matches(name, [each.name for each in entries("checkpoint")])
+        raise unknown(kind, name, {*SHIPPED, *(f.stem for f in files), *offered})
     return named[0]
 
 

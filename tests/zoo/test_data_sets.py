@@ -1,4 +1,4 @@
-"""Data sets: downloaded, unpacked into the layout that their readers open, and found from then on."""
+"""Data sets: downloaded, unpacked into the layout that their readers open, found from then on."""
 
 from __future__ import annotations
 
