@@ -11,10 +11,10 @@ from isegm.evaluation.report import markdown
 from isegm.evaluation.results import DatasetResult
 from isegm.evaluation.statistics import Interval, interval, readable
 from isegm.inference.protocol import load_protocol
-from isegm.zoo.entries import Entry
+from isegm.zoo.entries import Entry, PublishedRows
 
 CARD = "its card"
-HEADER = ("data set", "judged by", "metric", "published", "in", "measured", "95 % interval")
+HEADER = ("data set", "judged by", "metric", "published", "source", "measured", "95 % interval")
 HEADER += ("difference", "inside")
 
 
@@ -72,7 +72,9 @@ class Comparison:
 
 
 def ledger_claims(entry: Entry, rows: Iterable[PublishedRow]) -> tuple[Claim, ...]:
-    """What the ledger says of a checkpoint of the zoo: all sources, contradictory ones too."""
+    """What the ledger says of a checkpoint of the zoo: every source, also one that contradicts the
+    entry's own.
+    """
     return tuple(
         Claim(
             Setting(dataset.replace(" ", "_"), entry.protocol, wanted.mode),
@@ -83,9 +85,14 @@ def ledger_claims(entry: Entry, rows: Iterable[PublishedRow]) -> tuple[Claim, ..
         )
         for row in rows
         for wanted in entry.published
-        if wanted.match(row)
+        if _about(row, entry, wanted)
         for (dataset, metric), value in row.values.items()
     )
+
+
+def _about(row: PublishedRow, entry: Entry, wanted: PublishedRows) -> bool:
+    network = (row.method, row.train_set) == (wanted.method, wanted.train_set)
+    return network and row.backbone in (wanted.backbone, *entry.quoted_as)
 
 
 def card_claims(card: Mapping[str, Any], protocol: str) -> tuple[Claim, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from isegm.evaluation.ledger import PublishedRow
+from isegm.evaluation import card
+from isegm.evaluation.ledger import PublishedRow, read_ledger
 from isegm.evaluation.reproduction import (
     CARD,
     Claim,
@@ -17,7 +20,8 @@ from isegm.evaluation.reproduction import (
 )
 from isegm.evaluation.results import DatasetResult, ObjectRecord
 from isegm.evaluation.statistics import Interval
-from isegm.zoo.entries import Entry, PublishedRows
+from isegm.utils.config import REPOSITORY
+from isegm.zoo.entries import Entry, PublishedRows, entry
 
 GRABCUT = Setting("GrabCut", "ritm", "NoBRS")
 ROWS = (
@@ -50,8 +54,20 @@ def test_every_source_of_the_ledger_is_a_claim() -> None:
         Claim(GRABCUT, "NoC@90", 2.9, "a table", "quoted"),
         Claim(Setting("COCO_seen", "ritm", "f-BRS-B"), "NoC@85", 3.0, "a README"),
     )
-    one = Entry("x", "checkpoint", (), protocol="ritm", published=(published(source="a table"),))
-    assert [claim.value for claim in ledger_claims(one, ROWS)] == [2.9]
+
+
+def test_a_source_may_call_the_network_otherwise() -> None:
+    rows = (published(backbone="H18 IT-M", source="its own README"),)
+    entry = Entry("x", "checkpoint", (), protocol="ritm", published=rows, quoted_as=("H18",))
+    assert [claim.value for claim in ledger_claims(entry, ROWS)] == [2.0, 2.9]
+    assert ledger_claims(replace(entry, quoted_as=()), ROWS) == ()
+
+
+def test_the_contradictions_of_the_real_ledger_are_shown() -> None:
+    claims = ledger_claims(entry("ritm_h18s_cocolvis"), read_ledger())
+    setting = Setting("Berkeley", "ritm", "NoBRS")
+    shown = {c.source for c in claims if c.setting == setting and c.metric == "NoC@90"}
+    assert {"RITM README", "ClickAttention README"} <= shown
 
 
 def test_a_card_claims_what_one_protocol_gave() -> None:
@@ -111,3 +127,18 @@ def test_shares_are_shown_as_percent() -> None:
         "0.0",
         "yes",
     ]
+
+
+def test_the_page_shows_the_numbers_of_the_starter() -> None:
+    """docs/reproduce.md holds what a run printed; if the starter changes, run it again."""
+    stored = card.read_card(REPOSITORY / "assets/starter.safetensors")
+    (page,) = (REPOSITORY / "docs").rglob("reproduce.md")
+    lines = [line for line in page.read_text().splitlines() if "| starter v1, NoBRS |" in line]
+    shown = {tuple(cell.strip() for cell in line.split("|"))[1:8] for line in lines}
+    assert shown == {
+        (row["dataset"], "starter v1, NoBRS", metric, value, CARD, value, ends)
+        for row in stored["numbers"]["rows"]
+        if row["protocol"] == "starter v1"
+        for metric, found in row["metrics"].items()
+        for value, ends in [card._cell(metric, Interval(**found)).split(" ", 1)]
+    }
