@@ -47,21 +47,18 @@ def main(args: argparse.Namespace) -> None:
     loaded = load_model(find_checkpoint(load_config(args.config_path), args.checkpoint))
     runs = [RunResult.load(path) for path in args.results]
     speed = card.read_speed(args.speed) if args.speed else None
-    stated = {label: value for label, value in _stated(args).items() if value}
+    stated = {LICENCE: args.licence, DATA: args.data}
+    stated = {label: value for label, value in stated.items() if value}
     prose = args.page if args.page and args.page.exists() else None
     made = card.assembled(loaded, card.numbers(loaded, runs, speed), stated, prose)
-    say(card.text(loaded, made), end="")
-    if args.write:
-        card.write(loaded.path, made)
-        log.info("card written into %s, whose SHA-256 is now %s", *_named(loaded.path))
+    text = card.text(loaded, made)
     if args.page:
         card.write_page(args.page, loaded, made)
+    if args.write:
+        card.write(loaded.path, made)
+    say(text, end="")
+    if args.write:
+        sha256 = sha256_of(loaded.path)
+        log.info("card written into %s, whose SHA-256 is now %s", loaded.path, sha256)
+    if args.page:
         log.info("%s written into %s", "numbers" if prose else "card", args.page)
-
-
-def _stated(args: argparse.Namespace) -> dict[str, str | None]:
-    return {LICENCE: args.licence, DATA: args.data}
-
-
-def _named(path: str) -> tuple[str, str]:
-    return path, sha256_of(path)

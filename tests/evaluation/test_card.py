@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from isegm.cli.commands import run_command
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.evaluation import card, pages
@@ -27,6 +26,7 @@ from isegm.utils.config import REPOSITORY
 from isegm.zoo.hashes import digest
 
 TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
+Said = Callable[..., str]
 NEVER = (0.5,) * 20
 AT_ONCE = (0.94,)
 SPEED = {
@@ -193,16 +193,15 @@ def test_pages_without_a_place_are_refused(checkpoint: LoadedModel, tmp_path: Pa
         card.read_speed(tmp_path / "speed.json")
 
 
-def command(*words: object) -> subprocess.CompletedProcess:
-    """`isegm card` through its script."""
-    called = [sys.executable, "scripts/model_card.py", *map(str, words)]
-    return subprocess.run(called, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture) -> Said:
+    """What `isegm card` prints."""
 
+    def called(*words: object) -> str:
+        assert run_command("card", [str(word) for word in words]) == 0
+        return capsys.readouterr().out
 
-def said(*words: object) -> str:
-    done = command(*words)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return called
 
 
 def row_of(text: str, label: str) -> str:
@@ -212,7 +211,7 @@ def row_of(text: str, label: str) -> str:
 
 
 def test_the_command_fills_a_page_and_leaves_the_file(
-    checkpoint: LoadedModel, tmp_path: Path
+    checkpoint: LoadedModel, tmp_path: Path, said: Said
 ) -> None:
     (tmp_path / "page.md").write_text(PAGE)
     (tmp_path / "speed.json").write_text(json.dumps(SPEED))
@@ -225,7 +224,7 @@ def test_the_command_fills_a_page_and_leaves_the_file(
     assert load_model(checkpoint.path).sha256 == checkpoint.sha256
 
 
-def test_a_card_says_what_is_unknown(checkpoint: LoadedModel) -> None:
+def test_a_card_says_what_is_unknown(checkpoint: LoadedModel, said: Said) -> None:
     text = said(checkpoint.path)
     assert text.startswith("# model\n")
     assert row_of(text, "SHA-256") == f"`{checkpoint.sha256}`"
@@ -237,7 +236,7 @@ def test_a_card_says_what_is_unknown(checkpoint: LoadedModel) -> None:
 
 
 def test_a_new_page_is_the_whole_card_and_can_be_filled_again(
-    checkpoint: LoadedModel, tmp_path: Path
+    checkpoint: LoadedModel, tmp_path: Path, said: Said
 ) -> None:
     run(checkpoint).save(tmp_path / "a.json")
     words = [checkpoint.path, "--results", tmp_path / "a.json", "--licence", "CC0-1.0"]
@@ -251,14 +250,14 @@ def test_a_new_page_is_the_whole_card_and_can_be_filled_again(
     assert (tmp_path / "new.md").read_text() == page
 
 
-def test_a_card_of_a_published_file(tmp_path: Path) -> None:
+def test_a_card_of_a_published_file(tmp_path: Path, said: Said) -> None:
     loaded = load_model(published_file(tmp_path / "published.pth"))
     text = said(loaded.path)
     assert row_of(text, "written by") == "RITM (published)"
     assert row_of(text, "SHA-256") == f"`{loaded.sha256}`"
-    refused = command(loaded.path, "--write")
-    assert refused.returncode == 2
-    assert "isegm convert" in refused.stderr
+    assert run_command("card", [loaded.path, "--write"]) == 2
+    with pytest.raises(IsegmError, match="isegm convert"):
+        card.write(loaded.path, card.assembled(loaded, card.numbers(loaded, [], None), {}))
     save_model(tmp_path / "own.safetensors", loaded.model, loaded.spec, origin_of(loaded))
     converted = said(tmp_path / "own.safetensors")
     expected = f"this package, converted from RITM (published) with SHA-256 `{loaded.sha256[:16]}`"
@@ -280,7 +279,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
 
 
 def test_the_zoo_knows_a_published_file_by_its_hash(
-    tmp_path: Path, zoo: Callable[[str], None]
+    tmp_path: Path, zoo: Callable[[str], None], said: Said
 ) -> None:
     path = published_file(tmp_path / "renamed.pth")
     zoo(f"git:{digest(path, 'git')}")
@@ -290,7 +289,7 @@ def test_the_zoo_knows_a_published_file_by_its_hash(
     assert (row_of(text, "training data"), row_of(text, "licence")) == ("noise", "CC0-1.0")
 
 
-def test_a_name_proves_nothing(tmp_path: Path, zoo: Callable[[str], None]) -> None:
+def test_a_name_proves_nothing(tmp_path: Path, zoo: Callable[[str], None], said: Said) -> None:
     path = published_file(tmp_path / "published.pth")
     zoo("")
     text = said(path)
@@ -317,20 +316,23 @@ def origin_of(loaded: LoadedModel) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "checkpoints/last_checkpoint.pth"])
-def test_a_card_of_a_training_names_its_data(tmp_path: Path, name: str) -> None:
-    words = ["models/ritm/tiny_synthetic.py", "--cpu", "--set", "train.max_steps=1"]
-    words += ["--set", "train.batch_size=2", "--workers", "0", "--config-path", tmp_path / "c.yml"]
+def test_a_card_of_a_training_names_its_data(tmp_path: Path, name: str, said: Said) -> None:
+    script = str(REPOSITORY / "models/ritm/tiny_synthetic.py")
+    words = [script, "--cpu", "--set", "train.max_steps=1"]
+    words += [
+        "--set",
+        "train.batch_size=2",
+        "--workers",
+        "0",
+        "--config-path",
+        str(tmp_path / "c.yml"),
+    ]
     (tmp_path / "c.yml").write_text(f"EXPS_PATH: {tmp_path}\nWEIGHTS_PATH: {tmp_path}\n")
-    run_python("train.py", *words)
+    assert run_command("train", words) == 0
     text = said(tmp_path / "ritm/tiny_synthetic/000" / name)
     assert row_of(text, "training data").startswith("SyntheticSource, size [192, 192]")
     if name == "model.safetensors":
         assert row_of(text, "written by") == "this package, after 0 epochs, 1 steps"
-
-
-def run_python(*words: object) -> None:
-    called = [sys.executable, *map(str, words)]
-    subprocess.run(called, cwd=REPOSITORY, check=True, capture_output=True)
 
 
 def test_the_starter_has_a_card() -> None:
