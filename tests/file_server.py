@@ -125,6 +125,15 @@ def web_page(handler: Handler, _: bytes) -> None:
     handler.wfile.write(b"<html>Sign in</html>")
 
 
+def called_compressed(handler: Handler, content: bytes) -> None:
+    """The file as it is, as if it were the compressed form of another one."""
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
 def slow(pieces: int, pause: float) -> Behaviour:
     """The whole file, piece by piece."""
 

@@ -98,9 +98,7 @@ def is_here(each: Entry, cfg: EasyDict, to: Path | None) -> bool:
     if each.kind != "dataset":
         return ((to or weights_folder(cfg)) / each.file.file).is_file()
     root = place_of(each, cfg, to)
-    if any(remote.holds for remote in each.files):
-        return all(is_complete(remote, root) for remote in each.files)
-    return root.is_dir()
+    return all(is_complete(remote, root) for remote in each.files)
 
 
 def _known(name: str) -> str:

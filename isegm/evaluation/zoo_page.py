@@ -85,7 +85,7 @@ def _origin(each: Entry) -> str:
 
 
 def _paper(each: Entry) -> str:
-    title = each.paper.partition(":")[0]
+    title = each.method or each.paper.partition(":")[0]
     return f"[{title}](https://arxiv.org/abs/{each.arxiv})" if each.arxiv else title
 
 

@@ -55,8 +55,14 @@ def fetch_data_set(
             require_room(root.parent, 2 * remote.size, f"{remote.file}, packed and unpacked,")
         archive = fetch_file(asked, remote, root.parent / remote.file, patience)
         _bring_into_place(asked, remote, archive, root)
-    _link(asked, cfg, root)
-    _remember(asked, cfg, root)
+    try:
+        _link(asked, cfg, root)
+        _remember(asked, cfg, root)
+    except OSError as error:
+        raise IsegmError(
+            f"{asked.name} is in {root}, but that cannot be noted: {error}; write it under"
+            f" {asked.key} in config.yml"
+        ) from None
     if asked.note:
         log.info("%s: %s", asked.name, asked.note)
     return root
@@ -73,8 +79,10 @@ def place_of(asked: Entry, cfg: EasyDict, to: str | Path | None = None) -> Path:
 
 
 def is_complete(remote: Remote, root: Path) -> bool:
-    """Whether what an archive holds is in a folder."""
-    return bool(remote.holds) and all((root / name).exists() for name in remote.holds)
+    """Whether what an archive holds is in a folder; of a set that a person fetches, whether there
+    is a folder at all.
+    """
+    return root.is_dir() and all((root / name).exists() for name in remote.holds)
 
 
 def _bring_into_place(asked: Entry, remote: Remote, archive: Path, root: Path) -> None:
@@ -101,6 +109,11 @@ def _bring_into_place(asked: Entry, remote: Remote, archive: Path, root: Path) -
         archive.unlink(missing_ok=True)
         forget(archive)
         raise IsegmError(f"{error}; it was deleted, repeat the command") from None
+    except OSError as error:
+        raise IsegmError(
+            f"{root} cannot be written: {error.strerror or error}; make room or choose another"
+            " folder with --to, then repeat the command: the archive is kept"
+        ) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     archive.unlink()

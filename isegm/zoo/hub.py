@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from isegm.zoo.transfer import Unavailable
 
 HF = "hf:"
 DRIVE = "drive:"
+ENDPOINT = "HF_ENDPOINT"  # of the environment: another hub than huggingface.co
 EXPECTED = "expected hf:owner/repository/file, e.g. hf:somebody/my-model/model.safetensors"
 
 
@@ -44,7 +46,7 @@ def from_hub(name: str) -> Path:
 
     repository, file = parse(name)
     try:
-        return Path(hf_hub_download(repository, file))
+        return Path(hf_hub_download(repository, file, endpoint=os.environ.get(ENDPOINT)))
     except HFValidationError:
         raise IsegmError(f"{name!r} is no name of a file on a hub; {EXPECTED}") from None
     except Exception as error:  # its client decides which library connects, and so what is raised
@@ -67,7 +69,7 @@ def push(repository: str, files: Mapping[str, Path | bytes], private: bool) -> s
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-    api = HfApi()
+    api = HfApi(os.environ.get(ENDPOINT))
     try:
         address = api.create_repo(repository, private=private or None, exist_ok=True)
         operations = [CommitOperationAdd(name, file) for name, file in files.items()]

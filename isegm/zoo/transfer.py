@@ -14,10 +14,12 @@ from typing import Any
 
 import requests
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from isegm.core.errors import IsegmError
 
 BLOCK = 1 << 14  # of a connection that breaks off, the block under way is lost
+SILENT = "the server went silent"
 PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -159,11 +161,14 @@ class Transfer:
                     leave=False,
                     disable=None,
                 ) as bar:
-                    for block in answer.iter_content(BLOCK):
+                    # As sent: some servers call an archive the compressed form of another file.
+                    for block in answer.raw.stream(BLOCK, decode_content=False):
                         file.write(block)
                         bar.update(len(block))
-        except requests.RequestException:
-            raise  # an OSError, too, but of the connection
+        except ReadTimeoutError:
+            raise _Broken(SILENT) from None
+        except HTTPError:
+            raise _Broken("the connection broke off") from None
         except OSError as error:
             raise IsegmError(
                 f"{self.part} cannot be written: {error.strerror or error}; make room or choose"
@@ -192,12 +197,10 @@ def _version(answer: requests.Response) -> str:
 def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.ConnectTimeout):
         return "no connection in time"
-    if isinstance(error, requests.ReadTimeout) or "timed out" in str(error):
-        return "the server went silent"
+    if isinstance(error, requests.ReadTimeout):
+        return SILENT
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not accepted"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
     if isinstance(error, requests.ConnectionError):
         return "no connection to the server"
     return f"{type(error).__name__}: {error}"

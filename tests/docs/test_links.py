@@ -22,7 +22,7 @@ FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # Something that looks like a file of this repository; templates (<name>, NNN, *) and data folders
 # are no such thing.
 NAMED = re.compile(
-    r"(?<![\w/.])((?:isegm|tests|scripts|models|configs|docs|assets)/[\w/.-]*\w|train\.py)(?![\w/*<{])"
+    r"(?<![\w/.-])((?:isegm|tests|scripts|models|configs|docs|assets)/[\w/.-]*\w|train\.py)(?![\w/*<{])"
 )
 INTRODUCED = re.compile(r"<!-- file: (\S+) -->")
 RUNNER = r"(?:python|torchrun(?: --[\w-]+ \d+)+) "

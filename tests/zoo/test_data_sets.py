@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -16,6 +14,8 @@ from easydict import EasyDict
 from file_server import QUICK, FileServer, broken
 from layouts import picture, write
 
+from isegm.cli import check_data
+from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.utils.config import load_config
@@ -81,13 +81,16 @@ def test_its_reader_opens_what_was_unpacked(
     assert (opened[0].gt == 1).any()
 
 
-def test_check_data_confirms_it(net, files, cfg: EasyDict, tmp_path: Path) -> None:
+def test_check_data_confirms_it(
+    net, files, cfg: EasyDict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     net(zipped(files))
     fetch("GrabCut", cfg, patience=QUICK)
-    words = [sys.executable, "-m", "isegm", "check-data", "GrabCut", "--all", "--config-path"]
-    done = subprocess.run([*words, cfg.config_path], capture_output=True, text=True, check=False)
-    assert str(tmp_path / "data/GrabCut") in done.stdout
-    problems = [line for line in done.stdout.splitlines() if line.startswith("          - ")]
+    words = ["GrabCut", "--all", "--config-path", cfg.config_path]
+    check_data.main(parser_of("check-data").parse_args(words))
+    said = capsys.readouterr().out
+    assert str(tmp_path / "data/GrabCut") in said
+    problems = [line for line in said.splitlines() if line.startswith("          - ")]
     assert len(problems) == 1  # all are readable, but a miniature has fewer of them
     assert "2 samples, and the literature has 50" in problems[0]
 
@@ -232,6 +235,9 @@ def test_a_set_without_an_address_says_what_to_do(zoo, cfg: EasyDict, tmp_path: 
     expected = f"'all of it' at https://x.example, put it into {tmp_path / 'data/GrabCut'}, or"
     assert expected in str(error.value)
     assert "GRABCUT_PATH in config.local.yml" in str(error.value)
+    (tmp_path / "data/GrabCut").mkdir(parents=True)
+    assert fetch("GrabCut", cfg) == tmp_path / "data/GrabCut"
+    assert str(tmp_path / "data/GrabCut") == load_config(cfg.config_path).GRABCUT_PATH
 
 
 def test_a_missing_set_names_the_command(cfg: EasyDict) -> None:

@@ -27,6 +27,7 @@ def test_every_entry_says_what_one_must_know(each: Entry) -> None:
     assert each.page.startswith("http")
     for remote in each.files:
         assert not any(mark in remote.file for mark in "/\\ ") or each.kind == "dataset"
+        assert remote.holds or not remote.addresses or each.kind != "dataset"
         for address in remote.addresses:
             assert re.fullmatch(r"(https?://|hf:|drive:)\S+", address)
 

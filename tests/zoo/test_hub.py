@@ -5,26 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import yaml
 
-from isegm.cli import push
+import isegm
+from isegm.cli import download, push
 from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.evaluation.hub_card import hub_card
-from isegm.methods.checkpoints import add_metadata, save_model
+from isegm.methods.checkpoints import add_metadata, find_checkpoint, save_model
 from isegm.methods.ritm import ritm_hrnet
-from isegm.utils.vis import write_image
 from isegm.zoo.hub import parse
 
 TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
@@ -135,53 +133,57 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def run(hub: Hub | str, at: Path, *words: object, **env: str) -> subprocess.CompletedProcess[str]:
-    endpoint = hub if isinstance(hub, str) else f"http://127.0.0.1:{hub.server_port}"
-    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(at / "hf"), "NO_PROXY": "127.0.0.1"}
-    return subprocess.run(
-        [sys.executable, "-m", "isegm", *map(str, words)],
-        cwd=at,
-        env=os.environ | settings | {"HF_TOKEN": "secret"} | env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An empty cache, a token, and the working folder of the model."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
 
 
-def test_pushed_and_used_by_name(hub: Hub, model: Path, tmp_path: Path) -> None:
-    done = run(hub, tmp_path, "push", model, "hf:me/net", "--private", "--license", "mit")
-    assert done.returncode == 0, done.stderr
+def address(hub: Hub) -> str:
+    return f"http://127.0.0.1:{hub.server_port}"
+
+
+def run(command: ModuleType, *words: object) -> int | None:
+    name = command.__name__.rpartition(".")[2]
+    return command.main(parser_of(name).parse_args([str(word) for word in words]))
+
+
+def test_pushed_and_used_by_name(
+    hub: Hub, model: Path, client: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    client.setenv("HF_ENDPOINT", address(hub))
+    run(push, model, "hf:me/net", "--private", "--license", "mit")
     sent = hub.repositories["me/net"]
     assert sent["model.safetensors"] == model.read_bytes()
     assert b"license: mit" in sent["README.md"]
     assert hub.private == {"me/net"}
+    assert "--checkpoint hf:me/net/model.safetensors" in capsys.readouterr().out
 
-    write_image(tmp_path / "photo.jpg", np.zeros((60, 80, 3), np.uint8))
-    use = ("--image", "photo.jpg", "--clicks", "20,30,1", "--cpu")
-    done = run(hub, tmp_path, "try", "--checkpoint", "hf:me/net/model.safetensors", *use)
-    assert "click 1 +(20,30)" in done.stdout, done.stderr
-    hub.repositories.clear()  # what was downloaded is on this machine
-    done = run(hub, tmp_path, "download", "hf:me/net/model.safetensors")
-    assert done.returncode == 2
-    assert "could not be downloaded" in done.stderr
-
-
-def test_a_hub_that_does_not_know_me(hub: Hub, model: Path, tmp_path: Path) -> None:
-    done = run(hub, tmp_path, "push", model, "hf:me/net", HF_TOKEN="wrong")
-    assert done.returncode == 2
-    (said,) = done.stderr.splitlines()
-    assert said.startswith(f"error: http://127.0.0.1:{hub.server_port} refuses: ")
-    assert "hf auth login" in said
+    engine = isegm.Engine("hf:me/net/model.safetensors", device="cpu")
+    image = np.zeros((60, 80, 3), np.uint8)
+    assert engine.predict([40], [30], [True], image).shape == (60, 80)
+    assert run(download, "hf:me/net/model.safetensors") == 0
+    with pytest.raises(IsegmError, match=r"hf:me/net/other could not be downloaded: .*404"):
+        find_checkpoint({}, "hf:me/net/other")
 
 
-def test_no_hub_there(model: Path, tmp_path: Path) -> None:
-    done = run("http://127.0.0.1:1", tmp_path, "push", model, "hf:me/net")
-    assert done.returncode == 2
-    assert "http://127.0.0.1:1 cannot be reached" in done.stderr.splitlines()[-1]
-    name = "hf:me/net/model.safetensors"
-    done = run("http://127.0.0.1:1", tmp_path, "download", name)
-    assert done.returncode == 2
-    assert f"error: {name} could not be downloaded" in done.stderr.splitlines()[-1]
+def test_a_hub_that_does_not_know_me(hub: Hub, model: Path, client: pytest.MonkeyPatch) -> None:
+    client.setenv("HF_ENDPOINT", address(hub))
+    client.setenv("HF_TOKEN", "wrong")
+    with pytest.raises(IsegmError, match=f"{address(hub)} refuses: .*; run hf auth login, or set"):
+        run(push, model, "hf:me/net")
+
+
+def test_no_hub_there(model: Path, client: pytest.MonkeyPatch) -> None:
+    client.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(IsegmError, match=r"http://127.0.0.1:1 cannot be reached: "):
+        run(push, model, "hf:me/net")
+    with pytest.raises(IsegmError, match=r"hf:me/net/x.safetensors could not be downloaded: "):
+        find_checkpoint({}, "hf:me/net/x.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -199,12 +201,11 @@ def test_mistakes(
     said: str,
     model: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    client: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pth").write_bytes(b"x")
     with pytest.raises(IsegmError) as error:
-        push.main(parser_of("push").parse_args(words))
+        run(push, *words)
     assert said in str(error.value)
 
 
@@ -236,7 +237,7 @@ class TestCard:
         assert front["metrics"] == ["NoC@90"]
         assert "isegm" in front["tags"]
         for part in (
-            "# me/net",
+            "# net\n",
             "It is small.",
             "2.00 [1.50, 2.50]",
             "hf:me/net/model.safetensors",
