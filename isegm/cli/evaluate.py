@@ -269,7 +269,8 @@ def chosen_device(args: argparse.Namespace) -> torch.device:
     return pick_device(args.cpu, gpu)
 
 
-def evaluate_all(args: argparse.Namespace, process: Process) -> None:
+def evaluated(args: argparse.Namespace, process: Process) -> tuple[RunResult, Path]:
+    """Evaluate on all data sets; the result, and the file that it was written to."""
     cfg = flags.config_with_folders(args)
     names = [n.strip() for n in args.datasets.split(",") if n.strip()]
     if not names:
@@ -305,8 +306,7 @@ def evaluate_all(args: argparse.Namespace, process: Process) -> None:
         outcome.save(output)
         for dataset in names:
             task.records(dataset).remove()
-        report(args, cfg, outcome)
-        say(f"result file: {output}")
+    return outcome, output
 
 
 def main(args: argparse.Namespace) -> None:
@@ -320,4 +320,7 @@ def main(args: argparse.Namespace) -> None:
             f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ..."
         )
     with joined(chosen_device(args), backend="gloo") as process:  # records travel between CPUs
-        evaluate_all(args, process)
+        outcome, output = evaluated(args, process)
+        if process.first:
+            report(args, flags.config_with_folders(args), outcome)
+            say(f"result file: {output}")

@@ -1,9 +1,9 @@
-"""Model cards: a page of prose with a block of numbers, and the same in the metadata of a
-checkpoint.
+"""Model cards: the facts of a checkpoint, what was measured of it, and prose.
 
-The prose is written by hand, in the page. The numbers come from result files and from the file of
-``scripts/measure_speed.py``; nobody types them. Both go into the metadata of the checkpoint as JSON
-under ``card``: ``{"schema": 1, "sections": {heading: Markdown}, "numbers": {...}}``.
+Facts come from the checkpoint. Numbers come from result files and from the file of ``isegm speed
+--save-json``; nobody types them. Prose is written by hand, in a page. The metadata of a checkpoint
+keep all but the facts as JSON under ``card``: ``{"schema": 1, "sections": {heading: Markdown},
+"numbers": {...}}``, and under ``facts`` those that no file says, such as the licence.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from isegm.core.errors import IsegmError
-from isegm.evaluation.pages import checked, fill, sections
+from isegm.evaluation.card_facts import facts
+from isegm.evaluation.pages import BEGIN, END, checked, fill, sections
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.evaluation.statistics import RESAMPLES, Interval, image_count, interval
+from isegm.evaluation.statistics import RESAMPLES, Interval, image_count, interval, readable
 from isegm.methods.checkpoints import add_metadata, read_metadata
 from isegm.originals.loading import LoadedModel
+from isegm.utils.files import replacing
 
 SCHEMA = 1
 KEY = "card"
@@ -65,7 +67,7 @@ def _row(run: RunResult, result: DatasetResult) -> dict[str, Any]:
         "mode": run.checkpoint.get("mode", ""),
         "objects": len(result.objects),
         "images": image_count(result),
-        "metrics": {metric: asdict(interval(result, metric)) for metric in METRICS},
+        "metrics": {m: asdict(interval(result, m)) for m in METRICS if readable(result, m)},
     }
 
 
@@ -87,7 +89,7 @@ def read_card(path: str | Path) -> dict[str, Any] | None:
 
 
 def read_speed(path: str | Path) -> dict[str, Any]:
-    """The part of a file of ``measure_speed.py --save-json`` that a card shows.
+    """The part of a file of ``isegm speed --save-json`` that a card shows.
 
     Raises:
         IsegmError: the file is missing or something else.
@@ -96,9 +98,7 @@ def read_speed(path: str | Path) -> dict[str, Any]:
         whole = json.loads(Path(path).read_text())
         return {name: whole[name] for name in SPEED}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IsegmError(
-            f"{path} is no file of scripts/measure_speed.py --save-json ({error!r})"
-        ) from None
+        raise IsegmError(f"{path} is no file of isegm speed --save-json ({error!r})") from None
 
 
 def markdown(measured: dict[str, Any]) -> str:
@@ -122,7 +122,8 @@ def markdown(measured: dict[str, Any]) -> str:
 
 
 def _table_row(row: dict[str, Any]) -> str:
-    cells = [_cell(metric, Interval(**found)) for metric, found in row["metrics"].items()]
+    measured = row["metrics"]
+    cells = [_cell(m, Interval(**measured[m])) if m in measured else "-" for m in METRICS]
     mode = f", {row['mode']}" if row["mode"] not in ("", "NoBRS") else ""
     first = [row["dataset"], row["protocol"] + mode, f"{row['objects']} ({row['images']})"]
     return f"| {' | '.join([*first, *cells])} |"
@@ -150,12 +151,62 @@ def _speed(speed: dict[str, Any]) -> list[str]:
     return [*table, "", note, ""]
 
 
-def write(page: Path, path: str | Path, measured: dict[str, Any]) -> None:
-    """Put the numbers into the page, and page and numbers into the checkpoint's metadata.
+def text(loaded: LoadedModel, card: dict[str, Any], marked: bool = False) -> str:
+    """A whole card as Markdown.
+
+    Args:
+        card: as ``read_card`` returns it.
+        marked: with the comments around the numbers that make it a page to fill again.
+    """
+    block = markdown(card["numbers"]).strip()
+    rows = [f"| {label} | {value} |" for label, value in facts(loaded, card).items()]
+    parts = [f"# {Path(loaded.path).stem}", "\n".join(["| | |", "|---|---|", *rows])]
+    prose = {heading: body for heading, body in card.get("sections", {}).items() if body}
+    parts += [f"{BEGIN}\n{block}\n{END}" if marked else block]
+    parts += [f"## {heading}\n\n{body}" for heading, body in prose.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def assembled(
+    loaded: LoadedModel,
+    measured: dict[str, Any],
+    stated: dict[str, str],
+    page: Path | None = None,
+) -> dict[str, Any]:
+    """A card: what the file's own card has, with what is new in its place.
+
+    Args:
+        measured: what ``numbers`` returns.
+        stated: facts that the file does not say, by label; see ``card_facts``.
+        page: the prose; None keeps that of the file's card.
 
     Raises:
-        IsegmError: the page is missing or has no block of numbers.
+        IsegmError: as ``read_card``, or the page has no block of numbers.
     """
-    card = {"schema": SCHEMA, "sections": sections(checked(page)), "numbers": measured}
+    kept = read_card(loaded.path) or {}
+    prose = kept.get("sections", {}) if page is None else sections(checked(page))
+    card = {"schema": SCHEMA, "sections": prose, "numbers": measured}
+    known = kept.get("facts", {}) | stated
+    return card | ({"facts": known} if known else {})
+
+
+def write(path: str | Path, card: dict[str, Any]) -> None:
+    """Put a card into the metadata of a .safetensors; its hash changes, no tensor does.
+
+    Raises:
+        IsegmError: the file is none of this package's .safetensors.
+    """
     add_metadata(path, {KEY: json.dumps(card)})
-    fill(page, markdown(measured))
+
+
+def write_page(page: Path, loaded: LoadedModel, card: dict[str, Any]) -> None:
+    """Put the numbers into a page; one that does not exist becomes the whole card.
+
+    Raises:
+        IsegmError: the page has no block of numbers.
+    """
+    if page.exists():
+        fill(page, markdown(card["numbers"]))
+        return
+    with replacing(page) as partial:
+        partial.write_text(text(loaded, card, marked=True))

@@ -70,6 +70,12 @@ def per_object(result: DatasetResult, metric: str) -> np.ndarray:
     )
 
 
+def readable(result: DatasetResult, metric: str) -> bool:
+    """Whether a run went on for long enough: one that stopped at 85 % says nothing of NoC@90."""
+    kind, _, at = metric.partition("@")
+    return kind == "mIoU" or at in {str(round(100 * t)) for t in result.thresholds}
+
+
 def interval(result: DatasetResult, metric: str, seed: int = 0) -> Interval:
     """The mean of a metric over all objects with its 95 % percentile bootstrap interval.
 

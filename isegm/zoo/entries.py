@@ -97,6 +97,7 @@ class Entry:
         protocol: of ``configs/eval``, by which its authors evaluate.
         trained_on: the training set, as in the ledger.
         published: which rows of the ledger are about it; usually one, for f-BRS one for each mode.
+        quoted_as: what other sources in the ledger call its backbone.
         key: of config.yml: where the data set is, or the backbone's name under PRETRAINED.
         links: folders of the data set that are folders of others, as ``(folder, "KEY/folder")``.
         note: what whoever uses it must know.
@@ -115,6 +116,7 @@ class Entry:
     protocol: str = ""
     trained_on: str = ""
     published: tuple[PublishedRows, ...] = ()
+    quoted_as: tuple[str, ...] = ()
     key: str = ""
     links: tuple[tuple[str, str], ...] = ()
     note: str = ""
@@ -226,6 +228,7 @@ def _entry(name: str, kind: str, own: Mapping[str, Any], projects: Mapping[str, 
         ),
         tuple(fields.get("aliases", ())),
         published=tuple(_published(fields)) if kind == "checkpoint" else (),
+        quoted_as=tuple(fields.get("quoted_as", ())),
         links=tuple(fields.get("links", {}).items()),
         **{key: str(fields.get(key, "")) for key in plain},
     )

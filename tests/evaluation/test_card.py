@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from isegm.cli.commands import run_command
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.evaluation import card, pages
@@ -19,9 +21,12 @@ from isegm.inference.protocol import load_protocol
 from isegm.methods.checkpoints import read_metadata, save_model
 from isegm.methods.ritm import ritm_hrnet
 from isegm.originals.loading import LoadedModel, load_model
+from isegm.originals.ritm import publish
 from isegm.utils.config import REPOSITORY
+from isegm.zoo.hashes import digest
 
 TINY = ritm_hrnet(width=8, depth="tiny", ocr_width=16)
+Said = Callable[..., str]
 NEVER = (0.5,) * 20
 AT_ONCE = (0.94,)
 SPEED = {
@@ -130,13 +135,20 @@ def test_numbers_as_a_table(checkpoint: LoadedModel) -> None:
     assert checkpoint.sha256[:16] in text
 
 
+def filed(checkpoint: LoadedModel, runs: list[RunResult], page: Path) -> dict:
+    """A card of these runs, written into the file and the page."""
+    made = card.assembled(checkpoint, card.numbers(checkpoint, runs, SPEED), {}, page)
+    card.write(checkpoint.path, made)
+    card.write_page(page, checkpoint, made)
+    return made["numbers"]
+
+
 def test_the_card_goes_into_page_and_file_and_again(
     checkpoint: LoadedModel, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
-    measured = card.numbers(checkpoint, [run(checkpoint)], SPEED)
-    card.write(page, checkpoint.path, measured)
+    measured = filed(checkpoint, [run(checkpoint)], page)
     written = page.read_text()
     assert "old" not in written
     assert written.startswith("# Title\n\n## Data\n\nPhotographs.")
@@ -155,6 +167,15 @@ def test_the_card_goes_into_page_and_file_and_again(
     assert json.loads(read_metadata(checkpoint.path)["spec"]) == TINY
 
 
+def test_a_run_that_stopped_early_has_no_later_number(checkpoint: LoadedModel) -> None:
+    early = replace(TWO, thresholds=(0.85,))
+    evaluation = replace(run(checkpoint), datasets=(early,))
+    (row,) = card.numbers(checkpoint, [evaluation], None)["rows"]
+    assert set(row["metrics"]) == {"NoC@85", "mIoU@1", "mIoU@5"}
+    text = card.markdown(card.numbers(checkpoint, [evaluation], None))
+    assert "| 5.75 [1.00, 20.00] | - | 83.0" in text
+
+
 def test_results_of_another_checkpoint_are_refused(checkpoint: LoadedModel, tmp_path: Path) -> None:
     save_model(tmp_path / "other.safetensors", build(TINY), TINY)
     with pytest.raises(IsegmError, match="evaluate this file"):
@@ -163,25 +184,155 @@ def test_results_of_another_checkpoint_are_refused(checkpoint: LoadedModel, tmp_
 
 def test_pages_without_a_place_are_refused(checkpoint: LoadedModel, tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("# Title\n")
-    measured = card.numbers(checkpoint, [], None)
     for name, message in (("page.md", "has 0 places for numbers"), ("none.md", "there is no page")):
         with pytest.raises(IsegmError, match=message):
-            card.write(tmp_path / name, checkpoint.path, measured)
+            filed(checkpoint, [], tmp_path / name)
     assert card.read_card(checkpoint.path) is None
     (tmp_path / "speed.json").write_text('{"parameters": 5}')
-    with pytest.raises(IsegmError, match="measure_speed"):
+    with pytest.raises(IsegmError, match="isegm speed"):
         card.read_speed(tmp_path / "speed.json")
 
 
-def test_the_command(checkpoint: LoadedModel, tmp_path: Path) -> None:
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture) -> Said:
+    """What `isegm card` prints."""
+
+    def called(*words: object) -> str:
+        assert run_command("card", [str(word) for word in words]) == 0
+        return capsys.readouterr().out
+
+    return called
+
+
+def row_of(text: str, label: str) -> str:
+    """The value of a fact."""
+    (value,) = re.findall(rf"^\| {label} \| (.*) \|$", text, re.MULTILINE)
+    return value
+
+
+def test_the_command_fills_a_page_and_leaves_the_file(
+    checkpoint: LoadedModel, tmp_path: Path, said: Said
+) -> None:
     (tmp_path / "page.md").write_text(PAGE)
     (tmp_path / "speed.json").write_text(json.dumps(SPEED))
     run(checkpoint).save(tmp_path / "a.json")
     words = [checkpoint.path, "--page", tmp_path / "page.md", "--results", tmp_path / "a.json"]
-    command = [sys.executable, "scripts/model_card.py", *words, "--speed", tmp_path / "speed.json"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout in (tmp_path / "page.md").read_text()
+    text = said(*words, "--speed", tmp_path / "speed.json")
+    assert pages.BLOCK.search((tmp_path / "page.md").read_text())[1] in text
+    assert "| Berkeley | starter v1 | 4 (2) | 5.75 [1.00, 20.00] |" in text
+    assert "## Data\n\nPhotographs." in text
+    assert load_model(checkpoint.path).sha256 == checkpoint.sha256
+
+
+def test_a_card_says_what_is_unknown(checkpoint: LoadedModel, said: Said) -> None:
+    text = said(checkpoint.path)
+    assert text.startswith("# model\n")
+    assert row_of(text, "SHA-256") == f"`{checkpoint.sha256}`"
+    assert row_of(text, "training data") == row_of(text, "licence") == "unknown"
+    assert row_of(text, "protocol") == "ritm v1"
+    assert row_of(text, "backbone") == 'HRNet, width 8, depth "tiny"'
+    assert "arXiv 2102.06583" in row_of(text, "method")
+    assert "Not evaluated yet." in text
+
+
+def test_a_new_page_is_the_whole_card_and_can_be_filled_again(
+    checkpoint: LoadedModel, tmp_path: Path, said: Said
+) -> None:
+    run(checkpoint).save(tmp_path / "a.json")
+    words = [checkpoint.path, "--results", tmp_path / "a.json", "--licence", "CC0-1.0"]
+    text = said(*words, "--data", "two photographs", "--write", "--page", tmp_path / "new.md")
+    page = (tmp_path / "new.md").read_text()
+    assert pages.BLOCK.sub(lambda match: match[1].strip(), page) == text
+    assert row_of(text, "licence") == "CC0-1.0"
+    again = said(checkpoint.path, "--page", tmp_path / "new.md")  # from the file alone
+    assert row_of(again, "training data") == "two photographs"
+    assert f"(`{checkpoint.sha256[:16]}` before" in row_of(again, "SHA-256")
+    assert (tmp_path / "new.md").read_text() == page
+
+
+def test_a_card_of_a_published_file(tmp_path: Path, said: Said) -> None:
+    loaded = load_model(published_file(tmp_path / "published.pth"))
+    text = said(loaded.path)
+    assert row_of(text, "written by") == "RITM (published)"
+    assert row_of(text, "SHA-256") == f"`{loaded.sha256}`"
+    assert run_command("card", [loaded.path, "--write"]) == 2
+    with pytest.raises(IsegmError, match="isegm convert"):
+        card.write(loaded.path, card.assembled(loaded, card.numbers(loaded, [], None), {}))
+    save_model(tmp_path / "own.safetensors", loaded.model, loaded.spec, origin_of(loaded))
+    converted = said(tmp_path / "own.safetensors")
+    expected = f"this package, converted from RITM (published) with SHA-256 `{loaded.sha256[:16]}`"
+    assert row_of(converted, "written by") == expected
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Write a zoo with one checkpoint of this hash, in the file ``published.pth``."""
+
+    def write(hash_: str) -> None:
+        fields = f"file: published.pth, licence: CC0-1.0, hash: '{hash_}', method: RITM"
+        more = "trained_on: noise, paper: A paper, arxiv: '1234.56789'"
+        name = tmp_path / f"zoo{len(hash_)}.yml"
+        name.write_text(f"checkpoints: {{small: {{{fields}, {more}}}}}\n")
+        monkeypatch.setenv("ISEGM_ZOO", str(name))
+
+    return write
+
+
+def test_the_zoo_knows_a_published_file_by_its_hash(
+    tmp_path: Path, zoo: Callable[[str], None], said: Said
+) -> None:
+    path = published_file(tmp_path / "renamed.pth")
+    zoo(f"git:{digest(path, 'git')}")
+    text = said(path)
+    assert row_of(text, "published as") == "small, by its git hash"
+    assert row_of(text, "paper") == "A paper (arXiv 1234.56789)"
+    assert (row_of(text, "training data"), row_of(text, "licence")) == ("noise", "CC0-1.0")
+
+
+def test_a_name_proves_nothing(tmp_path: Path, zoo: Callable[[str], None], said: Said) -> None:
+    path = published_file(tmp_path / "published.pth")
+    zoo("")
+    text = said(path)
+    assert row_of(text, "published as").startswith("unknown; it has the name of small")
+    assert row_of(text, "licence") == row_of(text, "training data") == "unknown"
+    record = {"sha256": digest(path, "sha256"), "date": "2026-01-01", "address": "http://x/y"}
+    (tmp_path / "downloads.json").write_text(json.dumps({path.name: record}))
+    text = said(path)
+    assert row_of(text, "published as") == "small, downloaded from http://x/y on 2026-01-01"
+    assert row_of(text, "licence") == "CC0-1.0"
+
+
+def published_file(path: Path) -> Path:
+    """A narrow network in a file as RITM's code writes it."""
+    described = ritm_hrnet(4, "small", 8)
+    published, model = publish(described), build(described)
+    state = published.keys.to_published(model.state_dict())
+    torch.save({"state_dict": state, "config": published.config}, path)
+    return path
+
+
+def origin_of(loaded: LoadedModel) -> dict[str, str]:
+    return {"converted_from": loaded.source, "source_sha256": loaded.sha256}
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "checkpoints/last_checkpoint.pth"])
+def test_a_card_of_a_training_names_its_data(tmp_path: Path, name: str, said: Said) -> None:
+    script = str(REPOSITORY / "models/ritm/tiny_synthetic.py")
+    words = [script, "--cpu", "--set", "train.max_steps=1"]
+    words += [
+        "--set",
+        "train.batch_size=2",
+        "--workers",
+        "0",
+        "--config-path",
+        str(tmp_path / "c.yml"),
+    ]
+    (tmp_path / "c.yml").write_text(f"EXPS_PATH: {tmp_path}\nWEIGHTS_PATH: {tmp_path}\n")
+    assert run_command("train", words) == 0
+    text = said(tmp_path / "ritm/tiny_synthetic/000" / name)
+    assert row_of(text, "training data").startswith("SyntheticSource, size [192, 192]")
+    if name == "model.safetensors":
+        assert row_of(text, "written by") == "this package, after 0 epochs, 1 steps"
 
 
 def test_the_starter_has_a_card() -> None:
