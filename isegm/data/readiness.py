@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
-from isegm.data.catalogue import CATALOGUE, DataSet, Part
+from isegm.data.catalogue import CATALOGUE, DataSet, Subset
 from isegm.data.checking import check
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.zoo.entries import for_key
@@ -47,7 +47,7 @@ def state_of(name: str, cfg: EasyDict) -> State:
     return _listed(*listed[0], cfg) if listed else _unlisted(name, cfg)
 
 
-def _listed(whole: DataSet, part: Part, cfg: EasyDict) -> State:
+def _listed(whole: DataSet, part: Subset, cfg: EasyDict) -> State:
     try:
         whole.root(cfg)
     except IsegmError as error:

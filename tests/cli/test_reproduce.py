@@ -192,7 +192,7 @@ def test_wrong_data_are_not_measured(reproduce: Called, house: Path) -> None:
     grabcut(house / "GrabCut", 4)
     status, text = reproduce("small_net")
     assert status == 1
-    assert re.search(r"wrong +GrabCut +4 samples, and the literature has 3", text)
+    assert re.search(r"wrong +GrabCut +4 samples, but the literature has 3", text)
     assert "Incomplete: GrabCut (wrong)." in text
     assert set(results(house)) == {"Berkeley"}
 

@@ -92,7 +92,7 @@ def test_check_data_confirms_it(
     assert str(tmp_path / "data/GrabCut") in said
     problems = [line for line in said.splitlines() if line.startswith("          - ")]
     assert len(problems) == 1  # all are readable, but a miniature has fewer of them
-    assert "2 samples, and the literature has 50" in problems[0]
+    assert "2 samples, but the literature has 50" in problems[0]
 
 
 class TestItsPlace:
