@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
 from isegm.core.parts import Family
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
@@ -31,11 +33,16 @@ class Look:
             before the first click the one to start from, or nothing.
         session: after the last answer (probabilities, maps of the method), None before the first
             click. It may be on a GPU.
+        undone: clicks that were made and taken back, oldest first. ``mask`` and ``session`` know
+            nothing of them.
+        dataset: the name of the data set, "" if it is not known.
     """
 
     sample: Sample
     mask: np.ndarray
     session: Session | None = None
+    undone: tuple[Click, ...] = ()
+    dataset: str = ""
 
     @property
     def gt(self) -> np.ndarray:
@@ -44,20 +51,25 @@ class Look:
 
     @property
     def clicks(self) -> tuple[Click, ...]:
-        """All clicks so far, in image pixels; none before the first."""
+        """All clicks so far, in image pixels; none before the first. Without those undone."""
         return () if self.session is None else self.session.clicks
+
+    @property
+    def made(self) -> int:
+        """How many clicks were made, those undone included."""
+        return len(self.clicks) + len(self.undone)
 
     def rng(self, seed: int, for_object: bool = False) -> np.random.Generator:
         """Fresh random numbers for this click of this object.
 
-        They follow from the seed, the object's id and the number of clicks so far, and from nothing
+        They follow from the seed, the object's id and the number of clicks made, and from nothing
         else: not from other objects, batches, processes or earlier draws.
 
         Args:
             for_object: the same numbers at every click of the object.
         """
         name = hashlib.sha256(self.sample.id.encode()).digest()
-        stream = 0 if for_object else 1 + len(self.clicks)
+        stream = 0 if for_object else 1 + self.made
         return np.random.default_rng([seed, stream, *np.frombuffer(name, "<u4").tolist()])
 
 
@@ -70,8 +82,39 @@ class User(typing.Protocol):
     """
 
     def click(self, look: Look) -> Click:
-        """The next click, the first one included, at a pixel of the image."""
+        """The next click, the first one included, at a pixel of the image.
+
+        Raises:
+            IsegmError: this user cannot click here. At the first click the object is skipped and
+                counted, as one that cannot be read; later it ends the evaluation.
+        """
         ...
+
+    def candidates(self, look: Look) -> tuple[Click, ...]:
+        """The clicks to try, at least one. Each is answered from the same session, and ``choose``
+        says which answer is kept.
+        """
+        return (self.click(look),)
+
+    def choose(self, ious: Sequence[float]) -> int:
+        """Which of the candidates is kept, given the IoU after each."""
+        return 0
+
+    def takes_back(self, look: Look) -> bool:
+        """Whether the click made at this look is undone after its answer.
+
+        Such a click counts, and so does the IoU after it. The next look then shows the session
+        before it, with the click in ``undone``.
+        """
+        return False
+
+
+def clicks_to_try(user: User, look: Look) -> tuple[Click, ...]:
+    """The candidates of a user, of which there must be one."""
+    clicks = user.candidates(look)
+    if not clicks:
+        raise IsegmError(f"{type(user).__name__}.candidates returned no click; at least one needed")
+    return clicks
 
 
 def user_of(protocol: Protocol) -> User:
