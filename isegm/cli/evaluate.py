@@ -88,6 +88,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1"
     )
     flags.add_protocol_settings(parser)
+    flags.add_user(parser)
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
     target = parser.add_mutually_exclusive_group()
@@ -157,6 +158,8 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     protocol = flags.asked_protocol(
         args, own, **{k: v for k, v in changes.items() if v is not None}
     )
+    if args.user:
+        protocol = flags.with_user(protocol, flags.parsed_user(args.user))
     limit = {None: "", -1: "clicks_limit=max_clicks"}.get(
         args.clicks_limit, f"clicks_limit={args.clicks_limit}"
     )

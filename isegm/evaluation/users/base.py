@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -123,4 +124,17 @@ def user_of(protocol: Protocol) -> User:
     Raises:
         IsegmError: there is no such user, or it has no such setting.
     """
-    return USERS.make(protocol.user)
+    return checked_user(protocol.user)
+
+
+def checked_user(choice: Mapping[str, Any]) -> User:
+    """The simulated user of a choice such as ``{"name": "jitter", "share": 0.2}``.
+
+    Raises:
+        IsegmError: there is no such user, it has no such setting, or a setting is of a wrong type.
+    """
+    try:
+        return USERS.make(choice)
+    except (TypeError, ValueError) as error:
+        settings = ", ".join(f"{key}={value!r}" for key, value in choice.items() if key != "name")
+        raise IsegmError(f"user {choice['name']}: {settings} cannot be used ({error})") from None
