@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +16,18 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
+from isegm.evaluation import click_maps
 from isegm.evaluation.click_maps.distance import Distance
 from isegm.evaluation.regions import around, largest, smallest
-from isegm.evaluation.users.base import Look, User, checked_user
+from isegm.evaluation.users.base import USERS, Look, User, checked_user
 from isegm.evaluation.users.contradictory import Contradictory
 from isegm.evaluation.users.drawn import Drawn, in_slice
 from isegm.evaluation.users.recorded import Recorded
 from isegm.evaluation.users.worst_of import WorstOf
 from isegm.inference.protocol import Protocol
+from isegm.utils.config import REPOSITORY
+
+PAGE = REPOSITORY / "docs/users.md"
 
 # The object fills rows 10 to 29 and columns 10 to 39. The mask lacks a large piece of it (rows 10
 # to 18, columns 10 to 24) and a small one (rows 26 to 28, columns 36 to 38), and holds a piece of
@@ -329,3 +335,27 @@ def _tried(name: str, seed: int) -> list[Click]:
 @pytest.mark.parametrize("name", ["inside", "boundary", "smallest", "worst_of", "drawn"])
 def test_without_an_error_a_negative_click_in_the_corner(name: str) -> None:
     assert checked_user({"name": name}).candidates(look(GT == 1)) == (Click(0, 0, False),)
+
+
+def test_the_example_of_a_click_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map is one new file: that of docs/users.md, added to the package."""
+    page = PAGE.read_text()
+    ((file, source),) = re.findall(
+        r"<!-- file: (\S+) -->\n```python\n(.*?)^```$", page, re.M | re.S
+    )
+    (tmp_path / Path(file).name).write_text(source)
+    monkeypatch.setattr(click_maps, "__path__", [*click_maps.__path__, str(tmp_path)])
+    user = checked_user({"name": "drawn", "map": {"name": "bright", "power": 3}})
+    seen = look()
+    seen.sample.image[12, 13] = 255  # the only pixel in the error that is not black
+    assert user.click(seen) == Click(12, 13, True)
+    with pytest.raises(IsegmError, match="unknown setting of click map bright 'pover'"):
+        checked_user({"name": "drawn", "map": {"name": "bright", "pover": 3}})
+
+
+def test_the_page_names_every_user_and_its_settings() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(#[\w-]+\) \| .* \| (.*) \|$", PAGE.read_text(), re.M)
+    assert sorted(name for name, _ in rows) == USERS.names()
+    for name, settings in rows:
+        made = [f.name for f in dataclasses.fields(USERS.part(name)) if f.init]
+        assert re.findall(r"`(\w+)`", settings) == made
