@@ -330,6 +330,8 @@ def identity_of(
 def evaluate_all(args: argparse.Namespace, process: Process) -> None:
     cfg = flags.config_with_folders(args)
     data_sets(args)
+    if args.user:
+        flags.parsed_user(args.user)  # a mistake is answered before anything is loaded
     loaded = load_model(checkpoint_path(args, cfg), process.device)
     protocol = chosen_protocol(args, loaded.model.protocol)
     name = run_name(args, loaded)

@@ -99,7 +99,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--users",
         nargs="+",
-        default=ALL,
+        default=(),
         metavar="NAME[,KEY=VALUE...]",
         help=f"who clicks (default: {' '.join(ALL)}); a seed that is given is the only one",
     )
@@ -112,7 +112,7 @@ def plays_of(args: argparse.Namespace) -> list[Play]:
     """Every user with every seed, checked before anything is played."""
     if args.seeds < 1:
         raise IsegmError(f"--seeds {args.seeds}: expected a whole number from 1 on")
-    texts = [*args.users, *([f"recorded,path={args.clicks}"] if args.clicks else [])]
+    texts = [*(args.users or ALL), *([f"recorded,path={args.clicks}"] if args.clicks else [])]
     found = []
     for text in dict.fromkeys(texts):
         user = flags.parsed_user(text)
