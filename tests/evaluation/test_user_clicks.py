@@ -256,7 +256,8 @@ def test_recorded_clicks_come_first(tmp_path: Path) -> None:
     for id_ in ("img#2", "img_2"):
         other = replace(look(id=id_), dataset="COCO_MVal")
         assert recorded(tmp_path).click(other) == Click(7, 5, True)
-    assert recorded(tmp_path).click(replace(look(), dataset="")).positive
+    own = replace(look(), dataset="folder")
+    assert recorded(tmp_path, dataset="GrabCut", play=0).click(own) == Click(11, 12, True)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def clicks_csv(tmp_path: Path) -> Path:
 def chosen(name: str, clicks_csv: Path) -> dict:
     """A user with settings that make it do what it is there for within a few clicks."""
     settings = {
-        "recorded": {"path": str(clicks_csv)},
+        "recorded": {"path": str(clicks_csv), "dataset": "listed"},
         "contradictory": {"fraction": 0.5, "undo": True, "seed": 1},
         "worst_of": {"count": 3},
         "best_of": {"count": 3},

@@ -34,6 +34,8 @@ class Recorded(User):
         play: which of an object's recorded clicks, in the order of the file from 0 on; where there
             are fewer, counting goes on from the first. None draws one by the seed.
         seed: of the random numbers.
+        dataset: what the file calls the data set, e.g. of a folder of images; None: as it is called
+            here, apart from case and punctuation.
 
     Raises:
         IsegmError: no such file, or not of this layout.
@@ -42,6 +44,7 @@ class Recorded(User):
     path: str
     play: int | None = None
     seed: int = 0
+    dataset: str | None = None
     places: Places = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,18 +69,14 @@ class Recorded(User):
         return Click(y, x, True)
 
     def _places(self, look: Look) -> list[tuple[float, float]]:
+        dataset = self.dataset or look.dataset
         known = {_plain(name): objects for name, objects in self.places.items()}
-        if look.dataset and _plain(look.dataset) not in known:
-            raise unknown(f"data set in {self.path}", look.dataset, self.places)
-        sets = [known[_plain(look.dataset)]] if look.dataset else list(known.values())
+        if _plain(dataset) not in known:
+            raise unknown(f"data set in {self.path}", dataset, self.places)
         for name in names_of(look.sample.id):
-            for objects in sets:
-                if name in objects:
-                    return objects[name]
-        raise IsegmError(
-            f"{self.path} has no first click on {look.sample.id}"
-            f" of {look.dataset or 'any data set'}"
-        )
+            if name in known[_plain(dataset)]:
+                return known[_plain(dataset)][name]
+        raise IsegmError(f"{self.path} has no first click on {look.sample.id} of {dataset}")
 
 
 def read_first_clicks(path: Path) -> Places:
