@@ -61,7 +61,8 @@ class Task:
         )
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_what(parser: argparse.ArgumentParser) -> None:
+    """What is evaluated, and where."""
     parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
     which = parser.add_mutually_exclusive_group()
     flags.add_checkpoint(which, "--resume-path")  # without it or --exp-path: the starter
@@ -76,27 +77,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="folder of --checkpoint, instead of WEIGHTS_PATH",
     )
     parser.add_argument("--datasets", default="GrabCut,Berkeley", help="comma-separated")
-    parser.add_argument(
-        "--replay",
-        metavar="SESSION",
-        help="answer the clicks of a session file of isegm demo again",
-    )
-    parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
+    parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
     flags.add_folders(parser)
     flags.add_device(
         parser, "number of the GPU to use; with torchrun one for each process, e.g. 0,1"
     )
+    flags.add_config(parser)
+    parser.add_argument("--model-name", default="", help="row title in tables")
+
+
+def add_how(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """By which protocol; returns the group of flags that say when an object is finished."""
     flags.add_protocol_settings(parser)
     parser.add_argument("--n-clicks", type=int, help="clicks per object at most")
     parser.add_argument("--min-n-clicks", type=int, help="clicks per object at least")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--target-iou", type=float, help="stop an object at this IoU")
     target.add_argument("--all-clicks", action="store_true", help="never stop early")
-    target.add_argument(
-        "--iou-analysis",
-        action="store_true",
-        help="never stop early; draws mean IoU against clicks",
-    )
     parser.add_argument(
         "--thresh", type=float, help="probability above which a pixel is in the mask"
     )
@@ -108,7 +105,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flip = parser.add_mutually_exclusive_group()
     flip.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     flip.add_argument("--with-flip", action="store_true", help="average with the mirror image")
-    parser.add_argument("--limit", type=int, help="only the first N objects of each data set")
     flags.add_as_is(parser)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, not exact")
     parser.add_argument(
@@ -116,6 +112,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fresh", action="store_true", help="start over instead of continuing an interrupted run"
+    )
+    return target
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    add_what(parser)
+    parser.add_argument(
+        "--replay",
+        metavar="SESSION",
+        help="answer the clicks of a session file of isegm demo again",
+    )
+    parser.add_argument("--image", help="for --replay: the image, if it is not in the session file")
+    flags.add_user(parser)
+    add_how(parser).add_argument(
+        "--iou-analysis",
+        action="store_true",
+        help="never stop early; draws mean IoU against clicks",
     )
     parser.add_argument(
         "--print-ious",
@@ -132,8 +145,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vis-points", action="store_true", help="draw the clicks into these pictures"
     )
-    parser.add_argument("--model-name", default="", help="row title in tables")
-    flags.add_config(parser)
     parser.add_argument(
         "--logs-path", "--save-path", help="folder for results (default: EXPS_PATH/evaluation_logs)"
     )
@@ -156,6 +167,8 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     protocol = flags.asked_protocol(
         args, own, **{k: v for k, v in changes.items() if v is not None}
     )
+    if args.user:
+        protocol = flags.with_user(protocol, flags.parsed_user(args.user))
     notes = []
     if args.clicks_limit is not None:
         limit = "max_clicks" if args.clicks_limit == -1 else args.clicks_limit
@@ -269,49 +282,74 @@ def chosen_device(args: argparse.Namespace) -> torch.device:
     return pick_device(args.cpu, gpu)
 
 
-def evaluated(args: argparse.Namespace, process: Process) -> tuple[RunResult, Path]:
-    """Evaluate on all data sets; the result, and the file that it was written to."""
-    cfg = flags.config_with_folders(args)
+def data_sets(args: argparse.Namespace) -> list[str]:
+    """The names of ``--datasets``."""
     names = [n.strip() for n in args.datasets.split(",") if n.strip()]
     if not names:
         raise IsegmError("--datasets is empty; name at least one, e.g. --datasets GrabCut")
-    loaded = load_model(checkpoint_path(args, cfg), process.device)
-    protocol = chosen_protocol(args, loaded.model.protocol)
-    checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
-    name = run_name(args, loaded)
-    output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
-    identity = {
-        "protocol": protocol.label,
-        "checkpoint": loaded.sha256,
-        "mode": args.mode,
-        "clicks_limit": args.clicks_limit,
-    }
-    task = Task(prepared(args, loaded.model), protocol, process, identity, output)
+    return names
+
+
+def play_all(args: argparse.Namespace, cfg: EasyDict, task: Task, loaded: LoadedModel) -> RunResult:
+    """Evaluate every data set, and write the result file."""
+    names, process = data_sets(args), task.process
     if process.first:
         log.info(
             "checkpoint %s (%s), protocol %s, %s",
             loaded.path,
             loaded.source,
-            protocol.label,
+            task.protocol.label,
             args.mode,
         )
         if args.fresh:
             for dataset in names:
                 task.records(dataset).remove()
     process.barrier()
-
     results = [evaluate_one(args, cfg, task, dataset) for dataset in names]
-    outcome = RunResult.of(protocol, checkpoint, results, name)
+    checkpoint = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": args.mode}
+    outcome = RunResult.of(task.protocol, checkpoint, results, run_name(args, loaded))
     if process.first:
-        outcome.save(output)
+        outcome.save(task.output)
         for dataset in names:
             task.records(dataset).remove()
-    return outcome, output
+    return outcome
+
+
+def identity_of(
+    args: argparse.Namespace, protocol: Protocol, loaded: LoadedModel
+) -> dict[str, Any]:
+    """What must be the same for an interrupted run to be continued."""
+    return {
+        "protocol": protocol.label,
+        "checkpoint": loaded.sha256,
+        "mode": args.mode,
+        "clicks_limit": args.clicks_limit,
+    }
+
+
+def evaluated(args: argparse.Namespace, process: Process) -> tuple[RunResult, Path]:
+    """Evaluate on all data sets; the result, and the file that it was written to."""
+    cfg = flags.config_with_folders(args)
+    data_sets(args)
+    if args.user:
+        flags.parsed_user(args.user)  # a mistake is answered before anything is loaded
+    loaded = load_model(checkpoint_path(args, cfg), process.device)
+    protocol = chosen_protocol(args, loaded.model.protocol)
+    name = run_name(args, loaded)
+    output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
+    identity = identity_of(args, protocol, loaded)
+    task = Task(prepared(args, loaded.model), protocol, process, identity, output)
+    return play_all(args, cfg, task, loaded), output
+
+
+def checked_mode(args: argparse.Namespace) -> None:
+    """Raise unless ``args.mode`` is None or one of ``MODES``."""
+    if args.mode is not None and args.mode not in MODES:
+        raise unknown("mode", args.mode, MODES)
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.mode is not None and args.mode not in MODES:
-        raise unknown("mode", args.mode, MODES)
+    checked_mode(args)
     if args.replay:
         replay_session(args, checkpoint_path(args, load_config(args.config_path)))
         return

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import yaml
 from easydict import EasyDict
 
+from isegm.core.errors import IsegmError
 from isegm.data.medical.organs import ORGANS
+from isegm.evaluation.users.base import checked_user
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.sizes import fixed_size, with_crops
@@ -100,6 +103,43 @@ def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
         choices=(0, *CONNECTIVITIES),
         help="keep what is 4- or 8-connected with a positive click; 0: all (default: protocol)",
     )
+
+
+def add_user(parser: argparse.ArgumentParser) -> None:
+    note = "who clicks, instead of the protocol's user, e.g. jitter,share=0.2: docs/users.md"
+    parser.add_argument("--user", metavar="NAME[,KEY=VALUE...]", help=note)
+
+
+def parsed_user(text: str) -> dict[str, Any]:
+    """``"jitter,share=0.2"`` to ``{"name": "jitter", "share": 0.2}``.
+
+    Raises:
+        IsegmError: a setting without a value, a value that cannot be read, or a user or a setting
+            that does not exist.
+    """
+    name, *settings = (part.strip() for part in text.split(","))
+    user: dict[str, Any] = {"name": name}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not (key and equals and value) or key in user:
+            raise IsegmError(
+                f"--user {text}: {setting!r} is no setting; expected key=value once for each key,"
+                " e.g. jitter,share=0.2,seed=3"
+            )
+        try:
+            user[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise IsegmError(f"--user {text}: {value!r} is no value of {key}") from None
+    checked_user(user)
+    return user
+
+
+def with_user(protocol: Protocol, user: dict[str, Any]) -> Protocol:
+    """The protocol with another user, or with other settings of the same; its label says so."""
+    settings = {key: value for key, value in user.items() if key != "name"}
+    if user["name"] == protocol.user["name"]:
+        return protocol.with_entries("user", **settings)
+    return protocol.changed(user=user)
 
 
 def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protocol:

@@ -107,6 +107,7 @@ SBD += " (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores,"
 SBD += f" assets/sbd_samples_weights.pkl of {RITM}"
 VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org),"
 VOLUMES += " and isegm extract-slices: docs/medical.md"
+SIMPLECLICK = "the Google Drive folder that github.com/uncbiag/SimpleClick links to"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
 PIXEL_LEVEL = "annotations/pixel-level"
@@ -125,6 +126,30 @@ CATALOGUE = (
         "DAVIS-585, in the Google Drive folder that github.com/XavierCHEN34/ClickSEG links to",
         tuple(_evaluated(name, 585) for name in ("DAVIS585", "D585_SP", "D585_STM")),
     ),
+    DataSet(
+        "HQSeg44K",
+        "HQSEG44K_PATH",
+        "huggingface.co/sam-hq-team/sam-hq-training, folder data: DIS5K.zip and"
+        " thin_object_detection.zip",
+        tuple(
+            _evaluated(name, count)
+            for name, count in (
+                ("HQSeg44K", 1537),
+                ("DIS5K_VD", 470),
+                ("ThinObject5K_TE", 500),
+                ("COIFT", 280),
+                ("HRSOD", 287),
+            )
+        ),
+    ),
+    DataSet(
+        "ssTEM",
+        "SSTEM_PATH",
+        "github.com/unidesigner/groundtruth-drosophila-vnc: the folder stack1",
+        (_evaluated("ssTEM", None),),
+    ),
+    DataSet("BraTS", "BRATS_PATH", f"{SIMPLECLICK}: BraTS", (_evaluated("BraTS", 369),)),
+    DataSet("OAIZIB", "OAIZIB_PATH", f"{SIMPLECLICK}: OAI-ZIB", (_evaluated("OAIZIB", None),)),
     DataSet(
         "PascalVOC",
         "PASCALVOC_PATH",

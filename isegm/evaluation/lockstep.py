@@ -1,11 +1,11 @@
 """Lock-step evaluation: many objects are played at once, and those whose views have the same size
 share forward passes.
 
-Objects wait in groups by view size. ``LockStep`` always answers the fullest group, while threads
-process earlier answers (IoU, next click, next view) and decode the next objects. On a CPU a few
-passes of one view each run in parallel, which uses the cores better than parallel layers. Which
-objects share a pass depends only on their order, so a run can be repeated exactly, and the clicks
-of an object do not depend on the others beyond float rounding.
+Clicks wait in groups by view size, all candidates of a user among them. ``LockStep`` always answers
+the fullest group, while threads process earlier answers (IoU, next click, next view) and decode the
+next objects. On a CPU a few passes of one view each run in parallel, which uses the cores better
+than parallel layers. Which clicks share a pass depends only on their order, so a run can be
+repeated exactly, and the clicks of an object do not depend on the others beyond float rounding.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.users.base import Look, user_of
+from isegm.evaluation.users.base import Look, clicks_to_try, user_of
 from isegm.inference.predictor import Predictor, Request
 from isegm.inference.protocol import Protocol
 
@@ -67,8 +67,8 @@ class LockStepSettings:
     """How the work is scheduled; no result depends on it beyond float rounding.
 
     Attributes:
-        window: objects in play at once. Images are kept as bytes and answers as floats: 7 bytes per
-            pixel.
+        window: clicks in play at once: objects, if the user tries no candidates. Images are kept as
+            bytes and answers as floats: 7 bytes per pixel.
         threads: for decoding and for the simulated user.
         ahead: objects decoded in advance.
         passes: parallel forward passes, which share the cores of a CPU.
@@ -91,22 +91,62 @@ class LockStepSettings:
         return cls(window=4 + 4 * passes, threads=2, ahead=8, passes=passes)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one click was answered with."""
+
+    session: Session
+    mask: np.ndarray
+    iou: float
+    seconds: float
+
+
+@dataclass(eq=False)
 class Seat:
-    """One object in play; only ``LockStep`` changes it, one stage at a time."""
+    """One object in play. Only ``LockStep`` changes it, one stage at a time.
+
+    Attributes:
+        clicks: those that wait for an answer: one, or several candidates.
+        back: the mask before them, if the click will be undone.
+        session: in which the clicks are made.
+        answers: to ``clicks``, None where one is missing; empty once the user went on.
+        missing: how many answers have not been collected.
+        made, ious, seconds, undone: the record so far, see ``ObjectRecord``.
+    """
 
     index: int
     sample: Sample
-    click: Click
+    clicks: tuple[Click, ...]
+    back: np.ndarray | None = None
     session: Session | None = None
-    request: Request | None = None
+    requests: tuple[Request, ...] = ()
+    answers: list[Answer | None] = field(default_factory=list)
+    missing: int = 0
+    made: list[Click] = field(default_factory=list)
     ious: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    undone: list[int] = field(default_factory=list)
     finished: bool = False
 
     def record(self) -> ObjectRecord:
-        clicks = tuple((c.y, c.x, int(c.positive)) for c in self.session.clicks)
-        return ObjectRecord(self.sample.id, clicks, tuple(self.ious), tuple(self.seconds))
+        clicks = tuple((c.y, c.x, int(c.positive)) for c in self.made)
+        results = (tuple(v) for v in (self.ious, self.seconds, self.undone))
+        return ObjectRecord(self.sample.id, clicks, *results)
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One click of a seat that waits for its answer."""
+
+    seat: Seat
+    place: int
+
+    @property
+    def request(self) -> Request:
+        return self.seat.requests[self.place]
+
+
+Waiting = dict[Hashable, list[Turn]]
 
 
 class LockStep:
@@ -135,7 +175,7 @@ class LockStep:
         """Yield (index, outcome) for each of ``indices``, as objects finish."""
         with ThreadPoolExecutor(max(1, self.settings.threads)) as pool, self._lanes() as lanes:
             arrivals = self._arrivals(pool, indices)
-            waiting: dict[Hashable, list[Seat]] = {}
+            waiting: Waiting = {}
             passing: deque[Future[list[Future[Seat]]]] = deque()
             looking: deque[list[Future[Seat]]] = deque()
             playing, exhausted = 0, False
@@ -146,19 +186,24 @@ class LockStep:
                         exhausted = True
                     elif isinstance(arrived, Seat):
                         self._open(arrived)
-                        waiting.setdefault(arrived.request.group, []).append(arrived)
-                        playing += 1
+                        playing += _enqueue(arrived, waiting)
                     else:
                         yield arrived
                 # Answers of the newest pass are judged while the next one runs; earlier ones must
                 # be done.
                 while looking and (len(looking) > 1 or not waiting):
                     for seat in (future.result() for future in looking.popleft()):
-                        if seat.finished:
-                            playing -= 1
+                        playing -= 1
+                        seat.missing -= 1
+                        if seat.missing:
+                            continue  # for the answers to its other candidates
+                        if seat.answers:
+                            playing, seat.missing = playing + 1, 1
+                            looking.append([pool.submit(self._go_on, seat)])
+                        elif seat.finished:
                             yield seat.index, seat.record()
                         else:
-                            waiting.setdefault(seat.request.group, []).append(seat)
+                            playing += _enqueue(seat, waiting)
                 # With several lanes, one pass is queued for the first that is free; a single lane
                 # waits for the fullest group.
                 while waiting and len(passing) < self.settings.passes + (self.settings.passes > 1):
@@ -179,9 +224,9 @@ class LockStep:
         finally:
             torch.set_num_threads(cores)  # some libraries have one number for all threads
 
-    def _pass(self, seats: list[Seat], pool: ThreadPoolExecutor) -> list[Future[Seat]]:
-        masks = self._answer(seats)
-        return [pool.submit(self._look, *pair) for pair in zip(seats, masks, strict=True)]
+    def _pass(self, turns: list[Turn], pool: ThreadPoolExecutor) -> list[Future[Seat]]:
+        answers = self._answer(turns)
+        return [pool.submit(self._look, turn, *a) for turn, a in zip(turns, answers, strict=True)]
 
     def _arrivals(
         self, pool: ThreadPoolExecutor, indices: Sequence[int]
@@ -212,60 +257,99 @@ class LockStep:
             )
             return index, Skipped(sample.id, "the ground truth has no object pixel")
         started = time.perf_counter()
-        seat = Seat(index, sample, self.user.click(first_look(sample, self.protocol)))
+        look = first_look(sample, self.protocol, self.dataset.name)
+        try:
+            seat = Seat(index, sample, clicks_to_try(self.user, look))
+        except IsegmError as error:
+            log.warning("%s: skipping %s: %s", self.dataset.name, sample.id, error)
+            return index, Skipped(sample.id, str(error))
+        seat.back = look.mask if self.user.takes_back(look) else None
         self.clock.add("simulation", started)
         return seat
 
     def _open(self, seat: Seat) -> None:
         seat.session = self.predictor.start(seat.sample.image, seat.sample.init_mask)
-        seat.request = self.predictor.request(seat.session, seat.click)
+        seat.requests = tuple(self.predictor.request(seat.session, click) for click in seat.clicks)
 
-    def _fullest(self, waiting: dict[Hashable, list[Seat]]) -> list[Seat]:
-        """Take the seats of one forward pass from the group that fills it best; the oldest group
+    def _fullest(self, waiting: Waiting) -> list[Turn]:
+        """Take the turns of one forward pass from the group that fills it best; the oldest group
         wins a tie.
         """
         group = max(waiting, key=lambda key: min(len(waiting[key]), self._room(waiting[key])))
-        seats, room = waiting[group], self._room(waiting[group])
-        if len(seats) <= room:
+        turns, room = waiting[group], self._room(waiting[group])
+        if len(turns) <= room:
             return waiting.pop(group)
-        waiting[group] = seats[room:]
-        return seats[:room]
+        waiting[group] = turns[room:]
+        return turns[:room]
 
-    def _room(self, seats: list[Seat]) -> int:
-        return self.predictor.views_per_pass(seats[0].request.view.size)
+    def _room(self, turns: list[Turn]) -> int:
+        return self.predictor.views_per_pass(turns[0].request.view.size)
 
-    def _answer(self, seats: list[Seat]) -> list[np.ndarray]:
+    def _answer(self, turns: list[Turn]) -> list[tuple[Session, np.ndarray, float]]:
+        """The session, the mask and the seconds of model time of each turn."""
         started = time.perf_counter()
-        sessions = self.predictor.answer([seat.request for seat in seats])
+        sessions = self.predictor.answer([turn.request for turn in turns])
         masks = [
             (session.prob[0, 0] > self.protocol.mask_threshold).cpu().numpy()
             for session in sessions
         ]
-        spent = self.clock.add("model", started)
-        for seat, session in zip(seats, sessions, strict=True):
-            seat.session = session
-            seat.seconds.append(spent / len(seats))
-        return masks
+        spent = self.clock.add("model", started) / len(turns)
+        return [(session, mask, spent) for session, mask in zip(sessions, masks, strict=True)]
 
-    def _look(self, seat: Seat, mask: np.ndarray) -> Seat:
-        """Judge an answer, and let the simulated user click again unless it is good enough."""
+    def _look(self, turn: Turn, session: Session, mask: np.ndarray, seconds: float) -> Seat:
+        """What the simulated user does after an answer: judge it, and go on unless another
+        candidate's answer may be missing.
+        """
+        started, seat = time.perf_counter(), turn.seat
+        seat.answers[turn.place] = Answer(session, mask, mask_iou(mask, seat.sample.gt), seconds)
+        self.clock.add("simulation", started)
+        return self._go_on(seat) if len(seat.answers) == 1 else seat
+
+    def _go_on(self, seat: Seat) -> Seat:
+        """Keep an answer, and click again unless it is good enough."""
         started = time.perf_counter()
-        seat.ious.append(mask_iou(mask, seat.sample.gt))
+        place = self.user.choose([a.iou for a in seat.answers]) if len(seat.answers) > 1 else 0
+        kept, seat.answers, seat.requests = seat.answers[place], [], ()
+        seat.made.append(seat.clicks[place])
+        seat.ious.append(kept.iou)
+        seat.seconds.append(kept.seconds)
         seat.finished = is_finished(seat.ious, self.protocol)
         if not seat.finished:
-            seat.click = self.user.click(Look(seat.sample, mask, seat.session))
-            seat.request = self.predictor.request(seat.session, seat.click)
+            self._click(seat, kept)
         self.clock.add("simulation", started)
         if self.observer is not None:
-            self.observer(seat.sample, seat.session, list(seat.ious))
+            self.observer(seat.sample, kept.session, list(seat.ious))
         return seat
 
+    def _click(self, seat: Seat, kept: Answer) -> None:
+        """Click again: after the kept answer or, if that is undone, as if it had not been."""
+        if seat.back is None:
+            seat.session, mask = kept.session, kept.mask
+        else:
+            seat.undone.append(len(seat.made) - 1)
+            mask = seat.back
+        undone = tuple(seat.made[i] for i in seat.undone)
+        seen = seat.session if seat.session.clicks else None
+        look = Look(seat.sample, mask, seen, undone, self.dataset.name)
+        seat.clicks = clicks_to_try(self.user, look)
+        seat.back = mask if self.user.takes_back(look) else None
+        seat.requests = tuple(self.predictor.request(seat.session, click) for click in seat.clicks)
 
-def first_look(sample: Sample, protocol: Protocol) -> Look:
+
+def _enqueue(seat: Seat, waiting: Waiting) -> int:
+    """Let the clicks of a seat wait for their answers; how many they are."""
+    count = seat.missing = len(seat.clicks)
+    seat.answers = [None] * count
+    for place, request in enumerate(seat.requests):
+        waiting.setdefault(request.group, []).append(Turn(seat, place))
+    return count
+
+
+def first_look(sample: Sample, protocol: Protocol, dataset: str = "") -> Look:
     """The user's view before the first click: no mask, or the one that the sample starts from."""
     start = sample.init_mask
     mask = np.zeros(sample.gt.shape, bool) if start is None else start > protocol.mask_threshold
-    return Look(sample, mask)
+    return Look(sample, mask, dataset=dataset)
 
 
 def is_finished(ious: Sequence[float], protocol: Protocol) -> bool:

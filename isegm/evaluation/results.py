@@ -28,20 +28,25 @@ SCHEMA = 1
 class ObjectRecord:
     """One object: its clicks (y, x, label 1 or 0), and for each the IoU and the model time in
     seconds.
+
+    Attributes:
+        undone: positions in ``clicks`` of those that were undone before the next click.
     """
 
     id: str
     clicks: tuple[tuple[float, float, int], ...]
     ious: tuple[float, ...]
     seconds: tuple[float, ...]
+    undone: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        data = {
             "id": self.id,
             "clicks": [list(c) for c in self.clicks],
             "ious": list(self.ious),
             "seconds": [round(s, 6) for s in self.seconds],
         }
+        return data | {"undone": list(self.undone)} if self.undone else data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ObjectRecord:
@@ -50,6 +55,7 @@ class ObjectRecord:
             tuple(tuple(c) for c in data["clicks"]),
             tuple(data["ious"]),
             tuple(data["seconds"]),
+            tuple(data.get("undone", ())),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,11 +17,13 @@ import torch
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.core.rounds import Session
+from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.lockstep import Clock, Skipped, first_look, is_finished
 from isegm.evaluation.metrics import mask_iou
 from isegm.evaluation.results import ObjectRecord
-from isegm.evaluation.users.base import Look, User, user_of
+from isegm.evaluation.users.base import Look, User, clicks_to_try, user_of
 from isegm.evaluation.users.centre import Centre
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol
@@ -39,7 +41,7 @@ def play_sequentially(
     Args:
         predictor: of a ``slow_twin``, to compute click maps the slow way, too.
     """
-    user = slow_user(user_of(protocol))
+    loop = Loop(predictor, slow_user(user_of(protocol)), protocol, clock)
     for index in indices:
         started = time.perf_counter()
         try:
@@ -51,25 +53,66 @@ def play_sequentially(
         if not (sample.gt == 1).any():
             yield index, Skipped(sample.id, "the ground truth has no object pixel")
             continue
+        yield index, loop.play(sample, first_look(sample, protocol, dataset.name))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Plays one object after another."""
+
+    predictor: Predictor
+    user: User
+    protocol: Protocol
+    clock: Clock
+
+    def play(self, sample: Sample, look: Look) -> ObjectRecord | Skipped:
+        """Play one object from its first look on."""
         image = torch.from_numpy(sample.image).permute(2, 0, 1)[None].float().div(255).contiguous()
-        session = predictor.start(image, sample.init_mask)
-        look = first_look(sample, protocol)
+        session = self.predictor.start(image, sample.init_mask)
+        try:
+            clicks = self._clicks(look)
+        except IsegmError as error:
+            return Skipped(sample.id, str(error))
+        made: list[Click] = []
+        undone: list[int] = []
         ious: list[float] = []
         seconds: list[float] = []
-        while not ious or not is_finished(ious, protocol):
-            started = time.perf_counter()
-            click = user.click(look)
-            clock.add("simulation", started)
-            started = time.perf_counter()
-            session = predictor.click(session, click)
-            mask = (session.prob[0, 0] > protocol.mask_threshold).cpu().numpy()
-            look = Look(sample, mask, session)
-            seconds.append(clock.add("model", started))
-            started = time.perf_counter()
-            ious.append(mask_iou(mask, sample.gt))
-            clock.add("simulation", started)
-        clicks = tuple((c.y, c.x, int(c.positive)) for c in session.clicks)
-        yield index, ObjectRecord(sample.id, clicks, tuple(ious), tuple(seconds))
+        while True:
+            tried = [self._try(session, click, sample) for click in clicks]
+            best = self.user.choose([iou for *_, iou in tried])
+            after, mask, spent, iou = tried[best]
+            made.append(clicks[best])
+            ious.append(iou)
+            seconds.append(spent)
+            if is_finished(ious, self.protocol):
+                break
+            if self.user.takes_back(look):
+                undone.append(len(made) - 1)
+                look = replace(look, undone=(*look.undone, made[-1]))
+            else:
+                session, look = after, replace(look, mask=mask, session=after)
+            clicks = self._clicks(look)
+        clicked = tuple((c.y, c.x, int(c.positive)) for c in made)
+        return ObjectRecord(sample.id, clicked, tuple(ious), tuple(seconds), tuple(undone))
+
+    def _clicks(self, look: Look) -> tuple[Click, ...]:
+        started = time.perf_counter()
+        clicks = clicks_to_try(self.user, look)
+        self.clock.add("simulation", started)
+        return clicks
+
+    def _try(
+        self, session: Session, click: Click, sample: Sample
+    ) -> tuple[Session, np.ndarray, float, float]:
+        """Answer a click: the session after it, the mask, the seconds of model time, the IoU."""
+        started = time.perf_counter()
+        after = self.predictor.click(session, click)
+        mask = (after.prob[0, 0] > self.protocol.mask_threshold).cpu().numpy()
+        spent = self.clock.add("model", started)
+        started = time.perf_counter()
+        iou = mask_iou(mask, sample.gt)
+        self.clock.add("simulation", started)
+        return after, mask, spent, iou
 
 
 def slow_user(user: User) -> User:

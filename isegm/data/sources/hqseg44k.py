@@ -1,0 +1,77 @@
+"""HQSeg-44K, validation: 1,537 photographs with one finely cut object each, in four parts that are
+evaluation sets of their own, too.
+
+Layout, as SAM-HQ (arXiv 2306.01567) offers it, images ``*.jpg`` and masks ``*.png`` of the same
+name:
+
+* ``DIS5K_VD``, 470: ``DIS5K/DIS-VD/im`` and ``gt``
+* ``ThinObject5K_TE``, 500: ``thin_object_detection/ThinObject5K/images_test`` and ``masks_test``
+* ``COIFT``, 280: ``thin_object_detection/COIFT/images`` and ``masks``
+* ``HRSOD``, 287: ``thin_object_detection/HRSOD/images`` and ``masks_max255``
+
+The object is where any channel of the mask is above 0. Layout, order and reading rule are those of
+SegNext's loader (arXiv 2404.00741).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from easydict import EasyDict
+
+from isegm.core.errors import IsegmError
+from isegm.data.evaluation_sets import EvalDataset, Pair, PairedDataset
+from isegm.data.reading import list_images
+from isegm.data.sources.davis import read_gt
+from isegm.utils.config import require_path
+
+THIN = "thin_object_detection"
+PARTS = {
+    "DIS5K_VD": ("DIS5K/DIS-VD/im", "DIS5K/DIS-VD/gt"),
+    "ThinObject5K_TE": (f"{THIN}/ThinObject5K/images_test", f"{THIN}/ThinObject5K/masks_test"),
+    "COIFT": (f"{THIN}/COIFT/images", f"{THIN}/COIFT/masks"),
+    "HRSOD": (f"{THIN}/HRSOD/images", f"{THIN}/HRSOD/masks_max255"),
+}
+
+
+def hqseg44k(cfg: EasyDict) -> EvalDataset:
+    """All four parts, one after the other; a sample is called ``<part>/<name>``."""
+    root = require_path(cfg, "HQSEG44K_PATH", "HQSeg44K")
+    pairs = [
+        pair._replace(id=f"{part}/{pair.id}") for part in PARTS for pair in part_pairs(root, part)
+    ]
+    return PairedDataset("HQSeg44K", pairs, read_gt)
+
+
+def hqseg44k_part(part: str, cfg: EasyDict) -> EvalDataset:
+    root = require_path(cfg, "HQSEG44K_PATH", part)
+    return PairedDataset(part, part_pairs(root, part), read_gt)
+
+
+EVALUATION = {"HQSeg44K": hqseg44k} | {part: partial(hqseg44k_part, part) for part in PARTS}
+
+
+def part_pairs(root: Path, part: str) -> list[Pair]:
+    """The files of a part, sorted by name.
+
+    In an id ``#``, of which DIS5K's file names are full, becomes ``_``: elsewhere ``#3`` is the
+    third object of an image.
+
+    Raises:
+        IsegmError: a folder is missing or holds no ``.jpg``, or an image has no mask.
+    """
+    image_dir, mask_dir = (root / folder for folder in PARTS[part])
+    images = [path for path in list_images(image_dir, part) if path.suffix == ".jpg"]
+    if not images:
+        raise IsegmError(f"{part}: {image_dir} holds no .jpg file")
+    pairs = [
+        Pair(path.stem.replace("#", "_"), path, mask_dir / f"{path.stem}.png") for path in images
+    ]
+    missing = [pair.mask.name for pair in pairs if not pair.mask.is_file()]
+    if missing:
+        raise IsegmError(
+            f"{part}: {len(missing)} of {len(pairs)} images have no mask in {mask_dir}, the first"
+            f" that is missing being {missing[0]}"
+        )
+    return pairs
