@@ -22,9 +22,9 @@ from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset, Pair, PairedDataset
+from isegm.data.places import require_path
 from isegm.data.reading import list_images
 from isegm.data.sources.davis import read_gt
-from isegm.utils.config import require_path
 
 THIN = "thin_object_detection"
 PARTS = {

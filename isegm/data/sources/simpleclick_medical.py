@@ -20,8 +20,8 @@ from scipy import ndimage
 from isegm.data.cache import cache_folder
 from isegm.data.evaluation_sets import EvalDataset, PairedDataset, pair_files
 from isegm.data.labelled import Labelled, ObjectEvaluation
+from isegm.data.places import require_path
 from isegm.data.reading import read_mask
-from isegm.utils.config import require_path
 
 
 def pieces(path: Path) -> np.ndarray:
