@@ -1,6 +1,6 @@
 """Fill the card of a checkpoint: numbers from result files, into its page and into its metadata.
 
-    python scripts/model_card.py assets/starter.safetensors --page docs/starter.md \
+    python scripts/model_card.py assets/starter.safetensors --page docs/explanation/starter.md \
         --results grabcut_berkeley.json ritm_views.json --speed speed.json
 
 Result files are those of evaluate_model.py --save-json, of this very checkpoint; the speed is that

@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--validate", default="", metavar="SETS", help=validate)
     add("--validate-objects", type=int, help="only the first N objects of each")
     train_flags.add_short_flags(parser)
-    override = "e.g. train.clip=1; repeatable, see docs/train.md"
+    override = "e.g. train.clip=1; repeatable, see docs/how-to/train.md"
     add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     show = "print the experiment after all overrides, as JSON; train nothing"
     add("--show", action="store_true", help=show)

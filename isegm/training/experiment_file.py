@@ -88,7 +88,7 @@ def _from_script(path: Path) -> Loaded:
         raise IsegmError(
             f"{path} defines no EXPERIMENT = Experiment(...); a script with main(cfg), as earlier"
             " versions had it, must be"
-            f" written anew: see docs/train.md and {EXAMPLE}"
+            f" written anew: see docs/how-to/train.md and {EXAMPLE}"
         )
     if experiment.has_own_parts:
         files += imported

@@ -135,7 +135,7 @@ def test_the_flags_found_in_source_are_those_of_the_parser() -> None:
 def test_the_page_of_commands_lists_all_of_them() -> None:
     rows = re.findall(
         r"^\| `isegm ([\w-]+)` \| `([\w./]+)` \| (.+) \|$",
-        (REPOSITORY / "docs/commands.md").read_text(),
+        (REPOSITORY / "docs/reference/commands.md").read_text(),
         re.M,
     )
     assert {name: summary for name, _, summary in rows} == summaries()

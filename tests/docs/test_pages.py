@@ -45,7 +45,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_code_blocks_run(workplace: Path, name: str, capsys: pytest.CaptureFixture) -> None:
-    page = REPOSITORY / "docs" / name
+    page = REPOSITORY / "docs/how-to" / name
     code = code_of(page)
     assert code.strip()
     exec(compile(code, str(page), "exec"), {"__name__": "page"})

@@ -2,7 +2,7 @@
 
 Layout: ``images/*`` and ``masks/*``, matched by stem; a mask is above 128 on the object. Folders of
 JPEG masks made by the medical fork of another code base have the same layout and can be read, but
-what it lost is lost: see docs/medical.md.
+what it lost is lost: see docs/how-to/medical.md.
 """
 
 from __future__ import annotations
