@@ -1,12 +1,12 @@
 """Check the data sets of config.yml: files, counts, readable images, sizes that match.
 
-    isegm check-data                          what is here, 200 samples of each part
-    isegm check-data --quick                  10 samples
-    isegm check-data --all SBD COCO_LVIS      every sample of these; they must be here
+    isegm check-data                        # what is here, 200 samples of each part
+    isegm check-data --quick                # 10 samples
+    isegm check-data --all SBD COCO_LVIS    # every sample of these; they must be here
 
-Counts are compared with the literature. Prints a fingerprint of every part, by which two copies can
-be compared, and where to get what is not here. Exit status: 0 if nothing is wrong, 1 if a set
-that is here has a problem or a set that was named is not here, 2 for a mistake in the command.
+Compares counts with the literature. Prints a fingerprint of every part, so that two copies can be
+compared, and where to get what is missing. Exit status: 0 if nothing is wrong, 1 if a set that is
+here has a problem or a named set is missing, 2 for a mistake in the command.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         default=200,
-        help="read N samples of each part (default 200)",
+        help="read N samples of each part",
     )
     how_many.add_argument("--all", action="store_true", help="read every sample")
     flags.add_config(parser)

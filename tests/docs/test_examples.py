@@ -121,7 +121,7 @@ def test_a_mix_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_folder_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         cells(tmp_path / "data" / "cells" / split)
-    ((file, source),) = examples("README.md").items()
+    ((file, source),) = examples("docs/how-to/your_own_data.md").items()
     script = written(tmp_path, file, source)
     monkeypatch.chdir(tmp_path)
     crops = {"data__augment__crop": [64, 64]}
