@@ -35,7 +35,7 @@ docs: $(READY)
 	$(BIN)/python scripts/write_reference.py --check
 	$(BIN)/python scripts/draw_diagrams.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "open build/site/index.html"
+	@echo "open build/site/index.html, or: $(BIN)/python -m http.server -d build/site"
 
 clean:
 	rm -rf $(VENV) build *.egg-info

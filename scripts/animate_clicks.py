@@ -78,7 +78,7 @@ def panel(sample: Sample, mask: np.ndarray, clicks: Sequence[Click], rows: int) 
 def frames(samples: Sequence[Sample], answers: Sequence[list[Answer]], rows: int) -> list:
     """Pairs of a picture, ``H W 3``, and the milliseconds it stays."""
     shown = [np.zeros(sample.gt.shape, bool) for sample in samples]
-    out = [(row(samples, shown, [()] * len(samples), rows, "a photograph, no click"), ANSWERED)]
+    out = [(row(samples, shown, [()] * len(samples), rows, "no click"), ANSWERED)]
     for number in range(len(answers[0])):
         now = [answer[number] for answer in answers]
         clicks = [answer.clicks for answer in now]
@@ -99,11 +99,11 @@ def write_gif(path: Path, pictures: Sequence[tuple[np.ndarray, int]]) -> None:
     """Write an endless GIF whose frames share a palette, so that what does not change is still."""
     every = np.concatenate([picture for picture, _ in pictures])
     fixed = [*POSITIVE_COLOUR, *NEGATIVE_COLOUR, *MASK_COLOUR, *YELLOW, 255, 255, 255, 0, 0, 0]
-    common = Image.fromarray(every).quantize(250, method=Image.Quantize.MEDIANCUT).getpalette()
+    common = Image.fromarray(every).quantize(250, kmeans=1).getpalette()
     palette = Image.new("P", (1, 1))
     palette.putpalette([*common[: 3 * 250], *fixed])
     images = [
-        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE)
+        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
         for picture, _ in pictures
     ]
     times = [time for _, time in pictures]

@@ -65,7 +65,7 @@ def measured_row(numbers: dict[str, Any]) -> str:
         if row["protocol"] == "starter v1"
     }
     name = "[The starter](docs/explanation/starter.md)"
-    network = f"EfficientNet-Lite0, {numbers['parameters'] / 1e6:.1f} M parameters"
+    network = f"EfficientNet-Lite0 ({numbers['parameters'] / 1e6:.1f} M)"
     cells = [values.get(name, "-") for name in DATASETS]
     return line(name, network, "its own mix", *cells, f"`{numbers['sha256'][:12]}`, starter v1")
 
@@ -80,7 +80,7 @@ def table() -> str:
     if card is None:
         raise IsegmError("the starter has no card; scripts/model_card.py writes it")
     ledger = read_ledger()
-    head = line("method", "network", "trained on", *DATASETS, "source of the numbers")
+    head = line("method", "network", "trained on", *DATASETS, "source")
     rule = "|---|---|---|--:|--:|--:|--:|---|"
     group = line("**published**", *[""] * 7)
     rows = [published_row(ledger, *entry) for entry in SHOWN]

@@ -51,7 +51,7 @@ def escaped(text: str) -> str:
     parts = re.split(r"``(.+?)``|`([^`]+)`", text)
     out = []
     for i in range(0, len(parts), 3):
-        out.append(re.sub(r"([*<\[\]|])", r"\\\1", parts[i]))
+        out.append(re.sub(r"([*\[\]|])", r"\\\1", parts[i]).replace("<", "&lt;"))
         out += [f"`{code}`" for code in parts[i + 1 : i + 3] if code]
     return re.sub(r"(?m)^#", r"\\#", "".join(out))
 
