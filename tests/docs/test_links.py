@@ -99,6 +99,28 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
+# External links are listed, not fetched: a new host has to be added here, on purpose.
+HOSTS = {
+    "127.0.0.1:8080",
+    "arxiv.org",
+    "cocodataset.org",
+    "github.com",
+    "pytorch.org",
+    "saliencydetection.net",
+    "www2.eecs.berkeley.edu",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_external_links_lead_to_known_hosts(page: Path) -> None:
+    text = FENCED.sub("", page.read_text())
+    links = [link for link in LINK.findall(text) if re.match(r"[a-z]+:", link)]
+    links += re.findall(r"<(https?://[^>]+)>", text)
+    for link in links:
+        assert re.match(r"https?://[^/]+", link), link
+        assert link.split("/")[2] in HOSTS, link
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_named_files_exist(page: Path) -> None:
     text = page.read_text()
