@@ -1,4 +1,4 @@
-"""README and pages are laid out as agreed: short lines, and lists that MkDocs reads as GitHub does."""
+"""README and pages have short lines, and lists that MkDocs reads as GitHub does."""
 
 from __future__ import annotations
 
