@@ -2,6 +2,7 @@
 #                   synthetic scenes, evaluate it before and after, draw the curve
 # make test         set up and run the tests
 # make lint         formatting and static checks
+# make docs         build the documentation into build/site; any warning is an error
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ OUT := experiments/quickstart
 # Idle OpenMP threads that spin slow everything else on a shared machine.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint docs clean
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +30,12 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+docs: $(READY)
+	$(BIN)/python scripts/write_reference.py --check
+	$(BIN)/python scripts/draw_diagrams.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html, or: $(BIN)/python -m http.server -d build/site"
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -7,7 +7,7 @@ Give any of them. Nothing is copied: the parts of a set are linked to where conf
 and what is there already stays. Then every photograph is compared, mirrored too, with those of
 GrabCut and Berkeley by picture hash, and the files that show one of these are added to
 leave_out.txt in the root of the set; the loaders obey that list. Where the sets come from and what
-their terms are: docs/data.md.
+their terms are: docs/reference/data.md.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def main() -> None:
     print(f"{spent:.0f} s in all.")
     print(f"Look at {photographs}, {out / 'curve.png'} and {out / 'overlays'}.")
     if after > before / 2:
-        log.warning("Still more than half the clicks of before; see docs/reproduce.md.")
+        log.warning("Still more than half the clicks of before; see docs/how-to/reproduce.md.")
 
 
 if __name__ == "__main__":

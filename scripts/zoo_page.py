@@ -1,4 +1,4 @@
-"""Write docs/zoo.md from assets/zoo.yml and assets/published.csv.
+"""Write docs/reference/zoo.md from assets/zoo.yml and assets/published.csv.
 
 python scripts/zoo_page.py
 """
@@ -19,7 +19,7 @@ from isegm.utils.files import replacing
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=Formatter).parse_args()
-    with replacing(REPOSITORY / "docs/zoo.md") as partial:
+    with replacing(REPOSITORY / "docs/reference/zoo.md") as partial:
         partial.write_text(zoo_page(), encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
 """Check the data sets of config.yml: files, counts, readable images, sizes that match.
 
-    isegm check-data                          what is here, 200 samples of each part
-    isegm check-data --quick                  10 samples
-    isegm check-data --all SBD COCO_LVIS      every sample of these; they must be here
+    isegm check-data                        # what is here, 200 samples of each part
+    isegm check-data --quick                # 10 samples
+    isegm check-data --all SBD COCO_LVIS    # every sample of these; they must be here
 
 Counts are compared with the literature. Prints a fingerprint of every part, to compare two copies,
 and where to get missing sets. Exit status: 0 if nothing is wrong, 1 if a set has a problem or a set
@@ -40,7 +40,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         default=200,
-        help="read N samples of each part (default 200)",
+        help="read N samples of each part",
     )
     how_many.add_argument("--all", action="store_true", help="read every sample")
     flags.add_config(parser)

@@ -5,7 +5,7 @@
 
 coco_lvis joins COCO panoptic (COCO_PATH) and LVIS v1 (LVIS_v1_PATH) to COCO+LVIS (COCO_LVIS_PATH);
 interrupted, it continues where it stopped. open_images drops masks without a file from the official
-list (OPENIMAGES_PATH). All other data sets are read as they are downloaded: see docs/data.md.
+list (OPENIMAGES_PATH). All other data sets are read as downloaded: see docs/reference/data.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Click on objects in a web page on this machine: the interactive demo.
 
-    isegm demo                                  then open http://127.0.0.1:8080
-    isegm demo --images photos                  offers a folder's images as well
-    isegm demo --checkpoint model.safetensors   another network than the starter
+    isegm demo                                  # then open http://127.0.0.1:8080
+    isegm demo --images photos                  # offers a folder's images as well
+    isegm demo --checkpoint model.safetensors   # another network than the starter
 
 Without --checkpoint the starter answers, the network that comes with the package. The server
 listens on this machine only. On a remote one, forward the port: ssh -L 8080:127.0.0.1:8080 HOST.

@@ -2,8 +2,8 @@
 
     isegm evaluate NoBRS --checkpoint model.safetensors --datasets GrabCut,Berkeley
     isegm evaluate f-BRS-B --checkpoint model.safetensors --datasets GrabCut --save-json out.json
-    isegm evaluate --checkpoint model.safetensors --replay session.json   clicks made in the demo
-    torchrun --nproc-per-node 2 -m isegm evaluate ...   the same table, objects split over processes
+    isegm evaluate --checkpoint model.safetensors --replay session.json   # clicks made in the demo
+    torchrun --nproc-per-node 2 -m isegm evaluate NoBRS --checkpoint model.safetensors   # split
 
 Without --protocol the method's own published protocol is used; which one is printed. An interrupted
 run continues where it stopped when the same command is given again.

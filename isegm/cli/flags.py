@@ -106,7 +106,9 @@ def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_user(parser: argparse.ArgumentParser) -> None:
-    note = "who clicks, instead of the protocol's user, e.g. jitter,share=0.2: docs/users.md"
+    note = (
+        "who clicks, instead of the protocol's user, e.g. jitter,share=0.2: docs/reference/users.md"
+    )
     parser.add_argument("--user", metavar="NAME[,KEY=VALUE...]", help=note)
 
 

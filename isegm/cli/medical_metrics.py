@@ -5,7 +5,7 @@
 
 Prints Dice, IoU, sensitivity, specificity, precision, HD95 and average surface distance. Truth and
 prediction are a folder of slices (isegm extract-slices) and the folder of their predicted masks, or
-two NIfTI files, or two folders of those. docs/medical.md says how empty masks count.
+two NIfTI files, or two folders of those. docs/how-to/medical.md says how empty masks count.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Train an experiment.
 
-isegm train models/ritm/hrnet18s_cocolvis.py --gpus 0,1      one process per GPU
-isegm train models/ritm/tiny_synthetic.py --cpu              no GPU needed
-isegm train models/ritm/hrnet18s_cocolvis.py --check         does it fit, how long does it take
-isegm train models/ritm/hrnet18s_cocolvis.py --resume auto   continues the newest run
-isegm train models/ritm/hrnet18s_cocolvis.py --show          the experiment as JSON
-isegm train --diff A B                                       how two experiments differ
-torchrun --nproc-per-node 4 -m isegm train SCRIPT            joins the processes of torchrun
+isegm train models/ritm/hrnet18s_cocolvis.py --gpus 0,1      # one process per GPU
+isegm train models/ritm/tiny_synthetic.py --cpu              # no GPU needed
+isegm train models/ritm/hrnet18s_cocolvis.py --check         # does it fit, how long will it take
+isegm train models/ritm/hrnet18s_cocolvis.py --resume auto   # continue the newest run
+isegm train models/ritm/hrnet18s_cocolvis.py --show          # the experiment as JSON
+isegm train --diff A B                                       # how two experiments differ
+torchrun --nproc-per-node 4 -m isegm train SCRIPT            # in the processes of torchrun
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--validate", default="", metavar="SETS", help=validate)
     add("--validate-objects", type=int, help="only the first N objects of each")
     train_flags.add_short_flags(parser)
-    override = "e.g. train.clip=1; repeatable, see docs/train.md"
+    override = "e.g. train.clip=1; repeatable, see docs/how-to/train.md"
     add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     show = "print the experiment after all overrides, as JSON; train nothing"
     add("--show", action="store_true", help=show)

@@ -106,7 +106,7 @@ SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_cont
 SBD += " (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores,"
 SBD += f" assets/sbd_samples_weights.pkl of {RITM}"
 VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org),"
-VOLUMES += " and isegm extract-slices: docs/medical.md"
+VOLUMES += " and isegm extract-slices: docs/how-to/medical.md"
 SIMPLECLICK = "the Google Drive folder that github.com/uncbiag/SimpleClick links to"
 COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
 
@@ -187,7 +187,7 @@ CATALOGUE = (
         "PASCAL_SBD",
         "PASCAL_SBD_PATH",
         "github.com/mindspore-ai/models, research/cv/FCANet: Augmented PASCAL (PascalVOC and SBD"
-        " serve as well: docs/data.md)",
+        " serve as well: docs/reference/data.md)",
         (Subset("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
     ),
     DataSet(

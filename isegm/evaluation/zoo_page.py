@@ -15,7 +15,7 @@ INTRODUCTION = """# The zoo
 
 <!-- written by scripts/zoo_page.py from assets/zoo.yml and assets/published.csv; do not edit -->
 
-What others publish and this package knows by name. [Download](download.md) says how to use a name.
+What others publish and this package knows by name. [Download](../how-to/download.md) says how to use a name.
 
 * **Addresses**: nobody has tried them from here unless the column says so. "By hand" means that the
   project offers a folder and no address names the file: the link leads there, and
@@ -23,13 +23,13 @@ What others publish and this package knows by name. [Download](download.md) says
 * **Hash**: the beginning of the published one. Where the column is empty, nobody published any: the
   SHA-256 of your first download is recorded and compared from then on.
 * **Licence**: as the project states it, usually for its code; ask its authors about the weights.
-* **NoC@90**: the published numbers of the [ledger](../assets/published.csv), with their source, not
+* **NoC@90**: the published numbers of the [ledger](../../assets/published.csv), with their source, not
   numbers measured here. The protocol is the one that the network's authors used.
 """
 
 
 def zoo_page() -> str:
-    """``docs/zoo.md``, whole."""
+    """``docs/reference/zoo.md``, whole."""
     parts = [INTRODUCTION, "## Checkpoints\n", _checkpoints()]
     parts += ["## Data sets\n", _table(["name", "key", *COMMON], map(_other, entries("dataset")))]
     parts += ["## Pretrained backbones\n", _backbones()]
@@ -44,7 +44,7 @@ def _checkpoints() -> str:
     head = ["name", "paper", "trained on", "script", "protocol", f"{METRIC}: {', '.join(SETS)}"]
     rows = []
     for each in entries("checkpoint"):
-        script = f"[{each.experiment}](../{each.experiment})" if each.experiment else "-"
+        script = f"[{each.experiment}](../../{each.experiment})" if each.experiment else "-"
         numbers = "<br>".join(_numbers(published, ledger) for published in each.published)
         about = [f"`{each.name}`", _paper(each), each.trained_on, script, each.protocol, numbers]
         rows.append([*about, *_common(each)])

@@ -32,7 +32,7 @@ SCHEMA = 2
 READABLE = ("1", "2")  # of files; 1 had click maps as names and numbers, see old_specs.py
 UNUSED = "unused."  # prefix of tensors that no layer uses
 SUFFIXES = (".safetensors", ".pth", ".pt")
-STARTER = "starter"  # the network that comes with the package, see docs/starter.md
+STARTER = "starter"  # the network that comes with the package, see docs/explanation/starter.md
 SHIPPED = {STARTER: "assets/starter.safetensors"}
 DTYPES = ("fp32", "fp16")
 

@@ -86,7 +86,7 @@ def _from_script(path: Path) -> Loaded:
     if not isinstance(experiment, Experiment):
         raise IsegmError(
             f"{path} defines no EXPERIMENT = Experiment(...); a script with main(cfg), as earlier"
-            f" versions had it, must be rewritten: see docs/train.md and {EXAMPLE}"
+            f" versions had it, must be rewritten: see docs/how-to/train.md and {EXAMPLE}"
         )
     if experiment.has_own_parts:
         files += imported

@@ -7,7 +7,7 @@ Check:  python scripts/evaluate_model.py f-BRS-B --exp-path fbrs/tiny_synthetic/
         synthetic
 Cost:   600 steps, 9 minutes on one thread of a busy CPU
 Result: ritm v1, 50 objects of synthetic: NoC@85 14.00 with NoBRS, 12.32 with f-BRS-B; more in
-        docs/methods/fbrs.md
+        docs/explanation/methods/fbrs.md
 
 Scenes and steps are those of models/ritm/tiny_synthetic.py; all clicks are sampled, as f-BRS
 trains.

@@ -4,7 +4,7 @@ Paper:  Lin et al., CVPR 2020 (the method; network, data and schedule are not th
 Run:    python train.py models/fcanet/tiny_synthetic_fca.py --cpu
 Cost:   800 steps, 4 to 9 minutes on one core of a busy machine
 Result: fcanet v1, 50 objects of synthetic, mean of --seed 0, 1 and 2: NoC@85 6.32, NoC@90 10.59.
-        See docs/methods/fcanet.md.
+        See docs/explanation/methods/fcanet.md.
 
 One of four: tiny_synthetic_bs, _fca, _cl and _iter each switch on one thing more. All take equally
 many steps on the same 640 scenes.

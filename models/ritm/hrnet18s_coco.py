@@ -6,7 +6,7 @@ Paper:  arXiv 2102.06583 (the method; the paper starts from ImageNet weights and
 Run:    python train.py models/ritm/hrnet18s_coco.py --cpu --ngpus 2
 Cost:   1200 steps, 45 minutes on two shared CPU cores
 Result: ritm v1: GrabCut NoC@85 16.64, NoC@90 19.64; Berkeley 17.95 and 19.97. See
-        docs/reproduce.md.
+        docs/how-to/reproduce.md.
 
 Clicks are distance maps at full strength, not RITM's faint disks: without pretrained weights those
 are ignored for hundreds of steps (validation IoU 0.05 after 80 of them), see

@@ -5,7 +5,7 @@ Paper:  arXiv 2102.06583 (the method; network, data and schedule are not the pap
 Run:    python train.py models/ritm/tiny_synthetic.py --cpu --ngpus 2
 Cost:   600 steps, 5 minutes on two CPU cores that were busy with other work
 Result: ritm v1, the first 30 objects of synthetic: NoC@85 8.77 (untrained 20.00), NoC@90 12.20. See
-        docs/reproduce.md.
+        docs/how-to/reproduce.md.
 
 Clicks are distance maps, not RITM's disks: without pretrained weights the network finds distances
 useful within 60 steps and still ignores disks after 160.

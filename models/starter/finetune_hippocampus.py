@@ -1,9 +1,9 @@
 """The starter on slices of MRI volumes of the hippocampus: fine-tuned, or from scratch for as long.
 
-Paper:  none; see docs/finetune.md
+Paper:  none; see docs/how-to/finetune.md
 Run:    python train.py models/starter/finetune_hippocampus.py --cpu --ngpus 2 --weights starter
-Cost:   see docs/finetune.md
-Result: see docs/finetune.md
+Cost:   see docs/how-to/finetune.md
+Result: see docs/how-to/finetune.md
 
 Without --weights the same network begins with random weights.
 """

@@ -1,9 +1,10 @@
 """The starter: EfficientNet-Lite0 with a light pyramid, at a constant rate on crops of 256.
 
-Paper:  none; see docs/starter.md
+Paper:  none; see docs/explanation/starter.md
 Run:    python train.py models/starter/lite0.py --cpu --ngpus 2 --exp-name night --resume auto
 Cost:   so far 1,000 steps from the weights of 1,000 earlier ones; 0.93 s per step on two CPU cores
-Result: starter v1: GrabCut NoC@85 3.54, NoC@90 4.64; Berkeley 4.06 and 7.32. See docs/starter.md
+Result: starter v1: GrabCut NoC@85 3.54, NoC@90 4.64; Berkeley 4.06 and 7.32.
+        See docs/explanation/starter.md
 
 The rate stays constant and the averaged weights are what is used, so the training can be stopped at
 any time.

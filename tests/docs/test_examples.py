@@ -110,7 +110,7 @@ def test_a_mix_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     cells(tmp_path / "data" / "mine")
     for split in ("train2017", "val2017"):
         coco(tmp_path / "COCO", split)
-    ((file, source),) = examples("docs/data.md").items()
+    ((file, source),) = examples("docs/reference/data.md").items()
     script = written(tmp_path, file, source)
     monkeypatch.chdir(tmp_path)
     small = {"data__augment__crop": [32, 32], "data__epoch_len": 2, "data__min_object_area": 4}
@@ -121,7 +121,7 @@ def test_a_mix_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_folder_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         cells(tmp_path / "data" / "cells" / split)
-    ((file, source),) = examples("README.md").items()
+    ((file, source),) = examples("docs/how-to/your_own_data.md").items()
     script = written(tmp_path, file, source)
     monkeypatch.chdir(tmp_path)
     crops = {"data__augment__crop": [64, 64]}
@@ -138,7 +138,7 @@ def test_a_folder_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def plain(imported) -> ModuleType:
     return imported(
         "isegm.methods.plain",
-        examples("docs/add_a_method.md")["isegm/methods/plain.py"],
+        examples("docs/how-to/add_a_method.md")["isegm/methods/plain.py"],
         "plain.py",
     )
 
@@ -163,7 +163,7 @@ def test_the_example_method_keeps_the_contract(plain: ModuleType, name: str) -> 
 
 def test_the_example_method_trains(plain: ModuleType, tmp_path: Path) -> None:
     file = "models/plain/tiny_synthetic.py"
-    script = written(tmp_path, file, examples("docs/add_a_method.md")[file])
+    script = written(tmp_path, file, examples("docs/how-to/add_a_method.md")[file])
     small = {"data__source__size": [32, 32], "data__augment__crop": [32, 32], "data__epoch_len": 2}
     made = one_step(script, tmp_path, **small)
     assert load_model(made).spec == load_experiment(script).experiment.model
@@ -174,7 +174,7 @@ def test_files_of_the_example_code_base_are_found_read_and_written(
 ) -> None:
     folder = tmp_path / "originals"
     folder.mkdir()
-    source = examples("docs/add_a_method.md")["isegm/originals/plain.py"]
+    source = examples("docs/how-to/add_a_method.md")["isegm/originals/plain.py"]
     (folder / "plain.py").write_text(source)
     monkeypatch.setattr(isegm.originals, "__path__", [*isegm.originals.__path__, str(folder)])
     described = plain.plain_hrnet(width=4)
@@ -189,7 +189,7 @@ def test_files_of_the_example_code_base_are_found_read_and_written(
 
 
 def test_the_example_data_set(imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = examples("docs/add_a_dataset.md")
+    files = examples("docs/how-to/add_a_dataset.md")
     module = imported("isegm.data.sources.cells", files["isegm/data/sources/cells.py"], "cells.py")
     assert "Cells" not in evaluation_sets()  # the example must not shadow a real set
     cfg = load_config()
@@ -212,7 +212,7 @@ COMPLETENESS = (
     "tests/test_layers.py",
 )
 COMPLETENESS += ("tests/methods/test_contract.py",)
-TABLE = "docs/experiments.md"
+TABLE = "docs/reference/experiments.md"
 
 
 def test_the_examples_in_place_pass_the_checks_of_the_whole_suite(tmp_path: Path) -> None:
@@ -225,7 +225,11 @@ def test_the_examples_in_place_pass_the_checks_of_the_whole_suite(tmp_path: Path
     )
     shutil.copytree(REPOSITORY, clone, ignore=skipped)
     names = []
-    for page in ("docs/add_a_method.md", "docs/add_a_dataset.md", "docs/add_a_part.md"):
+    for page in (
+        "docs/how-to/add_a_method.md",
+        "docs/how-to/add_a_dataset.md",
+        "docs/how-to/add_a_part.md",
+    ):
         for file, source in examples(page).items():
             (clone / file).parent.mkdir(parents=True, exist_ok=True)
             (clone / file).write_text(source)
@@ -289,21 +293,23 @@ def block(page: str, first: str) -> dict[str, Any]:
 
 
 def test_the_example_experiment_is_the_published_one() -> None:
-    shown = block("docs/train.md", "CLICKS =")["EXPERIMENT"].completed()
+    shown = block("docs/how-to/train.md", "CLICKS =")["EXPERIMENT"].completed()
     published = load_experiment(REPOSITORY / "models/ritm/hrnet18s_cocolvis.py").experiment
     assert shown == replace(published, val=None)
 
 
 def test_the_example_mix(tmp_path: Path) -> None:
     cfg = config(**comb(tmp_path), COCO_PATH=coco(tmp_path / "COCO"))
-    source = build(block("docs/data.md", "salient =")["source"], cfg=cfg)
+    source = build(block("docs/reference/data.md", "salient =")["source"], cfg=cfg)
     assert len(source) == 2 + 2 + 3
     assert source.read(0, np.random.default_rng(0)).objects
 
 
 def test_the_example_protocol(tmp_path: Path) -> None:
     (text,) = re.findall(
-        r"```yaml\n(name: .*?)```", (REPOSITORY / "docs/protocols.md").read_text(), re.DOTALL
+        r"```yaml\n(name: .*?)```",
+        (REPOSITORY / "docs/reference/protocols.md").read_text(),
+        re.DOTALL,
     )
     (tmp_path / "example.yml").write_text(text)
     protocol = load_protocol(str(tmp_path / "example.yml"))

@@ -8,7 +8,9 @@ from isegm.utils.config import REPOSITORY
 
 def test_every_script_is_named_once() -> None:
     named = Counter(
-        re.findall(r"models/\w+/\w+\.py", (REPOSITORY / "docs/experiments.md").read_text())
+        re.findall(
+            r"models/\w+/\w+\.py", (REPOSITORY / "docs/reference/experiments.md").read_text()
+        )
     )
     found = [
         path
@@ -24,7 +26,7 @@ def test_a_script_says_which_published_file_it_belongs_to() -> None:
     """Rows that name a published file by its name: the docstring of the script names it too."""
     rows = re.findall(
         r"`(models/\w+/\w+\.py)` \| `([\w-]+)\.pth`",
-        (REPOSITORY / "docs/experiments.md").read_text(),
+        (REPOSITORY / "docs/reference/experiments.md").read_text(),
     )
     assert len(rows) > 20
     assert not [

@@ -1,4 +1,4 @@
-"""The commands of docs/finetune.md, one after another, on small volumes and for two steps of
+"""The commands of docs/how-to/finetune.md, one after another, on small volumes and for two steps of
 training.
 """
 
@@ -23,7 +23,7 @@ from isegm.utils.config import REPOSITORY
 
 nibabel = pytest.importorskip("nibabel")
 
-PAGE = (REPOSITORY / "docs/finetune.md").read_text()
+PAGE = (REPOSITORY / "docs/how-to/finetune.md").read_text()
 SHORT = (
     "--workers 0 --set train.max_steps=2 --set train.batch_size=2 --set data.augment.crop=[64,64]"
 )
@@ -49,8 +49,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
     (tmp_path / "config.yml").write_text(
         "EXPS_PATH: experiments\nWEIGHTS_PATH: weights\n" + settings
     )
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/finetune.md").write_text(PAGE)
+    (tmp_path / "docs/how-to").mkdir(parents=True)
+    (tmp_path / "docs/how-to/finetune.md").write_text(PAGE)
 
     def called(command: str) -> None:
         line = command.replace("$ISEGM_DATA", str(tmp_path / "data")).replace("--ngpus 2", "")
@@ -91,7 +91,7 @@ def test_the_commands_run_and_fill_the_table(run: Callable[[str], None], tmp_pat
         for n in ("asis", "finetuned", "scratch")
     ]
     assert len({result.checkpoint["sha256"] for result in results}) == 3
-    filled = BLOCK.search((tmp_path / "docs/finetune.md").read_text())[1]
+    filled = BLOCK.search((tmp_path / "docs/how-to/finetune.md").read_text())[1]
     for name in ("starter as it is", "fine-tuned", "from scratch"):
         assert f"| {name}" in filled
     trained = {

@@ -1,4 +1,4 @@
-"""The examples of docs/add_a_view_rule.md and docs/add_a_user.md, added to the package and used."""
+"""The examples of the pages on adding a view rule and a user, added to the package and used."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from isegm.utils.config import REPOSITORY
 
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"<!-- protocol -->\n```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-RULE_PAGE, USER_PAGE = "docs/add_a_view_rule.md", "docs/add_a_user.md"
+RULE_PAGE, USER_PAGE = "docs/how-to/add_a_view_rule.md", "docs/how-to/add_a_user.md"
 
 
 def example(page: str) -> tuple[Path, str, str]:

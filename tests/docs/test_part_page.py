@@ -1,4 +1,4 @@
-"""The examples of docs/add_a_part.md in a copy of the package, used as the page uses them."""
+"""The examples of docs/how-to/add_a_part.md in a copy of the package, used as on the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from isegm.utils.config import REPOSITORY
 
-PAGE = (REPOSITORY / "docs/add_a_part.md").read_text()
+PAGE = (REPOSITORY / "docs/how-to/add_a_part.md").read_text()
 FILES = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()

@@ -1,4 +1,4 @@
-"""docs/zoo.md says what assets/zoo.yml and the ledger say."""
+"""docs/reference/zoo.md says what assets/zoo.yml and the ledger say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from isegm.zoo.entries import entries
 
 
 def test_the_page_is_the_one_of_the_zoo() -> None:
-    page = (REPOSITORY / "docs/zoo.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/reference/zoo.md").read_text(encoding="utf-8")
     assert page == zoo_page(), "run python scripts/zoo_page.py"
     for each in entries():
         assert f"| `{each.name}` |" in page

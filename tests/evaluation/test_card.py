@@ -342,7 +342,7 @@ def test_the_starter_has_a_card() -> None:
     reason for another version of a file of megabytes.
     """
     stored = card.read_card(REPOSITORY / "assets/starter.safetensors")
-    page = (REPOSITORY / "docs/starter.md").read_text()
+    page = (REPOSITORY / "docs/explanation/starter.md").read_text()
     assert stored["sections"].keys() == pages.sections(page).keys()
     assert pages.BLOCK.search(page)[1] == card.markdown(stored["numbers"])
     needed = {"Data and licences", "Encoder", "Training", "Results", "Where it fails"}

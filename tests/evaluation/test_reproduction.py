@@ -130,7 +130,7 @@ def test_shares_are_shown_as_percent() -> None:
 
 
 def test_the_page_shows_the_numbers_of_the_starter() -> None:
-    """docs/reproduce.md holds what a run printed; if the starter changes, run it again."""
+    """docs/how-to/reproduce.md holds what a run printed; if the starter changes, run it again."""
     stored = card.read_card(REPOSITORY / "assets/starter.safetensors")
     (page,) = (REPOSITORY / "docs").rglob("reproduce.md")
     lines = [line for line in page.read_text().splitlines() if "| starter v1, NoBRS |" in line]

@@ -27,7 +27,7 @@ from isegm.evaluation.users.worst_of import WorstOf
 from isegm.inference.protocol import Protocol
 from isegm.utils.config import REPOSITORY
 
-PAGE = REPOSITORY / "docs/users.md"
+PAGE = REPOSITORY / "docs/reference/users.md"
 
 # The object fills rows 10 to 29 and columns 10 to 39. The mask lacks a large piece of it (rows 10
 # to 18, columns 10 to 24) and a small one (rows 26 to 28, columns 36 to 38), and holds a piece of
@@ -339,7 +339,7 @@ def test_without_an_error_a_negative_click_in_the_corner(name: str) -> None:
 
 
 def test_the_example_of_a_click_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A map is one new file: that of docs/users.md, added to the package."""
+    """A map is one new file: that of docs/reference/users.md, added to the package."""
     page = PAGE.read_text()
     ((file, source),) = re.findall(
         r"<!-- file: (\S+) -->\n```python\n(.*?)^```$", page, re.M | re.S

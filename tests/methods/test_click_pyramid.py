@@ -71,7 +71,7 @@ def test_parts_that_do_not_fit() -> None:
 
 
 def test_what_the_documentation_says() -> None:
-    page = (REPOSITORY / "docs/methods/click_pyramid.md").read_text()
+    page = (REPOSITORY / "docs/explanation/methods/click_pyramid.md").read_text()
     (example,) = re.findall(r"^    (click_pyramid\(.+\))$", page, re.MULTILINE)
     model = build(eval(example, {"click_pyramid": click_pyramid}))
     assert model.backbone.name == "resnet18"

@@ -194,7 +194,7 @@ def test_a_json_that_is_no_experiment(tmp_path: Path, change: Any, message: str)
 def test_a_script_of_earlier_versions_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "old.py"
     path.write_text("def main(cfg):\n    pass\n")
-    with pytest.raises(IsegmError, match=r"defines no EXPERIMENT .* docs/train.md"):
+    with pytest.raises(IsegmError, match=r"defines no EXPERIMENT .* docs/how-to/train.md"):
         load_experiment(path)
 
 

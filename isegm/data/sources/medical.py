@@ -2,7 +2,7 @@
 
 Layout: ``images/*`` and ``masks/*``, matched by stem; a mask is above 128 on the object. Folders of
 JPEG masks made by the medical fork of another code base have the same layout and can be read, but
-compression has damaged the masks: see docs/medical.md.
+compression has damaged the masks: see docs/how-to/medical.md.
 """
 
 from __future__ import annotations

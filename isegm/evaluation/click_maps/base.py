@@ -2,7 +2,7 @@
 
 One file in this folder is one kind of map, for the simulated user ``drawn``: ``user: {name: drawn,
 map: distance}``. A map may come from a network: RClicks (arXiv 2410.11722) learns one from real
-clicks. See docs/users.md.
+clicks. See docs/reference/users.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Simulated users: who clicks during an evaluation, and where.
 
 One file in this folder is one user. It is chosen by its name in a protocol file, with its own
-settings: ``user: {name: jitter, share: 0.1}``. See docs/users.md.
+settings: ``user: {name: jitter, share: 0.1}``. See docs/reference/users.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """View rules: which part of the image the network is shown for a click, and at what size.
 
 One file in this folder is one rule. It is chosen by its name in a protocol file, with its own
-settings: ``view: {rule: zoom_in, size: 400}``. See docs/add_a_view_rule.md.
+settings: ``view: {rule: zoom_in, size: 400}``. See docs/how-to/add_a_view_rule.md.
 """
 
 from __future__ import annotations
