@@ -15,7 +15,8 @@ INTRODUCTION = """# The zoo
 
 <!-- written by scripts/zoo_page.py from assets/zoo.yml and assets/published.csv; do not edit -->
 
-What others publish and this package knows by name. [Download](../how-to/download.md) says how to use a name.
+What others publish and this package knows by name. [Download](../how-to/download.md) says how to
+use a name.
 
 * **Addresses**: nobody has tried them from here unless the column says so. "By hand" means that the
   project offers a folder and no address names the file: the link leads there, and
@@ -23,8 +24,8 @@ What others publish and this package knows by name. [Download](../how-to/downloa
 * **Hash**: the beginning of the published one. Where the column is empty, nobody published any: the
   SHA-256 of your first download is recorded and compared from then on.
 * **Licence**: as the project states it, usually for its code; ask its authors about the weights.
-* **NoC@90**: the published numbers of the [ledger](../../assets/published.csv), with their source, not
-  numbers measured here. The protocol is the one that the network's authors used.
+* **NoC@90**: the published numbers of the [ledger](../../assets/published.csv), with their source,
+  not numbers measured here. The protocol is the one that the network's authors used.
 """
 
 
