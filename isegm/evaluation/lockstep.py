@@ -28,7 +28,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.metrics import mask_iou
+from isegm.evaluation.judge import Judge, ObjectShape
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.users.base import Look, user_of
 from isegm.inference.predictor import Predictor, Request
@@ -99,15 +99,19 @@ class Seat:
     index: int
     sample: Sample
     click: Click
+    judge: Judge
+    shape: ObjectShape
     session: Session | None = None
     request: Request | None = None
     ious: list[float] = field(default_factory=list)
+    bious: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     finished: bool = False
 
     def record(self) -> ObjectRecord:
         clicks = tuple((c.y, c.x, int(c.positive)) for c in self.session.clicks)
-        return ObjectRecord(self.sample.id, clicks, tuple(self.ious), tuple(self.seconds))
+        played = tuple(self.ious), tuple(self.seconds), tuple(self.bious)
+        return ObjectRecord(self.sample.id, clicks, *played, self.shape)
 
 
 class LockStep:
@@ -220,7 +224,9 @@ class LockStep:
             )
             return index, Skipped(sample.id, "the ground truth has no object pixel")
         started = time.perf_counter()
-        seat = Seat(index, sample, self.user.click(first_look(sample, self.protocol)))
+        judge = Judge(sample.gt)
+        click = self.user.click(first_look(sample, self.protocol))
+        seat = Seat(index, sample, click, judge, judge.shape())
         self.clock.add("simulation", started)
         return seat
 
@@ -260,7 +266,8 @@ class LockStep:
         enough.
         """
         started = time.perf_counter()
-        seat.ious.append(mask_iou(mask, seat.sample.gt))
+        seat.ious.append(seat.judge.iou(mask))
+        seat.bious.append(seat.judge.boundary_iou(mask))
         seat.finished = is_finished(seat.ious, self.protocol)
         if not seat.finished:
             seat.click = self.user.click(Look(seat.sample, mask, seat.session))
