@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from isegm.core.errors import IsegmError
+from isegm.evaluation.metrics import read
 from isegm.evaluation.pages import checked, fill, sections
+from isegm.evaluation.report import with_interval
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.statistics import RESAMPLES, Interval, image_count, interval
 from isegm.methods.checkpoints import add_metadata, read_metadata
@@ -122,18 +124,12 @@ def markdown(measured: dict[str, Any]) -> str:
 
 
 def _table_row(row: dict[str, Any]) -> str:
-    cells = [_cell(metric, Interval(**found)) for metric, found in row["metrics"].items()]
+    cells = [
+        with_interval(read(metric), Interval(**found)) for metric, found in row["metrics"].items()
+    ]
     mode = f", {row['mode']}" if row["mode"] not in ("", "NoBRS") else ""
     first = [row["dataset"], row["protocol"] + mode, f"{row['objects']} ({row['images']})"]
     return f"| {' | '.join([*first, *cells])} |"
-
-
-def _cell(metric: str, found: Interval) -> str:
-    factor, digits = (1, 2) if metric.startswith("NoC") else (100, 1)
-    value, low, high = (
-        f"{factor * number:.{digits}f}" for number in (found.value, found.low, found.high)
-    )
-    return f"{value} [{low}, {high}]"
 
 
 def _speed(speed: dict[str, Any]) -> list[str]:

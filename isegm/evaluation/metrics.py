@@ -259,6 +259,12 @@ class Reading:
         sign = "+" if signed else ""
         return f"{self.metric.factor * value:{sign}.{self.metric.digits}f}"
 
+    def of_one(self, value: float) -> str:
+        """The metric of one object as text: 3 clicks, "yes" or "no", 87.1 %."""
+        if self.metric.counted:
+            return "yes" if value else "no"
+        return f"{value:.0f}" if self.metric.unit == "clicks" else self.shown(value)
+
     def cell(self, value: float) -> str:
         """What ``value`` returns as text: a count as a whole number."""
         return str(value) if self.metric.counted else self.shown(value)
