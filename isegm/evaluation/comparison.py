@@ -175,7 +175,9 @@ def paired_table(
         shares = [f"{100 * n / counted:.0f}" for n in (found.better, found.worse)]
         change = with_interval(reading, found.change, signed=True)
         rows.append([name_of(run), title, *values, change, *shares])
-        listed = [f"{id_} {reading.of_one(a)} -> {reading.of_one(b)}" for id_, a, b in found.extremes]
+        listed = [
+            f"{id_} {reading.of_one(a)} -> {reading.of_one(b)}" for id_, a, b in found.extremes
+        ]
         if listed:
             below.append(f"- {title}, {name_of(run)}, most different: {', '.join(listed)}")
         below += [f"- {found.dataset}, {name_of(run)}: {note}" for note in found.notes]
