@@ -91,16 +91,23 @@ def interval(
 ) -> Interval:
     """A metric over all objects with its 95 % percentile bootstrap interval.
 
-    Where every resample has the same mean, e.g. no failure at all, the interval has no width: it
-    says nothing about objects unlike those of the data set.
+    A bootstrap knows only what it has seen: without a single failure it would be sure that there
+    never is one. Then, and where everything fails, the exact binomial bound of as many independent
+    images takes its place.
 
     Raises:
         IsegmError: as ``reading_of``, or fewer than two images.
     """
-    parts = reading_of(result, metric).parts(result.objects, result.max_clicks)
-    low, high = _bootstrap(_by_image(result.name, result.objects, parts), _ratio, seed, resamples)
+    reading = reading_of(result, metric)
+    parts = reading.parts(result.objects, result.max_clicks)
+    sums = _by_image(result.name, result.objects, parts)
     total, count = parts.sum(0)
-    return Interval(float(total / count), float(low), float(high))
+    value = float(total / count)
+    if reading.metric.counted and value in (0, 1):
+        unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / len(sums[0]))
+        return Interval(value, max(0.0, value - unseen), min(1.0, value + unseen))
+    low, high = _bootstrap(sums, _ratio, seed, resamples)
+    return Interval(value, float(low), float(high))
 
 
 def curve_band(
@@ -130,7 +137,9 @@ def curve_band(
     return full.mean(0), low, high
 
 
-def over_seeds(results: Sequence[DatasetResult], metric: str, seed: int = 0) -> Seeds:
+def over_seeds(
+    results: Sequence[DatasetResult], metric: str, seed: int = 0, resamples: int = RESAMPLES
+) -> Seeds:
     """A metric of runs on identical objects that differ in their seed alone.
 
     Runs and images are resampled independently of each other. Of n runs n - 1 are drawn, which
@@ -149,8 +158,8 @@ def over_seeds(results: Sequence[DatasetResult], metric: str, seed: int = 0) -> 
     totals, counts = (np.array([each[i] for each in images]) for i in range(2))  # runs, images
     rng = np.random.default_rng(seed)
     runs, size = totals.shape
-    by_run = rng.multinomial(runs - 1, [1 / runs] * runs, RESAMPLES)
-    by_image = rng.multinomial(size, [1 / size] * size, RESAMPLES)
+    by_run = rng.multinomial(runs - 1, [1 / runs] * runs, resamples)
+    by_image = rng.multinomial(size, [1 / size] * size, resamples)
     sums, weights = (
         np.einsum("ri,ri->r", by_run @ values, by_image) for values in (totals, counts)
     )
@@ -168,6 +177,7 @@ def difference(
     reading: Reading,
     limit: int,
     seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """Second less first of a metric, with its interval; object i of both is the same one.
 
@@ -180,7 +190,7 @@ def difference(
     def change(ta: np.ndarray, ca: np.ndarray, tb: np.ndarray, cb: np.ndarray, axis: int = -1):
         return _ratio(tb, cb, axis) - _ratio(ta, ca, axis)
 
-    low, high = _bootstrap(data, change, seed, RESAMPLES)
+    low, high = _bootstrap(data, change, seed, resamples)
     before, after = (p[:, 0].sum() / p[:, 1].sum() for p in parts)
     return Interval(float(after - before), float(low), float(high))
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 
 import isegm
 from isegm.core.errors import IsegmError
@@ -203,7 +202,7 @@ def _published(
     return shown
 
 
-def _curves(runs: Sequence[RunResult], results: dict[int, DatasetResult]) -> list[Markup]:
+def _curves(runs: Sequence[RunResult], results: dict[int, DatasetResult]) -> list[str]:
     drawn = []
     for reads, unit in (("ious", "mean IoU (%)"), ("bious", "mean boundary IoU (%)")):
         series = []
@@ -213,7 +212,7 @@ def _curves(runs: Sequence[RunResult], results: dict[int, DatasetResult]) -> lis
             mean, low, high = _band(result, reads)
             series.append(Series(name_of(runs[place]), mean, low, high, place))
         if series:
-            drawn.append(Markup(chart(series, unit)))
+            drawn.append(chart(series, unit))
     return drawn
 
 
