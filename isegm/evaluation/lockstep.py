@@ -68,7 +68,7 @@ class LockStepSettings:
 
     Attributes:
         window: objects in play at once. Their images are kept as bytes and their answers as floats:
-            7 bytes per pixel.
+            7 bytes per pixel, and a byte per pixel of the object's box.
         threads: for decoding and for the simulated user.
         ahead: objects decoded in advance.
         passes: forward passes at a time, among which the cores of a CPU are shared out.

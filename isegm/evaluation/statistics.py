@@ -22,6 +22,7 @@ from isegm.evaluation.results import DatasetResult, ObjectRecord
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 BAND_RESAMPLES = 1999  # for every click of a curve
+AT_ONCE = 20_000_000  # resampled values in memory
 SLICE = r"_\d{4}$"  # hippocampus_001_0012: slice 12 of that volume
 # What to take off an object's id to get the name of its image, beside "#3" for the third object.
 TAILS = {"Berkeley": r"(?<=\d)[a-z]$"} | dict.fromkeys(ORGANS, SLICE)
@@ -216,12 +217,15 @@ def _bootstrap(
     data: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], seed: int, resamples: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The bounds of the percentile interval; resamples without any count are left out."""
+    values = len(data) * len(data[0])
+    batch = None if values * resamples <= AT_ONCE else max(1, AT_ONCE // values)
     made = bootstrap(
         tuple(data),
         statistic,
         paired=True,
         vectorized=True,
         n_resamples=resamples,
+        batch=batch,
         confidence_level=CONFIDENCE,
         method="percentile",
         random_state=np.random.default_rng(seed),
