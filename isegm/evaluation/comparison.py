@@ -15,6 +15,7 @@ from isegm.evaluation.report import (
     INTERVALS,
     chosen,
     columns_of,
+    distinct,
     lacking,
     name_of,
     notes,
@@ -164,6 +165,7 @@ def paired_table(
     """Every other run against the first as text, see ``pairs_of``; a negative difference of NoC
     is fewer clicks.
     """
+    runs = distinct(runs)
     base = name_of(runs[0]) if runs else ""
     header = ["model", "data set, metric", base, "model's", "difference", "better", "worse"]
     rows, below = [], [*notes(runs), INTERVALS]

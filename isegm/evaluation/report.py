@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -251,6 +252,19 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def name_of(run: RunResult) -> str:
     return run.model_name or Path(run.checkpoint.get("path", "model")).stem
+
+
+def distinct(runs: Sequence[RunResult]) -> list[RunResult]:
+    """The runs with names that differ: those that share one get their protocol, or a number."""
+    names = [name_of(run) for run in runs]
+    labels = [
+        name if names.count(name) == 1 else f"{name}, {run.protocol_label}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+    return [
+        replace(run, model_name=label if labels.count(label) == 1 else f"{label} ({i})")
+        for i, (run, label) in enumerate(zip(runs, labels, strict=True), 1)
+    ]
 
 
 def columns_of(runs: Sequence[RunResult]) -> dict[str, dict[int, DatasetResult]]:

@@ -19,7 +19,7 @@ from isegm.data.evaluation_sets import EvalDataset
 from isegm.evaluation.comparison import pair
 from isegm.evaluation.ledger import PublishedRow
 from isegm.evaluation.metrics import METRICS, drops, read
-from isegm.evaluation.report import columns_of, early, lacking, name_of, protocol_notes
+from isegm.evaluation.report import columns_of, distinct, early, lacking, name_of, protocol_notes
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
 from isegm.evaluation.statistics import (
     RESAMPLES,
@@ -96,6 +96,7 @@ def page(runs: Sequence[RunResult], settings: ReportSettings | None = None) -> s
     if not runs:
         raise IsegmError("a report needs at least one result file")
     read(settings.metric)
+    runs = distinct(runs)
     sections = [_section(runs, *column, settings) for column in columns_of(runs).items()]
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined

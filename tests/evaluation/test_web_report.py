@@ -105,6 +105,13 @@ def test_it_says_where_numbers_come_from() -> None:
     assert "different protocols in one column (ritm v1; fcanet v1)" in page([run("a"), other])
 
 
+def test_runs_of_one_name_are_told_apart() -> None:
+    other = replace(run("a"), protocol={"name": "fcanet", "version": 1})
+    cells = numbers_in(page([run("a"), run("a", 1), other, run("b")]))
+    names = {name for name, _ in cells}
+    assert names == {"a, ritm v1 (1)", "a, ritm v1 (2)", "a, fcanet v1", "b"}
+
+
 def test_runs_on_other_data_are_not_mixed() -> None:
     text = page([run("a"), run("b", fingerprint="cd" * 32), run("c", max_clicks=30)])
     assert len(re.findall('<table class="sortable metrics"', text)) == 3
