@@ -16,6 +16,7 @@ from isegm.evaluation.report import (
     chosen,
     columns_of,
     distinct,
+    early,
     lacking,
     name_of,
     notes,
@@ -92,7 +93,7 @@ def pair(
         change,
         *(int(count) for count in ((gains > 0).sum(), (gains < 0).sum(), (gains == 0).sum())),
         tuple((names[i], float(each[0][i]), float(each[1][i])) for i in order),
-        tuple(_marks(runs, results, len(a))),
+        (*_marks(runs, results, len(a)), *_stopped(reading, results)),
     )
 
 
@@ -244,6 +245,13 @@ def seeds_of(results: Sequence[DatasetResult], metric: str, expected: int) -> Se
             " evaluate all in the same way"
         )
     return over_seeds(results, metric)
+
+
+def _stopped(reading: Reading, results: Sequence[DatasetResult]) -> list[str]:
+    """A mark if early stops distort the metric; the first click of every object is made."""
+    if not reading.metric.whole or reading.name.endswith("@1") or not early(results):
+        return []
+    return [f"{reading.name}: objects that were stopped early keep their last IoU"]
 
 
 def _marks(

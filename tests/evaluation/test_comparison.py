@@ -51,6 +51,13 @@ def test_known_answers() -> None:
     assert (better.better, better.worse, better.equal) == (2, 1, 1)
 
 
+def test_early_stops_are_marked_where_they_matter() -> None:
+    assert "stopped early" in compared(FIRST, SECOND, "AUC").notes[0]
+    assert compared(FIRST, SECOND, "mIoU@1").notes == ()
+    whole = [run("x", data({"a": (v,) * 20, "b": (0.96,) * 20})) for v in (0.5, 0.6)]
+    assert compared(*whole, "AUC").notes == ()
+
+
 def test_the_table_says_so(capsys: pytest.CaptureFixture) -> None:
     lines = paired_table([FIRST, SECOND], ["NoC@90", "fail@90"]).splitlines()
     cells = [cell.strip() for cell in lines[2].split("|")[1:-1]]
