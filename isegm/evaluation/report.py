@@ -16,7 +16,7 @@ from isegm.core.errors import IsegmError, unknown
 from isegm.evaluation.ledger import PublishedRow
 from isegm.evaluation.metrics import Reading, mean_iou_at, read
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.evaluation.statistics import RESAMPLES, Interval, interval
+from isegm.evaluation.statistics import RESAMPLES, Interval, image_count, interval
 
 matplotlib.use("Agg")
 
@@ -47,11 +47,11 @@ def table(
         style: one of ``FORMATS``.
         published: rows to add below for the data sets and metrics that the runs have, with their
             source in place of a protocol; those with none of them are left out.
-        intervals: print means (of failures: shares) with their 95 % bootstrap intervals.
+        intervals: print means (of failures: shares) with their 95 % bootstrap intervals, which
+            take two images or more.
 
     Raises:
-        IsegmError: an unknown style or metric, a metric that no run has, or an interval of a data
-            set with fewer than two images.
+        IsegmError: an unknown style or metric, or a metric that no run has.
     """
     columns = columns_of(runs)
     picks = chosen(columns, metrics)
@@ -291,8 +291,11 @@ def cell_of(result: DatasetResult | None, metric: str, intervals: bool = False) 
     if result is None or lacking(result, metric):
         return "-"
     reading = read(metric)
-    if intervals:
+    if intervals and image_count(result) > 1:
         return with_interval(reading, interval(result, metric))
+    if intervals:  # of a single image: in the same unit, without one
+        total, count = reading.parts(result.objects, result.max_clicks).sum(0)
+        return reading.shown(float(total / count))
     return reading.cell(reading.value(result.objects, result.max_clicks))
 
 

@@ -105,8 +105,7 @@ def interval(
     total, count = parts.sum(0)
     value = float(total / count)
     if reading.metric.counted and value in (0, 1):
-        unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / len(sums[0]))
-        return Interval(value, max(0.0, value - unseen), min(1.0, value + unseen))
+        return _all_alike(value, len(sums[0]))
     low, high = _bootstrap(sums, _ratio, seed, resamples)
     return Interval(value, float(low), float(high))
 
@@ -168,6 +167,8 @@ def over_seeds(
     values = [float(p[:, 0].sum() / p[:, 1].sum()) for p in parts]
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     mean = Interval(float(totals.sum() / counts.sum()), float(low), float(high))
+    if read(metric).metric.counted and mean.value in (0, 1):
+        mean = _all_alike(mean.value, size)
     return Seeds(tuple(values), float(np.std(values, ddof=1)), mean)
 
 
@@ -194,6 +195,12 @@ def difference(
     low, high = _bootstrap(data, change, seed, resamples)
     before, after = (p[:, 0].sum() / p[:, 1].sum() for p in parts)
     return Interval(float(after - before), float(low), float(high))
+
+
+def _all_alike(value: float, images: int) -> Interval:
+    """The exact binomial interval of a share that is 0 or 1 in all of ``images`` draws."""
+    unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / images)
+    return Interval(value, max(0.0, value - unseen), min(1.0, value + unseen))
 
 
 def _ratio(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -133,6 +133,9 @@ def test_tables_with_intervals() -> None:
     assert cells[3].startswith("6.75 [")
     assert cells[4].startswith("25.0 [")
     assert "9,999 bootstrap resamples of whole images" in text
+    single = run("single", data({"a": AT_ONCE, "a#2": NEVER}))  # one image: no interval
+    row = table([single], ["NoC@90", "fail@90"], intervals=True).splitlines()[2]
+    assert [cell.strip() for cell in row.split("|")[3:5]] == ["10.50", "50.0"]
     stopped = table([FIRST], ["mIoU@1", "mIoU@5"])
     assert "mIoU@5: objects that were stopped early keep their last IoU" in stopped
 
