@@ -27,10 +27,10 @@ from isegm.cli.running import say
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.evaluate import Run, evaluate
-from isegm.evaluation.metrics import mean_iou_at
+from isegm.evaluation.metrics import mean_iou_at, read
 from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
-from isegm.evaluation.report import curve_picture, table
+from isegm.evaluation.report import curve_picture, lacking, table
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.inference.modes import MODES, PLAIN, with_mode
 from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
@@ -248,8 +248,14 @@ def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
             f"{stage} {1000 * result.seconds[stage] / clicks:.1f}"
             for stage in ("model", "simulation", "io")
         )
+        by_rank = ", ".join(
+            f"{word} {1000 * read(name).value(result.objects, result.max_clicks):.1f}"
+            for word, name in (("first", "SPC-first"), ("later", "SPC-later"))
+            if not lacking(result, name)
+        )
         say(
-            f"{result.name}: milliseconds per click: {spent}; {result.seconds['wall']:.1f} s in all"
+            f"{result.name}: milliseconds per click: {spent} (model: {by_rank});"
+            f" {result.seconds['wall']:.1f} s in all"
         )
         if args.print_ious:
             means = [mean_iou_at(result.curves, click) for click in range(1, result.max_clicks + 1)]

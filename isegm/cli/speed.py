@@ -2,6 +2,7 @@
 
 isegm speed models/ritm/hrnet18s_cocolvis.py --cpu
 isegm speed model.safetensors --modes NoBRS,f-BRS-B --save-json speed.json
+isegm speed model.safetensors --size 1024,1024 --grid 16
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from isegm.cli.running import say
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import environment
-from isegm.evaluation.speed import HOW, measure
+from isegm.evaluation.speed import HOW, grid_latency, measure
 from isegm.inference.modes import with_mode
 from isegm.inference.protocol import load_protocol
 from isegm.inference.speed import for_evaluation
@@ -65,6 +66,12 @@ def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
         say(f"{kind:14}{costs(row)}{ratio:9.2f}{passes:>8}")
         if "second_look" in row:
             say(f"{'  second look':14}{costs(row['second_look'])}")
+    if "grid" in figures:
+        grid = figures["grid"]
+        say(
+            f"grid of {grid['side']} x {grid['side']} prompts: {grid['seconds']:.2f} s,"
+            f" {grid['ms_per_prompt']:.1f} ms per prompt"
+        )
     whole, before = figures["evaluation"], base["evaluation"]["ms_per_click"]
     passes = f", {whole['evaluations']:.1f} evaluations per click" if "evaluations" in whole else ""
     say(
@@ -92,6 +99,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objects", type=int, default=4, help="synthetic objects of the whole evaluation"
     )
+    parser.add_argument(
+        "--grid", type=int, help="also time a grid of N x N single-click prompts, e.g. 16"
+    )
     flags.add_as_is(parser)
     parser.add_argument("--save-json", help="write the figures here")
     flags.add_device(parser)
@@ -106,6 +116,8 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.repeats < 1 or args.objects < 1:
         raise IsegmError("--repeats and --objects must be at least 1")
+    if args.grid is not None and not 1 <= args.grid <= min(int(rows), int(columns)):
+        raise IsegmError(f"--grid {args.grid}: expected prompts per side, e.g. 16")
 
     device = pick_device(args.cpu, args.gpus)
     network = load(args.model, args.config_path, device)
@@ -120,6 +132,9 @@ def main(args: argparse.Namespace) -> None:
         figures[mode] = measure(
             model, protocol, dataset, size=size, repeats=args.repeats, clicks_limit=limit
         )
+        if args.grid:
+            predictor = protocol.predictor(model, clicks_limit=limit)
+            figures[mode]["grid"] = grid_latency(predictor, size, args.grid)
         show(mode, figures[mode], figures["NoBRS"])
     say("\n" + "\n".join(f"{name}: {text}" for name, text in HOW.items()))
     if args.save_json:

@@ -16,7 +16,9 @@ from typing import Any
 
 from isegm.core.errors import IsegmError
 from isegm.evaluation.card_facts import facts
+from isegm.evaluation.metrics import read
 from isegm.evaluation.pages import BEGIN, END, checked, fill, sections
+from isegm.evaluation.report import with_interval
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.statistics import RESAMPLES, Interval, image_count, interval, readable
 from isegm.methods.checkpoints import add_metadata, read_metadata
@@ -123,18 +125,12 @@ def markdown(measured: dict[str, Any]) -> str:
 
 def _table_row(row: dict[str, Any]) -> str:
     measured = row["metrics"]
-    cells = [_cell(m, Interval(**measured[m])) if m in measured else "-" for m in METRICS]
+    cells = [
+        with_interval(read(m), Interval(**measured[m])) if m in measured else "-" for m in METRICS
+    ]
     mode = f", {row['mode']}" if row["mode"] not in ("", "NoBRS") else ""
     first = [row["dataset"], row["protocol"] + mode, f"{row['objects']} ({row['images']})"]
     return f"| {' | '.join([*first, *cells])} |"
-
-
-def _cell(metric: str, found: Interval) -> str:
-    factor, digits = (1, 2) if metric.startswith("NoC") else (100, 1)
-    value, low, high = (
-        f"{factor * number:.{digits}f}" for number in (found.value, found.low, found.high)
-    )
-    return f"{value} [{low}, {high}]"
 
 
 def _speed(speed: dict[str, Any]) -> list[str]:

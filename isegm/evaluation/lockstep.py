@@ -28,7 +28,7 @@ from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.metrics import mask_iou
+from isegm.evaluation.judge import Judge, ObjectShape
 from isegm.evaluation.results import ObjectRecord
 from isegm.evaluation.users.base import Look, clicks_to_try, user_of
 from isegm.inference.predictor import Predictor, Request
@@ -68,7 +68,8 @@ class LockStepSettings:
 
     Attributes:
         window: clicks in play at once: objects, if the user tries no candidates. Images are kept as
-            bytes and answers as floats: 7 bytes per pixel.
+            bytes and answers as floats: 7 bytes per pixel, and a byte per pixel of the object's
+            box.
         threads: for decoding and for the simulated user.
         ahead: objects decoded in advance.
         passes: parallel forward passes, which share the cores of a CPU.
@@ -117,6 +118,8 @@ class Seat:
     index: int
     sample: Sample
     clicks: tuple[Click, ...]
+    judge: Judge
+    shape: ObjectShape
     back: np.ndarray | None = None
     session: Session | None = None
     requests: tuple[Request, ...] = ()
@@ -124,14 +127,21 @@ class Seat:
     missing: int = 0
     made: list[Click] = field(default_factory=list)
     ious: list[float] = field(default_factory=list)
+    bious: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     undone: list[int] = field(default_factory=list)
     finished: bool = False
 
     def record(self) -> ObjectRecord:
-        clicks = tuple((c.y, c.x, int(c.positive)) for c in self.made)
-        results = (tuple(v) for v in (self.ious, self.seconds, self.undone))
-        return ObjectRecord(self.sample.id, clicks, *results)
+        return ObjectRecord(
+            self.sample.id,
+            tuple((c.y, c.x, int(c.positive)) for c in self.made),
+            ious=tuple(self.ious),
+            seconds=tuple(self.seconds),
+            bious=tuple(self.bious),
+            shape=self.shape,
+            undone=tuple(self.undone),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,9 +267,9 @@ class LockStep:
             )
             return index, Skipped(sample.id, "the ground truth has no object pixel")
         started = time.perf_counter()
-        look = first_look(sample, self.protocol, self.dataset.name)
+        look, judge = first_look(sample, self.protocol, self.dataset.name), Judge(sample.gt)
         try:
-            seat = Seat(index, sample, clicks_to_try(self.user, look))
+            seat = Seat(index, sample, clicks_to_try(self.user, look), judge, judge.shape())
         except IsegmError as error:
             log.warning("%s: skipping %s: %s", self.dataset.name, sample.id, error)
             return index, Skipped(sample.id, str(error))
@@ -301,7 +311,7 @@ class LockStep:
         candidate's answer may be missing.
         """
         started, seat = time.perf_counter(), turn.seat
-        seat.answers[turn.place] = Answer(session, mask, mask_iou(mask, seat.sample.gt), seconds)
+        seat.answers[turn.place] = Answer(session, mask, seat.judge.iou(mask), seconds)
         self.clock.add("simulation", started)
         return self._go_on(seat) if len(seat.answers) == 1 else seat
 
@@ -312,6 +322,7 @@ class LockStep:
         kept, seat.answers, seat.requests = seat.answers[place], [], ()
         seat.made.append(seat.clicks[place])
         seat.ious.append(kept.iou)
+        seat.bious.append(seat.judge.boundary_iou(kept.mask))
         seat.seconds.append(kept.seconds)
         seat.finished = is_finished(seat.ious, self.protocol)
         if not seat.finished:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 
 import isegm
 from isegm.core.errors import IsegmError
+from isegm.evaluation.judge import ObjectShape
 from isegm.evaluation.metrics import summarise
 from isegm.inference.protocol import Protocol
 from isegm.utils.files import replacing
@@ -30,6 +31,8 @@ class ObjectRecord:
     seconds.
 
     Attributes:
+        bious: the boundary IoU after each click, empty in files of earlier versions.
+        shape: what kind of object it is, None in files of earlier versions.
         undone: positions in ``clicks`` of those that were undone before the next click.
     """
 
@@ -37,6 +40,8 @@ class ObjectRecord:
     clicks: tuple[tuple[float, float, int], ...]
     ious: tuple[float, ...]
     seconds: tuple[float, ...]
+    bious: tuple[float, ...] = ()
+    shape: ObjectShape | None = None
     undone: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -46,7 +51,13 @@ class ObjectRecord:
             "ious": list(self.ious),
             "seconds": [round(s, 6) for s in self.seconds],
         }
-        return data | {"undone": list(self.undone)} if self.undone else data
+        if self.bious:
+            data["bious"] = list(self.bious)
+        if self.shape:
+            data["shape"] = asdict(self.shape)
+        if self.undone:
+            data["undone"] = list(self.undone)
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ObjectRecord:
@@ -55,6 +66,8 @@ class ObjectRecord:
             tuple(tuple(c) for c in data["clicks"]),
             tuple(data["ious"]),
             tuple(data["seconds"]),
+            tuple(data.get("bious", ())),
+            ObjectShape(**data["shape"]) if data.get("shape") else None,
             tuple(data.get("undone", ())),
         )
 
@@ -84,7 +97,7 @@ class DatasetResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        return summarise(self.curves, self.thresholds, self.max_clicks)
+        return summarise(self.objects, self.thresholds, self.max_clicks)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -47,6 +47,10 @@ HOW = {
         "the same per click; of an optimisation also how often it evaluates, where clicks "
         "contradict answers"
     ),
+    "grid": (
+        "seconds to answer a grid of single-click prompts on one image, each in a session of its"
+        " own, encoding included (SegNext's SAT latency has 16 x 16)"
+    ),
     "peak_memory_mb": (
         "CPU: largest resident size of this process; GPU: largest memory allocated by torch"
     ),
@@ -102,6 +106,28 @@ def measure(
         figures["evaluation"]["evaluations"] = float(np.mean(watch.evaluations))
     figures["peak_memory_mb"] = _peak_memory(predictor.device)
     return figures
+
+
+def grid_latency(predictor: Predictor, size: tuple[int, int], side: int) -> dict[str, float]:
+    """How long a grid of ``side`` x ``side`` prompts takes: clicks in the middle of equal cells,
+    each the first of its session, all on one image of ``size`` (rows, columns).
+
+    Source of the figure: SegNext (CVPR 2024), "SAT latency", 16 x 16. Where its points lie in the
+    cells and the size of its image are not known, so compare only figures of this function.
+
+    Returns:
+        ``side``, ``seconds`` in all, ``ms_per_prompt``.
+    """
+    image, _ = _image_with_object(size)
+    rows, columns = (((np.arange(side) + 0.5) * n / side).astype(int).tolist() for n in size)
+    clicks = [Click(y, x, True) for y in rows for x in columns]
+    predictor.click(predictor.start(image), clicks[0])  # what is done once is not timed
+    started = time.perf_counter()
+    session = predictor.start(image)
+    answers = predictor.click_many([session] * len(clicks), clicks)
+    sum(answer.prob.sum().item() for answer in answers)  # a GPU has finished then
+    seconds = time.perf_counter() - started
+    return {"side": side, "seconds": seconds, "ms_per_prompt": 1000 * seconds / len(clicks)}
 
 
 def _clicks(predictor: Predictor, sessions: Sequence[Session], click: Click) -> dict[str, Any]:

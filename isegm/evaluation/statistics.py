@@ -1,4 +1,5 @@
-"""How sure a number is: bootstrap intervals of metrics, from stored records.
+"""How sure a number is: bootstrap intervals of metrics, of differences and over seeds, from stored
+records.
 
 Objects of one photograph (or slices of one volume) are not independent, so whole photographs (or
 volumes) are resampled, each with all its objects.
@@ -7,27 +8,26 @@ volumes) are resampled, each with all its objects.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import bootstrap
 
-from isegm.core.errors import IsegmError, unknown
+from isegm.core.errors import IsegmError
 from isegm.data.medical.organs import ORGANS
-from isegm.evaluation.metrics import Curve, clicks_to_reach
-from isegm.evaluation.results import DatasetResult
+from isegm.evaluation.metrics import Reading, read
+from isegm.evaluation.results import DatasetResult, ObjectRecord
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
+BAND_RESAMPLES = 1999  # for every click of a curve
+AT_ONCE = 20_000_000  # resampled values in memory
 SLICE = r"_\d{4}$"  # hippocampus_001_0012: slice 12 of that volume
 # What to take off an object's id to get the name of its image, beside "#3" for the third object.
-TAILS = {"Berkeley": r"(?<=\d)[a-z]$"} | dict.fromkeys(ORGANS, SLICE)
-KINDS: dict[str, Callable[[Curve, int, int], float]] = {
-    "NoC": lambda ious, percent, limit: clicks_to_reach(ious, percent / 100) or limit,
-    "fail": lambda ious, percent, limit: clicks_to_reach(ious, percent / 100) is None,
-    "mIoU": lambda ious, click, limit: ious[min(click, len(ious)) - 1],
-}
+PIECE = r"_\d+$"  # the number of an object in its image
+TAILS = {"Berkeley": r"(?<=\d)[a-z]$"}
+TAILS |= dict.fromkeys(ORGANS, SLICE) | dict.fromkeys(("ssTEM", "OAIZIB"), PIECE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,21 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True)
+class Seeds:
+    """A metric of several runs that differ in their seed alone.
+
+    Attributes:
+        values: of each run.
+        spread: their standard deviation (of a sample: divided by their number less one).
+        interval: of their mean, over other seeds and other images.
+    """
+
+    values: tuple[float, ...]
+    spread: float
+    interval: Interval
+
+
 def image_of(dataset: str, object_id: str) -> str:
     """The photograph (of medical slices: the volume) that an object of a data set belongs to."""
     name = re.sub(r"#\d+$", "", object_id)
@@ -52,62 +67,186 @@ def image_count(result: DatasetResult) -> int:
     return len({image_of(result.name, record.id) for record in result.objects})
 
 
-def per_object(result: DatasetResult, metric: str) -> np.ndarray:
-    """A metric of every object: float64 of shape (N,).
-
-    Args:
-        metric: ``NoC@<percent>``, ``fail@<percent>`` (1 where it is never reached) or
-            ``mIoU@<click>``.
+def reading_of(result: DatasetResult, metric: str) -> Reading:
+    """A metric that a data set of a run can be read at.
 
     Raises:
-        IsegmError: another metric.
+        IsegmError: there is no such metric, or the records do not tell it; it says why.
     """
-    kind, _, at = metric.partition("@")
-    if kind not in KINDS or not at.isdigit() or int(at) < 1:
-        raise unknown("metric", metric, [f"{name}@90" for name in KINDS])
-    return np.array(
-        [KINDS[kind](ious, int(at), result.max_clicks) for ious in result.curves], float
-    )
+    reading = read(metric)
+    if reason := reading.lacking(result.objects, result.thresholds, result.max_clicks):
+        raise IsegmError(f"{result.name} has no {metric}: {reason}")
+    return reading
 
 
 def readable(result: DatasetResult, metric: str) -> bool:
-    """Whether a run went on for long enough: one that stopped at 85 % says nothing of NoC@90."""
-    kind, _, at = metric.partition("@")
-    return kind == "mIoU" or at in {str(round(100 * t)) for t in result.thresholds}
+    """Whether the records tell a metric: a run that stopped at 85 % says nothing of NoC@90."""
+    return not read(metric).lacking(result.objects, result.thresholds, result.max_clicks)
 
 
-def interval(result: DatasetResult, metric: str, seed: int = 0) -> Interval:
-    """The mean of a metric over all objects with its 95 % percentile bootstrap interval.
-
-    Where every resample has the same mean, e.g. no failure at all, the interval has no width: it
-    says nothing about objects unlike those of the data set.
+def per_object(result: DatasetResult, metric: str) -> np.ndarray:
+    """A metric of every object: float64 of shape (N,); NaN of an object without such a click.
 
     Raises:
-        IsegmError: another metric than those of ``per_object``, or fewer than two images.
+        IsegmError: as ``reading_of``.
     """
-    values, images = (
-        per_object(result, metric),
-        [image_of(result.name, o.id) for o in result.objects],
+    totals, counts = reading_of(result, metric).parts(result.objects, result.max_clicks).T
+    return np.divide(totals, counts, out=np.full(len(totals), np.nan), where=counts > 0)
+
+
+def interval(
+    result: DatasetResult, metric: str, seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """A metric over all objects with its 95 % percentile bootstrap interval.
+
+    A bootstrap knows only what it has seen: without a single failure it would be sure that there
+    never is one. Then, and where everything fails, the exact binomial bound of as many independent
+    images takes its place.
+
+    Raises:
+        IsegmError: as ``reading_of``, or fewer than two images.
+    """
+    reading = reading_of(result, metric)
+    parts = reading.parts(result.objects, result.max_clicks)
+    sums = _by_image(result.name, result.objects, parts)
+    total, count = parts.sum(0)
+    value = float(total / count)
+    if reading.metric.counted and value in (0, 1):
+        return _all_alike(value, len(sums[0]))
+    low, high = _bootstrap(sums, _ratio, seed, resamples)
+    return Interval(value, float(low), float(high))
+
+
+def curve_band(
+    result: DatasetResult, reads: str = "ious", seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The mean curve of a data set and its pointwise 95 % band: three arrays (clicks,), 0 to 1.
+
+    An object that was stopped early keeps its last value.
+
+    Args:
+        reads: ``"ious"`` or ``"bious"``.
+
+    Raises:
+        IsegmError: fewer than two images.
+    """
+    limit = result.max_clicks
+    curves = [list(getattr(o, reads)) for o in result.objects]
+    full = np.array([(c + [c[-1]] * (limit - len(c)))[:limit] for c in curves])
+    sums = _by_image(result.name, result.objects, np.c_[full, np.ones(len(full))])
+    data = [*sums[:-1], sums[-1]]
+
+    def means(*resampled: np.ndarray, axis: int = -1) -> np.ndarray:
+        counts = resampled[-1].sum(axis)
+        return np.stack([part.sum(axis) / counts for part in resampled[:-1]])
+
+    low, high = _bootstrap(data, means, seed, BAND_RESAMPLES)
+    return full.mean(0), low, high
+
+
+def over_seeds(
+    results: Sequence[DatasetResult], metric: str, seed: int = 0, resamples: int = RESAMPLES
+) -> Seeds:
+    """A metric of runs on identical objects that differ in their seed alone.
+
+    Runs and images are resampled independently of each other. Of n runs n - 1 are drawn, which
+    makes the variance between few runs as large as it is; docs/reference/metrics.md has the
+    coverage.
+
+    Raises:
+        IsegmError: as ``interval``, fewer than two runs, or runs of other objects.
+    """
+    if len(results) < 2:
+        raise IsegmError(f"{results[0].name}: seeds need at least 2 runs, here is 1")
+    ids = [o.id for o in results[0].objects]
+    if any([o.id for o in r.objects] != ids for r in results):
+        raise IsegmError(f"{results[0].name}: the runs are of other objects; evaluate all of them")
+    parts = [reading_of(r, metric).parts(r.objects, r.max_clicks) for r in results]
+    images = [_by_image(r.name, r.objects, p) for r, p in zip(results, parts, strict=True)]
+    totals, counts = (np.array([each[i] for each in images]) for i in range(2))  # runs, images
+    rng = np.random.default_rng(seed)
+    runs, size = totals.shape
+    by_run = rng.multinomial(runs - 1, [1 / runs] * runs, resamples)
+    by_image = rng.multinomial(size, [1 / size] * size, resamples)
+    sums, weights = (
+        np.einsum("ri,ri->r", by_run @ values, by_image) for values in (totals, counts)
     )
-    names = sorted(set(images))
-    if len(names) < 2:
+    means = sums[weights > 0] / weights[weights > 0]
+    values = [float(p[:, 0].sum() / p[:, 1].sum()) for p in parts]
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    mean = Interval(float(totals.sum() / counts.sum()), float(low), float(high))
+    if read(metric).metric.counted and mean.value in (0, 1):
+        mean = _all_alike(mean.value, size)
+    return Seeds(tuple(values), float(np.std(values, ddof=1)), mean)
+
+
+def difference(
+    first: Sequence[ObjectRecord],
+    second: Sequence[ObjectRecord],
+    dataset: str,
+    reading: Reading,
+    limit: int,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Second less first of a metric, with its interval; object i of both is the same one.
+
+    Raises:
+        IsegmError: fewer than two images.
+    """
+    parts = [reading.parts(records, limit) for records in (first, second)]
+    data = [column for p in parts for column in _by_image(dataset, first, p)]
+
+    def change(ta: np.ndarray, ca: np.ndarray, tb: np.ndarray, cb: np.ndarray, axis: int = -1):
+        return _ratio(tb, cb, axis) - _ratio(ta, ca, axis)
+
+    low, high = _bootstrap(data, change, seed, resamples)
+    before, after = (p[:, 0].sum() / p[:, 1].sum() for p in parts)
+    return Interval(float(after - before), float(low), float(high))
+
+
+def _all_alike(value: float, images: int) -> Interval:
+    """The exact binomial interval of a share that is 0 or 1 in all of ``images`` draws."""
+    unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / images)
+    return Interval(value, max(0.0, value - unseen), min(1.0, value + unseen))
+
+
+def _ratio(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return totals.sum(axis) / counts.sum(axis)
+
+
+def _by_image(dataset: str, records: Sequence[ObjectRecord], parts: np.ndarray) -> list[np.ndarray]:
+    """The columns of ``parts``, summed over the objects of every image."""
+    images = [image_of(dataset, record.id) for record in records]
+    places = {image: place for place, image in enumerate(sorted(set(images)))}
+    if len(places) < 2:
         raise IsegmError(
-            f"{result.name} has objects of {len(names)} images; an interval needs at least 2"
+            f"{dataset} has objects of {len(places)} images; an interval needs at least 2"
         )
-    places = np.array([names.index(image) for image in images])
-    sums, counts = np.bincount(places, values), np.bincount(places).astype(float)
+    index = np.array([places[image] for image in images])
+    return [np.bincount(index, column, len(places)) for column in parts.T]
 
-    def mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
-        return sums.sum(axis) / counts.sum(axis)
 
+def _bootstrap(
+    data: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], seed: int, resamples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds of the percentile interval; resamples without any count are left out."""
+    values = len(data) * len(data[0])
+    batch = None if values * resamples <= AT_ONCE else max(1, AT_ONCE // values)
     made = bootstrap(
-        (sums, counts),
-        mean,
+        tuple(data),
+        statistic,
         paired=True,
         vectorized=True,
-        n_resamples=RESAMPLES,
+        n_resamples=resamples,
+        batch=batch,
         confidence_level=CONFIDENCE,
         method="percentile",
         random_state=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(float(mean(sums, counts)), float(made.low), float(made.high))
+    )
+    values = made.bootstrap_distribution
+    if np.isnan(values).any():
+        tail = (1 - CONFIDENCE) / 2
+        return tuple(np.nanquantile(values, [tail, 1 - tail], axis=-1))
+    return made.confidence_interval.low, made.confidence_interval.high

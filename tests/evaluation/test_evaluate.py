@@ -13,6 +13,7 @@ from isegm.data.evaluation_sets import CorruptSample
 from isegm.evaluation.evaluate import evaluate
 from isegm.evaluation.lockstep import LockStepSettings
 from isegm.evaluation.metrics import clicks_to_reach, mask_iou, noc, summarise
+from isegm.evaluation.results import ObjectRecord
 from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.inference.views.whole_image import WholeImage
@@ -52,7 +53,8 @@ def test_a_scripted_curve_gives_the_hand_computed_numbers() -> None:
     curves = [[0.5, 0.86, 0.91], [0.2, 0.3, 0.4], [0.9], [0.1, 0.849999, 0.8500001]]
     assert noc(curves, 0.85, 20) == (2 + 20 + 1 + 3) / 4
     assert noc(curves, 0.9, 20) == (3 + 20 + 1 + 20) / 4
-    table = summarise(curves, (0.85, 0.9), 20)
+    records = [ObjectRecord("", ((0, 0, 1),) * len(c), tuple(c), (0.1,) * len(c)) for c in curves]
+    table = summarise(records, (0.85, 0.9), 20)
     assert table["fail@90"] == 2
     assert table["mIoU@3"] == pytest.approx((0.91 + 0.4 + 0.9 + 0.8500001) / 4)
 

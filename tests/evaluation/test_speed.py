@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from painted import Listed, painted
+from painted import Listed, Painted, painted
 
-from isegm.evaluation.speed import HOW, measure
+from isegm.core.rounds import Prediction, Round
+from isegm.evaluation.speed import HOW, grid_latency, measure
 from isegm.inference.modes import with_mode
+from isegm.inference.predictor import Predictor
 from isegm.inference.protocol import load_protocol
+from isegm.inference.views.whole_image import WholeImage
 from isegm.methods import emc_click, focalclick, ritm
 from isegm.methods.base import ClickModel
 
@@ -58,3 +61,22 @@ def test_an_optimisation_reports_its_evaluations() -> None:
     found = figures_of(model, "ritm")
     assert found["later_click"]["evaluations"] >= 1
     assert "evaluations" in found["evaluation"]
+
+
+def test_a_grid_is_one_first_click_per_cell() -> None:
+    class Noting(Painted):
+        def __init__(self) -> None:
+            super().__init__(wait=0)
+            self.seen: list[tuple[float, ...]] = []
+
+        def forward(self, round_: Round) -> Prediction:
+            assert round_.clicks.label.shape == (1, 1)  # every prompt in a session of its own
+            self.seen.append(tuple(round_.clicks.yx[0, 0].tolist()))
+            return super().forward(round_)
+
+    model = Noting()
+    found = grid_latency(Predictor(model, WholeImage()), (40, 80), 2)
+    points = [(10, 20), (10, 60), (30, 20), (30, 60)]  # the middles of cells of 20 x 40
+    assert model.seen == [points[0], *points]  # the first once more, before the time starts
+    assert found["side"] == 2
+    assert found["ms_per_prompt"] == 1000 * found["seconds"] / 4 > 0

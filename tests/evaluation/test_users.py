@@ -177,7 +177,7 @@ def test_the_worst_and_the_best_candidate_are_kept() -> None:
 
 
 def test_records_of_undone_clicks_are_written_and_read() -> None:
-    one = ObjectRecord("a", ((1, 2, 1), (3, 4, 0)), (0.5, 0.4), (0.1, 0.1), (0,))
+    one = ObjectRecord("a", ((1, 2, 1), (3, 4, 0)), (0.5, 0.4), (0.1, 0.1), undone=(0,))
     assert ObjectRecord.from_json(one.as_json()) == one
     assert "undone" not in replace(one, undone=()).as_json(), "files without are as they were"
 
