@@ -19,7 +19,7 @@ from isegm.data.sources.coco import coco_images
 from isegm.data.sources.duts import duts_images
 
 
-def starter(crop: Sequence[int]) -> Parts:
+def starter(crop: Sequence[int], epoch_len: int = 8000) -> Parts:
     """Each image is drawn from a part by its share; held-out images are of COCO."""
     salient = spec(Joined, sources=[spec(duts_images, part="TR"), spec(duts_images, part="TE")])
     shares = (
@@ -35,5 +35,5 @@ def starter(crop: Sequence[int]) -> Parts:
     # later ones stop improving: after 1,000 steps 9 of GrabCut's 50 objects never reached 90 %.
     clicks = spec(MultiPoint, max_clicks=12, gamma=0.75, merge_prob=0.1, first_click_center=True)
     views = {"augment": spec(around_object, crop=crop), "min_object_area": 300}
-    train = {**views, "epoch_len": 8000, "keep_background": 0.05}
+    train = {**views, "epoch_len": epoch_len, "keep_background": 0.05}
     return pair(mix, spec(coco_images, split="val2017"), clicks, train, {**views, "epoch_len": 80})

@@ -2,9 +2,12 @@
 
 Paper:  none; see docs/explanation/starter.md
 Run:    python train.py models/starter/lite0.py --cpu --ngpus 2 --exp-name night --resume auto
-Cost:   so far 1,000 steps from the weights of 1,000 earlier ones; 0.93 s per step on two CPU cores
-Result: starter v1: GrabCut NoC@85 3.54, NoC@90 4.64; Berkeley 4.06 and 7.32.
-        See docs/explanation/starter.md
+Cost:   3,132 steps from the weights of 1,000 earlier ones; 0.93 s per step on two CPU cores
+Result: starter v1, NoC@85 and NoC@90 in the course of this run:
+            1,000 steps: GrabCut 3.54, 4.64; Berkeley 4.06, 7.32
+            1,270 steps: GrabCut 2.58, 3.42; Berkeley 3.40, 5.82
+            3,000 steps: GrabCut 2.74, 3.14; Berkeley 3.64, 5.58
+        lite0_320.py continues; what is shipped: docs/explanation/starter.md
 
 The rate stays constant and the averaged weights are what is used, so the training can be stopped at
 any time.

@@ -101,4 +101,4 @@ def test_check_data_knows_their_counts(tmp_path: Path) -> None:
         assert all(one.looked_at == one.length > 1 for one in found)
         said = [problem for one in found for problem in one.problems]
         assert len(said) == problems
-        assert all("samples, and the literature has" in problem for problem in said)
+        assert all("samples, but the literature has" in problem for problem in said)

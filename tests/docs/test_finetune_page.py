@@ -27,7 +27,7 @@ PAGE = (REPOSITORY / "docs/how-to/finetune.md").read_text()
 SHORT = (
     "--workers 0 --set train.max_steps=2 --set train.batch_size=2 --set data.augment.crop=[64,64]"
 )
-SHORTER = {"train.py": SHORT, "scripts/evaluate_model.py": "--limit 2 --n-clicks 2"}
+SHORTER = {"train.py": SHORT, "scripts/evaluate_model.py": "--limit 2 --n-clicks 5"}
 VOLUMES = (1, 3, 4, 6, 7, 8, 11, 14)
 
 
