@@ -1,7 +1,8 @@
 """Click in the demo as a person would, in a headless browser, and take a picture of the page.
 
     python scripts/demo_picture.py --out assets/demo.png
-    python scripts/demo_picture.py --picture photo.jpg --clicks "80,120,1 200,60,0 / 40,300,1" --out page.png
+    python scripts/demo_picture.py --picture photo.jpg --out page.png \\
+        --clicks "80,120,1 200,60,0 / 40,300,1"
 
 Clicks are y,x,label in image pixels, 1 on the object and 0 off it; a slash begins the next object.
 It needs the demo (pip install -e '.[demo]'), Playwright and an installed Chromium.
@@ -20,15 +21,15 @@ from pathlib import Path
 
 import cv2
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # this clone's package first
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package first
 
 from isegm.cli.running import Formatter, run
 from isegm.core.errors import IsegmError
 
+ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PHOTO = ROOT / "assets/photos/coffee.jpg"
-CLICKS = "200,310,1 300,260,0 / 330,420,1"
+PHOTO = ROOT / "assets/photos/astronaut.jpg"
+CLICKS = "300,220,1 105,300,1 / 189,415,1"
 STATUS_LINE = 34  # pixels below the canvas
 PATIENCE = 300  # seconds
 
