@@ -12,7 +12,6 @@ that was named is missing, 2 for an error in the command.
 from __future__ import annotations
 
 import argparse
-import textwrap
 from functools import partial
 
 from easydict import EasyDict
@@ -71,15 +70,23 @@ def main(args: argparse.Namespace) -> int:
     for data_set in absent:
         if data_set.key:
             place = cfg.get(data_set.key, "(no such key in config.yml)")
-            say(f"  {data_set.name:14}{data_set.key} = {place}")
-            say(textwrap.indent(f"get it from {data_set.origin}", " " * 16))
-            if (known := find(data_set.name, "dataset")) and not known.by_hand:
-                say(textwrap.indent(f"by: isegm download {known.name}", " " * 16))
+            say(f"  {data_set.name:16}{data_set.key} = {place}")
+            for line in directions(data_set):
+                say(" " * 18 + line)
         else:
-            say(f"  {data_set.name:14}{data_set.origin} of this package; reinstall it")
+            say(f"  {data_set.name:16}{data_set.folder} of this package; reinstall it")
     sets, missing = sum(here.values()), len(absent) if args.sets else 0
     say(f"\n{sets} of {len(wanted)} sets are here; {problems} problems")
     return 1 if problems or missing else 0
+
+
+def directions(data_set: DataSet) -> list[str]:
+    """Where to get a set, in lines; none of a set that the zoo does not know."""
+    known = find(data_set.name, "dataset")
+    if known is None:
+        return []
+    lines = [f"get it from {known.origin}", *([f"({known.note})"] if known.note else [])]
+    return lines if known.by_hand else [*lines, f"by: isegm download {known.name}"]
 
 
 def is_here(data_set: DataSet, cfg: EasyDict) -> bool:
@@ -121,5 +128,6 @@ def show_part(finding: Finding, data_set: DataSet) -> None:
         say(f"          note: {text}")
     if finding.fingerprint:
         say(f"          fingerprint {finding.fingerprint}")
-    if finding.problems:
-        say(f"          the original is at {data_set.origin}")
+    known = find(data_set.name, "dataset")
+    if finding.problems and known:
+        say(f"          the original is at {known.origin}")

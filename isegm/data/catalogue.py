@@ -1,4 +1,4 @@
-"""Every data set: what it should hold, where it comes from, how it is opened.
+"""Every data set: what it should hold, and how it is opened. Where it comes from is in the zoo;
 ``isegm.data.checking`` checks a copy of one.
 """
 
@@ -65,14 +65,14 @@ class DataSet:
     Attributes:
         name: what commands call it.
         key: of config.yml, which says where the set is; "" for a set that comes with the package.
-        origin: where to get it; for a set of the package, its folder in the repository.
         parts: what is opened on its own.
+        folder: of a set that comes with the package, in the repository.
     """
 
     name: str
     key: str
-    origin: str
     parts: tuple[Subset, ...]
+    folder: str = ""
 
     def root(self, cfg: EasyDict) -> Path:
         """Where the set is.
@@ -82,7 +82,7 @@ class DataSet:
         """
         if self.key:
             return require_path(cfg, self.key, self.name)
-        place = repository_file(self.origin)
+        place = repository_file(self.folder)
         if not place.exists():
             raise IsegmError(
                 f"{self.name}: {place} does not exist; reinstall isegm or restore the clone"
@@ -98,39 +98,22 @@ def _photographs(cfg: EasyDict) -> Path | None:
     return absolute(cfg, str(cfg.COCO_PATH)) if "COCO_PATH" in cfg else None
 
 
-RITM = "github.com/saic-vul/ritm_interactive_segmentation"
-FBRS = "github.com/saic-vul/fbrs_interactive_segmentation, release v1.0"
-VOC = "host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar"
-VOC += " (md5 6cd6e144f989b92b3379bac3b3de84fd)"
-SBD = "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours, benchmark.tgz"
-SBD += " (md5 82b4d87ceb2ed10f6038a1cba92111cb); the sample scores,"
-SBD += f" assets/sbd_samples_weights.pkl of {RITM}"
-VOLUMES = "medicaldecathlon.com or TotalSegmentator (on zenodo.org),"
-VOLUMES += " and isegm extract-slices: docs/how-to/medical.md"
-SIMPLECLICK = "the Google Drive folder that github.com/uncbiag/SimpleClick links to"
-COCO = "cocodataset.org: train2017.zip, val2017.zip and annotations_trainval2017.zip"
-
 PIXEL_LEVEL = "annotations/pixel-level"
 
 CATALOGUE = (
-    DataSet("photos", "", PHOTOS, (_evaluated("photos", 21),)),
-    DataSet("GrabCut", "GRABCUT_PATH", f"{FBRS}: GrabCut.zip", (_evaluated("GrabCut", 50),)),
-    DataSet("Berkeley", "BERKELEY_PATH", f"{FBRS}: Berkeley.zip", (_evaluated("Berkeley", 100),)),
-    DataSet("DAVIS", "DAVIS_PATH", f"{FBRS}: DAVIS.zip", (_evaluated("DAVIS", 345),)),
-    DataSet(
-        "COCO_MVal", "COCO_MVAL_PATH", f"{FBRS}: COCO_MVal.zip", (_evaluated("COCO_MVal", 800),)
-    ),
+    DataSet("photos", "", (_evaluated("photos", 21),), PHOTOS),
+    DataSet("GrabCut", "GRABCUT_PATH", (_evaluated("GrabCut", 50),)),
+    DataSet("Berkeley", "BERKELEY_PATH", (_evaluated("Berkeley", 100),)),
+    DataSet("DAVIS", "DAVIS_PATH", (_evaluated("DAVIS", 345),)),
+    DataSet("COCO_MVal", "COCO_MVAL_PATH", (_evaluated("COCO_MVal", 800),)),
     DataSet(
         "DAVIS585",
         "DAVIS585_PATH",
-        "DAVIS-585, in the Google Drive folder that github.com/XavierCHEN34/ClickSEG links to",
         tuple(_evaluated(name, 585) for name in ("DAVIS585", "D585_SP", "D585_STM")),
     ),
     DataSet(
         "HQSeg44K",
         "HQSEG44K_PATH",
-        "huggingface.co/sam-hq-team/sam-hq-training, folder data: DIS5K.zip and"
-        " thin_object_detection.zip",
         tuple(
             _evaluated(name, count)
             for name, count in (
@@ -145,15 +128,13 @@ CATALOGUE = (
     DataSet(
         "ssTEM",
         "SSTEM_PATH",
-        "github.com/unidesigner/groundtruth-drosophila-vnc: the folder stack1",
         (_evaluated("ssTEM", None),),
     ),
-    DataSet("BraTS", "BRATS_PATH", f"{SIMPLECLICK}: BraTS", (_evaluated("BraTS", 369),)),
-    DataSet("OAIZIB", "OAIZIB_PATH", f"{SIMPLECLICK}: OAI-ZIB", (_evaluated("OAIZIB", None),)),
+    DataSet("BraTS", "BRATS_PATH", (_evaluated("BraTS", 369),)),
+    DataSet("OAIZIB", "OAIZIB_PATH", (_evaluated("OAIZIB", None),)),
     DataSet(
         "PascalVOC",
         "PASCALVOC_PATH",
-        VOC,
         (
             _evaluated("PascalVOC", 3427),
             Subset(
@@ -168,7 +149,6 @@ CATALOGUE = (
     DataSet(
         "SBD",
         "SBD_PATH",
-        SBD,
         (
             _evaluated("SBD", 6671),
             Subset(
@@ -186,14 +166,11 @@ CATALOGUE = (
     DataSet(
         "PASCAL_SBD",
         "PASCAL_SBD_PATH",
-        "github.com/mindspore-ai/models, research/cv/FCANet: Augmented PASCAL (PascalVOC and SBD"
-        " serve as well: docs/reference/data.md)",
         (Subset("train", lambda root, cfg: from_png(root), None, None, ("list/train.txt", "gt")),),
     ),
     DataSet(
         "COCO",
         "COCO_PATH",
-        COCO,
         (
             Subset(
                 "train2017",
@@ -214,7 +191,6 @@ CATALOGUE = (
     DataSet(
         "COCO_categories",
         "COCO_PATH",
-        COCO,
         tuple(
             _evaluated(name, None, ("annotations/instances_val2017.json",))
             for name in ("COCO_seen", "COCO_unseen")
@@ -223,8 +199,6 @@ CATALOGUE = (
     DataSet(
         "COCO_panoptic",
         "COCO_PATH",
-        "cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip"
-        " (unpack its zip files too)",
         tuple(
             Subset(
                 f"{split}2017",
@@ -241,8 +215,6 @@ CATALOGUE = (
     DataSet(
         "LVIS",
         "LVIS_v1_PATH",
-        "lvisdataset.org/dataset: lvis_v1_train.json.zip and lvis_v1_val.json.zip; photographs are"
-        " those of COCO",
         tuple(
             Subset(
                 split,
@@ -259,9 +231,6 @@ CATALOGUE = (
     DataSet(
         "COCO_LVIS",
         "COCO_LVIS_PATH",
-        f"{RITM}, release v1.0: cocolvis_annotation.tar.gz, with COCO's train2017 and val2017 as"
-        " images;"
-        " or isegm convert-annotations coco_lvis",
         tuple(
             Subset(
                 split,
@@ -276,8 +245,6 @@ CATALOGUE = (
     DataSet(
         "OpenImages",
         "OPENIMAGES_PATH",
-        "storage.googleapis.com/openimages/web/download.html: segmentation masks, their CSV lists,"
-        " and the images these name",
         tuple(
             Subset(
                 split,
@@ -295,7 +262,6 @@ CATALOGUE = (
     DataSet(
         "ADE20K",
         "ADE20K_PATH",
-        "groups.csail.mit.edu/vision/datasets/ADE20K: the full data set, ADE20K_2016_07_26.zip",
         tuple(
             Subset(
                 split,
@@ -310,13 +276,11 @@ CATALOGUE = (
     DataSet(
         "ThinObject5K",
         "THINOBJECT_PATH",
-        "github.com/liewjunhao/thin-object-selection",
         (Subset("all", lambda root, cfg: thin_object(root), None, None, ("masks",)),),
     ),
     DataSet(
         "MSRA10K",
         "MSRA10K_PATH",
-        "mmcheng.net/msra10k",
         (
             Subset(
                 "all",
@@ -330,7 +294,6 @@ CATALOGUE = (
     DataSet(
         "DUTS-TR",
         "DUTS_TR_PATH",
-        "saliencydetection.net/duts",
         (
             Subset(
                 "all",
@@ -344,7 +307,6 @@ CATALOGUE = (
     DataSet(
         "DUTS-TE",
         "DUTS_TE_PATH",
-        "saliencydetection.net/duts",
         (
             Subset(
                 "all",
@@ -358,20 +320,16 @@ CATALOGUE = (
     DataSet(
         "BSDS500",
         "BSDS_PATH",
-        "www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html, or"
-        " github.com/BIDS/BSDS500: the folder BSDS500/data",
         (Subset("all", lambda root, cfg: BSDS(root), 500, None, ("groundTruth",)),),
     ),
     DataSet(
         "CCP",
         "CCP_PATH",
-        "github.com/bearpaw/clothing-co-parsing",
         (Subset("all", lambda root, cfg: ClothingCoParsing(root), 1004, None, (PIXEL_LEVEL,)),),
     ),
     DataSet(
         "COCO_persons",
         "COCO_PERSONS_PATH",
-        "github.com/minto5z/coco_yolo: the folder coco, its images/val2017 as val2017",
         (
             Subset(
                 "val2017",
@@ -385,13 +343,11 @@ CATALOGUE = (
     DataSet(
         "HFlickr",
         "HFLICKR_PATH",
-        "github.com/bcmi/Image-Harmonization-Dataset-iHarmony4: HFlickr",
         (Subset("all", lambda root, cfg: hflickr(root), None, None, ("masks",)),),
     ),
     DataSet(
         "YouTube-VOS",
         "YOUTUBEVOS_PATH",
-        "youtube-vos.org: the training set of 2018 or 2019",
         (
             Subset(
                 "train",
@@ -402,8 +358,5 @@ CATALOGUE = (
             ),
         ),
     ),
-    *(
-        DataSet(organ, f"{organ.upper()}_PATH", VOLUMES, (_evaluated(organ, None),))
-        for organ in ORGANS
-    ),
+    *(DataSet(organ, f"{organ.upper()}_PATH", (_evaluated(organ, None),)) for organ in ORGANS),
 )

@@ -128,6 +128,14 @@ class Entry:
         return only
 
     @property
+    def origin(self) -> str:
+        """Where a person finds it, e.g. ``"https://example.org/sets: GrabCut.zip"``."""
+        names = [
+            remote.called or (remote.file if remote.addresses else "") for remote in self.files
+        ]
+        return ": ".join(filter(None, (self.page, ", ".join(filter(None, names)))))
+
+    @property
     def by_hand(self) -> bool:
         """Whether some of it has no address, so that a person must fetch it."""
         return not all(remote.addresses for remote in self.files)

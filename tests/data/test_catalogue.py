@@ -62,7 +62,7 @@ def test_nothing_here(checked) -> None:
     assert well
     assert f"1 of {len(CATALOGUE)} sets" in said, "the photographs come with the package"
     assert re.search(r"ok +photos +21 samples; 21 read", said)
-    assert "get it from cocodataset.org" in said
+    assert "get it from https://cocodataset.org" in said
     well, said = checked("SBD")
     assert not well, "a set that was asked for must be here"
 
@@ -107,7 +107,7 @@ def test_sets_of_the_starter_and_what_is_left_out(checked, tmp_path: Path) -> No
     well, said = checked("CCP")
     assert not well
     assert "0001.mat is not an annotation of CCP" in said
-    assert "the original is at github.com/bearpaw/clothing-co-parsing" in said
+    assert "the original is at https://github.com/bearpaw/clothing-co-parsing" in said
 
 
 def test_a_part_that_cannot_be_opened(checked, tmp_path: Path) -> None:

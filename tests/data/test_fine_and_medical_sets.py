@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import brats, config, hqseg44k, oaizib, picture, rectangle, sstem, write
+from fine_layouts import brats, hqseg44k, oaizib, sstem
+from layouts import config, picture, rectangle, write
 
 from isegm.core.errors import IsegmError
 from isegm.data.catalogue import CATALOGUE
