@@ -72,19 +72,33 @@ def wait_for(server: subprocess.Popen, address: str) -> None:
             return
         except OSError:
             time.sleep(0.2)
+    if server.poll() is not None:
+        raise IsegmError("the demo ended; what it printed above says why")
     raise IsegmError(f"the demo did not answer at {address} within {PATIENCE} seconds")
+
+
+def shape_of(picture: Path) -> tuple[int, ...]:
+    image = cv2.imread(str(picture))
+    if image is None:
+        raise IsegmError(f"{picture} is not an image that OpenCV reads")
+    return image.shape
+
+
+def installed_browser() -> str:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        raise IsegmError(f"no browser: looked for {', '.join(BROWSERS)}")
+    return path
 
 
 def click_and_show(args: argparse.Namespace, address: str) -> None:
     from playwright.sync_api import expect, sync_playwright
 
-    image = cv2.imread(str(args.picture))
-    if image is None:
-        raise IsegmError(f"{args.picture} is no picture that OpenCV reads")
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        raise IsegmError(f"no browser: looked for {', '.join(BROWSERS)}")
-    objects = parse_clicks(args.clicks)
+    shape, browser_path, objects = (
+        shape_of(args.picture),
+        installed_browser(),
+        parse_clicks(args.clicks),
+    )
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": args.width, "height": args.height})
@@ -95,7 +109,7 @@ def click_and_show(args: argparse.Namespace, address: str) -> None:
             if number:
                 page.keyboard.press("n")
             for made, (y, x, positive) in enumerate(clicks, 1):
-                place = _on_page(page.locator("#canvas").bounding_box(), image.shape, y, x)
+                place = _on_page(page.locator("#canvas").bounding_box(), shape, y, x)
                 page.mouse.click(*place, button="left" if positive else "right")
                 body = page.locator("body")
                 expect(body).to_have_attribute("data-clicks", str(made), timeout=1000 * PATIENCE)
@@ -117,6 +131,9 @@ def _on_page(box: dict[str, float], shape: tuple[int, ...], y: int, x: int) -> t
 
 def main() -> None:
     args = parse_args()
+    shape_of(args.picture)
+    parse_clicks(args.clicks)
+    installed_browser()  # mistakes are answered before the server starts
     port = free_port()
     command = [sys.executable, str(ROOT / "scripts/demo.py"), "--cpu", "--port", str(port)]
     with subprocess.Popen([*command, "--checkpoint", args.checkpoint]) as server:
@@ -129,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    raise SystemExit(run(main))

@@ -10,7 +10,6 @@ is 1 if a picture is not what this script draws.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this clone's package first
 
-from isegm.cli.running import Formatter, run  # noqa: E402
-from isegm.utils.files import replacing  # noqa: E402
+from generated import write_or_check  # noqa: E402
 
-FOLDER = ROOT / "docs/pictures"
+from isegm.cli.running import run  # noqa: E402
+
 LINE, INK, GROUND = 18, "#1f2933", "#fbfaf7"
 FILLS = {
     "value": "#dcebfa",  # what is passed on
@@ -176,7 +175,7 @@ LAYER_ROWS = (
     ("inference  |  training", "predictor, view rules, protocols  |  trainer"),
     ("originals", "checkpoints of other code bases"),
     ("methods  |  data", "one file per paper  |  sources, sampling, augmentation"),
-    ("nn", "backbones, heads, click maps, losses, weights"),
+    ("nn  |  zoo", "backbones, heads, click maps, losses  |  published files by name"),
     ("core, utils", "values, specs, errors; configuration, pictures, processes"),
 )
 LAYERS = Diagram(
@@ -362,24 +361,9 @@ DIAGRAMS = {
 }
 
 
-def is_current(name: str) -> bool:
-    path = FOLDER / name
-    return path.is_file() and path.read_text(encoding="utf-8") == DIAGRAMS[name].svg()
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; status 1 if stale")
-    args = parser.parse_args()
-    stale = [name for name in DIAGRAMS if not is_current(name)]
-    for name in stale:
-        if args.check:
-            print(f"docs/pictures/{name} is stale: run python scripts/draw_diagrams.py")
-        else:
-            FOLDER.mkdir(exist_ok=True)
-            with replacing(FOLDER / name) as partial:
-                partial.write_text(DIAGRAMS[name].svg(), encoding="utf-8")
-    return int(args.check and bool(stale))
+    files = {f"docs/pictures/{name}": diagram.svg() for name, diagram in DIAGRAMS.items()}
+    return write_or_check(__doc__, "draw_diagrams.py", files)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from isegm.evaluation.card import read_card  # noqa: E402
 from isegm.evaluation.ledger import PublishedRow, read_ledger  # noqa: E402
 from isegm.evaluation.pages import fill  # noqa: E402
 from isegm.methods.checkpoints import find_checkpoint  # noqa: E402
+from isegm.utils.files import sha256_of  # noqa: E402
 
 DATASETS = ("GrabCut", "Berkeley", "SBD", "DAVIS")
 METRIC = "NoC@90"
@@ -67,7 +68,8 @@ def measured_row(numbers: dict[str, Any]) -> str:
     name = "[The starter](docs/explanation/starter.md)"
     network = f"EfficientNet-Lite0 ({numbers['parameters'] / 1e6:.1f} M)"
     cells = [values.get(name, "-") for name in DATASETS]
-    return line(name, network, "its own mix", *cells, f"`{numbers['sha256'][:12]}`, starter v1")
+    file = f"`{sha256_of(find_checkpoint({}, 'starter'))[:12]}`, starter v1"
+    return line(name, network, "its own mix", *cells, file)
 
 
 def line(*cells: str) -> str:

@@ -1,4 +1,5 @@
-"""Write the pages of docs/reference that follow from the code: flags, protocols, Python interface.
+"""Write the pages of docs/reference that follow from code and data: flags, protocols, Python
+interface, zoo.
 
     python scripts/write_reference.py
     python scripts/write_reference.py --check
@@ -19,10 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this clone's package first
 
+from generated import write_or_check  # noqa: E402
+from zoo_tables import zoo_page  # noqa: E402
+
 from isegm.cli.commands import parser_of, summaries  # noqa: E402
 from isegm.cli.running import Formatter, run  # noqa: E402
 from isegm.inference.protocol import Protocol, load_protocol  # noqa: E402
-from isegm.utils.files import replacing  # noqa: E402
 
 NOTICE = "<!-- Written by scripts/write_reference.py; do not edit. -->"
 # What a program or an experiment of one's own uses, in the order in which one meets it.
@@ -212,31 +215,13 @@ PAGES = {
     "docs/reference/flags.md": flags_page,
     "docs/reference/protocol_settings.md": protocols_page,
     "docs/reference/api.md": interface_page,
+    "docs/reference/zoo.md": zoo_page,
 }
 
 
-def page(name: str) -> str:
-    """What a page of ``PAGES`` should contain."""
-    return f"{NOTICE}\n\n{PAGES[name]()}\n"
-
-
-def is_current(name: str) -> bool:
-    path = ROOT / name
-    return path.is_file() and path.read_text(encoding="utf-8") == page(name)
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=Formatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; status 1 if stale")
-    args = parser.parse_args()
-    stale = [name for name in PAGES if not is_current(name)]
-    for name in stale:
-        if args.check:
-            print(f"{name} is stale: run python scripts/write_reference.py")
-        else:
-            with replacing(ROOT / name) as partial:
-                partial.write_text(page(name))
-    return int(args.check and bool(stale))
+    files = {name: f"{NOTICE}\n\n{made()}\n" for name, made in PAGES.items()}
+    return write_or_check(__doc__, "write_reference.py", files)
 
 
 if __name__ == "__main__":

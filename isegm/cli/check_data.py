@@ -86,7 +86,7 @@ def directions(data_set: DataSet) -> list[str]:
     if known is None:
         return []
     lines = [f"get it from {known.origin}", *([f"({known.note})"] if known.note else [])]
-    return lines if known.by_hand else [*lines, f"by: isegm download {known.name}"]
+    return lines if known.by_hand else [*lines, f"or {known.how}"]
 
 
 def is_here(data_set: DataSet, cfg: EasyDict) -> bool:

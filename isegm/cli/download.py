@@ -67,7 +67,8 @@ def main(args: argparse.Namespace) -> int:
     failed = 0
     with _stoppable():
         for name in wanted:
-            failed += not _download(name, cfg, args.to)
+            # what was downloaded before may have changed config.local.yml
+            failed += not _download(name, load_config(args.config_path), args.to)
     if failed and len(wanted) > 1:
         log.error("%d of %d are not here", failed, len(wanted))
     if skipped:

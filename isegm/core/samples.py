@@ -19,12 +19,15 @@ class Sample:
         gt: ``H W`` int8, 1 = object, 0 = background, -1 = ignored.
         id: unique within its data set, e.g. the file stem.
         init_mask: ``H W`` float32 in [0, 1], the initial mask, or None.
+        picture: the photograph it is from, where ids do not tell: objects of one photograph are not
+            independent, and intervals draw photographs.
     """
 
     image: np.ndarray
     gt: np.ndarray
     id: str
     init_mask: np.ndarray | None = None
+    picture: str = ""
 
 
 @dataclass(frozen=True)

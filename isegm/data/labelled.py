@@ -100,7 +100,7 @@ class ObjectEvaluation(EvalDataset):
             raise CorruptSample(f"{file.labels} no longer holds object {label}")
         if self._ignore is not None:
             gt[labels == self._ignore] = IGNORE
-        return Sample(image, gt, self.ids()[index])
+        return Sample(image, gt, self.ids()[index], picture=file.name)
 
     def ids(self) -> list[str]:
         return self._ids

@@ -41,8 +41,6 @@ def require_path(cfg: EasyDict, key: str, what: str) -> Path:
 
 
 def _download(key: str) -> str:
-    """How the set of a key comes here by a command; empty if there is none."""
+    """How the set of a key comes here; empty if the zoo does not know it."""
     known = for_key(key)
-    if known is None:
-        return ""
-    return f", or run: isegm download {known.name}"
+    return f", or {known.how}" if known else ""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from easydict import EasyDict
 
-from isegm.core.errors import IsegmError
+from isegm.core.errors import IsegmError, unknown
 from isegm.data.catalogue import CATALOGUE, DataSet, Subset
 from isegm.data.checking import check
-from isegm.data.evaluation_sets import evaluation_set
+from isegm.data.evaluation_sets import evaluation_set, evaluation_sets
 from isegm.zoo.entries import for_key
 
 OK, MISSING, WRONG = "ok", "missing", "wrong"
@@ -43,6 +43,8 @@ def state_of(name: str, cfg: EasyDict) -> State:
     Raises:
         IsegmError: there is no evaluation set of this name; the nearest names are listed.
     """
+    if name not in evaluation_sets():
+        raise unknown("data set", name, evaluation_sets())
     listed = [(whole, part) for whole in CATALOGUE for part in whole.parts if part.name == name]
     return _listed(*listed[0], cfg) if listed else _unlisted(name, cfg)
 
@@ -52,8 +54,10 @@ def _listed(whole: DataSet, part: Subset, cfg: EasyDict) -> State:
         whole.root(cfg)
     except IsegmError as error:
         entry = for_key(whole.key)
-        text = str(error).removeprefix(f"{whole.name}: ").partition(", or run:")[0]
-        return State(part.name, MISSING, text, download=entry.name if entry else "")
+        text = str(error).removeprefix(f"{whole.name}: ")
+        text = text.removesuffix(f", or {entry.how}") if entry else text  # ``download`` says it
+        name = entry.name if entry and not entry.by_hand else ""
+        return State(part.name, MISSING, text, download=name)
     finding = check(whole, part, cfg, SAMPLES)
     if finding.problems:
         more = f" (and {len(finding.problems) - 1} more)" if len(finding.problems) > 1 else ""

@@ -106,14 +106,18 @@ def read_speed(path: str | Path) -> dict[str, Any]:
 def markdown(measured: dict[str, Any]) -> str:
     """The numbers as the block of a page."""
     size = f"{measured['parameters']:,} parameters, {measured['bytes'] / 1e6:.1f} MB"
-    lines = [f"Checkpoint `{measured['sha256'][:16]}` (SHA-256), {size}.", ""]
+    lines = [
+        f"Measured on checkpoint `{measured['sha256'][:16]}` (SHA-256, before its card was written"
+        f" into it), {size}.",
+        "",
+    ]
     if measured["rows"]:
         lines += ["| data set | protocol | objects (images) | " + " | ".join(METRICS) + " |"]
         lines += ["|---|---|---|---|---|---|---|---|", *map(_table_row, measured["rows"]), ""]
         lines += [
-            f"In brackets: 95 % intervals of {RESAMPLES:,} bootstrap resamples of whole images."
-            " mIoU and",
-            "failures in percent.",
+            f"In brackets: 95 % intervals of {RESAMPLES:,} bootstrap resamples of whole images;"
+            " where no",
+            "object fails, the binomial bound. mIoU and failures in percent.",
             "",
         ]
     if measured["speed"]:

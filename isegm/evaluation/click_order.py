@@ -12,7 +12,7 @@ import numpy as np
 from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.metrics import mask_iou
+from isegm.evaluation.metrics import mask_iou, steps
 from isegm.evaluation.report import markdown
 from isegm.evaluation.results import DatasetResult, ObjectRecord
 from isegm.utils.depth import squared_distance_inside
@@ -101,7 +101,7 @@ def _rows(record: ObjectRecord, sample: Sample) -> list[tuple[float, float, bool
     points = [(int(y), int(x)) for y, x, _ in record.clicks]
     central = centrality(sample.gt, points)
     started = 0.0 if sample.init_mask is None else mask_iou(sample.init_mask > 0.5, sample.gt)
-    gains = np.diff([started, *record.ious])
+    gains = steps(record, started)
     signs = [bool(label) for _, _, label in record.clicks]
     return [
         (iou, float(gain), positive, value if positive else None)

@@ -48,7 +48,6 @@ def hub_card(path: Path, repository: str, licence: str, prose: str | None = None
         "library_name": "isegm",
         "pipeline_tag": "image-segmentation",
         "tags": list(TAGS),
-        "datasets": sorted({row["dataset"] for row in rows}),
         "metrics": sorted({metric for row in rows for metric in row["metrics"]}),
     }
     head = yaml.safe_dump({key: value for key, value in front.items() if value}, sort_keys=False)

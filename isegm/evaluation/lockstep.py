@@ -141,6 +141,7 @@ class Seat:
             bious=tuple(self.bious),
             shape=self.shape,
             undone=tuple(self.undone),
+            picture=self.sample.picture,
         )
 
 

@@ -26,6 +26,7 @@ class Played(Protocol):
     ious: Curve
     bious: Curve
     seconds: Curve
+    undone: Sequence[int]
 
 
 def mask_iou(mask: np.ndarray, gt: np.ndarray) -> float:
@@ -70,11 +71,25 @@ def area_under(curve: Curve, max_clicks: int) -> float:
     return (sum(values) - ends) / (max_clicks - 1) if max_clicks > 1 else values[0]
 
 
+def steps(o: Played, start: float | None = None) -> np.ndarray:
+    """What each click of an object changed of the IoU: (clicks,).
+
+    A click is compared with the last one before it that was not undone, or with ``start``; a click
+    with neither is left out.
+    """
+    changes, before = [], start
+    for place, iou in enumerate(o.ious):
+        if before is not None:
+            changes.append(iou - before)
+        if place not in o.undone:
+            before = iou
+    return np.array(changes, float)
+
+
 def drops(objects: Sequence[Played]) -> np.ndarray:
     """How much IoU each click lost, clicks that lost none left out: (N,), above 0."""
-    steps = [np.diff(np.asarray(o.ious, float)) for o in objects]
-    lost = -np.concatenate(steps) if steps else np.zeros(0)
-    return lost[lost > 0]
+    changes = np.concatenate([steps(o) for o in objects] or [np.zeros(0)])
+    return -changes[changes < 0]
 
 
 @dataclass(frozen=True)
@@ -112,8 +127,8 @@ def _at(curve: Curve, click: int) -> float:
 
 
 def _harmful(o: Played, points: float) -> Parts:
-    steps = np.diff(np.asarray(o.ious, float))
-    return float((steps < -points / 100).sum()), len(steps)
+    changes = steps(o)
+    return float((changes < -points / 100).sum()), len(changes)
 
 
 def _drop(o: Played, at: float, limit: int) -> Parts:
@@ -288,7 +303,7 @@ def read(name: str) -> Reading:
         number = -1.0
     good = {
         "percent": 0 < number <= 100,
-        "click": number >= 1 and number == int(number),
+        "click": number >= 1 and number.is_integer(),
         "points": 0 <= number < 100,
         "": not at,
     }

@@ -34,6 +34,7 @@ class ObjectRecord:
         bious: the boundary IoU after each click, empty in files of earlier versions.
         shape: what kind of object it is, None in files of earlier versions.
         undone: positions in ``clicks`` of those that were undone before the next click.
+        picture: the photograph it is from, empty if the id tells; see ``Sample``.
     """
 
     id: str
@@ -43,6 +44,7 @@ class ObjectRecord:
     bious: tuple[float, ...] = ()
     shape: ObjectShape | None = None
     undone: tuple[int, ...] = ()
+    picture: str = ""
 
     def as_json(self) -> dict[str, Any]:
         data = {
@@ -57,6 +59,8 @@ class ObjectRecord:
             data["shape"] = asdict(self.shape)
         if self.undone:
             data["undone"] = list(self.undone)
+        if self.picture:
+            data["picture"] = self.picture
         return data
 
     @classmethod
@@ -69,6 +73,7 @@ class ObjectRecord:
             tuple(data.get("bious", ())),
             ObjectShape(**data["shape"]) if data.get("shape") else None,
             tuple(data.get("undone", ())),
+            data.get("picture", ""),
         )
 
 

@@ -27,7 +27,8 @@ SLICE = r"_\d{4}$"  # hippocampus_001_0012: slice 12 of that volume
 # What to take off an object's id to get the name of its image, beside "#3" for the third object.
 PIECE = r"_\d+$"  # the number of an object in its image
 TAILS = {"Berkeley": r"(?<=\d)[a-z]$"}
-TAILS |= dict.fromkeys(ORGANS, SLICE) | dict.fromkeys(("ssTEM", "OAIZIB"), PIECE)
+TAILS |= dict.fromkeys(ORGANS, SLICE)
+TAILS |= dict.fromkeys(("SBD", "SBD_Train", "PascalVOC", "ssTEM", "OAIZIB"), PIECE)
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,20 @@ class Seeds:
     interval: Interval
 
 
+def picture_of(dataset: str, record: ObjectRecord) -> str:
+    """The photograph (of medical slices: the volume) that a record belongs to."""
+    return record.picture or image_of(dataset, record.id)
+
+
 def image_of(dataset: str, object_id: str) -> str:
-    """The photograph (of medical slices: the volume) that an object of a data set belongs to."""
+    """The photograph of an object by its id, where no record names it."""
     name = re.sub(r"#\d+$", "", object_id)
     return re.sub(TAILS[dataset], "", name) if dataset in TAILS else name
 
 
 def image_count(result: DatasetResult) -> int:
     """How many different photographs (volumes) the objects of a data set are from."""
-    return len({image_of(result.name, record.id) for record in result.objects})
+    return len({picture_of(result.name, record) for record in result.objects})
 
 
 def reading_of(result: DatasetResult, metric: str) -> Reading:
@@ -218,7 +224,7 @@ def _ratio(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray
 
 def _by_image(dataset: str, records: Sequence[ObjectRecord], parts: np.ndarray) -> list[np.ndarray]:
     """The columns of ``parts``, summed over the objects of every image."""
-    images = [image_of(dataset, record.id) for record in records]
+    images = [picture_of(dataset, record) for record in records]
     places = {image: place for place, image in enumerate(sorted(set(images)))}
     if len(places) < 2:
         raise IsegmError(

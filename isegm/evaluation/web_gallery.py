@@ -12,11 +12,11 @@ import numpy as np
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import EvalDataset
-from isegm.evaluation.comparison import check_comparable, pair
+from isegm.evaluation.comparison import pair
 from isegm.evaluation.metrics import read
 from isegm.evaluation.report import lacking, name_of
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
-from isegm.evaluation.statistics import per_object
+from isegm.evaluation.statistics import image_count, per_object
 from isegm.evaluation.web_curves import sparkline
 from isegm.utils.vis import draw_clicks, to_width
 
@@ -96,7 +96,8 @@ def shelves(
         "Worst": (own, [result.objects[i].id for i in order[::-1][:few]]),
     }
     last = others[-1] if others else first
-    if others and comparable(results) and not lacking(results[last], metric):
+    several = bool(others) and image_count(result) > 1  # a difference needs an interval
+    if several and not lacking(results[last], metric):
         found = pair((runs[first], runs[last]), (result, results[last]), metric, count)
         note = f"between {name_of(runs[first])} and {name_of(runs[last])}"
         picked["Most different"] = (note, [id_ for id_, _, _ in found.extremes])
@@ -154,14 +155,3 @@ def _picture(dataset: EvalDataset, record: ObjectRecord) -> str:
     drawn = cv2.cvtColor(draw_clicks(image, clicks, radius=3), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
-
-
-def comparable(results: dict[int, DatasetResult]) -> bool:
-    """Whether all results can be compared object by object with the first."""
-    first = results[min(results)]
-    try:
-        for result in results.values():
-            check_comparable(first, result)
-    except IsegmError:
-        return False
-    return True

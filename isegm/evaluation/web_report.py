@@ -26,12 +26,10 @@ from isegm.evaluation.statistics import (
     Interval,
     curve_band,
     image_count,
-    image_of,
     interval,
-    per_object,
 )
 from isegm.evaluation.web_curves import Series, chart
-from isegm.evaluation.web_gallery import comparable, same_data, shelves
+from isegm.evaluation.web_gallery import same_data, shelves
 
 TEMPLATE = Path(__file__).with_name("web_report.html")
 COLUMNS = ("NoC@80", "NoC@85", "NoC@90", "NoC@95", "fail@90", "mIoU@1", "mIoU@5", "AUC")
@@ -234,7 +232,7 @@ def _pairs(
     """Every later run against the first, on identical objects."""
     first, *others = sorted(results)
     result, rows = results[first], []
-    if image_count(result) < 2 or not comparable(results):
+    if image_count(result) < 2:
         return []
     for place in others:
         for name in dict.fromkeys((metric, "NoC@85", "NoC@90", "mIoU@1", "AUC", "mBIoU@5")):
@@ -315,8 +313,9 @@ def _part(result: DatasetResult, metric: str, members: set[str]) -> Cell:
     if lacking(part, metric):
         return Cell("-")
     reading = read(metric)
-    if len({image_of(result.name, o.id) for o in kept}) < 2:
-        mean = float(np.nanmean(per_object(part, metric)))
+    if image_count(part) < 2:
+        total, count = reading.parts(part.objects, part.max_clicks).sum(0)
+        mean = float(total / count)
         return Cell(reading.shown(mean), "", mean)
     found = interval(part, metric)
     around = f"{reading.shown(found.low)} to {reading.shown(found.high)}"

@@ -237,7 +237,13 @@ def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> Mod
         raise IsegmError(
             f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"
         ) from None
-    return ModelFile(upgraded(described), without_unused(described, tensors), unused)
+    try:
+        return ModelFile(upgraded(described), without_unused(described, tensors), unused)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise IsegmError(
+            f"the spec in the checkpoint describes no network ({error!r}); the file is damaged,"
+            " fetch it again"
+        ) from None
 
 
 def _check_parts(described: Any) -> None:

@@ -93,7 +93,14 @@ class Loop:
                 session, look = after, replace(look, mask=mask, session=after)
             clicks = self._clicks(look)
         clicked = tuple((c.y, c.x, int(c.positive)) for c in made)
-        return ObjectRecord(sample.id, clicked, tuple(ious), tuple(seconds), undone=tuple(undone))
+        return ObjectRecord(
+            sample.id,
+            clicked,
+            tuple(ious),
+            tuple(seconds),
+            undone=tuple(undone),
+            picture=sample.picture,
+        )
 
     def _clicks(self, look: Look) -> tuple[Click, ...]:
         started = time.perf_counter()

@@ -87,6 +87,6 @@ def pretrained_source(name: str, cfg: EasyDict) -> str:
 
 
 def _download(name: str) -> str:
-    """How pretrained weights come here by a command; empty if the zoo does not know them."""
+    """How pretrained weights come here; empty if the zoo does not know them."""
     known = for_key(name)
-    return f", run: isegm download {known.name}" if known else ""
+    return f", {known.how}" if known else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import shutil
 import tarfile
 import zipfile
@@ -39,6 +41,8 @@ def unpack(archive: Path, folder: Path) -> None:
     except (
         zipfile.BadZipFile,
         tarfile.ReadError,
+        gzip.BadGzipFile,
+        lzma.LZMAError,
         EOFError,
         zlib.error,
         NotImplementedError,
@@ -106,6 +110,8 @@ def _unpack_tar(opened: tarfile.TarFile, archive: Path, folder: Path) -> None:
             " or unpack the archive by hand"
         )
     members = opened.getmembers()
+    while opened.fileobj.read(1 << 20):  # to the end, where gzip compares its checksum
+        pass
     for member in members:
         _refuse_outside(member.name, archive)
     require_room(folder, sum(member.size for member in members), f"unpacking {archive.name}")

@@ -16,8 +16,8 @@ from isegm.core.errors import IsegmError
 from isegm.utils.config import absolute
 from isegm.utils.files import replacing
 from isegm.zoo.archives import Damaged, merge, require_room, root_in, unpack
-from isegm.zoo.entries import Entry, Remote
-from isegm.zoo.files import by_hand, fetch_file
+from isegm.zoo.entries import Entry, Remote, for_key
+from isegm.zoo.files import by_hand, fetch_file, locked
 from isegm.zoo.hashes import forget
 from isegm.zoo.transfer import Patience
 
@@ -45,16 +45,13 @@ def fetch_data_set(
             something else.
     """
     root = place_of(asked, cfg, to)
-    wanted = [remote for remote in asked.files if not is_complete(remote, root)]
-    if not wanted:
+    if all(is_complete(remote, root) for remote in asked.files):
         log.info("%s is here already: %s", asked.name, root)
-    for remote in wanted:
-        if not remote.addresses:
-            raise IsegmError(by_hand(asked, remote, root))
-        if remote.size is not None:
-            require_room(root.parent, 2 * remote.size, f"{remote.file}, packed and unpacked,")
-        archive = fetch_file(asked, remote, root.parent / remote.file, patience)
-        _bring_into_place(asked, remote, archive, root)
+    elif asked.by_hand:
+        _fetch_missing(asked, root, patience)  # says what a person has to do
+    else:
+        with locked(root):
+            _fetch_missing(asked, root, patience)
     try:
         _link(asked, cfg, root)
         _remember(asked, cfg, root)
@@ -68,14 +65,30 @@ def fetch_data_set(
     return root
 
 
+def _fetch_missing(asked: Entry, root: Path, patience: Patience | None) -> None:
+    for remote in asked.files:
+        if is_complete(remote, root):
+            continue
+        if not remote.addresses:
+            raise IsegmError(by_hand(asked, remote, root))
+        if remote.size is not None:
+            require_room(root.parent, 2 * remote.size, f"{remote.file}, packed and unpacked,")
+        archive = fetch_file(asked, remote, root.parent / remote.file, patience)
+        _bring_into_place(asked, remote, archive, root)
+
+
 def place_of(asked: Entry, cfg: EasyDict, to: str | Path | None = None) -> Path:
-    """Where a data set belongs: in ``to``, where config.yml says, or in ``data`` beside that."""
+    """Where a data set belongs: in ``to``, where config.yml says, or in ``data`` beside that.
+
+    Sets that share a key share a folder: it is named after the first of them.
+    """
+    name = (for_key(asked.key) or asked).name
     if to is not None:
-        return Path(to).expanduser().absolute() / asked.name
+        return Path(to).expanduser().absolute() / name
     value = str(cfg.get(asked.key, UNSET))
     if "${" not in value:
         return absolute(cfg, value)
-    return absolute(cfg, os.environ.get(VARIABLE) or DATA) / asked.name
+    return absolute(cfg, os.environ.get(VARIABLE) or DATA) / name
 
 
 def is_complete(remote: Remote, root: Path) -> bool:

@@ -141,6 +141,12 @@ class Entry:
         return not all(remote.addresses for remote in self.files)
 
     @property
+    def how(self) -> str:
+        """The command that brings it here, or says how a person does."""
+        lead = "see where to get it" if self.by_hand else "run"
+        return f"{lead}: isegm download {self.name}"
+
+    @property
     def size(self) -> int | None:
         """All files together, in bytes, as far as known."""
         sizes = [remote.size for remote in self.files if remote.size is not None]

@@ -37,7 +37,7 @@ def fetch_file(
     """
     if not remote.addresses:
         raise IsegmError(by_hand(asked, remote, target))
-    with _locked(target):
+    with locked(target):
         if target.is_file():  # another process was quicker
             check(target, remote)
         else:
@@ -68,9 +68,9 @@ def by_hand(asked: Entry, remote: Remote, target: Path) -> str:
         known = "its sha256 is recorded at its first use and compared afterwards"
     after = f"save it as {target}, and use the same name; {known}"
     if asked.kind == "dataset":
-        after = f"put it into {target}" + (
-            f", or write where it is under {asked.key} in config.local.yml" if asked.key else ""
-        )
+        after = f"put it into {target} and repeat the command"
+        if asked.key:
+            after += f", or write where it is under {asked.key} in config.local.yml"
     note = f" ({asked.note})" if asked.note else ""
     return (
         f"{asked.name} cannot be downloaded by a command, for no address names the file: get"
@@ -152,8 +152,8 @@ def _nowhere(asked: Entry, remote: Remote, target: Path, failures: list[str]) ->
 
 
 @contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Hold a lock while a file is downloaded, so that processes that want it at once do it once."""
+def locked(target: Path) -> Iterator[None]:
+    """Hold a lock while a file or a data set comes, so that processes that want it do it once."""
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

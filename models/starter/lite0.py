@@ -2,7 +2,7 @@
 
 Paper:  none; see docs/explanation/starter.md
 Run:    python train.py models/starter/lite0.py --cpu --ngpus 2 --exp-name night --resume auto
-Cost:   3,132 steps from the weights of 1,000 earlier ones; 0.93 s per step on two CPU cores
+Cost:   3,153 steps from the weights of 1,087 earlier ones; 1 s per step on two CPU cores
 Result: starter v1, NoC@85 and NoC@90 in the course of this run:
             1,000 steps: GrabCut 3.54, 4.64; Berkeley 4.06, 7.32
             1,270 steps: GrabCut 2.58, 3.42; Berkeley 3.40, 5.82

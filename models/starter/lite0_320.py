@@ -1,11 +1,11 @@
 """The starter, second part: crops at the size of its views, more corrections, a falling rate.
 
-Paper:  none; see docs/starter.md
+Paper:  none; see docs/explanation/starter.md
 Run:    python train.py models/starter/lite0_320.py --cpu --ngpus 2 --weights RUN/model.safetensors
-Cost:   1,000 steps of 1.9 s on two CPU cores
-Result: starter v1, NoC@85 and NoC@90 from the weights of lite0.py after 3,132 steps:
+Cost:   1,000 steps of 2.3 s (1.9 to 3.2) on two CPU cores, beside other work
+Result: starter v1, NoC@85 and NoC@90 from the weights of lite0.py after 3,153 steps:
             GrabCut 2.04, 2.40; Berkeley 2.93, 4.81
-        and after 219 steps more with --set train.optimizer.lr=5e-4 --set train.epochs=5
+        and after 225 steps more with --set train.optimizer.lr=5e-4 --set train.epochs=5
         --set train.schedule.epochs=5 --set train.seed=1 --set data.seed=1 (what is shipped):
             GrabCut 2.20, 2.50; Berkeley 2.87, 4.69
 

@@ -14,7 +14,16 @@ from isegm.core.errors import IsegmError
 from isegm.core.samples import Sample
 from isegm.evaluation.evaluate import evaluate
 from isegm.evaluation.judge import Judge, ObjectShape, band, band_width
-from isegm.evaluation.metrics import METRICS, area_under, drops, examples, mask_iou, read, summarise
+from isegm.evaluation.metrics import (
+    METRICS,
+    area_under,
+    drops,
+    examples,
+    mask_iou,
+    read,
+    steps,
+    summarise,
+)
 from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
 from isegm.inference.protocol import Protocol, load_protocol
 
@@ -270,3 +279,11 @@ def test_records_keep_them_and_files_of_earlier_versions_stay_readable(tmp_path:
     assert old.metrics == {
         name: value for name, value in result.metrics.items() if "BIoU" not in name
     }
+
+
+def test_a_click_is_compared_with_the_last_one_that_was_not_undone() -> None:
+    played = replace(record((0.8, 0.3, 0.7, 0.9)), undone=(1,))
+    assert steps(played) == pytest.approx([-0.5, -0.1, 0.2])
+    assert steps(played, 0.1) == pytest.approx([0.7, -0.5, -0.1, 0.2])
+    assert read("harmful@1").parts([played], 20).tolist() == [[2, 3]]
+    assert len(steps(replace(played, undone=(0,)))) == 2  # nothing before the second click

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -12,7 +13,14 @@ import pytest
 from isegm.core.errors import IsegmError
 from isegm.evaluation.metrics import mean_iou_at, read
 from isegm.evaluation.results import DatasetResult, ObjectRecord
-from isegm.evaluation.statistics import curve_band, difference, interval, over_seeds, per_object
+from isegm.evaluation.statistics import (
+    curve_band,
+    difference,
+    image_count,
+    interval,
+    over_seeds,
+    per_object,
+)
 from isegm.utils.config import REPOSITORY
 
 
@@ -140,3 +148,17 @@ def test_bands_are_intervals_click_by_click(reads: str) -> None:
         assert high[click - 1] == pytest.approx(found.high, abs=0.02)
     assert (low <= mean).all()
     assert (mean <= high).all()
+
+
+@pytest.mark.parametrize("named", ["by the record", "by the id"])
+def test_objects_of_one_photograph_are_drawn_together(named: str) -> None:
+    """Three alike objects in each of ten photographs say no more than one of each."""
+    curves = {f"2008_{i}_{k}": (0.5,) * (i + 1) + (0.95,) for i in range(10) for k in range(3)}
+    whole = result(curves, "PascalVOC" if named == "by the id" else "COCO_seen")
+    if named == "by the record":
+        objects = [replace(o, picture=o.id.rpartition("_")[0]) for o in whole.objects]
+        whole = replace(whole, objects=tuple(objects))
+    single = result({f"{i}": (0.5,) * (i + 1) + (0.95,) for i in range(10)})
+    assert image_count(whole) == 10
+    one, other = interval(whole, "NoC@90"), interval(single, "NoC@90")
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))

@@ -228,3 +228,20 @@ def test_in_a_browser(tmp_path: Path, width: int) -> None:
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []
+
+
+def test_two_runs_on_a_single_photograph(tmp_path: Path) -> None:
+    """No interval can be made, but the page can."""
+    runs = []
+    for name, shift in (("mine", 0), ("other", 2)):
+        whole = run(name, shift)
+        (data,) = whole.datasets
+        alone = replace(data, objects=tuple(replace(o, picture="one") for o in data.objects))
+        runs.append(replace(whole, datasets=(alone,)))
+    for i, each in enumerate(runs):
+        each.save(tmp_path / f"{i}.json")
+    words = [str(tmp_path / "0.json"), str(tmp_path / "1.json"), "--html", str(tmp_path / "r.html")]
+    assert run_command("report", words) == 0
+    text = (tmp_path / "r.html").read_text()
+    assert "Worst" in text
+    assert "Most different" not in text

@@ -102,6 +102,10 @@ class TestOurs:
             '"text"',
             json.dumps({"target": TINY["target"], "args": {"width": 3}}),
             '{"target": 1, "args": 2}',
+            json.dumps({"target": TINY["target"], "args": 5}),
+            json.dumps({"target": 5, "args": {"click_map": {}}}),
+            json.dumps({"target": TINY["target"], "args": {"x": {"target": [1], "gate": 1}}}),
+            '{"target": "isegm.core.errors:IsegmError", "args": {"click_map": {}}}',
         ],
     )
     def test_a_broken_spec_is_one_clear_error(self, tmp_path: Path, stored: str) -> None:

@@ -232,7 +232,8 @@ def test_a_set_without_an_address_says_what_to_do(zoo, cfg: EasyDict, tmp_path: 
     zoo(datasets={"GrabCut": about})
     with pytest.raises(IsegmError) as error:
         fetch("GrabCut", cfg)
-    expected = f"'all of it' at https://x.example, put it into {tmp_path / 'data/GrabCut'}, or"
+    place = tmp_path / "data/GrabCut"
+    expected = f"'all of it' at https://x.example, put it into {place} and repeat the command, or"
     assert expected in str(error.value)
     assert "GRABCUT_PATH in config.local.yml" in str(error.value)
     (tmp_path / "data/GrabCut").mkdir(parents=True)
@@ -251,3 +252,27 @@ def test_too_large_for_the_disk(net, cfg: EasyDict) -> None:
     net(b"", size=10**17)
     with pytest.raises(IsegmError, match=r"packed and unpacked, needs about .* --to"):
         fetch("GrabCut", cfg, patience=QUICK)
+
+
+def test_sets_of_one_key_share_a_folder(
+    server: FileServer, zoo: Callable[..., None], cfg: EasyDict
+) -> None:
+    server.files["/a.zip"], server.files["/b.zip"] = zipped({"one": b"1"}), zipped({"two": b"2"})
+    about = {"key": "GRABCUT_PATH", "bases": [f"{server.address}/"]}
+    first = {**about, "file": "a.zip", "holds": ["one"]}
+    zoo(datasets={"First": first, "Second": {**about, "file": "b.zip", "holds": ["two"]}})
+    for name in ("First", "Second"):
+        root = fetch(name, load_config(cfg.config_path), patience=QUICK)
+    assert {path.name for path in root.iterdir()} == {"one", "two"}
+    assert load_config(cfg.config_path)["GRABCUT_PATH"] == str(root)
+
+
+def test_a_byte_that_changed_on_the_way_is_noticed(net, cfg: EasyDict, tmp_path: Path) -> None:
+    """The archive has no published hash; gzip's own checksum is all there is."""
+    noise = np.random.default_rng(0).bytes(200_000)
+    packed = bytearray(tarred({"GrabCut/data_GT/a.bin": noise, "GrabCut/boundary_GT/a.bin": b"1"}))
+    packed[100_000] ^= 1
+    net(bytes(packed), file="GrabCut.zip")
+    with pytest.raises(IsegmError, match="cannot be unpacked"):
+        fetch("GrabCut", cfg, patience=QUICK)
+    assert not (tmp_path / "data/GrabCut").exists()

@@ -96,7 +96,7 @@ class CocoByCategory(EvalDataset):
                 f"{entry.id}: the annotation draws no object of {entry.size[0]}x{entry.size[1]}"
                 " pixels"
             )
-        return Sample(image, np.ascontiguousarray(gt), entry.id)
+        return Sample(image, np.ascontiguousarray(gt), entry.id, picture=entry.file_name)
 
     def ids(self) -> list[str]:
         return [entry.id for entry in self._objects]

@@ -68,7 +68,8 @@ class Davis585(EvalDataset):
             start_path = self._start_of(mask_path)
             start = (read_mask(start_path) > 128).astype(np.float32)
             check_size(image, start, image_path, start_path)
-        return Sample(image, gt.astype(np.int8), self.ids()[index], start)
+        picture = f"{image_path.parent.name}/{image_path.stem}"
+        return Sample(image, gt.astype(np.int8), self.ids()[index], start, picture)
 
     def ids(self) -> list[str]:
         return self._ids

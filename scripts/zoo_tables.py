@@ -13,8 +13,6 @@ METRIC = "NoC@90"
 HASH_DIGITS = 12
 INTRODUCTION = """# The zoo
 
-<!-- written by scripts/zoo_page.py from assets/zoo.yml and assets/published.csv; do not edit -->
-
 What others publish and this package knows by name. [Download](../how-to/download.md) says how to
 use a name.
 
