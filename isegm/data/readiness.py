@@ -55,9 +55,10 @@ def _listed(whole: DataSet, part: Subset, cfg: EasyDict) -> State:
     except IsegmError as error:
         entry = for_key(whole.key)
         text = str(error).removeprefix(f"{whole.name}: ")
-        text = text.removesuffix(f", or {entry.how}") if entry else text  # ``download`` says it
-        name = entry.name if entry and not entry.by_hand else ""
-        return State(part.name, MISSING, text, download=name)
+        if entry is None or entry.by_hand:
+            return State(part.name, MISSING, text)
+        text = text.removesuffix(f", or {entry.how}")  # ``download`` says it
+        return State(part.name, MISSING, text, download=entry.name)
     finding = check(whole, part, cfg, SAMPLES)
     if finding.problems:
         more = f" (and {len(finding.problems) - 1} more)" if len(finding.problems) > 1 else ""

@@ -181,7 +181,7 @@ def test_missing_data_are_listed_and_the_rest_is_measured(reproduce: Called, hou
     status, text = reproduce("small_net")
     assert status == 1
     assert re.search(r"missing +Berkeley .*Berkeley does not exist", text)
-    assert "isegm download BerkeleyZip" in text
+    assert "see where to get it: isegm download BerkeleyZip" in text
     assert "Incomplete: Berkeley (missing)." in text
     assert [row[5] == "-" for row in rows(text)] == [False, False, True]
     assert set(results(house)) == {"GrabCut"}
@@ -283,7 +283,7 @@ def test_training_it_first(reproduce: Called, house: Path) -> None:
         (["small_nett"], "unknown checkpoint to reproduce 'small_nett'; did you mean small_net"),
         (["GrabCut"], "unknown checkpoint to reproduce 'GrabCut'"),
         (["small_unknown"], "has no number of it; name data sets"),
-        (["small_net", "--datasets", "GrabCat"], "unknown dataset 'GrabCat'; did you mean GrabCut"),
+        (["small_net", "--datasets", "GrabCat"], "data set 'GrabCat'; did you mean GrabCut?"),
         (["small_lost", "--train"], "small_lost has no experiment script"),
         (["small_net", "--set", "train.clip=1"], "--set is for a training; add --train"),
         (["small_net", "--datasets", ","], "--datasets is empty"),

@@ -346,5 +346,5 @@ def test_the_starter_has_a_card() -> None:
     page = (REPOSITORY / "docs/explanation/starter.md").read_text()
     assert stored["sections"].keys() == pages.sections(page).keys()
     assert pages.BLOCK.search(page)[1] == card.markdown(stored["numbers"])
-    needed = {"Data and licences", "Encoder", "Training", "Results", "Where it fails"}
+    needed = {"Data and licenses", "Encoder", "Training", "Results", "Where it fails"}
     assert needed | {"What it must not be used for"} <= set(stored["sections"])

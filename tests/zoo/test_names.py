@@ -118,5 +118,5 @@ def test_a_typo_lists_starter_files_and_the_zoo(net, cfg: EasyDict, tmp_path: Pa
 
 def test_missing_backbones_name_the_command(net, cfg: EasyDict) -> None:
     cfg.PRETRAINED = {"SEGFORMER_B0": "weights/mit_b0.pth"}
-    with pytest.raises(IsegmError, match="run: isegm download b0, or train from scratch"):
+    with pytest.raises(IsegmError, match="to get it: isegm download b0, or train from scratch"):
         pretrained_source("SEGFORMER_B0", cfg)
