@@ -48,7 +48,6 @@ from isegm.evaluation.robustness import (
 )
 from isegm.evaluation.users.base import USERS
 from isegm.inference.protocol import Protocol
-from isegm.methods.base import ClickModel
 from isegm.originals.loading import LoadedModel, load_model
 from isegm.utils.files import replacing
 from isegm.utils.processes import Process, joined
@@ -137,52 +136,42 @@ def protocol_of(args: argparse.Namespace, play: Play, own: str) -> Protocol:
     return protocol
 
 
-def known_result(args: argparse.Namespace, play: Play, expected: dict) -> RunResult | None:
+def known_result(args: argparse.Namespace, path: Path, expected: dict) -> RunResult | None:
     """What is in a user's result file, if it is there.
 
     Raises:
         IsegmError: it is the result of another run.
     """
-    if args.fresh or not play.file.exists():
+    if args.fresh or not path.exists():
         return None
-    run = RunResult.load(play.file)
+    run = RunResult.load(path)
     found = {
         "protocol": run.protocol_label,
         "checkpoint": run.checkpoint.get("sha256"),
         "mode": run.checkpoint.get("mode"),
         "data": [[d.name, d.fingerprint, len(d.objects) + len(d.skipped)] for d in run.datasets],
     }
-    if others := [key for key in expected if expected[key] != found[key]]:
+    if others := [key for key in found if expected[key] != found[key]]:
         raise IsegmError(
-            f"{play.file} is the result of another run: other {', '.join(others)}; choose another"
+            f"{path} is the result of another run: other {', '.join(others)}; choose another"
             " --output, or --fresh to play it again"
         )
     return run
 
 
 def play_or_load(
-    args: argparse.Namespace, play: Play, loaded: LoadedModel, model: ClickModel, process: Process
+    args: argparse.Namespace, task: Task, data: list, loaded: LoadedModel
 ) -> RunResult:
-    cfg = flags.config_with_folders(args)
-    protocol = protocol_of(args, play, loaded.model.protocol)
-    expected = {
-        "protocol": protocol.label,
-        "checkpoint": loaded.sha256,
-        "mode": args.mode,
-        "data": [_data(args, evaluation_set(name, cfg)) for name in data_sets(args)],
-    }
-    known = known_result(args, play, expected)
-    process.barrier()  # nobody writes before everybody has looked
-    if known:
-        return known
-    identity = identity_of(args, protocol, loaded)
-    task = Task(model, protocol, process, identity, play.file)
-    return play_all(args, cfg, task, loaded)
+    known = known_result(args, task.output, {**task.identity, "data": data})
+    task.process.barrier()  # nobody writes before everybody has looked
+    return known or play_all(args, flags.config_with_folders(args), task, loaded)
 
 
-def _data(args: argparse.Namespace, dataset: Any) -> list:
-    count = len(dataset) if args.limit is None else min(args.limit, len(dataset))
-    return [dataset.name, dataset.fingerprint(), count]
+def data_of(args: argparse.Namespace) -> list[list]:
+    """What the result files say of the data sets: name, fingerprint, number of objects."""
+    sets = [evaluation_set(name, flags.config_with_folders(args)) for name in data_sets(args)]
+    counts = [len(s) if args.limit is None else min(args.limit, len(s)) for s in sets]
+    return [[s.name, s.fingerprint(), n] for s, n in zip(sets, counts, strict=True)]
 
 
 def write_tables(folder: Path, plays: list[Plays]) -> str:
@@ -204,13 +193,15 @@ def write_tables(folder: Path, plays: list[Plays]) -> str:
 def play_users(args: argparse.Namespace, process: Process) -> None:
     plays = plays_of(args)
     loaded = load_model(checkpoint_path(args, flags.config_with_folders(args)), process.device)
-    for play in plays:
-        protocol_of(args, play, loaded.model.protocol)
+    protocols = [protocol_of(args, play, loaded.model.protocol) for play in plays]
     model, runs = prepared(args, loaded.model), dict[str, list[RunResult]]()
-    for number, play in enumerate(plays, 1):
+    data = data_of(args)
+    for number, (play, protocol) in enumerate(zip(plays, protocols, strict=True), 1):
         if process.first:
             log.info("%d of %d: %s", number, len(plays), play.file.stem)
-        runs.setdefault(play.title, []).append(play_or_load(args, play, loaded, model, process))
+        identity = identity_of(args, protocol, loaded)
+        task = Task(model, protocol, process, identity, play.file)
+        runs.setdefault(play.title, []).append(play_or_load(args, task, data, loaded))
     if process.first:
         grouped = [Plays(title, tuple(found)) for title, found in runs.items()]
         say(write_tables(Path(args.output), grouped))

@@ -13,7 +13,7 @@ import numpy as np
 from isegm.core.errors import IsegmError
 from isegm.evaluation.report import markdown
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.evaluation.statistics import interval, per_object
+from isegm.evaluation.statistics import image_count, interval, over_seeds, per_object
 
 METRIC, FAILURES = "NoC@90", "fail@90"
 VARYING = (1, 3, 5)  # clicks
@@ -38,8 +38,8 @@ class UserRow:
 
     Attributes:
         noc: mean of NoC@90 over objects and seeds.
-        low, high: its 95 % bootstrap interval; images are resampled, each with all its objects and
-            seeds. None with fewer than two images.
+        low, high: its 95 % bootstrap interval, over other images and, with several seeds, other
+            seeds (``statistics.over_seeds``). None with fewer than two images.
         between_seeds: standard deviation of the mean over seeds, None with fewer than two.
         failures: share of objects that never reach 90 %, from 0 to 1.
     """
@@ -121,15 +121,14 @@ def _only(result: DatasetResult, ids: set[str]) -> DatasetResult:
 
 
 def _row(user: str, results: Sequence[DatasetResult]) -> UserRow:
-    pooled = replace(results[0], objects=tuple(o for r in results for o in r.objects))
     means = [float(per_object(r, METRIC).mean()) for r in results]
-    try:
-        found = interval(pooled, METRIC)
-        low, high = found.low, found.high
-    except IsegmError:  # objects of one image alone
-        low = high = None
+    failures = float(np.mean([per_object(r, FAILURES).mean() for r in results]))
     between = float(np.std(means, ddof=1)) if len(means) > 1 else None
-    failures = float(per_object(pooled, FAILURES).mean())
+    low = high = None
+    if image_count(results[0]) > 1:
+        one = len(results) == 1
+        found = interval(results[0], METRIC) if one else over_seeds(results, METRIC).interval
+        low, high = found.low, found.high
     return UserRow(user, len(results), float(np.mean(means)), low, high, between, failures)
 
 
@@ -186,7 +185,7 @@ def tables(found: Sequence[Robustness]) -> str:
         if one.left_out
     ]
     lines += [
-        f"- {METRIC}: mean over objects and seeds; intervals by bootstrap over images",
+        f"- {METRIC}: mean over objects and seeds; intervals by bootstrap over images and seeds",
         "- between seeds: standard deviation of the mean",
         f"- {FAILURES}: share of objects that never reach 90 %",
         "- vary by > n: share of objects whose mean count over seeds differs by more than n clicks"
