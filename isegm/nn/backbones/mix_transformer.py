@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError, unknown
+from isegm.nn.recompute import Blocks
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 VARIANTS = {  # channels and blocks of the four stages
@@ -31,7 +32,7 @@ SIDES = ("stage1", "stage2")
 SMALLEST = 32
 
 
-class MixTransformer(nn.Module):
+class MixTransformer(Blocks):
     """Four stages at 1/4, 1/8, 1/16 and 1/32 of the image; clicks have their own patch embedding.
 
     Args:
@@ -138,7 +139,7 @@ class MixTransformer(nn.Module):
         ``size``; subclasses extend this.
         """
         for block in self.get_submodule(f"block{stage}"):
-            tokens = block(tokens, size)
+            tokens = self.run(block, tokens, size)
         return self.get_submodule(f"norm{stage}")(tokens)
 
     def load_pretrained(self, path: str | Path) -> None:

@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.recompute import Blocks
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 CLASSES = 1000  # of the classifier that published checkpoints hold
 UNUSED = ("cls_token", "fc_norm.", "head.")
 
 
-class PlainViT(nn.Module):
+class PlainViT(Blocks):
     """Tokens of one size from patches of image and clicks; no norm follows the last block.
 
     # differs from the original: windows cannot be shuffled over the image at test time
@@ -115,7 +116,7 @@ class PlainViT(nn.Module):
         x = x + resized_positions(self.pos_embed[:, 1:], self.grid, tuple(x.shape[1:3]))
         windows = tuple(map(self._windows, x.shape[1:3]))
         for number, block in enumerate(self.blocks, 1):
-            x = block(x, windows if number % self.interval else (1, 1))
+            x = self.run(block, x, windows if number % self.interval else (1, 1))
         return x.permute(0, 3, 1, 2)
 
     def before_clicks(self, image: Tensor) -> Tensor:
