@@ -34,6 +34,8 @@ class Round:
             method for that sample.
         initial_clicks: the number of columns of ``clicks`` before the first answer: 1 from a user,
             in training all that were sampled (padding included).
+        features: ``ClickModel.encode_image`` of ``image``, if it is known; None: the network
+            computes it.
     """
 
     image: Tensor
@@ -44,6 +46,7 @@ class Round:
     mirrored: bool = False
     seeds: tuple[int, ...] = ()
     initial_clicks: int = 1
+    features: Any = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Session:
         view: the box of the last answer, None before the first.
         view_size: rows and columns of that view.
         from_mask: it started from a mask.
+        features: ``ClickModel.encode_image`` of the last view, rows as in ``Round.state``; valid
+            as long as ``view`` and ``view_size`` stay the same.
         plain: the session before post-processing, from which the next click continues; None:
             ``prob`` was not post-processed.
         followed: ``1 1 H W`` in [0, 1], the map that chooses the next crop if it is not ``prob``.
@@ -101,6 +106,7 @@ class Session:
     from_mask: bool = False
     followed: Tensor | None = None
     maps: dict[str, Tensor] = field(default_factory=dict)
+    features: Any = None
     plain: Session | None = None
 
     @property
@@ -121,7 +127,7 @@ def storages(session: Session) -> dict[tuple[str, int], int]:
     """
     held = {}
     maps = session.prob, session.prev_prob, session.followed, session.maps
-    for tensor in _tensors([session.image, *maps, session.state]):
+    for tensor in _tensors([session.image, *maps, session.state, session.features]):
         storage = tensor.untyped_storage()
         held[str(storage.device), storage.data_ptr()] = storage.nbytes()
     return held if session.plain is None else held | storages(session.plain)

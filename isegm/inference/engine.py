@@ -21,6 +21,7 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
+from isegm.inference.cascade import cascade_settings
 from isegm.inference.modes import PLAIN, with_mode
 from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
@@ -96,13 +97,15 @@ class Engine:
         sis: 4 or 8 to keep only the parts of a mask that are connected with a positive click, see
             ``StructuralIntegrity``; None to follow the protocol. Without a positive click the mask
             is then empty, and a warning is logged.
+        cfr: extra passes per click on the network's own answer, or ``"adaptive"``, see ``Cascade``;
+            None to follow the protocol.
 
     Attributes:
         model, protocol, device: as the arguments say.
 
     Raises:
         IsegmError: an unknown checkpoint, mode, device, protocol or connectivity; names list the
-            nearest.
+            nearest. Extra passes with a network that takes no previous mask.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Engine:
         device: torch.device | str | None = None,
         protocol: str | Protocol | None = None,
         sis: int | None = None,
+        cfr: int | str | None = None,
     ) -> None:
         self.device = _device(device)
         network = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
@@ -119,6 +123,7 @@ class Engine:
         protocol = protocol or self.model.protocol
         protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
         protocol = protocol.for_users()
+        protocol = protocol if cfr is None else protocol.changed(cfr=cascade_settings(cfr))
         self.protocol = protocol if sis is None else protocol.changed(sis=sis)
         # The caller chooses the threshold of masks, so they are post-processed here.
         self._predictor = replace(self.protocol, sis=None).predictor(

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from isegm.core.errors import IsegmError, unknown
+from isegm.inference.cascade import Cascade
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.sis import StructuralIntegrity
@@ -44,6 +45,8 @@ class Protocol:
         merge: what clicks do to an initial mask: "replace" it, or merge one change per click into
             it, see ``ProgressiveMerge`` ("published", "guarded").
         refine: settings of the method's second look, by name; see the method's ``refine_many``.
+        cfr: extra passes on the network's own answer, the settings of ``Cascade`` by name, e.g.
+            ``{passes: 2}``; empty for none.
         sis: 4 or 8 to keep only what is connected with a positive click, see
             ``StructuralIntegrity``; None keeps all.
         sizes: other published sizes of views, by their name in ``--eval-mode``; each holds pixels
@@ -68,6 +71,7 @@ class Protocol:
     mirror: bool = False
     merge: str = "replace"
     refine: dict[str, float] = field(default_factory=dict)
+    cfr: dict[str, int] = field(default_factory=dict)
     sis: int | None = None
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -79,6 +83,7 @@ class Protocol:
         if not isinstance(self.user, dict) or not isinstance(self.user.get("name"), str):
             example = "{name: centre, ...}"
             raise IsegmError(f"user is {self.user!r:.80}; expected a name, or {example}")
+        self.cascade()  # checks the values
         if self.sis is not None:
             StructuralIntegrity(self.sis)  # checks the value
         checked_iou("stop_iou", self.stop_iou)
@@ -176,7 +181,22 @@ class Protocol:
         merge = None if self.merge == "replace" else ProgressiveMerge(threshold, self.merge)
         integrity = None if self.sis is None else StructuralIntegrity(self.sis, threshold)
         finish = Finish(self.refine, merge, integrity)
-        return Predictor(model, rule or self.rule, mirror=self.mirror, finish=finish, **options)
+        parts = {"mirror": self.mirror, "finish": finish, "cascade": self.cascade()}
+        return Predictor(model, rule or self.rule, **parts, **options)
+
+    def cascade(self) -> Cascade | None:
+        """The extra passes of ``cfr``.
+
+        Raises:
+            IsegmError: an unknown or impossible setting.
+        """
+        if not isinstance(self.cfr, dict):
+            raise IsegmError(f"cfr is {self.cfr!r:.60}; expected settings, e.g. {{passes: 2}}")
+        known = {f.name for f in dataclasses.fields(Cascade)} - {"threshold"}
+        for name in self.cfr:
+            if name not in known:
+                raise unknown("setting of cfr", name, known)
+        return Cascade(**self.cfr, threshold=self.mask_threshold) if self.cfr else None
 
     def thresholds(self) -> tuple[float, ...]:
         """The IoU thresholds that a run with this ``stop_iou`` can be read at, up to 0.95."""

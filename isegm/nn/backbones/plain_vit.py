@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.recompute import Blocks
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 CLASSES = 1000  # of the classifier that published checkpoints hold
 UNUSED = ("cls_token", "fc_norm.", "head.")
 
 
-class PlainViT(nn.Module):
+class PlainViT(Blocks):
     """Tokens of one size from patches of image and clicks; no norm follows the last block.
 
     # differs from the original: windows cannot be shuffled over the image at test time
@@ -86,12 +87,15 @@ class PlainViT(nn.Module):
             nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
-    def forward(self, image: Tensor, side: Tensor | None = None) -> Tensor:
+    def forward(
+        self, image: Tensor, side: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """Extract features.
 
         Args:
             image: ``B 3 H W`` normalised RGB, of a size that ``frame`` returns.
             side: ``B K H W`` coordinate features, or None.
+            known: ``before_clicks`` of this image, if it was computed before.
 
         Returns:
             ``B C h w``, h = H / patch and w = W / patch.
@@ -106,14 +110,23 @@ class PlainViT(nn.Module):
                 f" patches cannot divide a view of {size[0]} x {size[1]} pixels;"
                 f" {' x '.join(map(str, self.frame(size)))} is the next size that works"
             )
-        x = self.patch_embed(image)  # B h w C
+        x = self.before_clicks(image) if known is None else known  # B h w C
         if side is not None:
             x = x + self.patch_embed_coords(side)
         x = x + resized_positions(self.pos_embed[:, 1:], self.grid, tuple(x.shape[1:3]))
         windows = tuple(map(self._windows, x.shape[1:3]))
         for number, block in enumerate(self.blocks, 1):
-            x = block(x, windows if number % self.interval else (1, 1))
+            x = self.run(block, x, windows if number % self.interval else (1, 1))
         return x.permute(0, 3, 1, 2)
+
+    def before_clicks(self, image: Tensor) -> Tensor:
+        """The part of ``forward`` that clicks do not reach: the patches of the image, ``B h w C``.
+        Tokens of clicks are added to them, and all blocks see the sum.
+
+        Args:
+            image: as in ``forward``.
+        """
+        return self.patch_embed(image)
 
     def frame(self, size: tuple[int, int]) -> tuple[int, int]:
         """The smallest valid size that is at least ``size``: rows and columns in pixels. 448 and
