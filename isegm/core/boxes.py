@@ -96,11 +96,25 @@ def cut(x: Tensor, box: Box) -> Tensor:
     return x[..., box.top : box.bottom, box.left : box.right]
 
 
-def paste(x: Tensor, box: Box, height: int, width: int, aligned: bool = True) -> Tensor:
-    """Resize ``B C h w`` to the box and paste it into zeros of ``B C height width``."""
+def paste(
+    x: Tensor,
+    box: Box,
+    height: int,
+    width: int,
+    aligned: bool = True,
+    around: Tensor | None = None,
+) -> Tensor:
+    """Resize ``B C h w`` to the box and paste it into ``B C height width``.
+
+    Args:
+        around: what stays outside the box, ``B C height width``; None: zeros.
+    """
     patch = resize(x, (box.height, box.width), aligned)
     if box == whole(height, width):
         return patch
-    out = x.new_zeros(*x.shape[:-2], height, width)
+    if around is None:
+        out = x.new_zeros(*x.shape[:-2], height, width)
+    else:
+        out = around.to(x.dtype, copy=True)
     cut(out, box).copy_(patch)
     return out

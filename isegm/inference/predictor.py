@@ -266,11 +266,11 @@ class Predictor:
             if shown.features is None:
                 shown = replace(shown, features=self.model.encode_image(shown.image))
             pred = averaged(self.infer(shown)) if self.mirror else self.infer(shown)
-            probs = pred.logits.float().sigmoid()
+            logits = pred.logits.float()
             before, count = [request.session for request in requests], len(requests)
             after = [
                 replace(
-                    self._after(request, pred, probs[i : i + 1], i, count),
+                    self._after(request, pred, logits[i : i + 1], i, count),
                     features=split_state(shown.features, i, count, self.mirror),
                 )
                 for i, request in enumerate(requests)
@@ -309,21 +309,25 @@ class Predictor:
         )
 
     def _after(
-        self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int
+        self, request: Request, pred: Prediction, logits: Tensor, index: int, count: int
     ) -> Session:
         session, view = request.session, request.view
 
-        def in_image(x: Tensor) -> Tensor:
+        def in_image(x: Tensor, around: Tensor | None = None) -> Tensor:
             # A published flaw: the map takes the size of the source in between.
             if view.target != view.source:
                 x = boxes.resize(x, (view.source.height, view.source.width))
-            return boxes.paste(x, view.target, *session.image.shape[-2:], view.aligned)
+            return boxes.paste(x, view.target, *session.image.shape[-2:], view.aligned, around)
 
+        if view.logits:
+            prob = in_image(logits).sigmoid()
+        else:
+            prob = in_image(logits.sigmoid(), session.prob if view.keeps else None)
         follow = self.rule.follow
         return replace(
             session,
             clicks=request.clicks,
-            prob=in_image(prob),
+            prob=prob,
             prev_prob=None,
             box=view.held,
             view=view.source,

@@ -29,11 +29,13 @@ class View:
     Attributes:
         source: the part of the image it sees.
         size: (rows, columns) that part is resized to.
-        target: the part of the image its answer is laid on; all else becomes 0. The same as
-            ``source`` except for one published flaw, see ``ZoomIn``.
+        target: the part of the image its answer is laid on. The same as ``source`` except for one
+            published flaw, see ``ZoomIn``.
         held: the crop to hold on to for the next click, None while there is none.
         aligned: image and answer are resampled with aligned corners; otherwise by the centers of
             pixels.
+        logits: the answer is resized to the image as logits; otherwise as probabilities.
+        keeps: what lies outside ``target`` keeps its probability; otherwise it becomes 0.
     """
 
     source: Box
@@ -41,6 +43,8 @@ class View:
     target: Box
     held: Box | None
     aligned: bool = True
+    logits: bool = False
+    keeps: bool = False
 
 
 class ViewRule(typing.Protocol):

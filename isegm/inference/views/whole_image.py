@@ -25,6 +25,7 @@ class WholeImage(ViewRule):
             this.
         rounded: otherwise they are cut to whole pixels.
         aligned: resample with aligned corners; otherwise by the centers of pixels, as OpenCV does.
+        logits: answers are resized to the image as logits; otherwise as probabilities.
     """
 
     max_size: int | None = None
@@ -32,6 +33,7 @@ class WholeImage(ViewRule):
     multiple: int = 1
     rounded: bool = True
     aligned: bool = True
+    logits: bool = False
     noted_as: ClassVar[str] = "whole"
 
     def __post_init__(self) -> None:
@@ -40,14 +42,14 @@ class WholeImage(ViewRule):
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
-        return View(box, self._scaled(box), box, None, self.aligned)
+        return View(box, self._scaled(box), box, None, self.aligned, self.logits)
 
     def at_size(self, rows: int, columns: int) -> dict[str, Any]:
         return {"size": [rows, columns]}
 
     def resized(self, side: int) -> dict[str, Any]:
-        """The shorter side."""
-        return {"size": side}
+        """The shorter side; both sides where every view is stretched to one size."""
+        return {"size": [side, side] if isinstance(self.size, tuple | list) else side}
 
     def controls(self) -> list[Control]:
         if self.size is None:
