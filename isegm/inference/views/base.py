@@ -34,6 +34,7 @@ class View:
         held: the crop to hold on to for the next click, None while there is none.
         aligned: image and answer are resampled with aligned corners; otherwise by the centers of
             pixels.
+        as_bytes: the image is resized in whole gray levels, see ``boxes.resize_bytes``.
     """
 
     source: Box
@@ -41,6 +42,7 @@ class View:
     target: Box
     held: Box | None
     aligned: bool = True
+    as_bytes: bool = False
 
 
 class ViewRule(typing.Protocol):
