@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 import isegm.methods
-
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
@@ -141,7 +140,7 @@ def test_a_change_that_only_logits_show_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_another_answer_under_autocast_is_refused() -> None:
     speed.for_evaluation(InBfloat16())
-    with pytest.raises(IsegmError, match="differ by 1 on average.*without --bf16"):
+    with pytest.raises(IsegmError, match=r"differ by 1 on average.*without --bf16"):
         speed.for_evaluation(InBfloat16(), amp=True)
 
 
