@@ -198,7 +198,13 @@ def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
 
 
 def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
-    return model if args.as_is else for_evaluation(model, compiled=args.compile)
+    """The network as it will run: as it is, or a copy that is faster and was compared with it."""
+    if args.as_is and not (args.compile or args.bf16):
+        return model
+    layout = not args.as_is
+    return for_evaluation(
+        model, fold=layout, channels_last=layout, compiled=args.compile, amp=args.bf16
+    )
 
 
 def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -89,6 +91,25 @@ def resize(x: Tensor, size: tuple[int, int], aligned: bool = True) -> Tensor:
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
+
+
+def resize_bytes(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``1 3 H W`` as OpenCV resizes bytes: by the centers of pixels, in its fixed-point
+    arithmetic, rounded to whole gray levels.
+
+    Args:
+        image: uint8, or float in [0, 1], which is rounded to gray levels first.
+
+    Returns:
+        uint8 on the device of ``image``.
+    """
+    levels = image if image.dtype == torch.uint8 else (image * 255).round().to(torch.uint8)
+    if tuple(image.shape[-2:]) == tuple(size):
+        return levels
+    rows, columns = size
+    pixels = np.ascontiguousarray(levels[0].permute(1, 2, 0).cpu().numpy())
+    resized = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(resized).permute(2, 0, 1)[None].to(image.device)
 
 
 def cut(x: Tensor, box: Box) -> Tensor:

@@ -286,11 +286,16 @@ class Predictor:
         for request in requests:
             view, session = request.view, request.session
             image = boxes.cut(session.image, view.source)
+            if view.as_bytes:
+                image = boxes.resize_bytes(image, view.size)
             if image.dtype == torch.uint8:
                 image = image.float() / 255
-            # Image and mask are resized together, as one four-channel image.
-            seen = torch.cat([image, boxes.cut(session.feedback, view.source)], 1)
-            shown.append(boxes.resize(seen, view.size, view.aligned))
+            mask = boxes.cut(session.feedback, view.source)
+            if view.as_bytes:
+                seen = torch.cat([image, boxes.resize(mask, view.size, view.aligned)], 1)
+            else:  # together, as one four-channel image
+                seen = boxes.resize(torch.cat([image, mask], 1), view.size, view.aligned)
+            shown.append(seen)
             limit = self.clicks_limit
             known = Clicks.of(request.clicks if limit is None else request.clicks[:limit])
             known = known.crop(view.source, view.size)

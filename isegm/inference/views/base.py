@@ -36,6 +36,7 @@ class View:
             pixels.
         logits: the answer is resized to the image as logits; otherwise as probabilities.
         keeps: what lies outside ``target`` keeps its probability; otherwise it becomes 0.
+        as_bytes: the image is resized in whole gray levels, see ``boxes.resize_bytes``.
     """
 
     source: Box
@@ -45,6 +46,7 @@ class View:
     aligned: bool = True
     logits: bool = False
     keeps: bool = False
+    as_bytes: bool = False
 
 
 class ViewRule(typing.Protocol):

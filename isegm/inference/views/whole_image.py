@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from isegm.core import boxes
 from isegm.core.boxes import Box
 from isegm.core.clicks import Click
+from isegm.core.errors import IsegmError
 from isegm.core.rounds import Session
 from isegm.inference.controls import Control
 from isegm.inference.views.base import View, ViewRule, check_size, limit_control, limited
@@ -26,6 +27,8 @@ class WholeImage(ViewRule):
         rounded: otherwise they are cut to whole pixels.
         aligned: resample with aligned corners; otherwise by the centers of pixels, as OpenCV does.
         logits: answers are resized to the image as logits; otherwise as probabilities.
+        as_bytes: resize the image in whole gray levels, as OpenCV does with bytes; needs
+            ``aligned: false``.
     """
 
     max_size: int | None = None
@@ -34,15 +37,21 @@ class WholeImage(ViewRule):
     rounded: bool = True
     aligned: bool = True
     logits: bool = False
+    as_bytes: bool = False
     noted_as: ClassVar[str] = "whole"
 
     def __post_init__(self) -> None:
         if self.size is not None:
             check_size("whole_image", self.size)
+        if self.as_bytes and self.aligned:
+            why = "OpenCV resizes bytes by the centers of pixels"
+            raise IsegmError(f"view rule whole_image: as_bytes needs aligned: false; {why}")
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
-        return View(box, self._scaled(box), box, None, self.aligned, self.logits)
+        return View(
+            box, self._scaled(box), box, None, self.aligned, self.logits, as_bytes=self.as_bytes
+        )
 
     def at_size(self, rows: int, columns: int) -> dict[str, Any]:
         return {"size": [rows, columns]}
