@@ -3,6 +3,7 @@
     isegm demo                                  # then open http://127.0.0.1:8080
     isegm demo --images photos                  # offers a folder's images as well
     isegm demo --checkpoint model.safetensors   # another network than the starter
+    isegm demo --static site                    # writes a page that needs no server
 
 Without --checkpoint the starter answers, the network that comes with the package. The server
 listens on this machine only. On a remote one, forward the port: ssh -L 8080:127.0.0.1:8080 HOST.
@@ -25,6 +26,7 @@ from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.originals.loading import load_model
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
+from isegm.zoo.files import weights_folder
 
 try:
     import uvicorn
@@ -61,6 +63,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="another name of the server; * for any",
+    )
+    parser.add_argument(
+        "--static",
+        type=Path,
+        metavar="FOLDER",
+        help="serve nothing: write a page that runs the network in the browser into this folder",
     )
     flags.add_device(parser)
     defaults = Limits()
@@ -117,7 +125,22 @@ def served(args: argparse.Namespace, cfg: EasyDict) -> Served:
     )
 
 
+def write_page(args: argparse.Namespace) -> None:
+    """``--static``: the page that needs no server."""
+    from isegm.demo.browser_page import build  # needs the extra onnx
+
+    cfg = load_config(args.config_path)
+    loaded = load_model(find_checkpoint(cfg, args.checkpoint))
+    protocol = load_protocol(args.protocol or loaded.model.protocol)
+    protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
+    build(args.static, loaded, protocol, weights_folder(cfg), args.images)
+    log.info("try it: python -m http.server --directory %s --bind 127.0.0.1 8000", args.static)
+
+
 def main(args: argparse.Namespace) -> None:
+    if args.static:
+        write_page(args)
+        return
     limits = Limits(
         upload_bytes=args.max_upload << 20,
         pixels=args.max_pixels,

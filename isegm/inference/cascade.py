@@ -8,11 +8,13 @@ refinements. Written from the paper; its code is not for commercial use.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isegm.core.errors import IsegmError
-from isegm.core.rounds import Session
-from isegm.methods.base import ClickModel
+
+if TYPE_CHECKING:  # protocols are also read where torch is missing
+    from isegm.core.rounds import Session
+    from isegm.methods.base import ClickModel
 
 ADAPTIVE = "adaptive"
 SETTLED = 20  # pixels; published

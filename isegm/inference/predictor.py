@@ -287,7 +287,7 @@ class Predictor:
             view, session = request.view, request.session
             image = boxes.cut(session.image, view.source)
             if view.as_bytes:
-                image = boxes.resize_bytes(image, view.size)
+                image = _bytes_resized(image, view.size)
             if image.dtype == torch.uint8:
                 image = image.float() / 255
             mask = boxes.cut(session.feedback, view.source)
@@ -360,3 +360,10 @@ def _image_tensor(image: np.ndarray | Tensor) -> Tensor:
             f"expected an image tensor of shape (1, 3, H, W), got {tuple(image.shape)}"
         )
     return image
+
+
+def _bytes_resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``boxes.resize_bytes`` of ``1 3 H W``; floats are rounded to gray levels first."""
+    levels = image if image.dtype == torch.uint8 else (image * 255).round().to(torch.uint8)
+    resized = boxes.resize_bytes(levels[0].cpu().numpy(), size)
+    return torch.from_numpy(np.ascontiguousarray(resized))[None].to(image.device)
