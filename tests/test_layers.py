@@ -15,8 +15,9 @@ LAYER |= {
     "evaluation": 5,
     "export": 5,
     "demo": 6,
-    "cli": 7,
-    "reference": 8,
+    "bridges": 7,
+    "cli": 8,
+    "reference": 9,
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 
