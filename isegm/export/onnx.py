@@ -82,7 +82,7 @@ def exported(loaded: LoadedModel, protocol: Protocol | None = None) -> Exported:
         graphs = _all_translated(parts)
     notes = _notes(loaded, protocol, parts)
     for name, graph in graphs.items():
-        _describe(graph, {**notes, "part": name})
+        described(graph, {**notes, "part": name})
     return Exported(graphs, parts.identity)
 
 
@@ -262,9 +262,17 @@ def _notes(loaded: LoadedModel, protocol: Protocol, parts: OnePass) -> dict[str,
     }
 
 
-def _describe(model: Any, notes: Mapping[str, str]) -> None:
+def described(model: Any, notes: Mapping[str, str]) -> Any:
+    """The ``onnx.ModelProto`` with these entries as its only metadata."""
+    del model.metadata_props[:]
     onnx.helper.set_model_props(model, dict(notes))
     model.producer_name, model.producer_version = "isegm", isegm.__version__
+    return model
+
+
+def notes_of(model: Any) -> dict[str, str]:
+    """The metadata of an ``onnx.ModelProto``."""
+    return {prop.key: prop.value for prop in model.metadata_props}
 
 
 def _whole(decoder: Any) -> Any:
@@ -276,6 +284,4 @@ def _whole(decoder: Any) -> Any:
             if name == FEATURES:
                 node.input[i] = IMAGE
     next(value for value in model.graph.input if value.name == FEATURES).name = IMAGE
-    notes = {prop.key: prop.value for prop in model.metadata_props}
-    _describe(model, {**notes, "part": "model"})
-    return model
+    return described(model, {**notes_of(model), "part": "model"})
