@@ -106,7 +106,12 @@ def parts_of(model: ClickModel, protocol: Protocol, size: tuple[int, int] | None
         if info.name != "base"
     )
     cut = next((kind.PARTS for kind in kinds if isinstance(model, kind.METHOD)), OnePass)
-    example = size or (fixed_size(protocol) if cut.one_size else None) or EXAMPLE
+    if cut.one_size and fixed_size(protocol) is None:
+        raise IsegmError(
+            f"{type(model).__name__} needs views of one size, and those of protocol"
+            f" {protocol.label} depend on the image; choose another --protocol"
+        )
+    example = size or (fixed_size(protocol) if cut.one_size else EXAMPLE)
     parts = cut(model, protocol.mirror, example, fixed=size is not None)
     if not parts.keeps_state:
         _refuse_state(parts)
