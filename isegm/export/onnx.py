@@ -82,7 +82,7 @@ def exported(loaded: LoadedModel, protocol: Protocol | None = None) -> Exported:
         graphs = _all_translated(parts)
     notes = _notes(loaded, protocol, parts)
     for name, graph in graphs.items():
-        _describe(graph, {**notes, "part": name})
+        described(graph, {**notes, "part": name})
     return Exported(graphs, parts.identity)
 
 
@@ -106,7 +106,12 @@ def parts_of(model: ClickModel, protocol: Protocol, size: tuple[int, int] | None
         if info.name != "base"
     )
     cut = next((kind.PARTS for kind in kinds if isinstance(model, kind.METHOD)), OnePass)
-    example = size or (fixed_size(protocol) if cut.one_size else None) or EXAMPLE
+    if cut.one_size and fixed_size(protocol) is None:
+        raise IsegmError(
+            f"{type(model).__name__} needs views of one size, and those of protocol"
+            f" {protocol.label} depend on the image; choose another --protocol"
+        )
+    example = size or (fixed_size(protocol) if cut.one_size else EXAMPLE)
     parts = cut(model, protocol.mirror, example, fixed=size is not None)
     if not parts.keeps_state:
         _refuse_state(parts)
@@ -262,9 +267,17 @@ def _notes(loaded: LoadedModel, protocol: Protocol, parts: OnePass) -> dict[str,
     }
 
 
-def _describe(model: Any, notes: Mapping[str, str]) -> None:
+def described(model: Any, notes: Mapping[str, str]) -> Any:
+    """The ``onnx.ModelProto`` with these entries as its only metadata."""
+    del model.metadata_props[:]
     onnx.helper.set_model_props(model, dict(notes))
     model.producer_name, model.producer_version = "isegm", isegm.__version__
+    return model
+
+
+def notes_of(model: Any) -> dict[str, str]:
+    """The metadata of an ``onnx.ModelProto``."""
+    return {prop.key: prop.value for prop in model.metadata_props}
 
 
 def _whole(decoder: Any) -> Any:
@@ -276,6 +289,4 @@ def _whole(decoder: Any) -> Any:
             if name == FEATURES:
                 node.input[i] = IMAGE
     next(value for value in model.graph.input if value.name == FEATURES).name = IMAGE
-    notes = {prop.key: prop.value for prop in model.metadata_props}
-    _describe(model, {**notes, "part": "model"})
-    return model
+    return described(model, {**notes_of(model), "part": "model"})

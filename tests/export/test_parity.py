@@ -26,6 +26,7 @@ METHODS = sorted(
     info.name
     for info in pkgutil.iter_modules(isegm.methods.__path__)
     if hasattr(importlib.import_module(f"isegm.methods.{info.name}"), "tiny")
+    and info.name != "fbrs"  # optimizes at test time; its network is RITM's
 )
 SIZES = ((120, 160), (97, 211), (300, 128))
 SMALL = {"simpleclick": [128, 128], "click_attention": [128, 128], "cdnet": [96, 96]}
@@ -64,10 +65,10 @@ def scaled_up(model: ClickModel) -> ClickModel:
 def test_exported_answers_are_those_of_torch(method: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = importlib.import_module(f"isegm.methods.{method}")
-    network = scaled_up(module.tiny().unwrapped)
+    network = scaled_up(module.tiny())
     protocol = small(load_protocol(network.protocol), method)
     write(exported(loaded(network), protocol), tmp_path)
-    model = OnnxModel(tmp_path, threads=1)
+    model = OnnxModel(tmp_path)
     ours, theirs = protocol.predictor(network), OnnxPredictor(model, model.protocol)
     rng = np.random.default_rng(0)
     for height, width in SIZES:
