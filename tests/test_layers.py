@@ -13,6 +13,7 @@ LAYER |= {
     "inference": 4,
     "training": 4,
     "evaluation": 5,
+    "export": 5,
     "demo": 6,
     "bridges": 7,
     "cli": 8,

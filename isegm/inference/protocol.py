@@ -6,17 +6,19 @@ import dataclasses
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.inference.merge import ProgressiveMerge
-from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.views.base import RULES, ViewRule
-from isegm.methods.base import ClickModel
 from isegm.utils.config import repository_roots
+
+if TYPE_CHECKING:
+    from isegm.inference.predictor import Predictor
+    from isegm.methods.base import ClickModel
 
 USER_THRESHOLD = 0.5  # of masks that people see, whatever numbers are published at
 NO_STOP = 1.01  # an IoU that is never reached: all clicks are made
@@ -172,6 +174,11 @@ class Protocol:
             rule: replaces the protocol's own view rule.
             options: of ``Predictor``.
         """
+        from isegm.inference.predictor import (  # protocols are read without torch, too
+            Finish,
+            Predictor,
+        )
+
         threshold = self.mask_threshold
         merge = None if self.merge == "replace" else ProgressiveMerge(threshold, self.merge)
         integrity = None if self.sis is None else StructuralIntegrity(self.sis, threshold)

@@ -32,7 +32,7 @@ from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import MixTransformer
 from isegm.nn.clicks.disks import Disks
 from isegm.nn.clicks.fusion import Conv1S, Separate
-from isegm.nn.focus import crop_each, focus_box, logit, place_in_view, training_box, zoomed
+from isegm.nn.focus import crop_each, focus_box, logit, training_box, zoomed
 from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.heads.refiner import LocalRefiner
 from isegm.nn.heads.segformer import segformer_head
@@ -42,6 +42,7 @@ from isegm.nn.losses.boundary import BoundaryFocalLoss, boundary_band
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.normalise import Normalise
 from isegm.nn.roi import crop_and_resize
+from isegm.utils.focus import place_in_view
 
 PIPELINES = ("s1", "s2")
 FOCUS_RADIUS = 5  # of the click disks in the focus crop

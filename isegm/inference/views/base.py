@@ -9,14 +9,16 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isegm.core.boxes import Box
-from isegm.core.clicks import Click
+from isegm.core.click import Click
 from isegm.core.errors import IsegmError
 from isegm.core.parts import Family
-from isegm.core.rounds import Session
 from isegm.inference.controls import Control
+
+if TYPE_CHECKING:  # rules also serve exported networks, without torch
+    from isegm.core.rounds import Session
 
 RULES = Family("view rule", "isegm.inference.views", "RULE", "rule")
 MAX_SIZE = 800  # pixels of the longer side of images that people click on, as in published demos

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from isegm.core import boxes
 from isegm.core.boxes import Box
-from isegm.core.clicks import Click
-from isegm.core.rounds import Session
+from isegm.core.click import Click
 from isegm.inference.controls import Control
 from isegm.inference.views.base import View, ViewRule, check_size, limit_control, limited
+
+if TYPE_CHECKING:
+    from isegm.core.rounds import Session
 
 
 @dataclass(frozen=True)
