@@ -279,3 +279,14 @@ def _whole(decoder: Any) -> Any:
     notes = {prop.key: prop.value for prop in model.metadata_props}
     _describe(model, {**notes, "part": "model"})
     return model
+
+
+def translated(graph: Graph, loaded: LoadedModel, protocol: Protocol, **notes: str) -> Any:
+    """A graph for another program's contract as ``onnx.ModelProto``; ``notes`` are further entries
+    of its metadata.
+    """
+    made = _translated(graph)
+    common = _notes(loaded, protocol, parts_of(loaded.model, protocol))
+    kept = {key: value for key, value in common.items() if key not in ("isegm", "answers")}
+    _describe(made, {**kept, **notes})
+    return made
