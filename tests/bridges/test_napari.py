@@ -11,6 +11,7 @@ import pytest
 from labelers import MORE, OFF, ON, SIZE, after, answering, photo
 
 from isegm.core.errors import IsegmError
+from isegm.data.reading import read_labels
 from isegm.inference.click_lists import ClickLists
 from isegm.utils.config import REPOSITORY
 
@@ -74,10 +75,9 @@ def test_click_correct_undo_finish_and_save(viewer: ViewerModel, tmp_path: Path)
     assert (labels.data == np.where(corrected, 1, 2 * after((OFF, True)))).all()
     labeler.clear()
     assert (labels.data == corrected).all()
+    pytest.importorskip("npe2").PluginManager.instance().discover()  # napari's own writers
     (saved,) = labels.save(str(tmp_path / "objects.tif"))
-    from skimage.io import imread
-
-    assert (imread(saved) == corrected).all()
+    assert (read_labels(Path(saved))[0] == corrected).all()
 
 
 def test_drags_and_other_buttons_are_no_clicks(viewer: ViewerModel) -> None:
@@ -154,7 +154,7 @@ def test_what_cannot_be_done_is_said(viewer: ViewerModel, monkeypatch: pytest.Mo
 def test_the_buttons_do_it(viewer: ViewerModel, qt: QApplication) -> None:
     viewer.add_image(photo())
     made = panel(viewer, ClickLists(answering()))
-    buttons = {widget.text: widget for widget in made if hasattr(widget, "changed") and widget.text}
+    buttons = {widget.text: widget for widget in made if type(widget).__name__ == "PushButton"}
     buttons["Start"].changed.emit(True)
     press(viewer, ON)
     press(viewer, MORE)
