@@ -4,6 +4,7 @@ steps of a person who labels one object.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from isegm.cli.commands import parser_of
 from isegm.core.rounds import Prediction, Round
 from isegm.inference.protocol import Protocol
 from isegm.inference.settings import Answering
@@ -73,3 +75,8 @@ def after(*clicks: tuple[tuple[int, int], bool]) -> np.ndarray:
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """The arguments of ``isegm bridge ...``."""
+    return parser_of("bridge").parse_args(words)

@@ -43,6 +43,7 @@ WIDGETS = (
     ("button_finish_object", None),
     ("mask_fineness_slider", 10),  # 0.001
     ("mask_fineness_value_label", None),
+    ("toggle_preserve_existing_annotations", True),  # otherwise a refusal clears the drawing
 )
 
 

@@ -44,13 +44,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, help="a folder whose pictures are offered (default: painted scenes)"
     )
+    serving.add_flags(parser, 8080)
     parser.add_argument(
         "--static",
         type=Path,
         metavar="FOLDER",
         help="serve nothing: write a page that runs the network in the browser into this folder",
     )
-    serving.add_flags(parser, 8080)
     flags.add_device(parser)
     flags.add_config(parser)
 

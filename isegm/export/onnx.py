@@ -290,3 +290,12 @@ def _whole(decoder: Any) -> Any:
                 node.input[i] = IMAGE
     next(value for value in model.graph.input if value.name == FEATURES).name = IMAGE
     return described(model, {**notes_of(model), "part": "model"})
+
+
+def translated(graph: Graph, loaded: LoadedModel, protocol: Protocol, **notes: str) -> Any:
+    """A graph for another program's contract as ``onnx.ModelProto``; ``notes`` are further entries
+    of its metadata.
+    """
+    common = _notes(loaded, protocol, parts_of(loaded.model, protocol))
+    kept = {key: value for key, value in common.items() if key not in ("isegm", "answers")}
+    return described(_translated(graph), {**kept, **notes})

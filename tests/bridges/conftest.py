@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from labelers import answering
+from labelers import answering, parsed
 
 from isegm.bridges.base import BRIDGES, ServerBridge
-from isegm.cli.commands import parser_of
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
-
-
-def parsed(*words: str) -> argparse.Namespace:
-    """The arguments of ``isegm bridge ...``."""
-    return parser_of("bridge").parse_args(words)
 
 
 @pytest.fixture
