@@ -48,8 +48,8 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     names = ("patch_embed_coords.proj", "head.conv_seg", "head.fusion_conv.conv")
     coords, head, hidden = (shapes.get(f"{name}.weight") for name in names)
     positions = shapes.get("backbone.pos_embed")
-    if None in (coords, head, hidden, positions):
-        return None
+    if None in (coords, head, hidden, positions) or "head.conv_prevMod.0.conv.weight" in shapes:
+        return None  # with these layers of the head it is MFP's, see mfp.py
     values = flat(config or {})
     channels, inputs, patch = coords[:3]
     scales = scales_of(shapes)

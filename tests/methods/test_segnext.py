@@ -57,7 +57,7 @@ class TestEncodeOnce:
         session = predictor.start(photograph(120, 160))
         for click in CLICKS:
             session = predictor.click(session, click)
-        assert passes == [(1, 3, 128, 128)]
+        assert passes == [(1, 3, 96, 96)]
 
     def test_undo_and_branches_share_the_features(
         self, model: SegNext, passes: list[tuple[int, ...]]
