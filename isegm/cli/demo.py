@@ -19,10 +19,10 @@ from easydict import EasyDict
 
 from isegm.cli import flags
 from isegm.core.errors import IsegmError
-from isegm.inference.protocol import load_protocol
+from isegm.inference.opening import open_model
+from isegm.inference.protocol import protocol_for
 from isegm.inference.settings import Answering
-from isegm.methods.checkpoints import STARTER, find_checkpoint
-from isegm.originals.loading import load_model
+from isegm.methods.checkpoints import STARTER
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -104,15 +104,16 @@ def check_address(host: str, port: int) -> None:
 
 def served(args: argparse.Namespace, cfg: EasyDict) -> Served:
     pictures = FolderPictures(args.images) if args.images else PaintedPictures()
-    loaded = load_model(find_checkpoint(cfg, args.checkpoint), pick_device(args.cpu, args.gpus))
+    device = pick_device(args.cpu, args.gpus)
+    loaded = open_model(args.checkpoint, device, cfg)
     name = args.protocol or loaded.model.protocol
-    protocol = load_protocol(name)
+    protocol = protocol_for(loaded.model, name)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
     return Served(
         answering=Answering(loaded.model.requires_grad_(False), protocol),
         checkpoint={"name": Path(loaded.path).name, "sha256": loaded.sha256},
         protocol={"name": Path(name).stem, "dataset": args.dataset, "label": protocol.label},
-        device=str(next(loaded.model.parameters()).device),
+        device=str(device),
         pictures=pictures,
     )
 

@@ -25,11 +25,11 @@ from isegm.cli.evaluate import (
     add_how,
     add_what,
     checked_mode,
-    checkpoint_path,
     chosen_device,
     chosen_protocol,
     data_sets,
     identity_of,
+    opened_model,
     play_all,
     prepared,
 )
@@ -49,7 +49,7 @@ from isegm.evaluation.robustness import (
 from isegm.evaluation.users.base import USERS
 from isegm.inference.protocol import Protocol
 from isegm.methods.base import ClickModel
-from isegm.originals.loading import LoadedModel, load_model
+from isegm.originals.loading import LoadedModel
 from isegm.utils.files import replacing
 from isegm.utils.processes import Process, joined
 
@@ -127,8 +127,8 @@ def plays_of(args: argparse.Namespace) -> list[Play]:
     return found
 
 
-def protocol_of(args: argparse.Namespace, play: Play, own: str) -> Protocol:
-    protocol = flags.with_user(chosen_protocol(args, own), play.user)
+def protocol_of(args: argparse.Namespace, play: Play, model: ClickModel) -> Protocol:
+    protocol = flags.with_user(chosen_protocol(args, model), play.user)
     if 0.9 not in protocol.thresholds():
         raise IsegmError(
             f"objects are stopped at an IoU of {protocol.stop_iou:g}, before 90 %, so there is no"
@@ -164,7 +164,7 @@ def play_or_load(
     args: argparse.Namespace, play: Play, loaded: LoadedModel, model: ClickModel, process: Process
 ) -> RunResult:
     cfg = flags.config_with_folders(args)
-    protocol = protocol_of(args, play, loaded.model.protocol)
+    protocol = protocol_of(args, play, loaded.model)
     expected = {
         "protocol": protocol.label,
         "checkpoint": loaded.sha256,
@@ -203,9 +203,9 @@ def write_tables(folder: Path, plays: list[Plays]) -> str:
 
 def play_users(args: argparse.Namespace, process: Process) -> None:
     plays = plays_of(args)
-    loaded = load_model(checkpoint_path(args, flags.config_with_folders(args)), process.device)
+    loaded = opened_model(args, flags.config_with_folders(args), process.device)
     for play in plays:
-        protocol_of(args, play, loaded.model.protocol)
+        protocol_of(args, play, loaded.model)
     model, runs = prepared(args, loaded.model), dict[str, list[RunResult]]()
     for number, play in enumerate(plays, 1):
         if process.first:

@@ -21,12 +21,13 @@ import torch
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
+from isegm.foreign.names import parsed
 from isegm.inference.modes import PLAIN, with_mode
-from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
+from isegm.inference.opening import open_model
+from isegm.inference.protocol import USER_THRESHOLD, Protocol, protocol_for
 from isegm.inference.sis import StructuralIntegrity, says_nothing
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import SHIPPED, STARTER, find_checkpoint
-from isegm.originals.loading import load_model
+from isegm.methods.checkpoints import SHIPPED, STARTER
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -85,9 +86,10 @@ class Engine:
     number of sessions and threads.
 
     Args:
-        checkpoint: a file, written by this package or published with a method; or a name under
-            WEIGHTS_PATH of config.yml. By default the starter, the network that comes with the
-            package.
+        checkpoint: a file, written by this package or published with a method; a name under
+            WEIGHTS_PATH of config.yml; or a model of others, e.g. ``"foreign:sam-base"``,
+            ``"classical:graph_cut"`` or ``"plugin:my_model.py"``. By default the starter, the
+            network that comes with the package.
         mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. The default is one
             pass of the network; some others optimize the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
@@ -114,10 +116,10 @@ class Engine:
         sis: int | None = None,
     ) -> None:
         self.device = _device(device)
-        network = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
+        network = _opened(checkpoint, self.device).requires_grad_(False)
         self.model, clicks_limit = with_mode(network, mode)
-        protocol = protocol or self.model.protocol
-        protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+        if not isinstance(protocol, Protocol):
+            protocol = protocol_for(self.model, protocol)
         protocol = protocol.for_users()
         self.protocol = protocol if sis is None else protocol.changed(sis=sis)
         # The caller chooses the threshold of masks, so they are post-processed here.
@@ -223,19 +225,20 @@ def load(checkpoint: str | Path = STARTER, device: torch.device | str | None = N
     Raises:
         IsegmError: an unknown checkpoint or device.
     """
-    return load_model(_located(checkpoint), _device(device)).model
+    return _opened(checkpoint, _device(device))
 
 
-def _located(checkpoint: str | Path) -> Path:
-    if Path(checkpoint).expanduser().is_file() or checkpoint in SHIPPED:
-        return find_checkpoint({}, checkpoint)  # needs no config.yml
+def _opened(checkpoint: str | Path, device: torch.device) -> ClickModel:
+    known = Path(checkpoint).expanduser().is_file() or checkpoint in SHIPPED or parsed(checkpoint)
+    if known:
+        return open_model(checkpoint, device).model  # needs no config.yml
     try:
         cfg = load_config()
     except IsegmError as error:
         raise IsegmError(
             f"there is no checkpoint file {checkpoint}, and names cannot be looked up: {error}"
         ) from None
-    return find_checkpoint(cfg, checkpoint)
+    return open_model(checkpoint, device, cfg).model
 
 
 def _device(device: torch.device | str | None) -> torch.device:

@@ -20,7 +20,7 @@ TOLERANCE = 1e-3  # of probabilities; folding in float32 moves them by about 1e-
 def for_evaluation(
     model: ClickModel, *, fold: bool = True, channels_last: bool = True, compiled: bool = False
 ) -> ClickModel:
-    """A copy of a model, laid out for inference.
+    """A copy of a model, laid out for inference; the model itself if it is not ``foldable``.
 
     Args:
         fold: fold batch norms into convolutions.
@@ -30,6 +30,8 @@ def for_evaluation(
     Raises:
         IsegmError: the copy answers a click differently.
     """
+    if not model.foldable:
+        return model.eval()
     copied = copy.deepcopy(model).eval()
     for parameter in copied.parameters():
         parameter.requires_grad_(False)

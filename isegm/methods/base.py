@@ -67,6 +67,9 @@ class ClickModel(nn.Module):
         shown_maps: the extras of a prediction that sessions keep for display; ``B C h w`` each, in
             [0, 1].
         adjustable: settings of the network that users may change, beyond the protocol.
+        noted: what the label of every protocol says of the model, e.g. ``("policy=single",)``;
+            nothing if the checkpoint's hash says it all.
+        foldable: whether ``for_evaluation`` prepares it; otherwise it is used as it is.
     """
 
     protocol: str = "ritm"
@@ -74,6 +77,8 @@ class ClickModel(nn.Module):
     insertion_points: tuple[str, ...] = ()
     shown_maps: tuple[str, ...] = ()
     adjustable: tuple[Adjustable, ...] = ()
+    noted: tuple[str, ...] = ()
+    foldable: bool = True
 
     @property
     def unwrapped(self) -> ClickModel:
