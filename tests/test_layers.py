@@ -8,8 +8,15 @@ import pytest
 import isegm
 
 ROOT = Path(isegm.__file__).parent
-LAYER = {"core": 0, "utils": 0, "nn": 1, "zoo": 1, "methods": 2, "data": 2, "originals": 3}
-LAYER |= {
+LAYER = {
+    "core": 0,
+    "utils": 0,
+    "nn": 1,
+    "zoo": 1,
+    "methods": 2,
+    "data": 2,
+    "originals": 3,
+    "foreign": 3,
     "inference": 4,
     "training": 4,
     "evaluation": 5,

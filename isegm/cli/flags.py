@@ -12,9 +12,10 @@ from isegm.core.errors import IsegmError
 from isegm.data.medical.organs import ORGANS
 from isegm.evaluation.users.base import checked_user
 from isegm.inference.cascade import ADAPTIVE, cascade_settings
-from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.protocol import Protocol, protocol_for
 from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.sizes import fixed_size, with_crops
+from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER
 from isegm.utils.config import load_config
 
@@ -34,7 +35,8 @@ def add_checkpoint(
     parser: argparse._ActionsContainer, *names: str, default: str | None = None
 ) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
-    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, or hf:..."
+    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, hf:..., or"
+    note += " a model of others: foreign:..., classical:..., plugin:FILE"
     note += "" if default else f" (default: {STARTER})"
     parser.add_argument("--checkpoint", *names, default=default, help=note)
 
@@ -167,11 +169,11 @@ def with_user(protocol: Protocol, user: dict[str, Any]) -> Protocol:
     return protocol.changed(user=user)
 
 
-def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protocol:
+def asked_protocol(args: argparse.Namespace, model: ClickModel, **changes: Any) -> Protocol:
     """The protocol that these flags choose.
 
     Args:
-        own: the method's own protocol, the default.
+        model: its own protocol is the default.
         changes: further changes, for ``Protocol.changed``.
 
     Raises:
@@ -179,6 +181,6 @@ def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protoc
     """
     if args.sis is not None:
         changes["sis"] = args.sis or None
-    protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
+    protocol = fixed_size(protocol_for(model, args.protocol), args.eval_mode)
     protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
     return with_cascade(args, protocol.changed(**changes))

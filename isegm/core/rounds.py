@@ -49,13 +49,22 @@ class Round:
     features: Any = None
 
 
+@dataclass(frozen=True, eq=False)
+class PerRow:
+    """A state of any kind: one value for each row of the image, handed on as it is, neither joined
+    nor copied. So sessions can share what they never change.
+    """
+
+    rows: tuple[Any, ...]
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a model answers: raw ``logits`` (``B 1 H W`` at the size of ``Round.image``), named
     extras, and a new state.
 
     ``state`` is None, a tensor, or a (nested) tuple, dict or dataclass of tensors, each with one
-    row per row of the image.
+    row per row of the image; or a ``PerRow``.
     """
 
     logits: Tensor
@@ -148,6 +157,12 @@ def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
         if not mirrored:
             return torch.cat(list(states))
         return torch.cat([s[:1] for s in states] + [s[1:] for s in states])
+    if isinstance(first, PerRow):
+        if mirrored:
+            parts = [s.rows[:1] for s in states] + [s.rows[1:] for s in states]
+        else:
+            parts = [s.rows for s in states]
+        return PerRow(tuple(row for rows in parts for row in rows))
     return _rebuild(first, lambda key: join_states([_get(s, key) for s in states], mirrored))
 
 
@@ -162,6 +177,10 @@ def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> A
             return state  # no other rows keep memory alive
         rows = [index, count + index] if mirrored else [index]
         return state[rows].clone()
+    if isinstance(state, PerRow):
+        return PerRow(
+            tuple(state.rows[i] for i in ([index, count + index] if mirrored else [index]))
+        )
     return _rebuild(state, lambda key: split_state(_get(state, key), index, count, mirrored))
 
 
@@ -171,6 +190,8 @@ def state_shape(state: Any) -> Any:
         return None
     if isinstance(state, Tensor):
         return tuple(state.shape)
+    if isinstance(state, PerRow):
+        return PerRow, len(state.rows)
     if isinstance(state, dict):
         return tuple((key, state_shape(value)) for key, value in state.items())
     if dataclasses.is_dataclass(state):

@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from isegm.inference.protocol import load_protocol
+from isegm.inference.opening import open_model
+from isegm.inference.protocol import protocol_for
 from isegm.inference.settings import Answering
-from isegm.methods.checkpoints import find_checkpoint
-from isegm.originals.loading import load_model
 
 
 @dataclass(frozen=True)
@@ -41,21 +40,21 @@ def choose(
     """Load a checkpoint.
 
     Args:
-        checkpoint: for ``find_checkpoint``.
+        checkpoint: for ``open_model``.
         protocol: for ``load_protocol``; by default the method's own.
         dataset: use the protocol's settings for this data set.
 
     Raises:
         IsegmError: one of them does not exist.
     """
-    loaded = load_model(find_checkpoint(cfg, checkpoint), device)
+    loaded = open_model(checkpoint, device, cfg)
     name = protocol or loaded.model.protocol
-    rules = load_protocol(name)
+    rules = protocol_for(loaded.model, name)
     rules = rules.for_dataset(dataset) if dataset else rules
     return Chosen(
         answering=Answering(loaded.model.requires_grad_(False), rules),
         path=Path(loaded.path),
         checkpoint={"name": Path(loaded.path).name, "sha256": loaded.sha256},
         protocol={"name": Path(name).stem, "dataset": dataset, "label": rules.label},
-        device=str(next(loaded.model.parameters()).device),
+        device=str(device),
     )

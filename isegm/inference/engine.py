@@ -85,10 +85,11 @@ class Engine:
     number of sessions and threads.
 
     Args:
-        checkpoint: a file, written by this package or published with a method; or a name under
-            WEIGHTS_PATH of config.yml; or an exported network, a file that ends in .onnx or the
-            folder of several, which is run by onnxruntime and needs no torch. By default the
-            starter, the network that comes with the package.
+        checkpoint: a file, written by this package or published with a method; a name under
+            WEIGHTS_PATH of config.yml; an exported network, a file that ends in .onnx or the folder
+            of several, which is run by onnxruntime and needs no torch; or a model of others, e.g.
+            ``"foreign:sam-base"``, ``"classical:graph_cut"`` or ``"plugin:my_model.py"``. By
+            default the starter, the network that comes with the package.
         mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. The default is one
             pass of the network; some others optimize the answer until it agrees with the clicks.
         device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one. An

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from isegm.core.errors import IsegmError
+from isegm.foreign.names import parsed
 from isegm.inference.modes import with_mode
+from isegm.inference.opening import open_model
 from isegm.inference.predictor import Predictor
-from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.protocol import Protocol, protocol_for
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import SHIPPED, find_checkpoint
-from isegm.originals.loading import load_model
+from isegm.methods.checkpoints import SHIPPED
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 
@@ -28,10 +29,9 @@ def network(
     and errors are those of ``Engine``.
     """
     chosen = _device(device)
-    loaded = load_model(_located(checkpoint), chosen).model.requires_grad_(False)
-    model, limit = with_mode(loaded, mode)
-    protocol = protocol or model.protocol
-    protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+    model, limit = with_mode(_opened(checkpoint, chosen).requires_grad_(False), mode)
+    if not isinstance(protocol, Protocol):
+        protocol = protocol_for(model, protocol)
 
     def predictor(protocol: Protocol) -> Predictor:
         return protocol.predictor(model, clicks_limit=limit)
@@ -41,19 +41,20 @@ def network(
 
 def loaded_network(checkpoint: str | Path, device: torch.device | str | None) -> ClickModel:
     """``isegm.load``."""
-    return load_model(_located(checkpoint), _device(device)).model
+    return _opened(checkpoint, _device(device))
 
 
-def _located(checkpoint: str | Path) -> Path:
-    if Path(checkpoint).expanduser().is_file() or checkpoint in SHIPPED:
-        return find_checkpoint({}, checkpoint)  # needs no config.yml
+def _opened(checkpoint: str | Path, device: torch.device) -> ClickModel:
+    known = Path(checkpoint).expanduser().is_file() or checkpoint in SHIPPED or parsed(checkpoint)
+    if known:
+        return open_model(checkpoint, device).model  # needs no config.yml
     try:
         cfg = load_config()
     except IsegmError as error:
         raise IsegmError(
             f"there is no checkpoint file {checkpoint}, and names cannot be looked up: {error}"
         ) from None
-    return find_checkpoint(cfg, checkpoint)
+    return open_model(checkpoint, device, cfg).model
 
 
 def _device(device: torch.device | str | None) -> torch.device:

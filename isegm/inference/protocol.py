@@ -259,6 +259,15 @@ def load_protocol(name: str) -> Protocol:
         raise IsegmError(f"{path}: {error}") from None
 
 
+def protocol_for(model: ClickModel, name: str | None = None) -> Protocol:
+    """The protocol of a name, by default the model's own; the label says what the model adds to it.
+
+    Raises:
+        IsegmError: as ``load_protocol``.
+    """
+    return load_protocol(name or model.protocol).noting(*model.noted)
+
+
 def checked_iou(name: str, value: float) -> float:
     """The IoU to stop at, if it is valid.
 

@@ -30,7 +30,7 @@ def for_evaluation(
     compiled: bool = False,
     amp: bool = False,
 ) -> ClickModel:
-    """A copy of a model, laid out for inference.
+    """A copy of a model, laid out for inference; the model itself if it is not ``foldable``.
 
     Args:
         fold: fold batch norms into convolutions.
@@ -42,6 +42,8 @@ def for_evaluation(
     Raises:
         IsegmError: the copy answers clicks differently, or the model answers with NaN.
     """
+    if not model.foldable:
+        return model.eval()
     copied = copy.deepcopy(model).eval()
     for parameter in copied.parameters():
         parameter.requires_grad_(False)

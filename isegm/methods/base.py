@@ -68,6 +68,9 @@ class ClickModel(nn.Module):
             [0, 1].
         prev_mask: whether the network is shown the previous mask, as an input or in its state.
         adjustable: settings of the network that users may change, beyond the protocol.
+        noted: what the label of every protocol says of the model, e.g. ``("policy=single",)``;
+            nothing if the checkpoint's hash says it all.
+        foldable: whether ``for_evaluation`` prepares it; otherwise it is used as it is.
     """
 
     protocol: str = "ritm"
@@ -76,6 +79,8 @@ class ClickModel(nn.Module):
     shown_maps: tuple[str, ...] = ()
     prev_mask: bool = True
     adjustable: tuple[Adjustable, ...] = ()
+    noted: tuple[str, ...] = ()
+    foldable: bool = True
 
     @property
     def unwrapped(self) -> ClickModel:
