@@ -101,6 +101,7 @@ class ForeignModel(ClickModel):
 
     protocol = "whole_image"
     foldable = False
+    prev_mask = False  # a mask prompt, if there is one, is in the state
 
     def __init__(self, adapter: Adapter) -> None:
         super().__init__()
