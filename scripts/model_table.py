@@ -41,6 +41,9 @@ SHOWN = (
     ("emc_click", "EMC-Click", "HRNet32", "COCO+LVIS", "MFP (CVPR 2024) table 3"),
     ("simpleclick", "SimpleClick", "ViT-B", "COCO+LVIS", "FocSAM (CVPR 2024) table 1"),
     ("simpleclick", "SimpleClick", "ViT-H", "COCO+LVIS", "FocSAM (CVPR 2024) table 1"),
+    ("mfp", "MFP", "ViT-B", "COCO+LVIS", "MFP (CVPR 2024) table 3"),
+    ("segnext", "SegNext", "ViT-B sax2", "COCO+LVIS", "SegNext README"),
+    ("segnext", "SegNext", "ViT-B sax2", "COCO+LVIS+HQSeg-44K", "SegNext README"),
     ("click_attention", "ClickAttention", "SegFormer-B3-S2", "COCO+LVIS", "ClickAttention README"),
 )
 NAMES = {"FCA-Net*(Res2Net)": "FCA-Net", "ClickSEG baseline": "Light baseline"}
