@@ -35,7 +35,7 @@ except ImportError as error:
 log = logging.getLogger("isegm")
 
 FORMAT = 1  # of the files; any change of docs/reference/onnx.md that breaks a reader raises it
-OPSET = 18
+OPSET, IR = 18, 10
 SMALLEST, LARGEST = 64, 8192  # pixels of a side of a view
 EXAMPLE = (97, 131)  # rows and columns: odd and unequal, so that no rule of sizes holds by accident
 MOST_CLICKS = 4096
@@ -162,11 +162,23 @@ def _refuse_state(parts: OnePass) -> None:
 
 
 def _all_translated(parts: OnePass) -> dict[str, Any]:
-    made = {}
+    made = {"encoder": _passing_through(parts)} if parts.identity else {}
     for name, graph in parts.graphs().items():
         log.info("%s: %s", name, ", ".join(graph.inputs))
         made[name] = _translated(graph)
     return made
+
+
+def _passing_through(parts: OnePass) -> Any:
+    """The encoder of a network that has none."""
+    sides = [parts.plane.get(axis, side) for axis, side in zip((2, 3), parts.size, strict=True)]
+    names, kind = (IMAGE, FEATURES), onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(name, kind, [1, 3, *sides]) for name in names]
+    node = onnx.helper.make_node("Identity", [IMAGE], [FEATURES])
+    graph = onnx.helper.make_graph([node], "encoder", ends[:1], ends[1:])
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR
+    )
 
 
 def _translated(graph: Graph) -> Any:

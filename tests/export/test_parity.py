@@ -9,6 +9,7 @@ import pkgutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -61,6 +62,16 @@ def scaled_up(model: ClickModel) -> ClickModel:
     return model
 
 
+def passes_through(encoder: Path) -> bool:
+    """Whether an encoder returns the image and nothing else."""
+    session = onnxruntime.InferenceSession(str(encoder))
+    if len(session.get_outputs()) > 1:
+        return False
+    shape = [side if isinstance(side, int) else 70 for side in session.get_inputs()[0].shape]
+    image = np.random.default_rng(0).random(shape, np.float32)
+    return bool((session.run(["image_features"], {"image": image})[0] == image).all())
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_exported_answers_are_those_of_torch(method: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -69,6 +80,7 @@ def test_exported_answers_are_those_of_torch(method: str, tmp_path: Path) -> Non
     protocol = small(load_protocol(network.protocol), method)
     write(exported(loaded(network), protocol), tmp_path)
     model = OnnxModel(tmp_path)
+    assert passes_through(tmp_path / "encoder.onnx") == (model.metadata["encoder"] == "identity")
     ours, theirs = protocol.predictor(network), OnnxPredictor(model, model.protocol)
     rng = np.random.default_rng(0)
     for height, width in SIZES:
