@@ -48,10 +48,10 @@ class Newest(ClickModel):
         place = round_.clicks.yx.gather(1, newest[..., None].expand(-1, -1, 2)).float()[0, 0]
         positive = label.gather(1, newest)[0, 0] == POSITIVE
         y, x = torch.arange(height)[:, None], torch.arange(width)[None]
-        near = (y - place[0]) ** 2 + (x - place[1]) ** 2 <= (20 * SCALE) ** 2
-        before = round_.prev_prob[0, 0] > 0.5
-        mask = torch.where(positive, before | near, before & ~near)
-        return Prediction(torch.where(mask, self.amount, -self.amount)[None, None])
+        near = ((y - place[0]) ** 2 + (x - place[1]) ** 2 <= (20 * SCALE) ** 2).float()
+        before = (round_.prev_prob[0, 0] > 0.5).float()
+        mask = torch.where(positive, torch.maximum(before, near), before * (1 - near))
+        return Prediction((self.amount * (2 * mask - 1))[None, None])
 
 
 @pytest.fixture
