@@ -172,7 +172,7 @@ LAYER_ROWS = (
     ("cli", "commands, one file each"),
     ("bridges", "the tools people label with, one file each"),
     ("demo", "the web application"),
-    ("evaluation", "simulated users, metrics, result files, tables"),
+    ("evaluation  |  export", "simulated users, metrics, result files, tables  |  ONNX files"),
     ("inference  |  training", "predictor, view rules, protocols  |  trainer"),
     ("originals", "checkpoints of other code bases"),
     ("methods  |  data", "one file per paper  |  sources, sampling, augmentation"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from isegm.core.errors import IsegmError
 from isegm.demo.exports import COLOURS
-from isegm.export.onnx import Exported, exported, write
+from isegm.export.onnx import Exported, exported, notes_of, write
 from isegm.inference.protocol import Protocol
 from isegm.inference.views.zoom_in import ZoomIn
 from isegm.originals.loading import LoadedModel
@@ -111,7 +111,7 @@ def assemble(out: Path, made: Exported, cache: Path, images: Path | None = None)
     write(made, out / MODEL)
     _copy_page(out)
     _copy_runtime(out, cache)
-    notes = {prop.key: prop.value for prop in made.graphs["decoder"].metadata_props}
+    notes = notes_of(made.graphs["decoder"])
     described = {
         "file": MODEL,
         "method": notes["method"],

@@ -35,7 +35,7 @@ except ImportError as error:
 log = logging.getLogger("isegm")
 
 FORMAT = 1  # of the files; any change of docs/reference/onnx.md that breaks a reader raises it
-OPSET = 18
+OPSET, IR = 18, 10
 SMALLEST, LARGEST = 64, 8192  # pixels of a side of a view
 EXAMPLE = (97, 131)  # rows and columns: odd and unequal, so that no rule of sizes holds by accident
 MOST_CLICKS = 4096
@@ -82,7 +82,7 @@ def exported(loaded: LoadedModel, protocol: Protocol | None = None) -> Exported:
         graphs = _all_translated(parts)
     notes = _notes(loaded, protocol, parts)
     for name, graph in graphs.items():
-        _describe(graph, {**notes, "part": name})
+        described(graph, {**notes, "part": name})
     return Exported(graphs, parts.identity)
 
 
@@ -106,7 +106,12 @@ def parts_of(model: ClickModel, protocol: Protocol, size: tuple[int, int] | None
         if info.name != "base"
     )
     cut = next((kind.PARTS for kind in kinds if isinstance(model, kind.METHOD)), OnePass)
-    example = size or (fixed_size(protocol) if cut.one_size else None) or EXAMPLE
+    if cut.one_size and fixed_size(protocol) is None:
+        raise IsegmError(
+            f"{type(model).__name__} needs views of one size, and those of protocol"
+            f" {protocol.label} depend on the image; choose another --protocol"
+        )
+    example = size or (fixed_size(protocol) if cut.one_size else EXAMPLE)
     parts = cut(model, protocol.mirror, example, fixed=size is not None)
     if not parts.keeps_state:
         _refuse_state(parts)
@@ -157,11 +162,23 @@ def _refuse_state(parts: OnePass) -> None:
 
 
 def _all_translated(parts: OnePass) -> dict[str, Any]:
-    made = {}
+    made = {"encoder": _passing_through(parts)} if parts.identity else {}
     for name, graph in parts.graphs().items():
         log.info("%s: %s", name, ", ".join(graph.inputs))
         made[name] = _translated(graph)
     return made
+
+
+def _passing_through(parts: OnePass) -> Any:
+    """The encoder of a network that has none."""
+    sides = [parts.plane.get(axis, side) for axis, side in zip((2, 3), parts.size, strict=True)]
+    names, kind = (IMAGE, FEATURES), onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(name, kind, [1, 3, *sides]) for name in names]
+    node = onnx.helper.make_node("Identity", [IMAGE], [FEATURES])
+    graph = onnx.helper.make_graph([node], "encoder", ends[:1], ends[1:])
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR
+    )
 
 
 def _translated(graph: Graph) -> Any:
@@ -262,9 +279,17 @@ def _notes(loaded: LoadedModel, protocol: Protocol, parts: OnePass) -> dict[str,
     }
 
 
-def _describe(model: Any, notes: Mapping[str, str]) -> None:
+def described(model: Any, notes: Mapping[str, str]) -> Any:
+    """The ``onnx.ModelProto`` with these entries as its only metadata."""
+    del model.metadata_props[:]
     onnx.helper.set_model_props(model, dict(notes))
     model.producer_name, model.producer_version = "isegm", isegm.__version__
+    return model
+
+
+def notes_of(model: Any) -> dict[str, str]:
+    """The metadata of an ``onnx.ModelProto``."""
+    return {prop.key: prop.value for prop in model.metadata_props}
 
 
 def _whole(decoder: Any) -> Any:
@@ -276,17 +301,13 @@ def _whole(decoder: Any) -> Any:
             if name == FEATURES:
                 node.input[i] = IMAGE
     next(value for value in model.graph.input if value.name == FEATURES).name = IMAGE
-    notes = {prop.key: prop.value for prop in model.metadata_props}
-    _describe(model, {**notes, "part": "model"})
-    return model
+    return described(model, {**notes_of(model), "part": "model"})
 
 
 def translated(graph: Graph, loaded: LoadedModel, protocol: Protocol, **notes: str) -> Any:
     """A graph for another program's contract as ``onnx.ModelProto``; ``notes`` are further entries
     of its metadata.
     """
-    made = _translated(graph)
     common = _notes(loaded, protocol, parts_of(loaded.model, protocol))
     kept = {key: value for key, value in common.items() if key not in ("isegm", "answers")}
-    _describe(made, {**kept, **notes})
-    return made
+    return described(_translated(graph), {**kept, **notes})

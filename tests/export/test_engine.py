@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -165,3 +167,15 @@ def played(engine: isegm.Engine, sample: Sample) -> tuple[Click, ...]:
         if mask_iou(mask, sample.gt) >= 0.9:
             break
     return session.clicks
+
+
+def test_the_code_of_the_page_runs(
+    starter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (REPOSITORY / "docs/how-to/export.md").read_text()
+    shutil.copyfile(starter, tmp_path / "starter.onnx")
+    shutil.copyfile(REPOSITORY / "assets/photos/cat.jpg", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    for code in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(compile(code, "export.md", "exec"), {})
+    assert (tmp_path / "mask.png").exists()

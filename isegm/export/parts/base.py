@@ -71,12 +71,8 @@ class OnePass:
         self.plane = {} if fixed else {2: "height", 3: "width"}
 
     def graphs(self) -> dict[str, Graph]:
-        """The parts by the names of their files."""
-        return {"encoder": self.encoder(), "decoder": self.decoder()}
-
-    def encoder(self) -> Graph:
-        image = {IMAGE: torch.rand(1, 3, *self.size)}
-        return Graph(nn.Identity(), image, {IMAGE: self.plane}, (FEATURES,))
+        """The parts by the names of their files; an encoder only if it is a network."""
+        return {"decoder": self.decoder()}
 
     def decoder(self) -> Graph:
         return Graph(

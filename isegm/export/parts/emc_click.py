@@ -31,7 +31,11 @@ class EMCParts(OnePass):
     identity: ClassVar[bool] = False
     initial_mask: ClassVar[bool] = False  # the first click is answered on the base's own mask
 
+    def graphs(self) -> dict[str, Graph]:
+        return {"encoder": self.encoder(), **super().graphs()}
+
     def encoder(self) -> Graph:
+        """The base network."""
         prompts = self.prompts()
         inputs = {IMAGE: torch.rand(1, 3, *self.size)} | {name: prompts[name] for name in POINTS}
         free = {IMAGE: self.plane, **{key: {1: "clicks"} for key in POINTS}}

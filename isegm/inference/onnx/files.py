@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ IMAGES = ("image", "image_features")  # names of the decoder's first input
 
 
 class OnnxModel:
-    """A network in ONNX files. It can be shared by threads.
+    """A network in ONNX files. It can be shared by threads; one pass uses as many cores as
+    onnxruntime thinks best, or the environment variable ``OMP_NUM_THREADS`` says.
 
     Args:
         path: a file written by ``isegm export``, or the folder that holds its files.
-        threads: of the runtime; None: as many as it thinks best.
 
     Attributes:
         metadata: as docs/reference/onnx.md says.
@@ -41,10 +42,9 @@ class OnnxModel:
         IsegmError: a file is missing, is no ONNX file, or was not written by ``isegm export``.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None) -> None:
+    def __init__(self, path: str | Path) -> None:
         path = Path(path).expanduser()
         main = path / f"decoder{SUFFIX}" if path.is_dir() else path
-        self._threads = threads
         self._decoder = self._opened(main)
         self.metadata: dict[str, str] = self._metadata(main)
         self.initial_mask, self.protocol = _protocol(main, self.metadata["answers"])
@@ -90,8 +90,9 @@ class OnnxModel:
             )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        if self._threads is not None:
-            options.intra_op_num_threads = self._threads
+        threads = os.environ.get("OMP_NUM_THREADS", "")  # which torch heeds, too
+        if threads.isdigit():
+            options.intra_op_num_threads = int(threads)
         try:
             return onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
