@@ -91,7 +91,13 @@ class ServerBridge(Bridge):
 
 
 class FilesBridge(Bridge):
-    """Writes files that a tool loads."""
+    """Writes files that a tool loads.
+
+    Attributes:
+        needs: modules of this package that need an extra, and the extra.
+    """
+
+    needs: ClassVar[dict[str, str]] = {}
 
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--out", type=Path, required=True, help="a new or empty folder")
@@ -101,6 +107,8 @@ class FilesBridge(Bridge):
             raise IsegmError(f"--out {args.out} is a file; expected a new or empty folder")
         if args.out.exists() and any(args.out.iterdir()):
             raise IsegmError(f"--out {args.out} is not empty; name another folder, or empty it")
+        for module, extra in self.needs.items():
+            needed(module, extra, "this bridge")
         chosen = choose()
         args.out.mkdir(parents=True, exist_ok=True)
         return self.write(args.out, chosen, args)

@@ -15,7 +15,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -36,6 +36,8 @@ class Darktable(FilesBridge):
     a probability, and is the next ``prev_mask``.
     """
 
+    needs: ClassVar[dict[str, str]] = {"isegm.export.onnx": "onnx"}
+
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
         super().add_flags(parser)
         parser.add_argument("--name", default="isegm", help="of the model: mask-object-NAME")
@@ -45,7 +47,6 @@ class Darktable(FilesBridge):
             raise IsegmError(
                 f"--name {args.name!r}: expected lower-case letters, digits and hyphens"
             )
-        needed("isegm.export.onnx", "onnx", "this bridge")
         return super().start(args, choose)
 
     def write(self, folder: Path, chosen: Chosen, args: argparse.Namespace) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ max_height: 682
 
 class SamOnnx(FilesBridge):
     """Two files, and the configuration with which AnyLabeling and X-AnyLabeling load them."""
+
+    needs: ClassVar[dict[str, str]] = {"isegm.export.onnx": "onnx"}
 
     def write(self, folder: Path, chosen: Chosen, args: argparse.Namespace) -> str:
         for name, graph in pair(chosen).items():

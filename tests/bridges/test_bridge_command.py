@@ -15,18 +15,19 @@ from isegm.cli.commands import parser_of, run_command
 from isegm.core.errors import IsegmError
 
 WITHOUT = """
-import importlib.abc, sys
+import builtins, sys
 
 OPTIONAL = {"fastapi", "uvicorn", "starlette", "cvat_sdk", "napari", "qtpy", "onnx", "onnxruntime"}
+plain = builtins.__import__
 
 
-class Missing(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.split(".")[0] in OPTIONAL:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+def without(name, *rest):
+    if name.split(".")[0] in OPTIONAL:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    return plain(name, *rest)
 
 
-sys.meta_path.insert(0, Missing())
+builtins.__import__ = without
 from isegm.bridges.base import BRIDGES
 from isegm.cli.commands import parser_of
 

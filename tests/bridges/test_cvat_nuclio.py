@@ -154,11 +154,8 @@ def test_the_folder_runs_on_its_own(tmp_path: Path) -> None:
     # The container installs what is imported, and nothing else of the requirements.
     names = re.findall(r"^[\w-]+", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
     required = {name.lower() for name in names}
-    imported = {
-        distribution.lower()
-        for module in json.loads(modules)
-        for distribution in packages_distributions().get(module, ())
-    }
+    owners = packages_distributions()
+    imported = {name.lower() for module in json.loads(modules) for name in owners.get(module, ())}
     assert imported & required - {"jinja2", "matplotlib", "tensorboard"} <= set(NEEDED.split())
 
 

@@ -48,10 +48,10 @@ class Newest(ClickModel):
         place = round_.clicks.yx.gather(1, newest[..., None].expand(-1, -1, 2)).float()[0, 0]
         positive = label.gather(1, newest)[0, 0] == POSITIVE
         y, x = torch.arange(height)[:, None], torch.arange(width)[None]
-        near = (y - place[0]) ** 2 + (x - place[1]) ** 2 <= (20 * SCALE) ** 2
-        before = round_.prev_prob[0, 0] > 0.5
-        mask = torch.where(positive, before | near, before & ~near)
-        return Prediction(torch.where(mask, self.amount, -self.amount)[None, None])
+        near = ((y - place[0]) ** 2 + (x - place[1]) ** 2 <= (20 * SCALE) ** 2).float()
+        before = (round_.prev_prob[0, 0] > 0.5).float()
+        mask = torch.where(positive, torch.maximum(before, near), before * (1 - near))
+        return Prediction((self.amount * (2 * mask - 1))[None, None])
 
 
 @pytest.fixture
@@ -68,7 +68,8 @@ STEPS = [(ON, True), (MORE, True), (OFF, False)]
 
 
 def marks(*steps: tuple[tuple[int, int], bool]) -> list[dict]:
-    return [{"type": "point", "data": list(at), "label": int(sign)} for at, sign in steps]
+    middles = [([x + 0.5, y + 0.5], sign) for (x, y), sign in steps]
+    return [{"type": "point", "data": at, "label": int(sign)} for at, sign in middles]
 
 
 @pytest.fixture
@@ -77,6 +78,11 @@ def sam(chosen: Chosen, tmp_path: Path) -> Path:
     assert "encoder.onnx, decoder.onnx and model.yaml" in said
     assert str(tmp_path) in (tmp_path / "model.yaml").read_text()
     return tmp_path
+
+
+def scaled(steps: list) -> list[list[float]]:
+    """The middles of the clicked pixels, x and y, as tools pass them."""
+    return [[(x + 0.5) * SCALE, (y + 0.5) * SCALE] for (x, y), _ in steps]
 
 
 def sessions(folder: Path) -> list:
@@ -92,7 +98,7 @@ def sam_answer(folder: Path, steps: list, mask: np.ndarray | None = None) -> dic
         for part in ("encoder", "decoder")
     )
     (embedding,) = encoder.run(None, {"input_image": image})
-    coords = [[x * SCALE, y * SCALE] for (x, y), _ in steps] + [[0, 0]]
+    coords = [*scaled(steps), [0, 0]]
     feeds = {
         "image_embeddings": embedding,
         "point_coords": np.array([coords], np.float32),
@@ -154,14 +160,14 @@ class Reader:
         self.before = np.zeros((1, 1, SIDE, SIDE), np.float32)
 
     def ask(self, *steps: tuple[tuple[int, int], bool]) -> np.ndarray:
-        coords = np.array([[[x * SCALE, y * SCALE] for (x, y), _ in steps]], np.float32)
+        coords = np.array([scaled(steps)], np.float32)
         labels = np.array([[float(sign) for _, sign in steps]], np.float32)
         feeds = [*self.features, coords, labels, self.before]
         names = [value.name for value in self.decoder.get_inputs()]
         (self.before,) = self.decoder.run(None, dict(zip(names, feeds, strict=True)))
         assert 0 <= self.before.min() <= self.before.max() <= 1  # it is fed back as it is
         shown = self.before[0, 0, : round(SIZE[0] * SCALE)]
-        rows, columns = (np.arange(n) * SCALE for n in SIZE)
+        rows, columns = ((np.arange(n) + 0.5) * SCALE for n in SIZE)
         return shown[np.ix_(rows.astype(int), columns.astype(int))] > 0.5
 
 
