@@ -173,7 +173,7 @@ LAYER_ROWS = (
     ("demo", "the web application"),
     ("evaluation", "simulated users, metrics, result files, tables"),
     ("inference  |  training", "predictor, view rules, protocols  |  trainer"),
-    ("originals", "checkpoints of other code bases"),
+    ("originals  |  foreign", "checkpoints of other code bases  |  models of others"),
     ("methods  |  data", "one file per paper  |  sources, sampling, augmentation"),
     ("nn  |  zoo", "backbones, heads, click maps, losses  |  published files by name"),
     ("core, utils", "values, specs, errors; configuration, pictures, processes"),
