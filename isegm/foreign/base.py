@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isegm.core.clicks import PADDING, Click
+from isegm.core.clicks import PADDING, Click, Clicks
 from isegm.core.rounds import PerRow, Prediction, Round
 from isegm.foreign.encodings import Encoding, Encodings
 from isegm.methods.base import ClickModel
@@ -117,25 +117,31 @@ class ForeignModel(ClickModel):
             Kept(self.encodings.of(pixels(round_.image[i])), None) if state is None else state
             for i, state in enumerate(states)
         ]
-        yx, labels = round_.clicks.yx.tolist(), round_.clicks.label.tolist()
+        clicks = _seen(round_.clicks, size)
         asked = [
-            Asked(
-                kept[i].encoding.value,
-                size,
-                tuple(
-                    Click(y, x, label == 1)
-                    for (y, x), label in zip(yx[i], labels[i], strict=True)
-                    if label != PADDING
-                ),
-                round_.prev_prob[i, 0],
-                kept[i].state,
-            )
-            for i in range(count)
+            Asked(k.encoding.value, size, clicks[i], round_.prev_prob[i, 0], k.state)
+            for i, k in enumerate(kept)
         ]
-        answers = self.adapter.answer(asked)
-        logits = torch.stack([answer.logits for answer in answers])[:, None]
-        rows = (Kept(k.encoding, a.state) for k, a in zip(kept, answers, strict=True))
-        return Prediction(logits.to(round_.image.device).float(), state=PerRow(tuple(rows)))
+        # Where a crop holds none of the clicks that the model may see, nothing is known anew.
+        answers = {i: Answered(logits_of(a.prob), a.state) for i, a in enumerate(asked)}
+        asking = [i for i in range(count) if clicks[i]]
+        answers |= zip(asking, self.adapter.answer([asked[i] for i in asking]), strict=True)
+        logits = torch.stack([answers[i].logits.to(round_.image.device) for i in range(count)])
+        rows = tuple(Kept(k.encoding, answers[i].state) for i, k in enumerate(kept))
+        return Prediction(logits[:, None].float(), state=PerRow(rows))
+
+
+def _seen(clicks: Clicks, size: tuple[int, int]) -> list[tuple[Click, ...]]:
+    """The clicks of each row that lie in its view; a crop may leave some outside."""
+    seen = []
+    for yx, labels in zip(clicks.yx.tolist(), clicks.label.tolist(), strict=True):
+        real = [
+            Click(*p, label == 1) for p, label in zip(yx, labels, strict=True) if label != PADDING
+        ]
+        # The centre of a mirrored pixel at the edge lies up to one pixel outside.
+        inside = (c for c in real if -1 < c.y < size[0] and -1 < c.x < size[1])
+        seen.append(tuple(inside))
+    return seen
 
 
 def pixels(image: Tensor) -> np.ndarray:

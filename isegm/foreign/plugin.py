@@ -186,6 +186,8 @@ def _function(module: ModuleType, name: str, path: Path) -> Callable:
         raise IsegmError(f"plugin {path} has no function {name}; expected {_wanted()}")
     try:
         inspect.signature(function).bind(*range(FORMS[name].count(",") + 1))
+    except ValueError:
+        return function  # compiled code does not say what it takes
     except TypeError:
         raise IsegmError(
             f"plugin {path}: {name}{inspect.signature(function)} does not take the arguments of"

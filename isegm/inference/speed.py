@@ -43,6 +43,9 @@ def for_evaluation(
         IsegmError: the copy answers clicks differently, or the model answers with NaN.
     """
     if not model.foldable:
+        if compiled:
+            name = type(model).__name__
+            raise IsegmError(f"{name} is used as it is and cannot be compiled; leave --compile out")
         return model.eval()
     copied = copy.deepcopy(model).eval()
     for parameter in copied.parameters():
