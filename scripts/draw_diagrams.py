@@ -46,7 +46,7 @@ LOOP = Diagram(
 
 LAYER_ROWS = (
     ("cli", "commands, one file each"),
-    ("demo", "the web application"),
+    ("demo  |  selftest", "the web application  |  checks of a machine"),
     ("evaluation", "simulated users, metrics, result files, tables"),
     ("inference  |  training", "predictor, view rules, protocols  |  trainer"),
     ("originals", "checkpoints of other code bases"),
