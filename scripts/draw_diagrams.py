@@ -47,7 +47,7 @@ LOOP = Diagram(
 LAYER_ROWS = (
     ("cli", "commands, one file each"),
     ("bridges", "the tools people label with, one file each"),
-    ("demo", "the web application"),
+    ("demo  |  selftest", "the web application  |  checks of a machine"),
     ("evaluation  |  export", "simulated users, metrics, result files, tables  |  ONNX files"),
     ("inference  |  training", "predictor, view rules, protocols  |  trainer"),
     ("originals  |  foreign", "checkpoints of other code bases  |  models of others"),

@@ -22,6 +22,7 @@ LAYER = {
     "evaluation": 5,
     "export": 5,
     "demo": 6,
+    "selftest": 6,
     "bridges": 7,
     "cli": 8,
     "reference": 9,
