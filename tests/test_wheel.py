@@ -103,9 +103,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_package_and_what_it_reads(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "isegm").rglob("*") if p.is_file()}
-    expected = {
-        p.as_posix() for p in package if p.suffix in (".py", ".html", ".css", ".js", ".svg")
-    }
+    read = (".py", ".html", ".css", ".js", ".svg", ".yaml")
+    expected = {p.as_posix() for p in package if p.suffix in read}
     protocols = {f"configs/eval/{name}.yml" for name in known_protocols()}
     photos = {p.relative_to(REPOSITORY) for p in (REPOSITORY / "assets/photos").rglob("*.*")}
     others = {"config.yml", "assets/published.csv", "assets/starter.safetensors", "assets/zoo.yml"}
