@@ -133,7 +133,11 @@ def _strictly(family: type[Promptable], folder: Path, name: str) -> tuple[Any, A
         with _quiet(transformers):
             processor = getattr(transformers, family.PROCESSOR).from_pretrained(folder, **where)
             model, report = getattr(transformers, family.MODEL).from_pretrained(
-                folder, output_loading_info=True, use_safetensors=True, **where
+                folder,
+                output_loading_info=True,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are reported, and refused below
+                **where,
             )
     except Exception as error:  # the library raises nearly anything for a damaged folder
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
