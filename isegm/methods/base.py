@@ -102,7 +102,7 @@ class ClickModel(nn.Module):
 
         Returns:
             None if there is no such part (the default); otherwise tensors, nested as in
-            ``Prediction.state``, one row per row of the image.
+                ``Prediction.state``, one row per row of the image.
         """
         return None
 
