@@ -96,7 +96,8 @@ class OnnxPredictor:
         kept = (
             self.model.encode(layers[:, :3], points) if fresh or not session.kept else session.kept
         )
-        before = session.answered or (session.from_mask and self.model.initial_mask)
+        before = session.answered or session.prev_prob is not None  # the latter: a second pass
+        before = before or (session.from_mask and self.model.initial_mask)
         given = {**kept, **points, "prev_mask": layers[:, 3:], "has_prev_mask": _flag(before)}
         given |= self._state(session, given, fresh)
         made = self.model.decode(given)
