@@ -107,6 +107,7 @@ HOSTS = {
     "github.com",
     "pytorch.org",
     "saliencydetection.net",
+    "www.npmjs.com",
     "www2.eecs.berkeley.edu",
 }
 
