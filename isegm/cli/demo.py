@@ -30,6 +30,7 @@ try:
     import uvicorn
 
     from isegm.demo.app import Served, create_app
+    from isegm.demo.connections import limited
     from isegm.demo.limits import Limits
     from isegm.demo.pictures import FolderPictures, PaintedPictures
 except ImportError as error:
@@ -60,7 +61,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--allow-host",
         action="append",
         default=[],
-        help="another name of the server; * for any",
+        help="another name or address of the server; * for any (no check)",
     )
     flags.add_device(parser)
     defaults = Limits()
@@ -74,6 +75,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=defaults.idle_seconds / 60,
         help="until a session is closed",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=int,
+        default=defaults.memory_bytes >> 20,
+        help="MiB of all sessions together",
+    )
+    parser.add_argument(
+        "--max-connections", type=int, default=defaults.connections, help="open at once"
     )
     parser.add_argument(
         "--parallel", type=int, default=defaults.parallel, help="answers computed at once"
@@ -102,6 +112,16 @@ def check_address(host: str, port: int) -> None:
         ) from None
 
 
+def own_addresses() -> list[str]:
+    """The name and the addresses by which this machine knows itself."""
+    name = socket.gethostname()
+    try:
+        known = {info[4][0].partition("%")[0] for info in socket.getaddrinfo(name, None)}
+    except OSError:
+        known = set()
+    return [name, *sorted(known)]
+
+
 def served(args: argparse.Namespace, cfg: EasyDict) -> Served:
     pictures = FolderPictures(args.images) if args.images else PaintedPictures()
     loaded = load_model(find_checkpoint(cfg, args.checkpoint), pick_device(args.cpu, args.gpus))
@@ -124,15 +144,19 @@ def main(args: argparse.Namespace) -> None:
         sessions=args.max_sessions,
         idle_seconds=60 * args.idle_minutes,
         parallel=args.parallel,
+        memory_bytes=args.max_memory << 20,
+        connections=args.max_connections,
     )
     check_address(args.host, args.port)
-    hosts = (*args.allow_host, *(["*"] if args.host in OPEN_TO_ALL else [args.host]))
+    own = own_addresses() if args.host in OPEN_TO_ALL else [args.host]
+    hosts = (*args.allow_host, *own)
     app = create_app(served(args, load_config(args.config_path)), limits, hosts)
     if args.host not in ("127.0.0.1", "localhost", "::1"):
         log.warning(
             "listening on %s: everyone who reaches this address can use the demo; nothing is"
-            " encrypted",
+            " encrypted. It answers for %s; other names need --allow-host",
             args.host,
+            ", ".join(hosts),
         )
     shown = "127.0.0.1" if args.host in OPEN_TO_ALL else args.host
     shown = f"[{shown}]" if ":" in shown else shown
@@ -144,4 +168,5 @@ def main(args: argparse.Namespace) -> None:
         log_level="warning",
         access_log=False,
         timeout_keep_alive=75,
+        http=limited(limits.connections, limits.header_seconds),
     )
