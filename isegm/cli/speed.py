@@ -29,7 +29,7 @@ from isegm.originals.loading import load_model
 from isegm.training.experiment_file import load_experiment
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
-from isegm.utils.files import replacing
+from isegm.utils.files import check_output, replacing
 
 
 class First:
@@ -119,6 +119,8 @@ def main(args: argparse.Namespace) -> None:
     if args.grid is not None and not 1 <= args.grid <= min(int(rows), int(columns)):
         raise IsegmError(f"--grid {args.grid}: expected prompts per side, e.g. 16")
 
+    if args.save_json:
+        check_output(args.save_json)
     device = pick_device(args.cpu, args.gpus)
     network = load(args.model, args.config_path, device)
     network = network if args.as_is else for_evaluation(network)
