@@ -79,7 +79,7 @@ class ServerBridge(Bridge):
             PaintedPictures(),
         )
         made = app.create_app(served, limits, serving.hosts_of(args), tool)
-        serving.listen(made, args.host, args.port)
+        serving.listen(made, args)
 
     @abstractmethod
     def tool(self, args: argparse.Namespace) -> Tool:

@@ -21,6 +21,7 @@ from isegm.evaluation.ledger import published
 from isegm.evaluation.pages import fill
 from isegm.evaluation.report import FORMATS, curve_picture, table
 from isegm.evaluation.results import RunResult
+from isegm.utils.files import replacing
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +73,8 @@ def main(args: argparse.Namespace) -> None:
     if args.page:
         fill(args.page, text)
     if args.output:
-        Path(args.output).write_text(text + "\n")
+        with replacing(args.output) as partial:
+            partial.write_text(text + "\n")
     else:
         say(text)
     if args.plot:

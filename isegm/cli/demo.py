@@ -82,4 +82,4 @@ def main(args: argparse.Namespace) -> None:
     serving.check_address(args.host, args.port)
     model = served(args, load_config(args.config_path))
     app = APP.create_app(model, limits, serving.hosts_of(args))
-    serving.listen(app, args.host, args.port)
+    serving.listen(app, args)

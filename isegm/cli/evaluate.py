@@ -41,7 +41,8 @@ from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.originals.loading import LoadedModel
 from isegm.utils.config import absolute, load_config
-from isegm.utils.device import pick_device
+from isegm.utils.device import SLOW_BF16, native_bf16, pick_device
+from isegm.utils.files import check_output
 from isegm.utils.processes import Process, joined, local_rank, world_size
 
 log = logging.getLogger("isegm")
@@ -222,8 +223,14 @@ def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
     return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
 
 
+def _on_cpu(model: ClickModel) -> bool:
+    return next(model.parameters()).device.type == "cpu"
+
+
 def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
     """The network as it will run: as it is, or a copy that is faster and was compared with it."""
+    if args.bf16 and not native_bf16(torch.device("cpu")) and _on_cpu(model):
+        log.warning(SLOW_BF16)
     if args.as_is and not (args.compile or args.bf16):
         return model
     layout = not args.as_is
@@ -272,7 +279,7 @@ def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str)
 def report(args: argparse.Namespace, cfg: EasyDict, outcome: RunResult) -> None:
     """Print the table, and print or write the other requested outputs."""
     say(table([outcome]))
-    name = outcome.model_name or Path(outcome.checkpoint["path"]).stem
+    name = outcome.model_name or Path(outcome.checkpoint.get("path") or "model").stem
     for result in outcome.datasets:
         clicks = sum(len(c) for c in result.curves)
         spent = ", ".join(
@@ -368,6 +375,8 @@ def evaluated(args: argparse.Namespace, process: Process) -> tuple[RunResult, Pa
     """Evaluate on all data sets; the result, and the file that it was written to."""
     cfg = flags.config_with_folders(args)
     data_sets(args)
+    if process.first:
+        check_output(args.save_json or logs_folder(args, cfg) / "any.json")
     if args.user:
         flags.parsed_user(args.user)  # a mistake is answered before anything is loaded
     loaded = opened_model(args, cfg, process.device)

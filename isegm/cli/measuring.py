@@ -72,7 +72,9 @@ class Job:
             return None
         run = RunResult.load(output)
         (result,) = run.datasets
-        same = run.checkpoint["sha256"] == self.sha256 and result.fingerprint == state.fingerprint
+        same = (
+            run.checkpoint.get("sha256") == self.sha256 and result.fingerprint == state.fingerprint
+        )
         same &= run.protocol_label == load_protocol(setting.protocol).label
         whole = len(result.objects) + len(result.skipped) == state.objects
         return run if same and whole else None
@@ -128,7 +130,7 @@ def _merged(runs: Sequence[RunResult]) -> list[RunResult]:
     """One run for each protocol and mode, with all its data sets."""
     merged: dict[tuple[str, str], RunResult] = {}
     for run in runs:
-        way = (run.protocol_label, run.checkpoint["mode"])
+        way = (run.protocol_label, run.checkpoint.get("mode", ""))
         before = merged[way].datasets if way in merged else ()
         merged[way] = replace(run, datasets=(*before, *run.datasets))
     return list(merged.values())

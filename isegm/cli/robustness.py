@@ -180,7 +180,7 @@ def write_tables(folder: Path, plays: list[Plays]) -> str:
     found = robustness(plays)
     text = tables(found)
     run = plays[0].runs[0]
-    changes = [note for note in run.protocol["changes"] if not note.startswith("user")]
+    changes = [note for note in run.protocol.get("changes") or () if not note.startswith("user")]
     label = replace(run, protocol={**run.protocol, "changes": changes}).protocol_label
     text += f"\n- {run.model_name}: protocol {label}, checkpoint {run.checkpoint['sha256'][:12]}"
     with replacing(folder / "robustness.md") as partial:

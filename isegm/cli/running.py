@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from isegm.core.errors import IsegmError
+from isegm.utils.files import WRITING
 
 log = logging.getLogger("isegm")
+INTERRUPTED = 130  # the exit status
 
 
 def run(main: Callable[[], int | None]) -> int:
@@ -24,13 +31,53 @@ def run(main: Callable[[], int | None]) -> int:
         log.setLevel(logging.INFO)
         log.propagate = False
     try:
-        return main() or 0
+        with _second_interrupt_ends():
+            return main() or 0
     except IsegmError as error:
         log.error("error: %s", error)
         return 2
+    except BrokenPipeError:  # the reader of our output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in WRITING:
+            raise
+        where = error.filename or "the output"
+        log.error(
+            "error: cannot write %s: %s; free space, or write elsewhere", where, error.strerror
+        )
+        return 2
     except KeyboardInterrupt:
         log.error("interrupted")
-        return 130
+        return INTERRUPTED
+
+
+@contextlib.contextmanager
+def _second_interrupt_ends() -> Iterator[None]:
+    """The first Ctrl-C raises KeyboardInterrupt, and what is open is closed. The second ends the
+    process at once, because an exception in the middle of that would end in tracebacks.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not main_thread or before is not signal.default_int_handler:
+        yield
+        return
+    received = 0
+
+    def interrupt(number: int, frame: Any) -> None:
+        nonlocal received
+        received += 1
+        if received > 1:
+            os.write(2, b"interrupted\n")
+            os._exit(INTERRUPTED)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if not received:  # otherwise it stays until the process has ended
+            signal.signal(signal.SIGINT, before)
 
 
 def say(text: str = "", end: str = "\n") -> None:

@@ -30,7 +30,7 @@ from isegm.methods.checkpoints import STARTER
 from isegm.training.experiment_file import load_experiment
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
-from isegm.utils.files import replacing
+from isegm.utils.files import check_output, replacing
 
 
 class First:
@@ -120,6 +120,8 @@ def main(args: argparse.Namespace) -> None:
     if args.grid is not None and not 1 <= args.grid <= min(int(rows), int(columns)):
         raise IsegmError(f"--grid {args.grid}: expected prompts per side, e.g. 16")
 
+    if args.save_json:
+        check_output(args.save_json)
     device = pick_device(args.cpu, args.gpus)
     network = load(args.model, args.config_path, device)
     network = network if args.as_is else for_evaluation(network)

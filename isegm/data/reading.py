@@ -1,5 +1,7 @@
 """Reading image and mask files: the same picture always gives the same arrays, a bad file one clear
 error.
+
+Images and masks of every format are turned by their EXIF orientation, and only ``_turned`` does so.
 """
 
 from __future__ import annotations
@@ -7,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import struct
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +24,12 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # accepted from untrusted files
 MAX_PIXELS = 50_000_000  # of an untrusted file, by default
+MAX_READABLE, MAX_SIDE = 1 << 30, 1 << 20  # OpenCV's limits
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
+EXIF_MARKS = (b"Exif", b"eXIf", b"EXIF")  # of JPEG, PNG, WebP
+ORIENTATION = 0x0112  # the EXIF tag
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
@@ -57,11 +64,7 @@ def checked_image(data: bytes, name: str, pixels: int = MAX_PIXELS) -> np.ndarra
     Raises:
         IsegmError: damaged, of an unknown format, or larger than allowed.
     """
-    rows, columns = stored_size(data, name)
-    if rows * columns > pixels:
-        raise IsegmError(
-            f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here"
-        )
+    stored_size(data, name, pixels)
     return decode_image(data, name)
 
 
@@ -77,17 +80,32 @@ def image_in_text(text: str, name: str, pixels: int = MAX_PIXELS) -> np.ndarray:
     return checked_image(data, name, pixels)
 
 
-def stored_size(data: bytes, name: str) -> tuple[int, int]:
-    """Rows and columns according to the header; nothing is decoded.
+def stored_size(data: bytes, name: str, pixels: int | None = None) -> tuple[int, int]:
+    """Rows and columns of the turned image according to the header; no pixel is decoded.
+
+    Args:
+        pixels: the most that are accepted; None for any number.
 
     Raises:
-        IsegmError: no image, or of an unknown format.
+        IsegmError: no image, of an unknown format, or larger than allowed.
     """
+    rows, columns = _stored_size(data, name)
+    if pixels is not None and rows * columns > pixels:
+        raise IsegmError(
+            f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here"
+        )
+    return rows, columns
+
+
+def _stored_size(data: bytes, name: str) -> tuple[int, int]:
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return header.size[1], header.size[0]
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            columns, rows = header.size
+        return (columns, rows) if orientation(data) > 4 else (rows, columns)
+    except Image.DecompressionBombError as error:
+        raise IsegmError(f"{name} is too large: {str(error).partition(',')[0]}") from None
+    except (OSError, SyntaxError, ValueError):
         raise IsegmError(
             f"{name} is not a readable image; expected one of {', '.join(FORMATS)}"
         ) from None
@@ -121,7 +139,7 @@ def decode_labels(data: bytes, path: Path | str) -> tuple[np.ndarray, bool]:
     colour_type = data[25:26]  # of the PNG header
     if data.startswith(PNG_SIGNATURE) and colour_type == b"\x03":  # a palette
         try:
-            return np.array(Image.open(io.BytesIO(data))), True
+            return _turned(np.array(Image.open(io.BytesIO(data))), data), True
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptSample(f"{path} is not a readable image: {error}") from None
     pixels = _decode(data, path, cv2.IMREAD_UNCHANGED)
@@ -208,11 +226,60 @@ def _decode(data: bytes, path: Path | str, flags: int) -> np.ndarray:
     if data.startswith(JPEG_START) and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
         raise CorruptSample(f"{path} is cut off: the JPEG data have no end")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
+        _check_readable_size(data, path)
         raise CorruptSample(f"{path} cannot be decoded: {error}") from None
     if pixels is None:
+        _check_readable_size(data, path)
         raise CorruptSample(
             f"{path} is not a readable image (damaged, cut off, or of an unknown format)"
         )
-    return pixels
+    return _turned(pixels, data)
+
+
+def _check_readable_size(data: bytes, path: Path | str) -> None:
+    """Raise CorruptSample if a file is an image that is too large for OpenCV."""
+    try:
+        rows, columns = _stored_size(data, str(path))
+    except IsegmError as error:
+        if "too large" not in str(error):
+            return
+        raise CorruptSample(f"{error}; make it smaller") from None
+    if max(rows, columns) > MAX_SIDE or rows * columns > MAX_READABLE:
+        raise CorruptSample(
+            f"{path} is too large: {columns} x {rows} pixels; at most {MAX_READABLE:,} can be read"
+        )
+
+
+def orientation(data: bytes) -> int:
+    """The EXIF orientation of a JPEG, PNG or WebP file, 1 to 8; 1 where it says none.
+
+    OpenCV always turns TIFF files, and Pillow gives their size after turning, so theirs is 1.
+    """
+    if data.startswith(TIFF_SIGNATURES) or not any(mark in data for mark in EXIF_MARKS):
+        return 1
+    exif = Image.Exif()
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            warnings.simplefilter("ignore")  # of large images and damaged EXIF data
+            if "exif" not in image.info and data.startswith(PNG_SIGNATURE):
+                image.load()  # the chunk may follow the pixels
+            # Not image.getexif(), which looks into XMP data, too, as OpenCV does not.
+            exif.load(image.info.get("exif", b""))
+            value = exif.get(ORIENTATION)  # which reads it
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _turned(pixels: np.ndarray, data: bytes) -> np.ndarray:
+    """Stored pixels (``H W`` or ``H W C``) as they are to be seen."""
+    value = orientation(data)
+    if value > 4:
+        pixels = pixels.swapaxes(0, 1)
+    if value in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if value in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

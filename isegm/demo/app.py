@@ -18,17 +18,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import isegm
 from isegm.core.errors import IsegmError
-from isegm.data.reading import checked_image
+from isegm.data.reading import checked_image, stored_size
 from isegm.demo import exports
 from isegm.demo.answers import answer_errors, differences, state_of
 from isegm.demo.guard import Guard
-from isegm.demo.limits import Limits, checked_mask
+from isegm.demo.limits import OPENING, Limits, checked_mask
 from isegm.demo.pictures import Pictures
 from isegm.demo.store import SessionStore
 from isegm.demo.values import Picture
 from isegm.demo.workspace import Workspace
 from isegm.inference.controls import as_json
-from isegm.inference.session_file import SessionFile, described
+from isegm.inference.session_file import (
+    MAX_MASK_PIXELS,
+    SessionFile,
+    described,
+    mask_pixels,
+    parsed,
+)
 from isegm.inference.settings import Answering
 
 STATIC = Path(__file__).parent / "static"
@@ -107,7 +113,7 @@ def create_app(
     uploads = tool.uploads if tool else ()
     app.add_middleware(Guard, hosts=hosts, limit=limits.upload_bytes, uploads=uploads)
     answer_errors(app)
-    _add_pages(app, served, limits)
+    _add_pages(app, served, store)
     _add_sessions(app, served, store)
     _add_work(app, store)
     _add_exports(app, served, store)
@@ -119,7 +125,8 @@ def create_app(
 # --- pages ----------------------------------------------------------------------------------------
 
 
-def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
+def _add_pages(app: FastAPI, served: Served, store: SessionStore) -> None:
+    limits = store.limits
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
@@ -136,7 +143,10 @@ def _add_pages(app: FastAPI, served: Served, limits: Limits) -> None:
         names = served.pictures.names()
         if not 0 <= index < len(names):
             raise HTTPException(404, "there is no such picture")
-        image = checked_image(served.pictures.read(names[index]), names[index], limits.pixels)
+        data = served.pictures.read(names[index])
+        rows, columns = stored_size(data, names[index], limits.pixels)
+        with store.room(OPENING * rows * columns):
+            image = checked_image(data, names[index], limits.pixels)
         return Response(exports.thumbnail(image), media_type="image/jpeg")
 
     @app.get("/api/info")
@@ -165,10 +175,11 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         begun = time.perf_counter()
         store.reserve(instead)
         name = Path(name.replace("\\", "/")).name[:200] or "image"
-        picture = Picture(name, data, checked_image(data, name, limits.pixels))
-        key = store.add(
-            Workspace(served.answering, picture, store.turn, limits.history_bytes), instead
-        )
+        size = limits.session_bytes(*stored_size(data, name, limits.pixels), len(data))
+        with store.room(size, instead):
+            picture = Picture(name, data, checked_image(data, name, limits.pixels))
+            work = Workspace(served.answering, picture, store.turn, limits.history_bytes)
+            key = store.add(work, instead, size)
         with store.use(key) as work:
             return state_of(work, begun) | {"id": key}
 
@@ -198,24 +209,30 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
     def open_replay(session: Annotated[UploadFile, File()]) -> dict[str, Any]:
         """Open a session on the image in a session file and replay the file."""
         begun = time.perf_counter()
-        file = SessionFile.loads(session.file.read())
-        if file.image is None:
-            raise IsegmError(
-                f"the image is not in this session file; open {file.image_name} first, then the"
-                " session file"
-            )
-        state = opened(file.image, file.image_name)
-        try:
-            return replayed(state["id"], file, begun) | {"id": state["id"]}
-        except Exception:
-            store.close(state["id"])
-            raise
+        store.reserve()
+        data = parsed(session.file.read())
+        with store.room(min(mask_pixels(data), MAX_MASK_PIXELS)):
+            file = SessionFile.from_json(data)
+            if file.image is None:
+                raise IsegmError(
+                    f"the image is not in this session file; open {file.image_name} first, then the"
+                    " session file"
+                )
+            state = opened(file.image, file.image_name)
+            try:
+                return replayed(state["id"], file, begun) | {"id": state["id"]}
+            except Exception:
+                store.close(state["id"])
+                raise
 
     @app.post("/api/sessions/{key}/replay")
     def replay(key: str, session: Annotated[UploadFile, File()]) -> dict[str, Any]:
         """Replay a session file on the open image."""
         begun = time.perf_counter()
-        return replayed(key, SessionFile.loads(session.file.read()), begun)
+        store.peek(key)
+        data = parsed(session.file.read())
+        with store.room(min(mask_pixels(data), MAX_MASK_PIXELS)):
+            return replayed(key, SessionFile.from_json(data), begun)
 
     @app.get("/api/sessions/{key}")
     def state(key: str) -> dict[str, Any]:

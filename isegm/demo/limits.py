@@ -10,6 +10,7 @@ from isegm.core.errors import IsegmError
 from isegm.data.reading import MAX_PIXELS, decode_labels, stored_size
 
 SPARE_THREADS = 40  # the server's default
+OPENING, HISTORY = 12, 40  # bytes per pixel: of an open session, and of answers for undo
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Limits:
         wait_seconds: until a request gives up waiting for its turn.
         waiting: requests of one session that may wait for an earlier one; more are refused.
         parallel: answers computed at once.
+        memory_bytes: of all sessions, and of the files that are being decoded.
+        connections: open at once.
+        header_seconds: until a connection must have sent the headers of a request.
 
     Raises:
         IsegmError: a limit leaves no room at all.
@@ -39,10 +43,13 @@ class Limits:
     wait_seconds: float = 120
     waiting: int = 8
     parallel: int = 1
+    memory_bytes: int = 4 << 30
+    connections: int = 200
+    header_seconds: float = 20
 
     def __post_init__(self) -> None:
         sizes = ("upload_bytes", "pixels", "sessions", "idle_seconds", "wait_seconds", "parallel")
-        for name in sizes:
+        for name in (*sizes, "memory_bytes", "connections", "header_seconds"):
             value = getattr(self, name)
             if not value > 0:
                 raise IsegmError(f"the demo's limit {name} is {value}, expected more than 0")
@@ -53,6 +60,16 @@ class Limits:
         as it may: one that is answered, one replay, and those that wait. Most of them only sleep.
         """
         return SPARE_THREADS + self.sessions * (self.waiting + 2)
+
+    def session_bytes(self, rows: int, columns: int, encoded: int) -> int:
+        """The memory of a session on an image of this size, and of opening it, roughly from above:
+        pixels, two answers, masks, and answers kept for undo.
+
+        Args:
+            encoded: bytes of the image file, which the session keeps.
+        """
+        pixels = rows * columns
+        return encoded + OPENING * pixels + min(self.history_bytes, HISTORY * pixels)
 
 
 def checked_mask(data: bytes, name: str, size: tuple[int, int]) -> np.ndarray:

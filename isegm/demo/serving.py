@@ -31,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser, port: int) -> None:
         "--allow-host",
         action="append",
         default=[],
-        help="another name of the server; * for any",
+        help="another name or address of the server; * for any (no check)",
     )
     defaults = Limits()
     parser.add_argument(
@@ -46,6 +46,15 @@ def add_flags(parser: argparse.ArgumentParser, port: int) -> None:
         help="until a session is closed",
     )
     parser.add_argument(
+        "--max-memory",
+        type=int,
+        default=defaults.memory_bytes >> 20,
+        help="MiB of all sessions together",
+    )
+    parser.add_argument(
+        "--max-connections", type=int, default=defaults.connections, help="open at once"
+    )
+    parser.add_argument(
         "--parallel", type=int, default=defaults.parallel, help="answers computed at once"
     )
 
@@ -57,12 +66,25 @@ def limits_of(args: argparse.Namespace) -> Limits:
         sessions=args.max_sessions,
         idle_seconds=60 * args.idle_minutes,
         parallel=args.parallel,
+        memory_bytes=args.max_memory << 20,
+        connections=args.max_connections,
     )
 
 
 def hosts_of(args: argparse.Namespace) -> tuple[str, ...]:
     """The server's names, for ``Guard``."""
-    return (*args.allow_host, *(["*"] if args.host in OPEN_TO_ALL else [args.host]))
+    own = own_addresses() if args.host in OPEN_TO_ALL else [args.host]
+    return (*args.allow_host, *own)
+
+
+def own_addresses() -> list[str]:
+    """The name and the addresses by which this machine knows itself."""
+    name = socket.gethostname()
+    try:
+        known = {info[4][0].partition("%")[0] for info in socket.getaddrinfo(name, None)}
+    except OSError:
+        known = set()
+    return [name, *sorted(known)]
 
 
 def check_address(host: str, port: int) -> None:
@@ -86,27 +108,34 @@ def check_address(host: str, port: int) -> None:
         ) from None
 
 
-def listen(app: FastAPI, host: str, port: int) -> None:
+def listen(app: FastAPI, args: argparse.Namespace) -> None:
     """Answer requests until Ctrl-C.
+
+    Args:
+        args: the values of ``add_flags``.
 
     Raises:
         IsegmError: uvicorn is missing.
     """
     uvicorn = needed("uvicorn", "demo", "the server")
+    connections = needed("isegm.demo.connections", "demo", "the server")
+    limits, host = limits_of(args), args.host
     if host not in LOOPBACK:
         log.warning(
             "listening on %s: everyone who reaches this address can use the demo; nothing is"
-            " encrypted",
+            " encrypted. It answers for %s; other names need --allow-host",
             host,
+            ", ".join(hosts_of(args)),
         )
     shown = "127.0.0.1" if host in OPEN_TO_ALL else host
     shown = f"[{shown}]" if ":" in shown else shown
-    log.info("open http://%s:%d  (Ctrl-C ends it)", shown, port)
+    log.info("open http://%s:%d  (Ctrl-C ends it)", shown, args.port)
     uvicorn.run(
         app,
         host=host,
-        port=port,
+        port=args.port,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=75,
+        http=connections.limited(limits.connections, limits.header_seconds),
     )

@@ -38,6 +38,7 @@ class Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: int = 0
     replaying: bool = False
+    bytes: int = 0
 
 
 class SessionStore:
@@ -50,6 +51,7 @@ class SessionStore:
         self._slots: dict[str, Slot] = {}
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(limits.parallel)
+        self._reserved = 0  # bytes of what is being decoded
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -69,7 +71,7 @@ class SessionStore:
             self._turns.release()
 
     def reserve(self, instead: str | None = None) -> None:
-        """Check, before an image is decoded, that there is room for another session, possibly after
+        """Check, before anything is read, that there is room for another session, possibly after
         closing the session ``instead``.
 
         Raises:
@@ -79,8 +81,39 @@ class SessionStore:
         with self._lock:
             self._check_room(instead)
 
-    def add(self, workspace: Workspace, instead: str | None = None) -> str:
+    @contextmanager
+    def room(self, size: int, instead: str | None = None) -> Iterator[None]:
+        """Hold this many bytes for something that is to be decoded, before it is.
+
+        Raises:
+            Busy: sessions, and what is being decoded, leave less of ``Limits.memory_bytes``.
+            IsegmError: it is more than all of it.
+        """
+        limit = self.limits.memory_bytes
+        if size > limit:
+            raise IsegmError(
+                f"this takes about {size >> 20} MiB; the server has {limit >> 20} MiB for all of"
+                " its users. Use a smaller image"
+            )
+        with self._lock:
+            open_ = sum(slot.bytes for key, slot in self._slots.items() if key != instead)
+            if open_ + self._reserved + size > limit:
+                raise Busy(
+                    f"the open sessions leave no room for this one, about {size >> 20} MiB; close"
+                    " one or try again later"
+                )
+            self._reserved += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= size
+
+    def add(self, workspace: Workspace, instead: str | None = None, size: int = 0) -> str:
         """Open a session, closing the session ``instead`` if given, and return its key.
+
+        Args:
+            size: its bytes, see ``Limits.session_bytes``.
 
         Raises:
             Busy: as ``reserve``.
@@ -88,7 +121,7 @@ class SessionStore:
         with self._lock:
             self._check_room(instead)
             key = secrets.token_urlsafe(16)
-            self._slots[key] = Slot(workspace, time.monotonic())
+            self._slots[key] = Slot(workspace, time.monotonic(), bytes=size)
             closed = self._slots.pop(instead, None)
         if closed is not None:
             del closed
@@ -114,6 +147,7 @@ class SessionStore:
             slot.used = time.monotonic()
             yield slot.workspace
         finally:
+            slot.bytes = max(slot.bytes, slot.workspace.held_bytes())
             slot.used = time.monotonic()
             slot.lock.release()
 

@@ -14,11 +14,18 @@ from isegm.inference.session_file import RecordedObject
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, encoded as ``data`` and decoded as ``pixels``, ``H W 3`` uint8 RGB."""
+    """An image, encoded as ``data`` and decoded as ``pixels``, ``H W 3`` uint8 RGB.
+
+    The pixels are stored plane by plane, as networks take them, so that sessions share them.
+    """
 
     name: str
     data: bytes
     pixels: np.ndarray
+
+    def __post_init__(self) -> None:
+        planes = np.ascontiguousarray(self.pixels.transpose(2, 0, 1))
+        object.__setattr__(self, "pixels", planes.transpose(1, 2, 0))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -327,6 +327,15 @@ class Workspace:
         """End the current request, from any thread: it raises Cancelled, and nothing changes."""
         self._job.cancelled = self._replay.cancelled = True
 
+    def held_bytes(self) -> int:
+        """The memory of image, masks and answers."""
+        held: dict = {}
+        for answer in self.current.answers.values():
+            held |= storages(answer)
+        masks = [o.recorded.mask for o in self.finished] + [o.recorded.start for o in self.finished]
+        stored = sum(mask.nbytes for mask in (*masks, self.current.start) if mask is not None)
+        return len(self.picture.data) + self.picture.pixels.nbytes + stored + sum(held.values())
+
     def _go_on(self) -> None:
         if self._job.cancelled:
             raise Cancelled("cancelled; everything is as it was before")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -61,10 +63,12 @@ def evaluate(
         run: how the run is recorded and distributed; by default neither.
 
     Raises:
-        IsegmError: no object could be evaluated, or the records belong to another run.
+        IsegmError: no object could be evaluated, two have the same id, or the records belong to
+            another run.
     """
     run = run or Run()
     records, process = run.records, run.process
+    _check_ids(dataset)
     count = len(dataset) if limit is None else min(limit, len(dataset))
     fingerprint, clock, started = dataset.fingerprint(), Clock(), time.perf_counter()
     known = records.open(fingerprint) if records else {}
@@ -74,7 +78,10 @@ def evaluate(
     own = left[process.rank :: process.count]  # splits neighbors, which are often similar, evenly
     lockstep = LockStep(predictor, dataset, protocol, clock, settings, observer)
     played = player(own, clock) if player else lockstep.run(own)
-    with tqdm(total=len(own), desc=dataset.name, disable=not run.progress, unit="obj") as bar:
+    # Into a file, which cannot be redrawn, a line a minute.
+    seconds = 0.1 if sys.stderr.isatty() else 60
+    shown = {"desc": dataset.name, "unit": "obj", "mininterval": seconds, "maxinterval": seconds}
+    with tqdm(total=len(own), disable=not run.progress, **shown) as bar:
         for index, outcome in played:
             outcomes[index] = outcome
             if records:
@@ -88,6 +95,16 @@ def evaluate(
     if records:
         records.close()
     return _result(dataset, fingerprint, merged, protocol, _summed(process, seconds))
+
+
+def _check_ids(dataset: EvalDataset) -> None:
+    """Raise unless ids tell objects apart, as result files must."""
+    twice = [id_ for id_, times in Counter(dataset.ids()).items() if times > 1]
+    if twice:
+        raise IsegmError(
+            f"{dataset.name}: {len(twice)} ids stand for several objects, e.g. {twice[0]!r}; give"
+            " every object an id of its own, as in 'photo#2'"
+        )
 
 
 def _summed(process: Process, seconds: dict[str, float]) -> dict[str, float]:

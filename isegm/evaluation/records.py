@@ -13,6 +13,8 @@ from typing import IO, Any
 from isegm.core.errors import IsegmError
 from isegm.evaluation.lockstep import Skipped
 from isegm.evaluation.results import ObjectRecord
+from isegm.evaluation.schema import check_record
+from isegm.utils.files import replacing
 
 log = logging.getLogger("isegm")
 
@@ -21,8 +23,8 @@ class RecordFile:
     """The records of one data set: ``<path>.<rank>.jsonl`` for each process, whose first line is
     the identity of the run.
 
-    Killing a process loses only the objects in play: lines are written at once, and a torn last
-    line is skipped.
+    Killing a process loses only the objects in play: lines are written at once, and a torn line is
+    skipped. A file whose first line is damaged may belong to any run, so none of it is used.
 
     Args:
         path: without suffix; all processes write to the same folder.
@@ -77,28 +79,34 @@ class RecordFile:
     def _start(self) -> IO[str]:
         path = self.path.with_name(f"{self.path.name}.{self.rank}.jsonl")
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and not path.read_bytes().endswith(b"\n")
-        fresh = not path.exists() or path.stat().st_size == 0
-        file = path.open("a")
+        if not path.exists() or _identity(path.read_bytes()) is None:
+            with replacing(path) as partial:  # never a part of the identity, even after a kill
+                partial.write_text(json.dumps({"identity": self.identity}) + "\n")
+        torn = not path.read_bytes().endswith(b"\n")
+        file = path.open("a", encoding="utf-8")
         if torn:
             file.write("\n")
-        if fresh:
-            file.write(json.dumps({"identity": self.identity}) + "\n")
         return file
 
     def _read(self, path: Path) -> dict[int, ObjectRecord | Skipped]:
+        content = path.read_bytes()
+        identity = _identity(content)
+        if identity is None:
+            log.warning(
+                "%s does not say to which run it belongs (its first line is damaged): none of its"
+                " records are used, and their objects are played again",
+                path,
+            )
+            return {}
+        self._check(identity, path)
         known: dict[int, ObjectRecord | Skipped] = {}
-        for number, text in enumerate(path.read_text().splitlines()):
-            try:
-                line = json.loads(text)
-            except json.JSONDecodeError:
-                continue  # torn by a kill: that object is played again
-            if number == 0:
-                self._check(line.get("identity", {}), path)
-            elif "skipped" in line:
-                known[line["index"]] = Skipped(*line["skipped"])
-            elif "ious" in line:
-                known[line["index"]] = ObjectRecord.from_json(line)
+        lines = content.split(b"\n")[1:]
+        for number, text in enumerate(lines, 2):
+            outcome = _outcome(text, f"line {number} of {path}")
+            if outcome is not None:
+                known[outcome[0]] = outcome[1]
+            elif text and number <= len(lines):  # the last line may be torn by a kill
+                log.warning("line %d of %s is damaged; its object is played again", number, path)
         return known
 
     def _check(self, old: Mapping[str, Any], path: Path) -> None:
@@ -111,3 +119,35 @@ class RecordFile:
                 f" ({'; '.join(changes)}); run that again to finish it, choose another --save-json,"
                 " or delete the file"
             )
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    """A line as a mapping; empty if it is damaged."""
+    try:
+        line = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return line if isinstance(line, dict) else {}
+
+
+def _identity(content: bytes) -> Mapping[str, Any] | None:
+    """The identity in the first line of a file; None if that line is damaged."""
+    first, _, _ = content.partition(b"\n")
+    identity = _json(first).get("identity")
+    return identity if isinstance(identity, dict) else None
+
+
+def _outcome(text: bytes, source: str) -> tuple[int, ObjectRecord | Skipped] | None:
+    """The index and the outcome in a line; None if it is damaged."""
+    line = _json(text)
+    index, skipped = line.get("index"), line.get("skipped")
+    if type(index) is not int or index < 0:
+        return None
+    if skipped is not None:
+        strings = isinstance(skipped, list) and [type(part) for part in skipped] == [str, str]
+        return (index, Skipped(*skipped)) if strings else None
+    try:
+        check_record(line, source)
+    except IsegmError:
+        return None
+    return index, ObjectRecord.from_json(line)

@@ -152,7 +152,7 @@ def notes(runs: Sequence[RunResult]) -> list[str]:
             + (f", {len(d.skipped)} skipped" if d.skipped else "")
             for d in run.datasets
         )
-        checkpoint = run.checkpoint.get("sha256", "")[:12] or "none"
+        checkpoint = (run.checkpoint.get("sha256") or "")[:12] or "none"
         lines.append(
             f"- {name_of(run)}: protocol {run.protocol_label}, checkpoint {checkpoint}; {sets}"
         )
@@ -240,7 +240,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def name_of(run: RunResult) -> str:
-    return run.model_name or Path(run.checkpoint.get("path", "model")).stem
+    return run.model_name or Path(run.checkpoint.get("path") or "model").stem
 
 
 def distinct(runs: Sequence[RunResult]) -> list[RunResult]:

@@ -19,8 +19,9 @@ import isegm
 from isegm.core.errors import IsegmError
 from isegm.evaluation.judge import ObjectShape
 from isegm.evaluation.metrics import summarise
+from isegm.evaluation.schema import check_result
 from isegm.inference.protocol import Protocol
-from isegm.utils.files import replacing
+from isegm.utils.files import read_json, replacing
 
 SCHEMA = 1
 
@@ -176,29 +177,27 @@ class RunResult:
         """Read a result file.
 
         Raises:
-            IsegmError: the file is missing, not a result file, or of an unknown schema.
+            IsegmError: the file is missing, not a result file, of an unknown schema, or says what
+                cannot be: an IoU of 5, more IoUs than clicks, an object twice.
         """
-        try:
-            data = json.loads(Path(path).read_text())
-            if data["schema"] != SCHEMA:
-                raise IsegmError(
-                    f"{path} has result schema {data['schema']}, this version of isegm reads"
-                    f" {SCHEMA}"
-                )
-            datasets = tuple(DatasetResult.from_json(d) for d in data["datasets"])
-            return cls(
-                data["protocol"],
-                data["checkpoint"],
-                datasets,
-                data["environment"],
-                data.get("model_name", ""),
-            )
-        except FileNotFoundError:
+        if not Path(path).exists():
             raise IsegmError(
                 f"there is no result file {path}; isegm evaluate --save-json writes one"
-            ) from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise IsegmError(f"{path} is not a result file of isegm evaluate: {error!r}") from None
+            )
+        data = read_json(path, "result file")
+        schema = data.get("schema", SCHEMA) if isinstance(data, dict) else SCHEMA
+        if schema != SCHEMA:
+            raise IsegmError(
+                f"{path} has result schema {schema!r:.60}, this version of isegm reads {SCHEMA}"
+            )
+        check_result(data, str(path))
+        return cls(
+            data["protocol"],
+            data["checkpoint"],
+            tuple(DatasetResult.from_json(d) for d in data["datasets"]),
+            data["environment"],
+            data.get("model_name", ""),
+        )
 
 
 def environment() -> dict[str, str]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from isegm.core.errors import IsegmError, unknown
 from isegm.inference.cascade import Cascade
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.views.base import RULES, ViewRule
 from isegm.utils.config import repository_roots
+from isegm.utils.files import read_yaml
 
 if TYPE_CHECKING:
     from isegm.inference.predictor import Predictor
@@ -281,10 +280,7 @@ def checked_iou(name: str, value: float) -> float:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise IsegmError(f"{path} cannot be read as YAML: {error}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict) or not {"name", "version"} <= values.keys():
         expected = "at least a name and a version, as the files in configs/eval have"
         raise IsegmError(f"{path} is no protocol: expected {expected}")

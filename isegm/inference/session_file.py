@@ -29,6 +29,7 @@ from isegm.utils import rle
 
 KIND, SCHEMA = "isegm session", 1
 MAX_CLICKS, MAX_OBJECTS = 200, 200
+MAX_VALUES = 4_000_000  # of JSON; a second of parsing
 MAX_MASK_PIXELS = 1 << 30  # of all masks together: a few runs can describe any number of pixels
 
 
@@ -141,12 +142,9 @@ class SessionFile:
             raise IsegmError(
                 f"session file: {len(objects)} objects, at most {MAX_OBJECTS} are read"
             )
-        masks = sum(
-            1 + (isinstance(entry, dict) and entry.get("start") is not None) for entry in objects
-        )
-        if masks * size[0] * size[1] > MAX_MASK_PIXELS:
+        if mask_pixels(data) > MAX_MASK_PIXELS:
             raise IsegmError(
-                f"session file: {masks} masks of {size[0]} x {size[1]} pixels;"
+                f"session file: {len(objects)} objects with masks of {size[0]} x {size[1]} pixels;"
                 f" at most {MAX_MASK_PIXELS:,} pixels are read in all"
             )
         return cls(
@@ -165,11 +163,7 @@ class SessionFile:
     @classmethod
     def loads(cls, text: str | bytes) -> SessionFile:
         """``from_json`` of a JSON text."""
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
-            raise IsegmError("this is no session file: it is not JSON") from None
-        return cls.from_json(data)
+        return cls.from_json(parsed(text))
 
     @classmethod
     def load(cls, path: str | Path) -> SessionFile:
@@ -184,6 +178,36 @@ class SessionFile:
             raise IsegmError(f"{path} cannot be read: {error.strerror or error}") from None
         except IsegmError as error:
             raise IsegmError(f"{path}: {error}") from None
+
+
+def parsed(text: str | bytes) -> Any:
+    """The JSON of a session file; nothing in it is looked at.
+
+    Raises:
+        IsegmError: it is no JSON, or has more values than any session, whose parsing would block a
+            server.
+    """
+    values = text.count(b"," if isinstance(text, bytes) else ",")
+    if values > MAX_VALUES:
+        raise IsegmError(
+            f"this is no session file: it has {values:,} values, at most {MAX_VALUES:,} are read"
+        )
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise IsegmError("this is no session file: it is not JSON") from None
+
+
+def mask_pixels(data: Any) -> int:
+    """How many pixels the masks of a session file have, before any is decoded; 0 if the file is
+    damaged. ``from_json`` decodes at most ``MAX_MASK_PIXELS``.
+    """
+    try:
+        rows, columns = data["image"]["size"]
+        starts = sum(entry.get("start") is not None for entry in data["objects"])
+        return max(0, (len(data["objects"]) + starts) * int(rows) * int(columns))
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
+        return 0
 
 
 def described(protocol: dict[str, str | None]) -> str:

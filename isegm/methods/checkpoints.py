@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.registry import Spec, build, is_spec, resolve
 from isegm.methods.base import ClickModel
+from isegm.methods.bounds import CHARACTERS, building_at_most, bytes_for, check_spec_size
 from isegm.methods.old_specs import upgraded, without_unused
 from isegm.nn.weights import SHOWN, read_weights, state_dict_of
+from isegm.nn.writing import save_safetensors
 from isegm.utils.config import absolute, load_config, repository_file
-from isegm.utils.files import replacing
 from isegm.zoo.entries import entries
 from isegm.zoo.entries import find as find_entry
 from isegm.zoo.fetching import fetch, fetch_from_hub, find_here
@@ -83,8 +83,7 @@ def save_model(
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     if dtype == "fp16":
         tensors |= _halved({key: tensors[key] for key, _ in model.named_parameters()})
-    with replacing(path) as partial:
-        save_file(tensors, partial, metadata)
+    save_safetensors(path, tensors, metadata)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -106,8 +105,7 @@ def add_metadata(path: str | Path, extra: Mapping[str, str]) -> None:
     metadata = contents.get("metadata", {})
     if "spec" not in metadata:
         raise IsegmError(f"{path} has no spec of its network; run isegm convert first")
-    with replacing(path) as partial:
-        save_file(contents["state_dict"], partial, {**metadata, **extra})
+    save_safetensors(path, contents["state_dict"], {**metadata, **extra})
 
 
 def described_by(contents: Mapping[str, Any], path: str | Path) -> ModelFile | None:
@@ -130,16 +128,21 @@ def described_by(contents: Mapping[str, Any], path: str | Path) -> ModelFile | N
     return None
 
 
-def built(described: Spec) -> ClickModel:
+def built(described: Spec, tensors: Iterable[Tensor]) -> ClickModel:
     """The model of an untrusted spec.
 
+    Args:
+        tensors: the weights that come with it, which limit its size.
+
     Raises:
-        IsegmError: the spec is broken, names anything but parts of networks in this package, or
-            does not make a method.
+        IsegmError: the spec is broken, names anything but parts of networks in this package, does
+            not make a method, or makes a network that is larger than its weights.
     """
+    check_spec_size(described)
     _check_parts(described)
     try:
-        model = build(described)
+        with building_at_most(bytes_for(tensors)):
+            model = build(described)
     except (TypeError, ValueError, RuntimeError) as error:
         raise IsegmError(
             "the spec in the checkpoint does not make a model in this version of isegm:"
@@ -232,11 +235,14 @@ def _own_file(schema: Any, described: Any, tensors: Mapping[str, Tensor]) -> Mod
     unused = {k[len(UNUSED) :]: v for k, v in tensors.items() if k.startswith(UNUSED)}
     tensors = {key: value for key, value in tensors.items() if not key.startswith(UNUSED)}
     try:
+        if isinstance(described, str) and len(described) > CHARACTERS:
+            raise ValueError(f"{len(described):,} characters, at most {CHARACTERS:,} are accepted")
         described = json.loads(described) if isinstance(described, str) else described
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise IsegmError(
             f"the spec in the checkpoint is not JSON: {error}; the file is damaged, fetch it again"
         ) from None
+    check_spec_size(described)
     try:
         return ModelFile(upgraded(described), without_unused(described, tensors), unused)
     except (TypeError, ValueError, AttributeError, KeyError) as error:

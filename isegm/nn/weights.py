@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.writing import check_content, check_zip
 
 log = logging.getLogger("isegm")
 
@@ -22,7 +24,9 @@ HUB = "hub:"
 # A norm's counter of batches. Nothing here uses it, and files converted from MXNet lack it (f-BRS'
 # ResNets).
 COUNTER = "num_batches_tracked"
+STATISTICS = ("running_mean", "running_var")
 READING = threading.Lock()
+UNPACKED = 100  # times the size of a file
 
 
 class StandIn:
@@ -64,6 +68,8 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
         raise IsegmError(f"{path} is a Git LFS pointer, not weights: run 'git lfs pull'")
     try:
         contents = _read_safetensors(path) if head[8:9] == b"{" else _read_pytorch(path, stand_ins)
+    except IsegmError:
+        raise
     except Exception as error:  # a broken or foreign file can make the readers raise anything
         reason = str(error).strip().partition("\n")[0]
         raise IsegmError(
@@ -74,6 +80,8 @@ def read_weights(path: str | Path, stand_ins: Iterable[str] = ()) -> dict[str, A
         raise IsegmError(
             f"{path} holds a {type(contents).__name__}; expected a dictionary of tensors"
         )
+    if "isegm" in contents:  # a training checkpoint of this package
+        check_zip(path)
     return dict(contents)
 
 
@@ -125,6 +133,18 @@ def pretrained_tensors(source: str | Path) -> dict[str, Tensor]:
             f"{source} cannot be fetched ({type(error).__name__}: {reason:.160}); without a"
             f" connection, {advice}"
         ) from error
+
+
+def finite(model: nn.Module) -> bool:
+    """Whether every parameter, and every statistic of a batch norm, is finite; waits for the device
+    once.
+    """
+    statistics = [b for name, b in model.named_buffers() if name.endswith(STATISTICS)]
+    tensors = [t.detach() for t in (*model.parameters(), *statistics) if t.numel()]
+    if not tensors:
+        return True
+    norms = torch._foreach_norm(tensors, float("inf"))
+    return bool(torch.stack([norm.float() for norm in norms]).isfinite().all())
 
 
 def load_backbone(
@@ -320,11 +340,25 @@ def _read_pytorch(path: Path, stand_ins: Iterable[str]) -> Any:
     known = [(StandIn, name) for name in stand_ins]
     # A module stored as a Python object holds a set. PyTorch's list of allowed names is global,
     # hence the lock.
+    if zipfile.is_zipfile(path):
+        _check_unpacked(path)
     with READING, torch.serialization.safe_globals([*known, set]):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_unpacked(path: Path) -> None:
+    """Raise for an archive that is a hundred times as large once unpacked; torch compresses
+    nothing.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > UNPACKED * path.stat().st_size:
+        raise IsegmError(f"{path} would take {size >> 20} MiB unpacked; it is damaged or hostile")
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt", device="cpu") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        return {"state_dict": tensors, "metadata": file.metadata() or {}}
+        metadata = file.metadata() or {}
+    check_content(tensors, metadata, path)
+    return {"state_dict": tensors, "metadata": metadata}

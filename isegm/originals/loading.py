@@ -22,9 +22,18 @@ from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import built, described_by, find_checkpoint
-from isegm.nn.weights import SHOWN, KeyMap, KeyReport, load_strictly, read_weights, state_dict_of
+from isegm.nn.weights import (
+    SHOWN,
+    KeyMap,
+    KeyReport,
+    finite,
+    load_strictly,
+    read_weights,
+    state_dict_of,
+)
+from isegm.nn.writing import save_pytorch
 from isegm.originals.published import Published, arguments_in
-from isegm.utils.files import replacing, sha256_of
+from isegm.utils.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -58,15 +67,21 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
 
     Raises:
         IsegmError: the file is missing, broken or foreign, its spec names anything but networks of
-            this package, or a single tensor is missing, unexpected or of another shape.
+            this package, a single tensor is missing, unexpected or of another shape, or a weight
+            is not finite.
     """
     contents = _contents(path)
     try:
         written, tensors, unused = _interpreted(contents, path)
-        model = built(written.spec)
+        model = built(written.spec, tensors.values())
     except IsegmError as error:
         raise error if str(path) in str(error) else IsegmError(f"{path}: {error}") from error
     report = load_strictly(model, tensors, str(path), written.keys, written.unused)
+    if not finite(model):
+        raise IsegmError(
+            f"{path} holds weights that are NaN or infinite; its network answers nothing. Use an"
+            " earlier checkpoint"
+        )
     return LoadedModel(
         model.to(device).eval(),
         written.spec,
@@ -108,10 +123,7 @@ def save_published(path: str | Path, loaded: LoadedModel) -> None:
     tensors, config = published.keys.to_published(state), published.config
     for key, shape in published.unused.items():
         tensors[key] = loaded.unused.get(key, torch.zeros(shape))
-    with replacing(path) as partial:
-        torch.save(
-            tensors if config is None else {"state_dict": tensors, "config": config}, partial
-        )
+    save_pytorch(path, tensors if config is None else {"state_dict": tensors, "config": config})
 
 
 def _contents(path: str | Path) -> dict[str, Any]:

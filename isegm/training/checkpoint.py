@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from isegm.core.errors import IsegmError
 from isegm.methods.base import ClickModel
 from isegm.nn.adaptive_iou import AdaptiveIoU
 from isegm.nn.low_rank import adapters, load_adapters
+from isegm.nn.writing import check_zip, save_pytorch
 from isegm.training.experiment import MAY_CHANGE, Experiment, Training, training_values
 from isegm.training.optimisation import AverageModel, Optimizer, Schedule
-from isegm.utils.files import replacing
+from isegm.utils.files import CannotWrite
 from isegm.utils.overrides import differences
 from isegm.utils.processes import Process
 
 LAST = "last_checkpoint.pth"
 HEADER = {"kind": "training", "schema": 1}
+STATE = (
+    *("model", "ema", "optimizer", "scheduler", "scaler", "iou", "progress", "random"),
+    *("memory", "spec", "epoch_length"),
+)
 
 
 @dataclass
@@ -153,13 +158,11 @@ def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         IsegmError: the disk is full, or writing fails for another reason.
     """
     try:
-        # Opened here, since torch reports a full disk as "unexpected pos".
-        with replacing(path) as partial, partial.open("wb") as file:
-            torch.save(contents, file)
-    except OSError as error:
+        save_pytorch(path, contents)
+    except CannotWrite as error:
         kept = f"the last one is complete: {path}" if path.exists() else "there is no earlier one"
         raise IsegmError(
-            f"cannot write a checkpoint to {path.parent}: {error.strerror}; {kept}. Free space"
+            f"cannot write a checkpoint to {path.parent}: {error.reason}; {kept}. Free space"
             " there (or change EXPS_PATH in config.yml) and go on with --resume auto"
         ) from error
 
@@ -185,15 +188,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise IsegmError(
             f"{path} holds no training to resume; to start from its weights use --weights"
         )
+    check_zip(path)
     if "experiment" not in contents:
         raise IsegmError(
             f"{path} is from a version that did not keep its whole experiment, so it cannot be"
             f" continued exactly; start a new run from its weights: --weights {path}"
         )
+    if missing := [name for name in STATE if name not in contents]:
+        raise IsegmError(
+            f"{path} lacks {', '.join(missing)}, so its training cannot be continued; use another"
+            f" checkpoint, or start a new run from its weights: --weights {path}"
+        )
     return contents
-
-
-def finite(model: nn.Module) -> bool:
-    """Whether every parameter is finite; waits for the device once."""
-    norms = torch._foreach_norm([p.detach() for p in model.parameters()], float("inf"))
-    return bool(torch.stack(norms).isfinite().all())

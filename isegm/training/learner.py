@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,8 +24,10 @@ from isegm.training.optimisation import Optimizer, Schedule
 from isegm.training.rollout import first_clicks, played
 from isegm.training.step import TrainStep
 from isegm.training.users.base import SimulatedUser
-from isegm.utils.device import native_bf16
+from isegm.utils.device import EMULATED_BF16, SLOW_BF16, native_bf16
 from isegm.utils.processes import Process
+
+log = logging.getLogger("isegm")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Learner:
         process: Process,
         click_losses: ClickLosses | None = None,
     ) -> None:
+        if config.amp == "bf16" and not native_bf16(process.device):
+            log.warning(SLOW_BF16 if process.device.type == "cpu" else EMULATED_BF16)
         model.to(process.device)
         if config.channels_last:
             model.to(memory_format=torch.channels_last)

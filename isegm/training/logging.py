@@ -94,6 +94,14 @@ class RunLog:
         shown = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items())
         log.info("%s", "  ".join(shown))
 
+    def has(self, epoch: int) -> bool:
+        """Whether the validation of an epoch is recorded, in the run folder."""
+        if self.folder is None or not (path := self.folder.logs / "metrics.jsonl").exists():
+            return False
+        return any(
+            line.startswith(f'{{"epoch": {epoch},') for line in path.read_text().splitlines()
+        )
+
     def picture(self, round_: Round, target: Tensor, logits: Tensor, step: int) -> None:
         """Save a picture of the first samples: image with clicks, previous mask, target, answer."""
         if self.folder is None:

@@ -4,18 +4,27 @@ experiment.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
 import shutil
+import socket
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.training.checkpoint import LAST
 from isegm.training.options import RunOptions
+from isegm.utils.files import WRITING
 
 log = logging.getLogger("isegm")
 EXPERIMENT = "experiment.json"
+LOCK, NOTE = ".lock", ".writer"  # in a run folder: the lock of its writer, and who that is or was
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,56 @@ class RunFolder:
     @property
     def last_checkpoint(self) -> Path:
         return self.checkpoints / LAST
+
+
+class Writer:
+    """The right to write into a run folder, which one training at a time has.
+
+    The system takes it back when the process ends, however it ends.
+
+    Raises:
+        IsegmError: another training has it, and which.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder / LOCK)
+        self._note = folder / NOTE
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            named = self._note.exists()
+            holder = self._note.read_text().strip() if named else "another process"
+            raise IsegmError(
+                f"{folder} is being written by {holder}; wait until that training ends, or stop it."
+                " A new run needs no --resume"
+            ) from None
+        except NotImplementedError:  # a file system without locks
+            log.warning("%s: this file system has no locks; do not resume a live run", folder)
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._note.write_text(f"process {os.getpid()} on {socket.gethostname()} since {started}\n")
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):  # of a disk that is full or gone
+            self._note.unlink(missing_ok=True)
+        self._lock.release()
+
+
+@contextlib.contextmanager
+def full_disks_explained(folder: Path) -> Iterator[None]:
+    """Explain that logs and pictures cannot be written; checkpoints explain it themselves.
+
+    Raises:
+        IsegmError: instead of the disk's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in WRITING:
+            raise
+        raise IsegmError(
+            f"cannot write below {folder}: {error.strerror}. Free space there (or change EXPS_PATH"
+            " in config.yml) and go on with --resume auto"
+        ) from error
 
 
 def create(experiment: Path, run: RunOptions, description: str) -> RunFolder:
@@ -103,7 +162,9 @@ def find_checkpoint(experiment: Path, run: RunOptions) -> Path | None:
 
 
 def of_checkpoint(checkpoint: Path) -> RunFolder:
-    """The run folder of a checkpoint; missing folders are created, half-written files removed."""
+    """The run folder of a checkpoint; missing folders are created, half-written files removed. Only
+    its ``Writer`` may call this.
+    """
     run = RunFolder(checkpoint.resolve().parent.parent)
     for folder in (run.checkpoints, run.logs, run.vis):
         folder.mkdir(exist_ok=True)

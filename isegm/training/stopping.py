@@ -44,9 +44,28 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass
 class StopRequest:
-    """Whether this process was asked to stop; a second Ctrl-C stops at once."""
+    """Whether this process was asked to stop; a second Ctrl-C stops at once.
+
+    Attributes:
+        made: it was.
+        now: see ``at_once``.
+    """
 
     made: bool = False
+    now: bool = False
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """In here a stop raises Stopped where it comes, instead of waiting to be asked about: for
+        work that is lost without harm.
+        """
+        if self.made:
+            raise Stopped
+        self.now = True
+        try:
+            yield
+        finally:
+            self.now = False
 
 
 @contextlib.contextmanager
@@ -65,7 +84,11 @@ def stop_requests() -> Iterator[StopRequest]:
         if request.made and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.made = True
-        _say(f"{signal.Signals(number).name}: finishing this step and saving")
+        name = signal.Signals(number).name
+        if request.now:
+            _say(f"{name}: stopped in a validation; continue with --resume auto, which repeats it")
+            raise Stopped
+        _say(f"{name}: finishing this step and saving")
 
     caught = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, remember) for number in caught}

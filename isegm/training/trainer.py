@@ -26,6 +26,7 @@ from isegm.core.clicks import Clicks
 from isegm.data.dataset import TrainingData
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
+from isegm.nn.weights import finite
 from isegm.training import checkpoint, initial, run_folder
 from isegm.training.batches import GlobalBatches, Key, Loader, deaths_explained, held_out
 from isegm.training.experiment import Experiment
@@ -107,6 +108,7 @@ class Trainer:
             joined(device_of_process(self.options.cpu, self.options.gpus)) as process,
             stop_requests() as request,
             deaths_explained(),
+            run_folder.full_disks_explained(self.folder),
         ):
             if self.options.check:
                 return Preflight(self, process).run()
@@ -121,6 +123,7 @@ class _Training:
 
     def __init__(self, trainer: Trainer, process: Process, request: StopRequest) -> None:
         self.trainer, self.process, self.request = trainer, process, request
+        self.writer: run_folder.Writer | None = None  # on process 0
         config, data = trainer.config, trainer.data
         self.config = config
         resumed = process.broadcast_from_rank0(
@@ -143,6 +146,8 @@ class _Training:
         self.loader.close()
         self.learner.close()
         self.log.close()
+        if self.writer is not None:
+            self.writer.release()
 
     def run(self) -> None:
         progress, config = self.state.progress, self.config
@@ -152,6 +157,9 @@ class _Training:
             self.process.count,
             self.process.device.type,
         )
+        between = progress.epoch > 0 and progress.batch == 0
+        if between and not self.process.broadcast_from_rank0(lambda: self.log.has(progress.epoch)):
+            self._validate_if_due()  # it was cut short
         while progress.epoch < config.epochs and not self._enough_steps():
             self._train_epoch()
             if progress.batch < self.batches.batches:  # max_steps came first
@@ -247,12 +255,20 @@ class _Training:
         self.memory.end_epoch(self.process)
         keep = config.checkpoint_interval and progress.epoch % config.checkpoint_interval == 0
         self._save(f"{progress.epoch:03d}.pth" if keep else None)
+        self._validate_if_due()
+
+    def _validate_if_due(self) -> None:
+        """Validate at the end of an epoch. A stop ends it at once, because everything is saved; the
+        resume does it again.
+        """
+        progress, config = self.state.progress, self.config
         last = progress.epoch == config.epochs
-        if config.validate_every and (last or progress.epoch % config.validate_every == 0):
-            # Validation must not change the random numbers of the training after it.
-            devices = [self.process.device] if self.process.device.type == "cuda" else []
-            with torch.random.fork_rng(devices):
-                self._validate()
+        if not (config.validate_every and (last or progress.epoch % config.validate_every == 0)):
+            return
+        # Validation must not change the random numbers of the training after it.
+        devices = [self.process.device] if self.process.device.type == "cuda" else []
+        with self.request.at_once(), torch.random.fork_rng(devices):
+            self._validate()
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -308,7 +324,7 @@ class _Training:
     def _save(self, copy_as: str | None = None) -> None:
         """Write the last checkpoint, and a copy to keep; broken weights never replace good ones."""
         self._look()
-        if not checkpoint.finite(self.state.model):
+        if not finite(self.state.model):
             raise NonFiniteLoss(
                 f"a weight is not finite after step {self.state.progress.step}. {self._last_good()}"
             )
@@ -342,9 +358,13 @@ class _Training:
     def _new_folder(self) -> run_folder.RunFolder:
         trainer, options = self.trainer, self.trainer.options
         text = to_text(Loaded(trainer.experiment, options.name), " ".join(sys.argv))
-        return self.process.broadcast_from_rank0(
-            lambda: run_folder.create(trainer.folder, options, text)
-        )
+
+        def create() -> run_folder.RunFolder:
+            folder = run_folder.create(trainer.folder, options, text)
+            self.writer = run_folder.Writer(folder.path)
+            return folder
+
+        return self.process.broadcast_from_rank0(create)
 
     def _resume(self, path: Path) -> run_folder.RunFolder:
         """Continue from a checkpoint, in its run folder."""
@@ -367,4 +387,9 @@ class _Training:
                 self.state.progress.epoch + 1,
                 self.state.progress.step,
             )
-        return self.process.broadcast_from_rank0(lambda: run_folder.of_checkpoint(path))
+
+        def opened() -> run_folder.RunFolder:
+            self.writer = run_folder.Writer(path.resolve().parent.parent)
+            return run_folder.of_checkpoint(path)
+
+        return self.process.broadcast_from_rank0(opened)

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from easydict import EasyDict
 
 from isegm.core.errors import IsegmError
+from isegm.utils.files import read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # setup.py puts this folder into a wheel; a clone has none.
@@ -62,7 +62,13 @@ def load_config(path: str | Path | None = None) -> EasyDict:
 
 
 def absolute(cfg: EasyDict, value: str) -> Path:
-    """A path from config.yml; relative ones start at the folder of that file."""
+    """A path from config.yml; relative ones start at the folder of that file.
+
+    Raises:
+        IsegmError: it is empty.
+    """
+    if not isinstance(value, str) or value.strip() in ("", "None"):
+        raise IsegmError(f"a path in {cfg.config_path} is {value!r}; expected a folder or a file")
     path = Path(value).expanduser()
     return path if path.is_absolute() else Path(cfg.config_path).parent / path
 
@@ -73,13 +79,19 @@ def _read(path: Path) -> dict[str, Any]:
             f"there is no configuration file {path}; pass --config-path, or copy config.yml of the"
             " repository"
         )
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise IsegmError(f"{path} is not valid YAML: {error}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise IsegmError(f"{path} must hold 'KEY: value' lines, found {type(values).__name__}")
+    _check_keys(values, path)
     return values
+
+
+def _check_keys(values: dict[Any, Any], path: Path) -> None:
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise IsegmError(f"{path}: the key {key!r:.60} is no name; write it in quotes")
+        if isinstance(value, dict):
+            _check_keys(value, path)
 
 
 def _expanded(value: Any, names: dict[str, Any]) -> Any:

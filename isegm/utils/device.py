@@ -90,6 +90,12 @@ def release_freed_memory() -> bool:
     return bool(trim(0)) if trim is not None else False
 
 
+SLOW_BF16 = (
+    "this CPU has no bfloat16 in hardware: it takes many times as long as float32; leave out bf16"
+)
+EMULATED_BF16 = "this GPU has no bfloat16 in hardware, which is slow; use fp16 or float32"
+
+
 def native_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is computed in hardware; where it is not, it is slower than float32."""
     if device.type == "cuda":

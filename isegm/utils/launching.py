@@ -8,15 +8,18 @@ kills those that are still saving after 30 seconds, whatever its timeout (torch 
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 GRACE_SECONDS, SAVING_SECONDS = 15, 600
 STOPPED = 130  # the exit status after Ctrl-C or SIGTERM
+ORPHANED = 137  # of a process that did not stop when its parent was killed
 
 
 def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> int:
@@ -24,7 +27,8 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
 
     Each process has the usual RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Signals
     are passed on as SIGTERM, and the processes decide when to exit. When one fails, the others are
-    ended, because they would wait for it forever.
+    ended, because they would wait for it forever. When this process is killed, they stop as after a
+    signal.
 
     Returns:
         The first exit status that is not 0, or 0.
@@ -100,7 +104,18 @@ def _work(
         "MASTER_PORT": port,
     }
     os.environ.update({name: str(value) for name, value in names.items()})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     raise SystemExit(work(*arguments))
+
+
+def _end_with_parent() -> None:
+    """When the parent dies, even of SIGKILL, this process is asked to stop, as by a signal that the
+    parent passes on; and it ends if it does not.
+    """
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SAVING_SECONDS)
+    os._exit(ORPHANED)
 
 
 def _free_port() -> int:

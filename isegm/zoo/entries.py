@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from isegm.core.errors import IsegmError, unknown
 from isegm.utils.config import repository_file
+from isegm.utils.files import read_yaml
 
 CATALOGUE = "assets/zoo.yml"
 OTHER_CATALOGUE = "ISEGM_ZOO"  # environment variable: another file, e.g. of a mirror in your house
@@ -210,18 +209,20 @@ def read(path: Path) -> tuple[Entry, ...]:
         IsegmError: the file is missing, no such file, or two entries have the same name.
     """
     try:
-        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+        listed = read_yaml(path)
         projects = listed.get("projects", {})
         found = tuple(
             _entry(name, kind, fields, projects)
             for group, kind in KINDS.items()
             for name, fields in listed.get(group, {}).items()
         )
-    except OSError as error:
+    except IsegmError as error:
+        if path.is_file():
+            raise IsegmError(f"{path} is damaged: {error}; restore it") from None
         raise IsegmError(
             f"the zoo cannot be read: {error}; install isegm again, or mend {OTHER_CATALOGUE}"
         ) from None
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IsegmError(f"{path} is damaged: {error}; restore it") from None
     names = [name for each in found for name in (each.name, *each.aliases)]
     if doubled := {name for name in names if names.count(name) > 1}:

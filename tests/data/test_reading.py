@@ -16,7 +16,9 @@ from isegm.data.reading import (
     read_image,
     read_labels,
     read_mask,
+    stored_size,
 )
+from isegm.data.sources.folder import FolderEvaluation
 
 RNG = np.random.default_rng(0)
 PICTURE = cv2.resize(
@@ -55,11 +57,63 @@ def test_16_bit_is_scaled_to_8(tmp_path: Path, suffix: str, channels: int) -> No
     assert abs(difference).max() <= (suffix == "tif"), "OpenCV rounds in TIFF files"
 
 
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
+TURNS = {  # EXIF orientation: what is seen, from what is stored
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+def turned_file(folder: Path, kind: str, turn: int, pixels: np.ndarray) -> Path:
+    """A file of one kind (``P``: with a palette) that says by EXIF how to turn its pixels."""
+    exif, image = Image.Exif(), Image.fromarray(pixels)
+    exif[0x0112] = turn
+    if kind == "P":
+        image.putpalette([value for i in range(256) for value in (i, i, i)])
+    suffix = {"P": "png"}.get(kind, kind)
+    exact = {"webp": {"lossless": True}, "jpg": {"quality": 100, "subsampling": 0}}.get(kind, {})
+    image.save(folder / f"a.{suffix}", exif=exif.tobytes(), **exact)
+    return folder / f"a.{suffix}"
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("kind", ["png", "P", "jpg", "tif", "webp"])
+def test_every_reader_turns_every_format_alike(tmp_path: Path, kind: str, turn: int) -> None:
+    stored = (np.arange(12).reshape(3, 4) * 20).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    path = turned_file(tmp_path, kind, turn, stored)
+    seen, data = TURNS[turn](stored).astype(int), path.read_bytes()
+    image, mask, (labels, palette) = read_image(path), read_mask(path), read_labels(path)
+    assert palette == (kind == "P")
+    for values in (image[:, :, 1], mask, labels):
+        assert values.shape == seen.shape
+        assert abs(values - seen).max() <= (2 if kind == "jpg" else 0)
+        assert values.flags.c_contiguous or values.base is image
+    if kind != "tif" or turn < 5:  # of TIFF files, Pillow before 11 tells the stored size
+        assert stored_size(data, "a") == seen.shape
+    if kind != "tif":  # OpenCV 5.0 fails for turned TIFF files on disk
+        assert np.array_equal(image, cv2.imread(str(path))[:, :, ::-1]), "as OpenCV turns it"
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"\xff" * 40])
+def test_damaged_exif_turns_nothing(tmp_path: Path, exif: bytes) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.jpg", exif=exif)
-    assert read_image(tmp_path / "a.jpg").shape == (40, 30, 3)
+    assert read_image(tmp_path / "a.jpg").shape == PICTURE.shape
+
+
+def test_palette_masks_in_a_folder_lie_on_their_turned_image(tmp_path: Path) -> None:
+    """Both from a phone that was held upright: the mask was painted over the stored pixels."""
+    object_ = np.zeros((24, 32), np.uint8)
+    object_[2:8, 4:20] = 1
+    for name, kind in (("images", "jpg"), ("masks", "P")):
+        (tmp_path / name).mkdir()
+        turned_file(tmp_path / name, kind, 6, object_ * (200 if kind == "jpg" else 1))
+    sample = FolderEvaluation(tmp_path / "images", tmp_path / "masks")[0]
+    assert np.array_equal(sample.gt == 1, sample.image[:, :, 0] > 100)
 
 
 def test_palette_gives_colours_as_image_and_indices_as_labels(tmp_path: Path) -> None:

@@ -207,6 +207,56 @@ def test_records_of_another_run_are_refused(tmp_path: Path, change: dict[str, st
         RecordFile(tmp_path / "r", IDENTITY).open("0" * 64)
 
 
+GOOD = {"index": 0, "id": "b", "clicks": [[1, 2, 1]], "ious": [0.5], "seconds": [0.1]}
+
+
+def write_records(path: Path, first: bytes) -> None:
+    path.write_bytes(first + b"\n" + json.dumps(GOOD).encode() + b"\n")
+
+
+@pytest.mark.parametrize(
+    "first", [b'{"identity": {"prot', b"", b"null", b"\xff\xfe", json.dumps(GOOD).encode()]
+)
+def test_records_without_a_readable_identity_are_not_used(
+    tmp_path: Path, first: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may belong to another checkpoint."""
+    path = tmp_path / "r.0.jsonl"
+    write_records(path, first)
+    records = RecordFile(tmp_path / "r", IDENTITY)
+    assert records.open("f" * 64) == {}
+    assert "does not say to which run it belongs" in caplog.text
+    records.add(1, ObjectRecord("c", ((1, 2, 1),), (0.5,), (0.1,)))
+    records.close()
+    assert list(RecordFile(tmp_path / "r", IDENTITY).open("f" * 64)) == [1]
+    with pytest.raises(IsegmError, match="differs in checkpoint "):
+        RecordFile(tmp_path / "r", IDENTITY | {"checkpoint": "cd" * 32}).open("f" * 64)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"index": None}, {"index": "0"}, {"ious": [float("nan")]}, {"ious": [0.1, 0.2]}, {"id": 3}],
+)
+def test_a_damaged_record_is_played_again(tmp_path: Path, change: dict) -> None:
+    records = RecordFile(tmp_path / "r", IDENTITY)
+    records.open("f" * 64)
+    records.add(1, ObjectRecord("c", ((1, 2, 1),), (0.5,), (0.1,)))
+    records.close()
+    with (tmp_path / "r.0.jsonl").open("ab") as file:
+        for line in (json.dumps(GOOD | change).encode(), b"null", b"\xff", b"[" * 50_000):
+            file.write(line + b"\n")
+        file.write(b'{"index": 7, "skipped": ["a", "unreadable"]}\n{"index": 8, "skipped": 3}\n')
+    assert list(RecordFile(tmp_path / "r", IDENTITY).open("f" * 64)) == [1, 7]
+
+
+def test_a_set_with_an_id_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = Listed([painted(1), painted(1)])
+    monkeypatch.setattr(twice, "ids", lambda: ["sample1", "sample1"])
+    protocol = Protocol("test", 1, view={"rule": "whole_image"})
+    with pytest.raises(IsegmError, match=r"1 ids stand for several objects, e\.g\. 'sample1'"):
+        evaluate(Predictor(Painted(wait=1), WholeImage()), twice, protocol)
+
+
 def _part(rank: int, port: int, folder: str) -> None:
     os.environ.update(
         RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)

@@ -18,10 +18,10 @@ def result(
     name: str = "GrabCut", fingerprint: str = "ab" * 32, ious: tuple[float, ...] = (0.5, 0.92)
 ) -> DatasetResult:
     clicks = tuple((i, i + 1, 1) for i in range(len(ious)))
-    record = ObjectRecord("one", clicks, ious, (0.1,) * len(ious))
+    records = [ObjectRecord(name, clicks, ious, (0.1,) * len(ious)) for name in ("one", "two")]
     seconds = {"model": 1.0, "simulation": 0.1, "io": 0.2, "wall": 1.2}
     return DatasetResult(
-        name, fingerprint, (record, record), (0.8, 0.85, 0.9), 20, seconds, (("bad", "unreadable"),)
+        name, fingerprint, tuple(records), (0.8, 0.85, 0.9), 20, seconds, (("bad", "unreadable"),)
     )
 
 
@@ -61,6 +61,79 @@ def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
         RunResult.load(tmp_path / "a.json")
     with pytest.raises(IsegmError, match="no result file"):
         RunResult.load(tmp_path / "missing.json")
+
+
+def _edited(data: dict, place: str, value: object) -> dict:
+    """A result file's content with another value at a place such as ``datasets.0.name``."""
+    *way, last = place.split(".")
+    part = data
+    for step in way:
+        part = part[int(step) if step.isdigit() else step]
+    part[int(last) if last.isdigit() else last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("datasets.0.objects.1.ious.0", float("nan"), r"objects\.1\.ious\.0: .* finite"),
+        ("datasets.0.objects.1.ious.0", 5.0, r"ious\.0: .*less than or equal to 1, got 5\.0"),
+        ("datasets.0.objects.1.ious.0", -1, r"ious\.0: .*greater than or equal to 0"),
+        ("datasets.0.objects.1.ious.0", "0.5", r"ious\.0: .*valid number, got '0\.5'"),
+        ("datasets.0.objects.1.ious", [0.5, 0.6, 0.7], "3 ious for 2 clicks"),
+        ("datasets.0.objects.1.clicks", [], "at least 1 item"),
+        ("datasets.0.objects.1.clicks.0", [1, 2], "at least 3 items"),
+        ("datasets.0.objects.1.clicks.0", [1, 2, 7], "label, 1 or 0"),
+        ("datasets.0.objects.1.seconds", None, "seconds: .* valid list"),
+        ("datasets.0.objects.1.undone", [2], "undone names a click"),
+        ("datasets.0.objects.1.shape", {"area": 0.1}, "thinness: Field required"),
+        ("datasets.0.objects.1.id", "one", "stand here more than once, e.g. 'one'"),
+        ("datasets.0.objects", [], "at least 1 item"),
+        ("datasets.0.objects.1", None, "objects\\.1"),
+        ("datasets.0.size", 3, "size is 3, but there are 2 objects"),
+        ("datasets.0.thresholds", [], "at least 1 item"),
+        ("datasets.0.max_clicks", "20", "max_clicks"),
+        ("datasets.0.skipped", [["a"]], "at least 2 items"),
+        ("datasets.0.seconds", [], "seconds"),
+        ("datasets", {}, "datasets"),
+        ("protocol", "ritm", "protocol"),
+        ("protocol.name", None, "protocol.name"),
+        ("checkpoint", None, "checkpoint"),
+        ("environment", {"torch": 2}, "environment.torch"),
+        ("model_name", 3, "model_name"),
+        ("schema", None, "has result schema None"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(
+    tmp_path: Path, place: str, value: object, message: str
+) -> None:
+    run("mine", result()).save(tmp_path / "a.json")
+    data = _edited(json.loads((tmp_path / "a.json").read_text()), place, value)
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    with pytest.raises(IsegmError, match=message):
+        RunResult.load(tmp_path / "a.json")
+
+
+def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    run("mine", result()).save(tmp_path / "a.json")
+    data = json.loads((tmp_path / "a.json").read_text())
+    for name in ("model_name", "protocol.changes", "datasets.0.size"):
+        *way, last = name.split(".")
+        part = data
+        for step in way:
+            part = part[int(step) if step.isdigit() else step]
+        del part[last]
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    assert len(RunResult.load(tmp_path / "a.json").datasets[0].objects) == 2
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b"{"])
+def test_bytes_that_are_no_json_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(IsegmError, match=r"a\.json is no result file"):
+        RunResult.load(tmp_path / "a.json")
+    with pytest.raises(IsegmError, match="cannot be read"):
+        RunResult.load(tmp_path)
 
 
 def test_tables_in_every_format(tmp_path: Path) -> None:

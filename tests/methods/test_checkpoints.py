@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,11 +14,13 @@ import torch
 from easydict import EasyDict
 from golden import golden_round
 from safetensors.torch import save_file
+from small_disk import small_disk
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import build
 from isegm.methods.checkpoints import add_metadata, find_checkpoint, read_metadata, save_model
 from isegm.methods.ritm import ritm_hrnet
+from isegm.nn.writing import HASH
 from isegm.originals.loading import load_model, spec_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -188,7 +194,7 @@ class TestMetadata:
         save_model(path, model, TINY, {"run": "000"}, dtype="fp16")
         before, tensors = read_metadata(path), load_model(path).model.state_dict()
         add_metadata(path, {"card": "{}"})
-        assert read_metadata(path) == before | {"card": "{}"}
+        assert read_metadata(path) | {HASH: ""} == before | {"card": "{}", HASH: ""}
         after = load_model(path)
         assert after.spec == TINY
         assert all(
@@ -262,3 +268,115 @@ class TestFinding:
     def test_unknown_names_list_the_nearest(self, cfg: EasyDict) -> None:
         with pytest.raises(IsegmError, match="did you mean h18"):
             find_checkpoint(cfg, "h19")
+
+
+class TestDamage:
+    def test_every_flipped_bit_is_noticed(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.safetensors"
+        save_model(path, build(TINY).eval(), TINY)
+        whole = path.read_bytes()
+        for place in (len(whole) - 1, len(whole) // 2, whole.index(b"isegm.methods") + 2):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1
+            path.write_bytes(damaged)
+            with pytest.raises(IsegmError, match=r"damaged|cannot be read"):
+                load_model(path)
+
+    def test_changed_metadata_get_another_hash(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.safetensors"
+        save_model(path, build(TINY).eval(), TINY)
+        before = read_metadata(path)[HASH]
+        add_metadata(path, {"card": "{}"})
+        assert read_metadata(path)[HASH] != before
+        assert load_model(path).report.complete
+
+    def test_a_file_without_a_hash_is_accepted(self, tmp_path: Path) -> None:
+        metadata = {"isegm": "2", "spec": json.dumps(TINY)}
+        save_file(build(TINY).state_dict(), tmp_path / "old.safetensors", metadata)
+        assert load_model(tmp_path / "old.safetensors").report.complete
+
+    def test_a_flipped_bit_in_a_training_checkpoint(self, tmp_path: Path) -> None:
+        path, state = tmp_path / "last_checkpoint.pth", build(TINY).state_dict()
+        torch.save({"isegm": {"kind": "training", "schema": 1}, "spec": TINY, "model": state}, path)
+        damaged = bytearray(path.read_bytes())
+        place = damaged.index(next(build_weights(state)).numpy().tobytes())
+        damaged[place + 1] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(IsegmError, match="checksum does not match"):
+            load_model(path)
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_no_numbers(self, tmp_path: Path, value: float) -> None:
+        model = build(TINY)
+        next(model.parameters()).data.view(-1)[3] = value
+        save_model(tmp_path / "model.safetensors", model, TINY)
+        with pytest.raises(IsegmError, match="weights that are NaN or infinite"):
+            load_model(tmp_path / "model.safetensors")
+
+    def test_the_umask_decides_who_reads_a_file(self, tmp_path: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            save_model(tmp_path / "model.safetensors", build(TINY), TINY)
+        finally:
+            os.umask(before)
+        assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o640
+
+    def test_a_disk_that_fills(self, tmp_path: Path) -> None:
+        with small_disk(tmp_path / "disk", kilobytes=64) as disk:
+            with pytest.raises(IsegmError, match="No space left on device; free space"):
+                save_model(disk / "model.safetensors", build(TINY), TINY)
+            assert not list(disk.iterdir())
+
+
+def build_weights(state: dict[str, torch.Tensor]) -> Iterator[torch.Tensor]:
+    return (value for key, value in state.items() if key.endswith("weight") and value.ndim > 1)
+
+
+def nested(depth: int) -> dict:
+    inner: object = 1
+    for _ in range(depth):
+        inner = {"target": TINY["target"], "args": {"backbone": inner}}
+    return inner
+
+
+class TestBombs:
+    """Small files that would take all memory, or all time."""
+
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            (ritm_hrnet(width=4096, depth="tiny", ocr_width=16), "network of more than 64 MiB"),
+            (nested(2000), "larger than that of any network|not JSON"),
+            ({"target": "x:y", "args": {"a": [nested(1)] * 1001}}, "larger than that of any netw"),
+            ({"target": "x:y", "args": {"a": [0] * 200_000}}, "larger than that of any network"),
+        ],
+    )
+    @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+    def test_specs(self, tmp_path: Path, spec: dict, message: str, suffix: str) -> None:
+        path, tensors = tmp_path / f"bomb.{suffix}", {"a": torch.zeros(1)}
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(20_000)
+        try:
+            if suffix == "pth":
+                header = {"isegm": {"kind": "training", "schema": 1}}
+                torch.save(header | {"spec": spec, "model": tensors}, path)
+            else:
+                save_file(tensors, path, {"isegm": "2", "spec": json.dumps(spec)})
+        finally:
+            sys.setrecursionlimit(limit)
+        with pytest.raises(IsegmError, match=message):
+            load_model(path)
+
+    def test_a_large_shape_over_one_number(self, tmp_path: Path) -> None:
+        wide = ritm_hrnet(width=2048, depth="tiny", ocr_width=16)
+        claims = {"a": torch.zeros(1).expand(10**9)}
+        header = {"isegm": {"kind": "training", "schema": 1}, "spec": wide}
+        torch.save(header | {"model": claims}, tmp_path / "bomb.pth")
+        with pytest.raises(IsegmError, match="network of more than 64 MiB"):
+            load_model(tmp_path / "bomb.pth")
+
+    def test_an_archive_that_unpacks_to_much_more(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", bytes(50_000_000))
+        with pytest.raises(IsegmError, match="47 MiB unpacked"):
+            load_model(tmp_path / "bomb.pth")

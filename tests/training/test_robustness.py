@@ -1,18 +1,22 @@
 """Whatever happens, only the steps since the last checkpoint are lost."""
 
+import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_disk import fill, small_disk
 
 from isegm.core.errors import IsegmError
 from isegm.training import batches, run_folder
 from isegm.training.checkpoint import read_checkpoint, write_checkpoint
 from isegm.training.meters import NonFiniteLoss
 from isegm.training.options import RunOptions
+from isegm.training.stopping import Stopped
 
 HEADER = {"isegm": {"kind": "training", "schema": 1}, "experiment": {}}
 
@@ -26,7 +30,7 @@ def torn_after(count):
     save, files = torch.save, []
 
     def torn(contents, file):
-        files.append(file.name)
+        files.append(file)
         if len(files) == count:
             file.write(b"PK half a checkpoint")
             file.flush()
@@ -57,46 +61,31 @@ def test_killed_while_writing_a_checkpoint(trainer_of, monkeypatch):
         assert torch.equal(value, read_checkpoint(last(folder))["model"][name])
 
 
-@pytest.fixture
-def full_disk(monkeypatch):
-    """Checkpoints written from now on land on a device that is always full."""
-    opened = Path.open
-
-    def refused(path, mode="r", *args, **options):
-        if "w" in mode and path.name.endswith(".part"):
-            path.symlink_to("/dev/full")
-        return opened(path, mode, *args, **options)
-
-    monkeypatch.setattr("pathlib.Path.open", refused)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(
-    trainer_of, full_disk, tmp_path, monkeypatch
-):
-    path = tmp_path / "last_checkpoint.pth"
-    torch.save(HEADER | {"step": 1}, path)
-    with pytest.raises(IsegmError, match=r"No space left on device; the last one is complete"):
-        write_checkpoint(path, HEADER | {"weights": torch.zeros(1_000_000)})
-    assert read_checkpoint(path)["step"] == 1
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+def test_a_disk_that_fills_in_the_middle_keeps_the_old_checkpoint_and_says_so(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        path = disk / "last_checkpoint.pth"
+        write_checkpoint(path, HEADER | {"step": 1, "experiment": {}})
+        many = [torch.zeros(1000) for _ in range(1000)]  # 4 MB, in many pieces
+        for weights in (many, torch.zeros(1_000_000)):
+            with pytest.raises(IsegmError, match=r"No space left on device; the last one is compl"):
+                write_checkpoint(path, HEADER | {"weights": weights})
+        assert read_checkpoint(path)["step"] == 1
+        assert [p.name for p in disk.iterdir()] == [path.name]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_training_on_a_full_disk_stops_and_goes_on_later(trainer_of, request, monkeypatch):
+def test_a_training_on_a_full_disk_stops_and_goes_on_later(trainer_of, cfg):
     whole = trainer_of(epochs=2, run={"exp_name": "whole"}).fit()
-    first = trainer_of(epochs=1, run={"exp_name": "torn"}).fit()
-    with monkeypatch.context() as patched:
-        patched.setattr("isegm.training.checkpoint.torch.save", _no_space)
+    saved = read_checkpoint(last(whole))["model"]
+    cfg.EXPS_PATH = cfg.EXPS_PATH + "_small"
+    with small_disk(Path(cfg.EXPS_PATH)) as disk:
+        first = trainer_of(epochs=1, run={"exp_name": "torn"}).fit()
+        fill(disk)
         with pytest.raises(IsegmError, match="go on with --resume auto"):
             trainer_of(epochs=2, run={"resume": str(first)}).fit()
-    assert trainer_of(epochs=2, run={"exp_name": "torn", "resume": "auto"}).fit() == first
-    for name, value in read_checkpoint(last(whole))["model"].items():
-        assert torch.equal(value, read_checkpoint(last(first))["model"][name])
-
-
-def _no_space(contents, file):
-    raise OSError(28, "No space left on device")
+        (disk / "filler").unlink()
+        assert trainer_of(epochs=2, run={"exp_name": "torn", "resume": "auto"}).fit() == first
+        for name, value in saved.items():
+            assert torch.equal(value, read_checkpoint(last(first))["model"][name])
 
 
 def test_a_data_process_that_is_killed(trainer_of):
@@ -172,3 +161,64 @@ def test_auto_keeps_to_the_runs_of_one_name(tmp_path):
     assert found("a_night") == last(tmp_path / "002_a_night")
     assert found("new") is None
     assert found("") == last(tmp_path / "002_a_night")
+
+
+def test_a_run_folder_has_one_writer_at_a_time(trainer_of):
+    """A second --resume auto must not join a live run, nor delete its half-written files."""
+    refusals = []
+
+    def meanwhile(model, epoch):
+        folder = trainer_folder(trainer) / "000_live"
+        partial = folder / "checkpoints" / ".last_checkpoint.pth.1.part"
+        partial.touch()
+        with pytest.raises(
+            IsegmError, match=rf"000_live is being written by process {os.getpid()}"
+        ):
+            trainer_of(epochs=3, run={"exp_name": "live", "resume": "auto"}).fit()
+        refusals.append(partial.exists())
+        return {}
+
+    trainer = trainer_of(epochs=2, validate_every=1, run={"exp_name": "live"}, validate=meanwhile)
+    folder = trainer.fit()
+    assert refusals == [True, True]
+    assert not (folder / ".writer").exists()
+    assert trainer_of(epochs=3, run={"exp_name": "live", "resume": "auto"}).fit() == folder
+
+
+def entries(folder):
+    text = (folder / "logs" / "metrics.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_in_a_validation_ends_it_and_the_resume_repeats_it(trainer_of, number):
+    def stopped(model, epoch):
+        if epoch == 1:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        return {"NoC": float(epoch)}
+
+    begun = time.monotonic()
+    settings = {"epochs": 2, "validate_every": 1, "val": True}
+    with pytest.raises(Stopped):
+        trainer_of(validate=stopped, run={"exp_name": "a"}, **settings).fit()
+    assert time.monotonic() - begun < 55
+    resumed = {"exp_name": "a", "resume": "auto"}
+    folder = trainer_of(validate=lambda m, e: {"NoC": float(e)}, run=resumed, **settings).fit()
+    whole = trainer_of(validate=lambda m, e: {"NoC": float(e)}, run={"exp_name": "b"}, **settings)
+    assert entries(folder) == entries(whole.fit())
+    assert [entry["epoch"] for entry in entries(folder)] == [1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_metrics_of_a_validation_that_was_killed_are_made_up_for(trainer_of):
+    settings = {"epochs": 2, "validate_every": 1}
+    child = os.fork()
+    if not child:
+        kill = {"validate": lambda model, epoch: os.kill(os.getpid(), signal.SIGKILL)}
+        trainer_of(run={"exp_name": "a"}, **kill, **settings).fit()
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    resumed = {"exp_name": "a", "resume": "auto"}
+    folder = trainer_of(validate=lambda m, e: {"NoC": float(e)}, run=resumed, **settings).fit()
+    assert [(entry["epoch"], entry["NoC"]) for entry in entries(folder)] == [(1, 1.0), (2, 2.0)]

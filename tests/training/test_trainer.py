@@ -155,7 +155,7 @@ def test_a_non_finite_loss_stops_with_its_name_and_keeps_the_good_checkpoint(tra
 def test_weights_broken_by_the_last_step_are_not_saved(trainer_of, monkeypatch):
     """The loss was finite, its gradient was not: only the weights show it."""
     broken = trainer_of(epochs=2)
-    monkeypatch.setattr(trainer_module.checkpoint, "finite", lambda model: False)
+    monkeypatch.setattr(trainer_module, "finite", lambda model: False)
     with pytest.raises(
         NonFiniteLoss, match=r"a weight is not finite after step 4\. There is no checkpoint yet"
     ):

@@ -1,5 +1,6 @@
 """Processes started here: their exit statuses, and signals at awkward moments."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -107,3 +108,18 @@ def test_a_signal_while_processes_are_being_started_leaves_none_behind(tmp_path)
         assert not left(running, patience=60)
     finally:
         end(running)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_processes_end_when_their_parent_is_killed(tmp_path):
+    """They are asked to stop, as by a signal, and save."""
+    running = started(tmp_path)
+    try:
+        wait_for(lambda: len(list(tmp_path.glob("ready_*_of_2"))) == 2, running)
+        running.kill()
+        running.wait(timeout=60)
+        assert not left(running, patience=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert (tmp_path / "saved").exists()

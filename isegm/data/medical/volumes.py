@@ -131,7 +131,8 @@ def read_volume(path: Path) -> Volume:
 
     Raises:
         IsegmError: nibabel is missing; the file is missing, damaged or no NIfTI file; it is not
-            three-dimensional, is empty, or its header gives no usable orientation.
+            three-dimensional, is empty, holds no finite value, or its header gives no usable
+            orientation.
     """
     image = _load(path)
     geometry = _geometry(image, path)
@@ -143,6 +144,8 @@ def read_volume(path: Path) -> Volume:
         ) from None
     if values.dtype.kind not in "iuf":
         raise IsegmError(f"{path} holds {values.dtype} values; expected one real number per voxel")
+    if values.dtype.kind == "f" and not np.isfinite(values).any():
+        raise IsegmError(f"{path} holds no number: every voxel is NaN or infinite")
     return Volume(geometry.to_slices(values), geometry)
 
 
