@@ -46,10 +46,11 @@ LOOP = Diagram(
 
 LAYER_ROWS = (
     ("cli", "commands, one file each"),
+    ("bridges", "the tools people label with, one file each"),
     ("demo  |  selftest", "the web application  |  checks of a machine"),
-    ("evaluation", "simulated users, metrics, result files, tables"),
+    ("evaluation  |  export", "simulated users, metrics, result files, tables  |  ONNX files"),
     ("inference  |  training", "predictor, view rules, protocols  |  trainer"),
-    ("originals", "checkpoints of other code bases"),
+    ("originals  |  foreign", "checkpoints of other code bases  |  models of others"),
     ("methods  |  data", "one file per paper  |  sources, sampling, augmentation"),
     ("nn  |  zoo", "backbones, heads, click maps, losses  |  published files by name"),
     ("core, utils", "values, specs, errors; configuration, pictures, processes"),
@@ -57,15 +58,15 @@ LAYER_ROWS = (
 LAYERS = Diagram(
     "A module imports only lower layers or its own folder",
     700,
-    470,
+    520,
     {
         name: Box(350, 60 + 50 * i, f"{name}\n{text}", "part" if i % 2 else "value", 560, 44)
         for i, (name, text) in enumerate(LAYER_ROWS)
     },
     notes=(
         (30, 24, "imports point down only; folders beside each other do not know each other"),
-        *((38, 65 + 50 * i, str(7 - i)) for i in range(8)),
-        (70, 458, "isegm/reference (layer 8) holds slow twins for tests; nothing imports it."),
+        *((38, 65 + 50 * i, str(8 - i)) for i in range(9)),
+        (70, 508, "isegm/reference (layer 9) holds slow twins for tests; nothing imports it."),
     ),
 )
 

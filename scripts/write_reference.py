@@ -32,7 +32,8 @@ NOTICE = "<!-- Written by scripts/write_reference.py; do not edit. -->"
 INTERFACE = {
     "Programs": {"inference/engine.py": ("Engine", "EngineSession", "load")},
     "Values": {
-        "core/clicks.py": ("Click", "Clicks"),
+        "core/click.py": ("Click",),
+        "core/clicks.py": ("Clicks",),
         "core/rounds.py": ("Session", "Round", "Prediction"),
         "core/samples.py": ("Sample", "InstanceSample", "ObjectInfo"),
         "core/registry.py": ("spec", "build"),

@@ -13,7 +13,7 @@ from PIL import Image
 
 from isegm.core.clicks import NEGATIVE, POSITIVE
 from isegm.core.rounds import Prediction, Round
-from isegm.demo.app import Served, create_app
+from isegm.demo.app import Served, Tool, create_app
 from isegm.demo.limits import Limits
 from isegm.demo.pictures import PaintedPictures, Pictures
 from isegm.inference.protocol import Protocol
@@ -51,15 +51,20 @@ class Discs(ClickModel):
         return Prediction(logits, {"attention": reach(POSITIVE).sigmoid()[None, None]})
 
 
-def app_of(pictures: Pictures | None = None, **limits: Any) -> FastAPI:
-    """The application with ``Discs`` and such limits."""
+def app_of(
+    pictures: Pictures | None = None,
+    tool: Tool | None = None,
+    answering: Answering | None = None,
+    **limits: Any,
+) -> FastAPI:
+    """The application with ``Discs``, or another network, and such limits."""
     checkpoint, protocol = (
         {"name": "discs.safetensors", "sha256": "d" * 64},
         {"name": "ritm", "dataset": None, "label": PROTOCOL.label},
     )
-    answering = Answering(Discs(), PROTOCOL)
+    answering = answering or Answering(Discs(), PROTOCOL)
     served = Served(answering, checkpoint, protocol, "cpu", pictures or PaintedPictures(3))
-    return create_app(served, Limits(**limits))
+    return create_app(served, Limits(**limits), tool=tool)
 
 
 def connected(app: FastAPI) -> TestClient:

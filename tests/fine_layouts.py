@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,32 @@ from layouts import picture, rectangle, write
 
 
 def hqseg44k(root: Path) -> Path:
-    """Two images in each part, the second first by name in DIS5K; masks in gray and in color."""
+    """Two images in each part for evaluation, the second first by name in DIS5K; masks in gray and
+    in color.
+    """
     thin = "thin_object_detection"
-    for images, masks in (
+    parts = (
         ("DIS5K/DIS-VD/im", "DIS5K/DIS-VD/gt"),
         (f"{thin}/ThinObject5K/images_test", f"{thin}/ThinObject5K/masks_test"),
         (f"{thin}/COIFT/images", f"{thin}/COIFT/masks"),
         (f"{thin}/HRSOD/images", f"{thin}/HRSOD/masks_max255"),
-    ):
+    )
+    return _two_in_each(root, parts)
+
+
+def hqseg44k_training(root: Path) -> Path:
+    """Two images in each part to train on; in most, images and masks share a folder."""
+    thin = "thin_object_detection/ThinObject5K"
+    shared = [
+        (f"cascade_psp/{name}",) * 2
+        for name in ("fss_all", "DUTS-TR", "DUTS-TE", "ecssd", "MSRA_10K")
+    ]
+    fine = ("DIS5K/DIS-TR/im", "DIS5K/DIS-TR/gt"), (f"{thin}/images_train", f"{thin}/masks_train")
+    return _two_in_each(root, (*fine, *shared))
+
+
+def _two_in_each(root: Path, parts: Sequence[tuple[str, str]]) -> Path:
+    for images, masks in parts:
         for number, name in enumerate(("b#1#Cat#12", "a.1.x")):
             mask = rectangle(4, 5, 14, 20 + number, value=255)
             write(root / images / f"{name}.jpg", picture(seed=number))

@@ -8,9 +8,25 @@ import pytest
 import isegm
 
 ROOT = Path(isegm.__file__).parent
-LAYER = {"core": 0, "utils": 0, "nn": 1, "zoo": 1, "methods": 2, "data": 2, "originals": 3}
-LAYER |= {"inference": 4, "training": 4, "evaluation": 5, "export": 5, "demo": 6, "selftest": 6}
-LAYER |= {"cli": 7, "reference": 8}
+LAYER = {
+    "core": 0,
+    "utils": 0,
+    "nn": 1,
+    "zoo": 1,
+    "methods": 2,
+    "data": 2,
+    "originals": 3,
+    "foreign": 3,
+    "inference": 4,
+    "training": 4,
+    "evaluation": 5,
+    "export": 5,
+    "demo": 6,
+    "selftest": 6,
+    "bridges": 7,
+    "cli": 8,
+    "reference": 9,
+}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 

@@ -32,12 +32,14 @@ from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.report import curve_picture, lacking, table
 from isegm.evaluation.results import DatasetResult, RunResult
+from isegm.foreign.names import parsed
 from isegm.inference.modes import MODES, PLAIN, with_mode
+from isegm.inference.opening import open_model, title_of
 from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER, find_checkpoint
-from isegm.originals.loading import LoadedModel, load_model
+from isegm.originals.loading import LoadedModel
 from isegm.utils.config import absolute, load_config
 from isegm.utils.device import pick_device
 from isegm.utils.processes import Process, joined, local_rank, world_size
@@ -66,6 +68,15 @@ def add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mode", nargs="?", help=f"how clicks are answered: {', '.join(MODES)}")
     which = parser.add_mutually_exclusive_group()
     flags.add_checkpoint(which, "--resume-path")  # without it or --exp-path: the starter
+    which.add_argument(
+        "--foreign",
+        metavar="NAME[,KEY=VALUE...]",
+        help="a promptable model of others, e.g. sam2.1-large or sam-base,policy=single, or a"
+        " folder: docs/how-to/foreign.md",
+    )
+    which.add_argument(
+        "--plugin", metavar="FILE", help="your own model: a .py with start and click"
+    )
     which.add_argument(
         "--exp-path",
         help="a run folder under EXPS_PATH, e.g. ritm/hrnet18s_coco/000, or 000:last_checkpoint",
@@ -150,7 +161,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
+def chosen_protocol(args: argparse.Namespace, model: ClickModel) -> Protocol:
     # RITM's scripts never stop below 80 %.
     stop = (
         None if args.target_iou is None else max(0.8, checked_iou("--target-iou", args.target_iou))
@@ -165,7 +176,7 @@ def chosen_protocol(args: argparse.Namespace, own: str) -> Protocol:
     if args.print_ious and args.target_iou is None and (args.min_n_clicks or 1) <= 1:
         changes["stop_iou"] = NO_STOP
     protocol = flags.asked_protocol(
-        args, own, **{k: v for k, v in changes.items() if v is not None}
+        args, model, **{k: v for k, v in changes.items() if v is not None}
     )
     if args.user:
         protocol = flags.with_user(protocol, flags.parsed_user(args.user))
@@ -191,14 +202,34 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
     return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
 
 
+def foreign_name(args: argparse.Namespace) -> str | None:
+    """The name of a model of others, if the flags ask for one."""
+    if args.foreign:
+        return f"foreign:{args.foreign}"
+    if args.plugin:
+        return f"plugin:{args.plugin}"
+    return args.checkpoint if args.checkpoint and parsed(args.checkpoint) else None
+
+
+def opened_model(args: argparse.Namespace, cfg: EasyDict, device: torch.device) -> LoadedModel:
+    """The model that the flags ask for."""
+    return open_model(foreign_name(args) or checkpoint_path(args, cfg), device, cfg)
+
+
 def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
     """The name of the run in tables and file names."""
-    stem = Path(loaded.path).stem
+    stem = title_of(loaded)
     return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
 
 
 def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
-    return model if args.as_is else for_evaluation(model, compiled=args.compile)
+    """The network as it will run: as it is, or a copy that is faster and was compared with it."""
+    if args.as_is and not (args.compile or args.bf16):
+        return model
+    layout = not args.as_is
+    return for_evaluation(
+        model, fold=layout, channels_last=layout, compiled=args.compile, amp=args.bf16
+    )
 
 
 def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:
@@ -339,8 +370,8 @@ def evaluated(args: argparse.Namespace, process: Process) -> tuple[RunResult, Pa
     data_sets(args)
     if args.user:
         flags.parsed_user(args.user)  # a mistake is answered before anything is loaded
-    loaded = load_model(checkpoint_path(args, cfg), process.device)
-    protocol = chosen_protocol(args, loaded.model.protocol)
+    loaded = opened_model(args, cfg, process.device)
+    protocol = chosen_protocol(args, loaded.model)
     name = run_name(args, loaded)
     output = Path(args.save_json) if args.save_json else logs_folder(args, cfg) / f"{name}.json"
     identity = identity_of(args, protocol, loaded)
@@ -357,8 +388,11 @@ def checked_mode(args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> None:
     checked_mode(args)
     if args.replay:
-        replay_session(args, checkpoint_path(args, load_config(args.config_path)))
+        cfg = load_config(args.config_path)
+        replay_session(args, foreign_name(args) or checkpoint_path(args, cfg), cfg)
         return
+    if args.mode is None and foreign_name(args):
+        args.mode = PLAIN[0]  # they have no other
     if args.mode is None:
         raise IsegmError(
             f"which mode? One of {', '.join(MODES)}, e.g. isegm evaluate NoBRS --checkpoint ..."

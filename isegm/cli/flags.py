@@ -11,9 +11,11 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.data.medical.organs import ORGANS
 from isegm.evaluation.users.base import checked_user
-from isegm.inference.protocol import Protocol, load_protocol
+from isegm.inference.cascade import ADAPTIVE, cascade_settings
+from isegm.inference.protocol import Protocol, protocol_for
 from isegm.inference.sis import CONNECTIVITIES
 from isegm.inference.sizes import fixed_size, with_crops
+from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import STARTER
 from isegm.utils.config import load_config
 
@@ -33,7 +35,8 @@ def add_checkpoint(
     parser: argparse._ActionsContainer, *names: str, default: str | None = None
 ) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
-    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, or hf:..."
+    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, hf:..., or"
+    note += " a model of others: foreign:..., classical:..., plugin:FILE"
     note += "" if default else f" (default: {STARTER})"
     parser.add_argument("--checkpoint", *names, default=default, help=note)
 
@@ -103,6 +106,28 @@ def add_protocol_settings(parser: argparse.ArgumentParser) -> None:
         choices=(0, *CONNECTIVITIES),
         help="keep what is 4- or 8-connected with a positive click; 0: all (default: protocol)",
     )
+    add_cascade(parser)
+
+
+def add_cascade(parser: argparse.ArgumentParser) -> None:
+    """Extra passes on the network's own answer; ``with_cascade`` reads them."""
+    note = f"extra passes per click on the network's own answer, or {ADAPTIVE}; 0: none"
+    parser.add_argument("--cfr", metavar="N", help=f"{note} (default: protocol)")
+    note = "for --cfr: only the first K clicks (default: all)"
+    parser.add_argument("--cfr-clicks", metavar="K", type=int, help=note)
+
+
+def with_cascade(args: argparse.Namespace, protocol: Protocol) -> Protocol:
+    """The protocol with the extra passes that the flags ask for; its label says so.
+
+    Raises:
+        IsegmError: neither a number nor ``adaptive``, or ``--cfr-clicks`` alone.
+    """
+    if args.cfr is None:
+        if args.cfr_clicks is not None:
+            raise IsegmError("--cfr-clicks belongs to --cfr, e.g. --cfr 2 --cfr-clicks 1")
+        return protocol
+    return protocol.changed(cfr=cascade_settings(args.cfr, args.cfr_clicks))
 
 
 def add_user(parser: argparse.ArgumentParser) -> None:
@@ -144,11 +169,11 @@ def with_user(protocol: Protocol, user: dict[str, Any]) -> Protocol:
     return protocol.changed(user=user)
 
 
-def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protocol:
+def asked_protocol(args: argparse.Namespace, model: ClickModel, **changes: Any) -> Protocol:
     """The protocol that these flags choose.
 
     Args:
-        own: the method's own protocol, the default.
+        model: its own protocol is the default.
         changes: further changes, for ``Protocol.changed``.
 
     Raises:
@@ -156,6 +181,6 @@ def asked_protocol(args: argparse.Namespace, own: str, **changes: Any) -> Protoc
     """
     if args.sis is not None:
         changes["sis"] = args.sis or None
-    protocol = fixed_size(load_protocol(args.protocol or own), args.eval_mode)
+    protocol = fixed_size(protocol_for(model, args.protocol), args.eval_mode)
     protocol = with_crops(protocol, args.infer_size, args.target_crop_r, args.focus_crop_r)
-    return protocol.changed(**changes)
+    return with_cascade(args, protocol.changed(**changes))

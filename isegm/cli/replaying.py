@@ -6,21 +6,24 @@ import argparse
 import logging
 from pathlib import Path
 
+from easydict import EasyDict
+
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError
 from isegm.data.reading import checked_image, read_image
 from isegm.evaluation.replay import replay
 from isegm.evaluation.results import RunResult
-from isegm.inference.protocol import Protocol, known_protocols, load_protocol
+from isegm.inference.opening import open_model, title_of
+from isegm.inference.protocol import Protocol, known_protocols, protocol_for
 from isegm.inference.session_file import SessionFile, described, pixels_sha256
 from isegm.inference.settings import Answering
-from isegm.originals.loading import load_model
+from isegm.methods.base import ClickModel
 from isegm.utils.device import pick_device
 
 log = logging.getLogger("isegm")
 
 
-def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
+def recorded_protocol(args: argparse.Namespace, file: SessionFile, model: ClickModel) -> Protocol:
     """The protocol that a session was recorded under, or that of ``--protocol``."""
     name, dataset = file.protocol["name"], file.protocol["dataset"]
     if not args.protocol and name not in known_protocols():
@@ -29,11 +32,11 @@ def recorded_protocol(args: argparse.Namespace, file: SessionFile) -> Protocol:
             f" ({name}.yml) that is not in configs/eval; give its file, or another protocol, as"
             " --protocol"
         )
-    protocol = load_protocol(args.protocol or name)
+    protocol = protocol_for(model, args.protocol or name)
     return protocol.for_dataset(dataset) if dataset else protocol
 
 
-def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
+def replay_session(args: argparse.Namespace, checkpoint: str | Path, cfg: EasyDict) -> None:
     """Answer recorded clicks again and compare the masks with the recorded ones."""
     file = SessionFile.load(args.replay)
     if file.image is None and not args.image:
@@ -42,8 +45,8 @@ def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
         image = read_image(Path(args.image))
     else:
         image = checked_image(file.image, file.image_name)
-    loaded = load_model(checkpoint, pick_device(args.cpu, args.gpus))
-    protocol, dataset = recorded_protocol(args, file), file.protocol["dataset"]
+    loaded = open_model(checkpoint, pick_device(args.cpu, args.gpus), cfg)
+    protocol, dataset = recorded_protocol(args, file, loaded.model), file.protocol["dataset"]
     answering = Answering(loaded.model, protocol)
     used = {"name": protocol.name, "dataset": dataset, "label": protocol.label}
     lacking = answering.lacking(recorded.settings for recorded in file.objects)
@@ -56,8 +59,8 @@ def replay_session(args: argparse.Namespace, checkpoint: Path) -> None:
         spent = 1000 * sum(record.seconds) / len(record.seconds)
         say(f"object {record.id}: {len(record.clicks)} clicks, {same}; {spent:.0f} ms per click")
     if args.save_json:
-        mode, path = args.mode or "as recorded", Path(loaded.path)
-        origin = {"path": str(path), "sha256": loaded.sha256, "mode": mode}
-        outcome = RunResult.of(protocol, origin, [result], args.model_name or path.stem)
+        mode = args.mode or "as recorded"
+        origin = {"path": str(loaded.path), "sha256": loaded.sha256, "mode": mode}
+        outcome = RunResult.of(protocol, origin, [result], args.model_name or title_of(loaded))
         outcome.save(args.save_json)
         say(f"result file: {args.save_json}")

@@ -25,11 +25,11 @@ from isegm.cli.evaluate import (
     add_how,
     add_what,
     checked_mode,
-    checkpoint_path,
     chosen_device,
     chosen_protocol,
     data_sets,
     identity_of,
+    opened_model,
     play_all,
     prepared,
 )
@@ -48,7 +48,8 @@ from isegm.evaluation.robustness import (
 )
 from isegm.evaluation.users.base import USERS
 from isegm.inference.protocol import Protocol
-from isegm.originals.loading import LoadedModel, load_model
+from isegm.methods.base import ClickModel
+from isegm.originals.loading import LoadedModel
 from isegm.utils.files import replacing
 from isegm.utils.processes import Process, joined
 
@@ -126,8 +127,8 @@ def plays_of(args: argparse.Namespace) -> list[Play]:
     return found
 
 
-def protocol_of(args: argparse.Namespace, play: Play, own: str) -> Protocol:
-    protocol = flags.with_user(chosen_protocol(args, own), play.user)
+def protocol_of(args: argparse.Namespace, play: Play, model: ClickModel) -> Protocol:
+    protocol = flags.with_user(chosen_protocol(args, model), play.user)
     if 0.9 not in protocol.thresholds():
         raise IsegmError(
             f"objects are stopped at an IoU of {protocol.stop_iou:g}, before 90 %, so there is no"
@@ -192,8 +193,8 @@ def write_tables(folder: Path, plays: list[Plays]) -> str:
 
 def play_users(args: argparse.Namespace, process: Process) -> None:
     plays = plays_of(args)
-    loaded = load_model(checkpoint_path(args, flags.config_with_folders(args)), process.device)
-    protocols = [protocol_of(args, play, loaded.model.protocol) for play in plays]
+    loaded = opened_model(args, flags.config_with_folders(args), process.device)
+    protocols = [protocol_of(args, play, loaded.model) for play in plays]
     model, runs = prepared(args, loaded.model), dict[str, list[RunResult]]()
     data = data_of(args)
     for number, (play, protocol) in enumerate(zip(plays, protocols, strict=True), 1):

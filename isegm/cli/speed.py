@@ -20,12 +20,13 @@ from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import environment
 from isegm.evaluation.speed import HOW, grid_latency, measure
+from isegm.foreign.names import parsed
 from isegm.inference.modes import with_mode
-from isegm.inference.protocol import load_protocol
+from isegm.inference.opening import open_model
+from isegm.inference.protocol import protocol_for
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import STARTER, find_checkpoint
-from isegm.originals.loading import load_model
+from isegm.methods.checkpoints import STARTER
 from isegm.training.experiment_file import load_experiment
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
@@ -49,11 +50,11 @@ class First:
 
 
 def load(source: str, config_path: str | None, device: torch.device) -> ClickModel:
-    if source.endswith(".py"):
+    if source.endswith(".py") and parsed(source) is None:
         torch.manual_seed(0)
         experiment = load_experiment(source).experiment
         return experiment.build(experiment.model).to(device).eval()
-    return load_model(find_checkpoint(load_config(config_path), source), device).model
+    return open_model(source, device, load_config(config_path)).model
 
 
 def show(mode: str, figures: dict[str, Any], base: dict[str, Any]) -> None:
@@ -122,7 +123,7 @@ def main(args: argparse.Namespace) -> None:
     device = pick_device(args.cpu, args.gpus)
     network = load(args.model, args.config_path, device)
     network = network if args.as_is else for_evaluation(network)
-    protocol = load_protocol(args.protocol or network.protocol)
+    protocol = protocol_for(network, args.protocol)
     dataset = First(evaluation_set("synthetic", load_config(args.config_path)), args.objects)
     say(f"{args.model}, protocol {protocol.label}, {device}, {torch.get_num_threads()} threads")
     figures: dict[str, dict[str, Any]] = {}

@@ -22,9 +22,9 @@ from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError, unknown
 from isegm.data.reading import read_image, read_mask
 from isegm.inference.modes import MODES, with_mode
+from isegm.inference.opening import open_model
 from isegm.inference.sis import says_nothing
-from isegm.methods.checkpoints import STARTER, find_checkpoint
-from isegm.originals.loading import load_model
+from isegm.methods.checkpoints import STARTER
 from isegm.utils.config import load_config
 from isegm.utils.device import pick_device
 from isegm.utils.vis import draw_clicks, overlay, write_image
@@ -71,11 +71,9 @@ def main(args: argparse.Namespace) -> None:
         raise unknown("mode", args.mode, MODES)
 
     clicks, image = parse_clicks(args.clicks), read_image(args.image)
-    loaded = load_model(
-        find_checkpoint(load_config(args.config_path), args.checkpoint),
-        pick_device(args.cpu, args.gpus),
-    )
-    protocol = flags.asked_protocol(args, loaded.model.protocol)
+    device = pick_device(args.cpu, args.gpus)
+    loaded = open_model(args.checkpoint, device, load_config(args.config_path))
+    protocol = flags.asked_protocol(args, loaded.model)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
     model, limit = with_mode(
         loaded.model, args.mode, settings={"threshold": protocol.mask_threshold}

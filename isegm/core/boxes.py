@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:  # view rules also choose boxes for exported networks, where torch is missing
+    from torch import Tensor
 
 
 class Box(NamedTuple):
@@ -33,13 +35,15 @@ def whole(height: int, width: int) -> Box:
     return Box(0, 0, height, width)
 
 
-def bbox_of(mask: Tensor) -> Box | None:
-    """The tight box of the true pixels of a boolean ``H W`` mask; None if there is none."""
-    rows = torch.where(mask.any(1))[0]
-    if not len(rows):
+def bbox_of(mask: Any) -> Box | None:
+    """The tight box of the true pixels of a boolean ``H W`` mask, a tensor or an array; None if
+    there is none.
+    """
+    rows, columns = mask.any(1).tolist(), mask.any(0).tolist()
+    if True not in rows:
         return None
-    cols = torch.where(mask.any(0))[0]
-    return Box(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
+    (top, bottom), (left, right) = _ends(rows), _ends(columns)
+    return Box(top, left, bottom, right)
 
 
 def include(box: Box, y: int, x: int) -> Box:
@@ -88,19 +92,51 @@ def resize(x: Tensor, size: tuple[int, int], aligned: bool = True) -> Tensor:
     """
     if tuple(x.shape[-2:]) == tuple(size):
         return x
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=aligned)
+    from torch.nn.functional import interpolate
+
+    return interpolate(x, size=size, mode="bilinear", align_corners=aligned)
 
 
-def cut(x: Tensor, box: Box) -> Tensor:
-    """The part of ``... H W`` inside the box, without copying."""
+def resize_bytes(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize ``3 H W`` uint8 as OpenCV resizes bytes: by the centers of pixels, in its fixed-point
+    arithmetic, rounded to whole gray levels.
+    """
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    rows, columns = size
+    pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+    return cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)
+
+
+def cut(x: Any, box: Box) -> Any:
+    """The part of ``... H W``, a tensor or an array, inside the box, without copying."""
     return x[..., box.top : box.bottom, box.left : box.right]
 
 
-def paste(x: Tensor, box: Box, height: int, width: int, aligned: bool = True) -> Tensor:
-    """Resize ``B C h w`` to the box and paste it into zeros of ``B C height width``."""
+def paste(
+    x: Tensor,
+    box: Box,
+    height: int,
+    width: int,
+    aligned: bool = True,
+    around: Tensor | None = None,
+) -> Tensor:
+    """Resize ``B C h w`` to the box and paste it into ``B C height width``.
+
+    Args:
+        around: what stays outside the box, ``B C height width``; None: zeros.
+    """
     patch = resize(x, (box.height, box.width), aligned)
     if box == whole(height, width):
         return patch
-    out = x.new_zeros(*x.shape[:-2], height, width)
+    if around is None:
+        out = x.new_zeros(*x.shape[:-2], height, width)
+    else:
+        out = around.to(x.dtype, copy=True)
     cut(out, box).copy_(patch)
     return out
+
+
+def _ends(flags: list[bool]) -> tuple[int, int]:
+    """Where the true entries begin, and where they are over."""
+    return flags.index(True), len(flags) - flags[::-1].index(True)

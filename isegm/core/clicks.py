@@ -9,19 +9,9 @@ import torch
 from torch import Tensor
 
 from isegm.core.boxes import Box
+from isegm.core.click import Click
 
 POSITIVE, NEGATIVE, PADDING = 1, 0, -1
-
-
-@dataclass(frozen=True)
-class Click:
-    """One click: row and column in image pixels (the centre of a pixel is an integer), and whether
-    it marks the object.
-    """
-
-    y: float
-    x: float
-    positive: bool
 
 
 @dataclass(frozen=True)

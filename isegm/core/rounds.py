@@ -34,6 +34,8 @@ class Round:
             method for that sample.
         initial_clicks: the number of columns of ``clicks`` before the first answer: 1 from a user,
             in training all that were sampled (padding included).
+        features: ``ClickModel.encode_image`` of ``image``, if it is known; None: the network
+            computes it.
     """
 
     image: Tensor
@@ -44,6 +46,16 @@ class Round:
     mirrored: bool = False
     seeds: tuple[int, ...] = ()
     initial_clicks: int = 1
+    features: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class PerRow:
+    """A state of any kind: one value for each row of the image, handed on as it is, neither joined
+    nor copied. So sessions can share what they never change.
+    """
+
+    rows: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Prediction:
     extras, and a new state.
 
     ``state`` is None, a tensor, or a (nested) tuple, dict or dataclass of tensors, each with one
-    row per row of the image.
+    row per row of the image; or a ``PerRow``.
     """
 
     logits: Tensor
@@ -83,6 +95,8 @@ class Session:
         view: the box of the last answer, None before the first.
         view_size: rows and columns of that view.
         from_mask: it started from a mask.
+        features: ``ClickModel.encode_image`` of the last view, rows as in ``Round.state``; valid
+            as long as ``view`` and ``view_size`` stay the same.
         plain: the session before post-processing, from which the next click continues; None:
             ``prob`` was not post-processed.
         followed: ``1 1 H W`` in [0, 1], the map that chooses the next crop if it is not ``prob``.
@@ -101,6 +115,7 @@ class Session:
     from_mask: bool = False
     followed: Tensor | None = None
     maps: dict[str, Tensor] = field(default_factory=dict)
+    features: Any = None
     plain: Session | None = None
 
     @property
@@ -121,7 +136,7 @@ def storages(session: Session) -> dict[tuple[str, int], int]:
     """
     held = {}
     maps = session.prob, session.prev_prob, session.followed, session.maps
-    for tensor in _tensors([session.image, *maps, session.state]):
+    for tensor in _tensors([session.image, *maps, session.state, session.features]):
         storage = tensor.untyped_storage()
         held[str(storage.device), storage.data_ptr()] = storage.nbytes()
     return held if session.plain is None else held | storages(session.plain)
@@ -142,6 +157,12 @@ def join_states(states: Sequence[Any], mirrored: bool = False) -> Any:
         if not mirrored:
             return torch.cat(list(states))
         return torch.cat([s[:1] for s in states] + [s[1:] for s in states])
+    if isinstance(first, PerRow):
+        if mirrored:
+            parts = [s.rows[:1] for s in states] + [s.rows[1:] for s in states]
+        else:
+            parts = [s.rows for s in states]
+        return PerRow(tuple(row for rows in parts for row in rows))
     return _rebuild(first, lambda key: join_states([_get(s, key) for s in states], mirrored))
 
 
@@ -156,6 +177,10 @@ def split_state(state: Any, index: int, count: int, mirrored: bool = False) -> A
             return state  # no other rows keep memory alive
         rows = [index, count + index] if mirrored else [index]
         return state[rows].clone()
+    if isinstance(state, PerRow):
+        return PerRow(
+            tuple(state.rows[i] for i in ([index, count + index] if mirrored else [index]))
+        )
     return _rebuild(state, lambda key: split_state(_get(state, key), index, count, mirrored))
 
 
@@ -165,6 +190,8 @@ def state_shape(state: Any) -> Any:
         return None
     if isinstance(state, Tensor):
         return tuple(state.shape)
+    if isinstance(state, PerRow):
+        return PerRow, len(state.rows)
     if isinstance(state, dict):
         return tuple((key, state_shape(value)) for key, value in state.items())
     if dataclasses.is_dataclass(state):

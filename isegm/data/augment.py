@@ -252,6 +252,22 @@ def aligned(crop: Crop, least: float = 0.3, mean: float = 0.8, colour: bool = Fa
     )
 
 
+def fitted(crop: Crop) -> Pipeline:
+    """Flips, quarter turns, small shifts and rotations, colour; then the whole image, resized until
+    its longer side fits, at the top left of the crop.
+
+    Source: the training scripts of arXiv 2404.00741, which first scale by 0.75 to 1.40; that is
+    left out here, since nothing of it remains once the image is resized to fit.
+    """
+    transforms = [*_any_flip(), *_small_motion(), *_colour(), *_fitting(crop)]
+    return Pipeline(A.Compose(transforms))
+
+
+def fitted_only(crop: Crop) -> Pipeline:
+    """The whole image at the top left of the crop, as in ``fitted``: for held-out data."""
+    return Pipeline(A.Compose(_fitting(crop)))
+
+
 def object_crop(crop: Crop) -> ObjectCrop:
     """A window around a pixel of an object, and nothing else; see ``ObjectCrop``."""
     return ObjectCrop(A.Compose([]), crop=tuple(_checked(crop)))
@@ -277,6 +293,12 @@ def _cropping(crop: Crop) -> list[A.BasicTransform]:
         A.PadIfNeeded(height, width, border_mode=cv2.BORDER_CONSTANT, fill=0, fill_mask=0),
         A.RandomCrop(height, width),
     ]
+
+
+def _fitting(crop: Crop) -> list[A.BasicTransform]:
+    height, width = _checked(crop)
+    place = {"position": "top_left", "border_mode": cv2.BORDER_CONSTANT, "fill": 0, "fill_mask": 0}
+    return [A.LongestMaxSize(max_size_hw=(height, width)), A.PadIfNeeded(height, width, **place)]
 
 
 def _colour() -> list[A.BasicTransform]:

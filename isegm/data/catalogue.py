@@ -25,6 +25,7 @@ from isegm.data.sources.coco_lvis import CocoLvis
 from isegm.data.sources.coco_panoptic import CocoPanoptic
 from isegm.data.sources.duts import duts
 from isegm.data.sources.hflickr import hflickr
+from isegm.data.sources.hqseg44k import hqseg44k_objects
 from isegm.data.sources.lvis import Lvis, annotation_places
 from isegm.data.sources.msra10k import msra10k
 from isegm.data.sources.open_images import OpenImages
@@ -123,6 +124,19 @@ CATALOGUE = (
                 ("COIFT", 280),
                 ("HRSOD", 287),
             )
+        ),
+    ),
+    DataSet(
+        "HQSeg44K_train",
+        "HQSEG44K_PATH",
+        (
+            Subset(
+                "train",
+                lambda root, cfg: hqseg44k_objects(root, "train"),
+                44_320,
+                None,
+                ("DIS5K/DIS-TR/gt", "cascade_psp"),
+            ),
         ),
     ),
     DataSet(

@@ -17,20 +17,21 @@ from isegm.data.tables import Texts
 
 
 class MaskPairs:
-    """A training source of (image, mask) files; the object is where the first channel of the mask
-    is above 128.
+    """A training source of (image, mask) files.
 
     Args:
         name: for messages.
         pairs: the files.
+        above: the object is where the first channel of the mask exceeds this.
 
     Raises:
         IsegmError: there are none.
     """
 
-    def __init__(self, name: str, pairs: Sequence[tuple[Path, Path]]) -> None:
+    def __init__(self, name: str, pairs: Sequence[tuple[Path, Path]], above: int = 128) -> None:
         if not pairs:
             raise IsegmError(f"{name}: no image has a mask")
+        self._above = above
         self._images = Texts(str(image) for image, _ in pairs)
         self._masks = Texts(str(mask) for _, mask in pairs)
 
@@ -39,10 +40,10 @@ class MaskPairs:
 
     def read(self, index: int, rng: np.random.Generator) -> InstanceSample:
         image_path, mask_path = Path(self._images[index]), Path(self._masks[index])
-        image, mask = read_image(image_path), read_mask(mask_path) > 128
+        image, mask = read_image(image_path), read_mask(mask_path) > self._above
         check_size(image, mask, image_path, mask_path)
         if not mask.any():
-            raise CorruptSample(f"{mask_path} holds no object: no pixel is above 128")
+            raise CorruptSample(f"{mask_path} holds no object: no pixel is above {self._above}")
         return InstanceSample(
             image, mask.astype(np.uint8)[:, :, None], {0: ObjectInfo(0, 1)}, id=str(image_path)
         )

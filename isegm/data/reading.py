@@ -4,6 +4,8 @@ error.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import warnings
 from collections.abc import Iterable
@@ -61,6 +63,18 @@ def checked_image(data: bytes, name: str, pixels: int = MAX_PIXELS) -> np.ndarra
             f"{name} has {columns} x {rows} pixels; at most {pixels:,} pixels are accepted here"
         )
     return decode_image(data, name)
+
+
+def image_in_text(text: str, name: str, pixels: int = MAX_PIXELS) -> np.ndarray:
+    """``checked_image`` for base64, with or without the head of a data URI."""
+    head, comma, body = text.partition(",")
+    if head.startswith("data:") and not (comma and head.endswith(";base64")):
+        raise IsegmError(f"{name}: expected a data URI with base64, e.g. data:image/png;base64,...")
+    try:
+        data = base64.b64decode(body if comma else head, validate=True)
+    except (binascii.Error, ValueError):
+        raise IsegmError(f"{name}: expected an image in base64") from None
+    return checked_image(data, name, pixels)
 
 
 def stored_size(data: bytes, name: str) -> tuple[int, int]:

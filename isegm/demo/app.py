@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,20 @@ class Served:
     pictures: Pictures
 
 
+@dataclass(frozen=True)
+class Tool:
+    """Routes of another program's protocol, which the same server answers.
+
+    Attributes:
+        add_routes: called with the application, what it serves, and the open sessions, whose
+            ``turn`` is held while the network works.
+        uploads: paths whose JSON bodies may be as large as uploads, because they hold images.
+    """
+
+    add_routes: Callable[[FastAPI, Served, SessionStore], None]
+    uploads: tuple[str, ...] = ()
+
+
 class ClickBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
     y: float = Field(allow_inf_nan=False)
@@ -63,11 +77,14 @@ class PictureBody(BaseModel):
     name: str = Field(max_length=255)
 
 
-def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> FastAPI:
+def create_app(
+    served: Served, limits: Limits, hosts: tuple[str, ...] = (), tool: Tool | None = None
+) -> FastAPI:
     """The application.
 
     Args:
         hosts: names of the server besides loopback, see ``Guard``.
+        tool: a labeling tool that is answered as well.
     """
     store = SessionStore(limits)
 
@@ -87,12 +104,15 @@ def create_app(served: Served, limits: Limits, hosts: tuple[str, ...] = ()) -> F
         lifespan=lifespan,
     )
     app.state.store = store
-    app.add_middleware(Guard, hosts=hosts, limit=limits.upload_bytes)
+    uploads = tool.uploads if tool else ()
+    app.add_middleware(Guard, hosts=hosts, limit=limits.upload_bytes, uploads=uploads)
     answer_errors(app)
     _add_pages(app, served, limits)
     _add_sessions(app, served, store)
     _add_work(app, store)
     _add_exports(app, served, store)
+    if tool:
+        tool.add_routes(app, served, store)
     return app
 
 

@@ -35,10 +35,13 @@ class Guard:
     Args:
         hosts: names and addresses of the server besides loopback; ``"*"`` allows any.
         limit: bytes of an upload; other bodies are limited to ``SMALL``.
+        uploads: paths whose bodies are uploads, whatever their type.
     """
 
-    def __init__(self, app: Any, hosts: Iterable[str], limit: int) -> None:
-        self.app, self.limit = app, limit
+    def __init__(
+        self, app: Any, hosts: Iterable[str], limit: int, uploads: Iterable[str] = ()
+    ) -> None:
+        self.app, self.limit, self.uploads = app, limit, frozenset(uploads)
         self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
@@ -52,10 +55,10 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
             await send(message)
 
-        if objection := self._objection(scope["method"], headers):
+        if objection := self._objection(scope, headers):
             await _refuse(guarded_send, *objection)
             return
-        received, limit = 0, self._limit(headers)
+        received, limit = 0, self._limit(scope, headers)
 
         async def counted_receive() -> dict:
             nonlocal received
@@ -67,21 +70,23 @@ class Guard:
 
         await self.app(scope, counted_receive, guarded_send)
 
-    def _objection(self, method: str, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
+    def _objection(self, scope: dict, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
         """Status, code and message if the headers of a request are refused."""
         host, origin = headers.get(b"host"), headers.get(b"origin")
         length = headers.get(b"content-length")
         if not ("*" in self.hosts or _hostname(f"//{host}") in self.hosts):
             message = f"this server does not answer for {host!r:.80}; see --allow-host"
             return 400, "wrong_host", message
-        if method not in ("GET", "HEAD") and origin is not None and _place(origin) != host:
+        if scope["method"] not in ("GET", "HEAD") and origin is not None and _place(origin) != host:
             return 403, "wrong_origin", "requests from other sites are refused"
-        limit = self._limit(headers)
+        limit = self._limit(scope, headers)
         if length is not None and not (length.isdecimal() and int(length) <= limit):
             return 413, "too_large", _too_large(limit)
         return None
 
-    def _limit(self, headers: dict[bytes, str]) -> int:
+    def _limit(self, scope: dict, headers: dict[bytes, str]) -> int:
+        if scope["path"] in self.uploads:
+            return self.limit
         upload = headers.get(b"content-type", "").lower().startswith("multipart/form-data")
         return self.limit if upload else min(SMALL, self.limit)
 

@@ -13,22 +13,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from isegm.core.clicks import Click
+from isegm.core.click import Click
 from isegm.core.errors import IsegmError, unknown
-from isegm.core.rounds import Session
-from isegm.inference.modes import PLAIN, with_mode
-from isegm.inference.protocol import USER_THRESHOLD, Protocol, load_protocol
+from isegm.inference.protocol import USER_THRESHOLD, Protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
-from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import SHIPPED, STARTER, find_checkpoint
-from isegm.originals.loading import load_model
-from isegm.utils.config import load_config
-from isegm.utils.device import pick_device
+
+if TYPE_CHECKING:  # an exported network answers without torch
+    import torch
+
+    from isegm.core.rounds import Session
+    from isegm.inference.onnx.session import ArraySession
+    from isegm.methods.base import ClickModel
 
 log = logging.getLogger("isegm")
 
@@ -45,13 +44,14 @@ class EngineSession:
         previous: the session before the last click, None before the first.
     """
 
-    state: Session
+    state: Session | ArraySession
     previous: EngineSession | None = None
 
     @property
     def prob(self) -> np.ndarray:
         """``H W`` float32 in [0, 1], read-only; zeros before the first click."""
-        prob = self.state.prob[0, 0].float().cpu().numpy().view()
+        prob = self.state.prob[0, 0]
+        prob = (prob if isinstance(prob, np.ndarray) else prob.float().cpu().numpy()).view()
         prob.flags.writeable = False
         return prob
 
@@ -85,45 +85,55 @@ class Engine:
     number of sessions and threads.
 
     Args:
-        checkpoint: a file, written by this package or published with a method; or a name under
-            WEIGHTS_PATH of config.yml. By default the starter, the network that comes with the
-            package.
+        checkpoint: a file, written by this package or published with a method; a name under
+            WEIGHTS_PATH of config.yml; an exported network, a file that ends in .onnx or the folder
+            of several, which is run by onnxruntime and needs no torch; or a model of others, e.g.
+            ``"foreign:sam-base"``, ``"classical:graph_cut"`` or ``"plugin:my_model.py"``. By
+            default the starter, the network that comes with the package.
         mode: how clicks are answered, one of ``isegm.inference.modes.MODES``. The default is one
             pass of the network; some others optimize the answer until it agrees with the clicks.
-        device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one.
+        device: e.g. ``"cpu"`` or ``"cuda:1"``; by default the first GPU if there is one. An
+            exported network runs on the CPU.
         protocol: how the image is shown to the network (zoom-in, mirror averaging): a file in
-            configs/eval, or a ``Protocol``. By default the method's own published one.
+            configs/eval, or a ``Protocol``. By default the method's own published one; that of an
+            exported network is in its file.
         sis: 4 or 8 to keep only the parts of a mask that are connected with a positive click, see
             ``StructuralIntegrity``; None to follow the protocol. Without a positive click the mask
             is then empty, and a warning is logged.
+        cfr: extra passes per click on the network's own answer, or ``"adaptive"``, see ``Cascade``;
+            None to follow the protocol.
 
     Attributes:
         model, protocol, device: as the arguments say.
 
     Raises:
         IsegmError: an unknown checkpoint, mode, device, protocol or connectivity; names list the
-            nearest.
+            nearest. Extra passes with a network that takes no previous mask.
     """
 
     def __init__(
         self,
-        checkpoint: str | Path = STARTER,
-        mode: str = PLAIN[0],
+        checkpoint: str | Path = "starter",
+        mode: str = "NoBRS",
         device: torch.device | str | None = None,
         protocol: str | Protocol | None = None,
         sis: int | None = None,
+        cfr: int | str | None = None,
     ) -> None:
-        self.device = _device(device)
-        network = load_model(_located(checkpoint), self.device).model.requires_grad_(False)
-        self.model, clicks_limit = with_mode(network, mode)
-        protocol = protocol or self.model.protocol
-        protocol = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
-        protocol = protocol.for_users()
+        # Each half is imported only if it is needed: torch here, onnxruntime there.
+        if _is_exported(checkpoint):
+            from isegm.inference.onnx.predictor import exported_network as opened
+        else:
+            from isegm.inference.networks import network as opened
+        made = opened(checkpoint, mode, device, protocol)
+        self.model, self.device, protocol, predictor = made
+        if cfr is not None:
+            from isegm.inference.cascade import cascade_settings
+
+            protocol = protocol.changed(cfr=cascade_settings(cfr))
         self.protocol = protocol if sis is None else protocol.changed(sis=sis)
         # The caller chooses the threshold of masks, so they are post-processed here.
-        self._predictor = replace(self.protocol, sis=None).predictor(
-            self.model, clicks_limit=clicks_limit
-        )
+        self._predictor = predictor(replace(self.protocol, sis=None))
 
     def predict(
         self,
@@ -214,41 +224,28 @@ class Engine:
         """What the user sees of an answer."""
         if self.protocol.sis is None:
             return state
+        if hasattr(state, "connected"):
+            return state.connected(self.protocol.sis, threshold)
         return StructuralIntegrity(self.protocol.sis, threshold)(state)
 
 
-def load(checkpoint: str | Path = STARTER, device: torch.device | str | None = None) -> ClickModel:
+def load(
+    checkpoint: str | Path = "starter", device: torch.device | str | None = None
+) -> ClickModel:
     """The network of a checkpoint, in eval mode; the arguments are those of ``Engine``.
 
     Raises:
         IsegmError: an unknown checkpoint or device.
     """
-    return load_model(_located(checkpoint), _device(device)).model
+    from isegm.inference.networks import loaded_network
+
+    return loaded_network(checkpoint, device)
 
 
-def _located(checkpoint: str | Path) -> Path:
-    if Path(checkpoint).expanduser().is_file() or checkpoint in SHIPPED:
-        return find_checkpoint({}, checkpoint)  # needs no config.yml
-    try:
-        cfg = load_config()
-    except IsegmError as error:
-        raise IsegmError(
-            f"there is no checkpoint file {checkpoint}, and names cannot be looked up: {error}"
-        ) from None
-    return find_checkpoint(cfg, checkpoint)
-
-
-def _device(device: torch.device | str | None) -> torch.device:
-    if device is None:
-        return pick_device()
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise IsegmError(
-            f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}"
-        ) from None
-    return pick_device(cpu=True) if chosen.type == "cpu" else chosen
+def _is_exported(checkpoint: str | Path) -> bool:
+    """Whether a checkpoint is what ``isegm export`` writes: a file, or a folder of files."""
+    path = Path(checkpoint).expanduser()
+    return path.suffix == ".onnx" or (path / "decoder.onnx").is_file()
 
 
 def _rgb(image: np.ndarray, channels: str) -> np.ndarray:

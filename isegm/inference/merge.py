@@ -6,13 +6,15 @@ Someone who starts from a mask wants it changed where they click, and nowhere el
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from isegm.core.errors import unknown
-from isegm.core.rounds import Session
 from isegm.utils.regions import changed_region
+
+if TYPE_CHECKING:  # protocols are also read where torch is missing
+    from isegm.core.rounds import Session
 
 KINDS = ("published", "guarded")
 
@@ -44,7 +46,7 @@ class ProgressiveMerge:
         click = after.clicks[-1]
         old, new = ((s.prob[0, 0] > self.threshold).cpu().numpy() for s in (before, after))
         merged = merged_mask(old, new, int(click.y), int(click.x), guarded=self.kind == "guarded")
-        prob = torch.from_numpy(merged).to(after.prob)[None, None]
+        prob = after.prob.new_tensor(merged)[None, None]
         return replace(after, prob=prob, prev_prob=after.feedback)
 
 

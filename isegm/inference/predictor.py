@@ -13,6 +13,7 @@ from isegm.core import boxes
 from isegm.core.clicks import Click, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round, Session, join_states, split_state, state_shape
+from isegm.inference.cascade import Cascade
 from isegm.inference.merge import ProgressiveMerge
 from isegm.inference.mirror import averaged, with_mirror
 from isegm.inference.sis import StructuralIntegrity
@@ -36,7 +37,14 @@ class Request:
     @property
     def group(self) -> Hashable:
         """Requests of the same group can share a forward pass."""
-        return self.view.size, self.fresh, state_shape(self.session.state)
+        known = None if self.fresh else state_shape(self.session.features)
+        return self.view.size, self.fresh, state_shape(self.session.state), known
+
+    def again(self, answer: Session) -> Request:
+        """The same request to a network that is shown its own answer as the previous mask."""
+        kept = {"state": answer.state, "features": answer.features}
+        kept |= {"view": answer.view, "view_size": answer.view_size}
+        return replace(self, session=replace(self.session, prev_prob=answer.feedback, **kept))
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,11 @@ class Predictor:
         max_pixels: the most pixels in one forward pass, including mirror images; a single view may
             exceed it.
         amp: run the network under bfloat16 autocast. Faster, and no longer exact.
+        cascade: extra passes on the network's own answer; None for none.
+
+    Raises:
+        IsegmError: the network does not offer the map that the rule follows, or takes no previous
+            mask for a cascade.
     """
 
     def __init__(
@@ -80,6 +93,7 @@ class Predictor:
         clicks_limit: int | None = None,
         max_pixels: int | None = None,
         amp: bool = False,
+        cascade: Cascade | None = None,
     ) -> None:
         self.model = model.eval()
         self.finish = finish or Finish()
@@ -90,6 +104,9 @@ class Predictor:
                 f"the view is to follow {self.rule.follow}, but {type(model).__name__} offers"
                 f" {known}; use another protocol, or one whose view has follow: null"
             )
+        if cascade is not None:
+            cascade.check(model)
+        self.cascade = cascade
         self.mirror, self.clicks_limit, self.amp = mirror, clicks_limit, amp
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
         # A CPU gains nothing from batches; a GPU idles without them.
@@ -160,13 +177,18 @@ class Predictor:
                 ]
                 for i, session in zip(first, self._answer(again), strict=True):
                     answers[i] = session
+            asked = list(requests)
             again = [i for i, session in enumerate(answers) if self.rule.looks_again(session)]
             if again:
                 # The new view is chosen by the new answer, while the network is shown the old one.
-                seen = [replace(answers[i], prev_prob=requests[i].session.feedback) for i in again]
-                second = [Request(s, s.clicks, self.rule.view(s, s.clicks)) for s in seen]
-                for i, session in zip(again, self._answer(second), strict=True):
+                for i in again:
+                    seen = replace(answers[i], prev_prob=requests[i].session.feedback)
+                    asked[i] = Request(seen, seen.clicks, self.rule.view(seen, seen.clicks))
+                second = self._answer([asked[i] for i in again])
+                for i, session in zip(again, second, strict=True):
                     answers[i] = session
+            if self.cascade is not None:
+                answers = self._cascaded(self.cascade, asked, answers)
         integrity = self.finish.integrity
         return answers if integrity is None else integrity.many(answers)
 
@@ -187,6 +209,20 @@ class Predictor:
     def _pixels(self, size: tuple[int, int]) -> int:
         """The pixels of one view in a forward pass, including its mirror image."""
         return size[0] * size[1] * (2 if self.mirror else 1)
+
+    def _cascaded(
+        self, cascade: Cascade, requests: Sequence[Request], answers: Sequence[Session]
+    ) -> list[Session]:
+        """The answers after the extra passes of each session."""
+        answers = list(answers)
+        going = [i for i, request in enumerate(requests) if cascade.covers(len(request.clicks))]
+        for _ in range(cascade.passes):
+            made = self._answer([requests[i].again(answers[i]) for i in going])
+            pairs = list(zip(going, made, strict=True))
+            going = [i for i, session in pairs if not cascade.has_settled(answers[i], session)]
+            for i, session in pairs:
+                answers[i] = session
+        return answers
 
     def _answer(self, requests: Sequence[Request]) -> list[Session]:
         groups: dict[Hashable, list[int]] = {}
@@ -226,11 +262,17 @@ class Predictor:
     def _pass(self, requests: Sequence[Request]) -> list[Session]:
         round_ = self._round(requests)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            pred = averaged(self.infer(with_mirror(round_))) if self.mirror else self.infer(round_)
-            probs = pred.logits.float().sigmoid()
-            before = [request.session for request in requests]
+            shown = with_mirror(round_) if self.mirror else round_
+            if shown.features is None:
+                shown = replace(shown, features=self.model.encode_image(shown.image))
+            pred = averaged(self.infer(shown)) if self.mirror else self.infer(shown)
+            logits = pred.logits.float()
+            before, count = [request.session for request in requests], len(requests)
             after = [
-                self._after(request, pred, probs[i : i + 1], i, len(requests))
+                replace(
+                    self._after(request, pred, logits[i : i + 1], i, count),
+                    features=split_state(shown.features, i, count, self.mirror),
+                )
                 for i, request in enumerate(requests)
             ]
             refined = self.refine(before, after, pred)
@@ -244,41 +286,53 @@ class Predictor:
         for request in requests:
             view, session = request.view, request.session
             image = boxes.cut(session.image, view.source)
+            if view.as_bytes:
+                image = _bytes_resized(image, view.size)
             if image.dtype == torch.uint8:
                 image = image.float() / 255
-            # Image and mask are resized together, as one four-channel image.
-            seen = torch.cat([image, boxes.cut(session.feedback, view.source)], 1)
-            shown.append(boxes.resize(seen, view.size, view.aligned))
+            mask = boxes.cut(session.feedback, view.source)
+            if view.as_bytes:
+                seen = torch.cat([image, boxes.resize(mask, view.size, view.aligned)], 1)
+            else:  # together, as one four-channel image
+                seen = boxes.resize(torch.cat([image, mask], 1), view.size, view.aligned)
+            shown.append(seen)
             limit = self.clicks_limit
             known = Clicks.of(request.clicks if limit is None else request.clicks[:limit])
             known = known.crop(view.source, view.size)
             clicks.append(known.inner(view.size) if self.rule.inner_clicks else known)
         stacked = torch.cat(shown)
-        state = join_states([r.session.state for r in requests], self.mirror)
+        sessions, fresh = [r.session for r in requests], requests[0].fresh
+        features = None if fresh else join_states([s.features for s in sessions], self.mirror)
+        state = join_states([s.state for s in sessions], self.mirror)
         return Round(
             image=stacked[:, :3],
             clicks=Clicks.cat(clicks).to(self.device),
             prev_prob=stacked[:, 3:],
             state=state,
-            fresh_view=requests[0].fresh,
+            fresh_view=fresh,
+            features=features,
         )
 
     def _after(
-        self, request: Request, pred: Prediction, prob: Tensor, index: int, count: int
+        self, request: Request, pred: Prediction, logits: Tensor, index: int, count: int
     ) -> Session:
         session, view = request.session, request.view
 
-        def in_image(x: Tensor) -> Tensor:
+        def in_image(x: Tensor, around: Tensor | None = None) -> Tensor:
             # A published flaw: the map takes the size of the source in between.
             if view.target != view.source:
                 x = boxes.resize(x, (view.source.height, view.source.width))
-            return boxes.paste(x, view.target, *session.image.shape[-2:], view.aligned)
+            return boxes.paste(x, view.target, *session.image.shape[-2:], view.aligned, around)
 
+        if view.logits:
+            prob = in_image(logits).sigmoid()
+        else:
+            prob = in_image(logits.sigmoid(), session.prob if view.keeps else None)
         follow = self.rule.follow
         return replace(
             session,
             clicks=request.clicks,
-            prob=in_image(prob),
+            prob=prob,
             prev_prob=None,
             box=view.held,
             view=view.source,
@@ -306,3 +360,10 @@ def _image_tensor(image: np.ndarray | Tensor) -> Tensor:
             f"expected an image tensor of shape (1, 3, H, W), got {tuple(image.shape)}"
         )
     return image
+
+
+def _bytes_resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``boxes.resize_bytes`` of ``1 3 H W``; floats are rounded to gray levels first."""
+    levels = image if image.dtype == torch.uint8 else (image * 255).round().to(torch.uint8)
+    resized = boxes.resize_bytes(levels[0].cpu().numpy(), size)
+    return torch.from_numpy(np.ascontiguousarray(resized))[None].to(image.device)

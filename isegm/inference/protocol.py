@@ -6,17 +6,20 @@ import dataclasses
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from isegm.core.errors import IsegmError, unknown
+from isegm.inference.cascade import Cascade
 from isegm.inference.merge import ProgressiveMerge
-from isegm.inference.predictor import Finish, Predictor
 from isegm.inference.sis import StructuralIntegrity
 from isegm.inference.views.base import RULES, ViewRule
-from isegm.methods.base import ClickModel
 from isegm.utils.config import repository_roots
+
+if TYPE_CHECKING:
+    from isegm.inference.predictor import Predictor
+    from isegm.methods.base import ClickModel
 
 USER_THRESHOLD = 0.5  # of masks that people see, whatever numbers are published at
 NO_STOP = 1.01  # an IoU that is never reached: all clicks are made
@@ -44,6 +47,8 @@ class Protocol:
         merge: what clicks do to an initial mask: "replace" it, or merge one change per click into
             it, see ``ProgressiveMerge`` ("published", "guarded").
         refine: settings of the method's second look, by name; see the method's ``refine_many``.
+        cfr: extra passes on the network's own answer, the settings of ``Cascade`` by name, e.g.
+            ``{passes: 2}``; empty for none.
         sis: 4 or 8 to keep only what is connected with a positive click, see
             ``StructuralIntegrity``; None keeps all.
         sizes: other published sizes of views, by their name in ``--eval-mode``; each holds pixels
@@ -68,6 +73,7 @@ class Protocol:
     mirror: bool = False
     merge: str = "replace"
     refine: dict[str, float] = field(default_factory=dict)
+    cfr: dict[str, int] = field(default_factory=dict)
     sis: int | None = None
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -79,6 +85,7 @@ class Protocol:
         if not isinstance(self.user, dict) or not isinstance(self.user.get("name"), str):
             example = "{name: centre, ...}"
             raise IsegmError(f"user is {self.user!r:.80}; expected a name, or {example}")
+        self.cascade()  # checks the values
         if self.sis is not None:
             StructuralIntegrity(self.sis)  # checks the value
         checked_iou("stop_iou", self.stop_iou)
@@ -172,11 +179,31 @@ class Protocol:
             rule: replaces the protocol's own view rule.
             options: of ``Predictor``.
         """
+        from isegm.inference.predictor import (  # protocols are read without torch, too
+            Finish,
+            Predictor,
+        )
+
         threshold = self.mask_threshold
         merge = None if self.merge == "replace" else ProgressiveMerge(threshold, self.merge)
         integrity = None if self.sis is None else StructuralIntegrity(self.sis, threshold)
         finish = Finish(self.refine, merge, integrity)
-        return Predictor(model, rule or self.rule, mirror=self.mirror, finish=finish, **options)
+        parts = {"mirror": self.mirror, "finish": finish, "cascade": self.cascade()}
+        return Predictor(model, rule or self.rule, **parts, **options)
+
+    def cascade(self) -> Cascade | None:
+        """The extra passes of ``cfr``.
+
+        Raises:
+            IsegmError: an unknown or impossible setting.
+        """
+        if not isinstance(self.cfr, dict):
+            raise IsegmError(f"cfr is {self.cfr!r:.60}; expected settings, e.g. {{passes: 2}}")
+        known = {f.name for f in dataclasses.fields(Cascade)} - {"threshold"}
+        for name in self.cfr:
+            if name not in known:
+                raise unknown("setting of cfr", name, known)
+        return Cascade(**self.cfr, threshold=self.mask_threshold) if self.cfr else None
 
     def thresholds(self) -> tuple[float, ...]:
         """The IoU thresholds that a run with this ``stop_iou`` can be read at, up to 0.95."""
@@ -230,6 +257,15 @@ def load_protocol(name: str) -> Protocol:
         return Protocol(**values)
     except IsegmError as error:
         raise IsegmError(f"{path}: {error}") from None
+
+
+def protocol_for(model: ClickModel, name: str | None = None) -> Protocol:
+    """The protocol of a name, by default the model's own; the label says what the model adds to it.
+
+    Raises:
+        IsegmError: as ``load_protocol``.
+    """
+    return load_protocol(name or model.protocol).noting(*model.noted)
 
 
 def checked_iou(name: str, value: float) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 
 from isegm.core.errors import IsegmError, unknown
 from isegm.core.rounds import Session
+from isegm.inference.cascade import MOST_PASSES
 from isegm.inference.controls import Control, Settings
 from isegm.inference.modes import PLAIN, fitting, with_mode
 from isegm.inference.predictor import Predictor
@@ -78,6 +79,10 @@ class Answering:
         protocol = replace(self.protocol, sis=None, mirror=settings["mirror"])
         if "focus" in settings:
             protocol = replace(protocol, refine={**protocol.refine, "expansion": settings["focus"]})
+        if "cfr" in settings:
+            passes = settings["cfr"]
+            cfr = {**protocol.cfr, "passes": passes} if passes else {}
+            protocol = replace(protocol, cfr=cfr)
         search = {"threshold": protocol.mask_threshold, "go_on": go_on}
         if "iterations" in settings:
             spent = settings["iterations"]
@@ -115,6 +120,11 @@ def controls_of(model: ClickModel, protocol: Protocol) -> list[Control]:
         hint = "Per click, in modes that optimize"
         spent = Control("iterations", "L-BFGS iterations", "whole", 20, 1, 100, hint=hint)
         answer = [mode, spent, *answer]
+    if model.prev_mask:
+        hint = "After each answer, the network is asked again with its answer as previous mask"
+        passes = protocol.cfr.get("passes", 0)
+        most = max(passes, MOST_PASSES)
+        answer.append(Control("cfr", "Extra passes", "whole", passes, 0, most, hint=hint))
     answer += [_inside(model, adjustable) for adjustable in model.adjustable]
     answer += protocol.rule.controls()
     if "expansion" in protocol.refine:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import torch
+from typing import TYPE_CHECKING
 
 from isegm.core.errors import IsegmError
-from isegm.core.rounds import Session
 from isegm.utils.regions import regions_at
+
+if TYPE_CHECKING:  # protocols are also read where torch is missing
+    from isegm.core.rounds import Session
 
 CONNECTIVITIES = (4, 8)
 
@@ -59,7 +60,7 @@ class StructuralIntegrity:
         sizes = [session.prob.shape[-2:] for session in before]
         tops = list(itertools.accumulate((height + 1 for height, _ in sizes), initial=0))
         shape = tops[-1], max(width for _, width in sizes)
-        stack = before[0].prob.new_zeros(shape, dtype=torch.bool)
+        stack = before[0].prob.new_zeros(shape).bool()
         for session, top, (height, width) in zip(before, tops, sizes, strict=False):
             stack[top : top + height, :width] = session.prob[0, 0] > self.threshold
         masks = stack.cpu().numpy()
@@ -67,7 +68,7 @@ class StructuralIntegrity:
         clicks = [(top, click) for session, top in placed for click in session.clicks]
         points = [(top + int(click.y), int(click.x)) for top, click in clicks if click.positive]
         kept = regions_at(masks, points, self.connectivity)
-        removed = torch.from_numpy(masks & ~kept).to(stack.device)
+        removed = stack.new_tensor(masks & ~kept)
         after = []
         for session, top, (height, width) in zip(before, tops, sizes, strict=False):
             prob = session.prob.masked_fill(removed[top : top + height, :width], 0)

@@ -66,14 +66,21 @@ class ClickModel(nn.Module):
             which make up ``forward``.
         shown_maps: the extras of a prediction that sessions keep for display; ``B C h w`` each, in
             [0, 1].
+        prev_mask: whether the network is shown the previous mask, as an input or in its state.
         adjustable: settings of the network that users may change, beyond the protocol.
+        noted: what the label of every protocol says of the model, e.g. ``("policy=single",)``;
+            nothing if the checkpoint's hash says it all.
+        foldable: whether ``for_evaluation`` prepares it; otherwise it is used as it is.
     """
 
     protocol: str = "ritm"
     infer_with_grad: bool = False
     insertion_points: tuple[str, ...] = ()
     shown_maps: tuple[str, ...] = ()
+    prev_mask: bool = True
     adjustable: tuple[Adjustable, ...] = ()
+    noted: tuple[str, ...] = ()
+    foldable: bool = True
 
     @property
     def unwrapped(self) -> ClickModel:
@@ -83,6 +90,21 @@ class ClickModel(nn.Module):
     def forward(self, round_: Round) -> Prediction:
         """One differentiable round."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(round_)")
+
+    def encode_image(self, image: Tensor) -> Any:
+        """The part of the network that sees the image alone, neither clicks nor a previous mask.
+
+        The predictor keeps it in the session while the view stands still and passes it on as
+        ``Round.features``. ``forward`` must answer the same without it.
+
+        Args:
+            image: ``B 3 H W`` float, RGB in [0, 1], as in ``Round.image``.
+
+        Returns:
+            None if there is no such part (the default); otherwise tensors, nested as in
+            ``Prediction.state``, one row per row of the image.
+        """
+        return None
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         """Named, already weighted scalar losses; the trainer sums and logs them.

@@ -55,6 +55,7 @@ class CDNet(ClickModel):
     """
 
     protocol = "cdnet"
+    prev_mask = False
 
     def __init__(
         self,

@@ -305,7 +305,7 @@ def affinity_loss(
 
 def _clicked(clicks: Clicks, size: tuple[int, int]) -> Tensor:
     """``B K`` bool: positive clicks inside the view."""
-    inside = (clicks.yx >= 0) & (clicks.yx < clicks.yx.new_tensor(size))
+    inside = (clicks.yx >= 0) & (clicks.yx < torch.tensor(size).to(clicks.yx))
     return (clicks.label == POSITIVE) & inside.all(-1)
 
 
@@ -313,7 +313,7 @@ def _cells(clicks: Clicks, grid: tuple[int, int], stride: int) -> Tensor:
     """``B K`` int64: the index, in row order, of the patch of each click; arbitrary for clicks
     outside.
     """
-    last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
+    last = torch.tensor([grid[0] - 1, grid[1] - 1]).to(clicks.yx)
     row, column = (clicks.yx / stride).floor().clamp(min=0).minimum(last).long().unbind(-1)
     return row * grid[1] + column
 

@@ -107,27 +107,45 @@ class EMCClick(ClickModel):
         below and on the right.
         """
         size, state = tuple(round_.image.shape[-2:]), round_.state
-        frame = self._frame(size)
-        image = _filled_up(self.normalise(round_.image), frame)
+        frame = self.frame(size)
         guesses: dict[str, Tensor] = {}
         context = None if state is None or round_.fresh_view else state.context
         if context is None:
-            guesses, features = self.base(image, round_.clicks.first(round_.initial_clicks))
-            context = self.refiner.context(features, frame)
+            guesses, context = self.base_context(round_)
         if state is None:
             mask = resize(guesses["base"].detach(), frame).sigmoid()
         elif round_.fresh_view:
             # The kept answer belongs to another view; the session has it for this one.
-            mask = _filled_up(round_.prev_prob, frame)
+            mask = filled_up(round_.prev_prob, frame)
         else:
             mask = resize(state.logits, frame).sigmoid()
-        disks = self.clicks(round_.clicks, frame)
-        logits = self.refiner(image, disks, mask, round_.clicks, context).float()
         # float32 before resizing: in bfloat16 the interpolation would quantise the boundary
         aux = {name: _cut(resize(guess, frame), size) for name, guess in guesses.items()}
-        return Prediction(
-            _cut(resize(logits, frame), size), aux, EMCState(context.detach(), logits.detach())
-        )
+        return replace(self.correction(round_, mask, context), aux=aux)
+
+    def base_context(self, round_: Round) -> tuple[dict[str, Tensor], Tensor]:
+        """Run the base: its answers by name, see ``base``, and the features for the correction,
+        ``B d h w``.
+        """
+        frame = self.frame(tuple(round_.image.shape[-2:]))
+        image = filled_up(self.normalise(round_.image), frame)
+        guesses, features = self.base(image, round_.clicks.first(round_.initial_clicks))
+        return guesses, self.refiner.context(features, frame)
+
+    def correction(self, round_: Round, mask: Tensor, context: Tensor) -> Prediction:
+        """One pass of the correction network.
+
+        Args:
+            mask: ``B 1`` times the ``frame`` of the view, in [0, 1], the answer to correct.
+            context: the features of ``base_context``.
+        """
+        size = tuple(round_.image.shape[-2:])
+        frame = self.frame(size)
+        image = filled_up(self.normalise(round_.image), frame)
+        disks = self.clicks(round_.clicks, frame)
+        logits = self.refiner(image, disks, mask, round_.clicks, context).float()
+        state = EMCState(context.detach(), logits.detach())
+        return Prediction(_cut(resize(logits, frame), size), state=state)
 
     def base(self, image: Tensor, first: Clicks) -> tuple[dict[str, Tensor], Tensor]:
         """The base network, which sees neither later clicks, nor the previous mask, nor a first
@@ -168,13 +186,14 @@ class EMCClick(ClickModel):
         slow = part == "backbone" or (part == "head" and rest.startswith(self.head.slow_parts))
         return self.backbone_lr if slow else 1.0
 
-    def _frame(self, size: tuple[int, int]) -> tuple[int, int]:
+    def frame(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size a view is padded to: multiples of 4, and enough cells for the templates."""
         least = max(SMALLEST, self.refiner.smallest)
         return tuple(max(least, -(-side // STRIDE) * STRIDE) for side in size)
 
 
-def _filled_up(x: Tensor, frame: tuple[int, int]) -> Tensor:
+def filled_up(x: Tensor, frame: tuple[int, int]) -> Tensor:
+    """``B C H W`` with zeros below and on the right, up to the size of the frame."""
     return F.pad(x, (0, frame[1] - x.shape[-1], 0, frame[0] - x.shape[-2]))
 
 

@@ -85,7 +85,7 @@ class FBRS(ClickModel):
         self.base, self.mode = base, mode
         self.clicks_limit = clicks_limit or (8 if mode in FEATURES else 5)
         self.settings = settings or BRSSettings()
-        self.protocol = base.protocol
+        self.protocol, self.prev_mask = base.protocol, base.prev_mask
 
     @property
     def unwrapped(self) -> ClickModel:

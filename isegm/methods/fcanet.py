@@ -51,6 +51,7 @@ class FCANet(ClickModel):
     """
 
     protocol = "fcanet"
+    prev_mask = False
 
     def __init__(
         self,

@@ -113,7 +113,11 @@ class FCFI(ClickModel):
         """One round as in the published evaluation: all new clicks correct, newest first, in
         windows with hard edges.
         """
-        pred = self.answer(round_, new_clicks(round_), has_feedback(round_), soft=False)
+        return self.corrected(round_, new_clicks(round_))
+
+    def corrected(self, round_: Round, clicks: Corrections) -> Prediction:
+        """``infer`` with these corrections."""
+        pred = self.answer(round_, clicks, has_feedback(round_), soft=False)
         if not round_.mirrored:
             return pred
         averaged = {name: _mirror_mean(pred.aux[name]) for name in ("feedback1", "feedback2")}

@@ -32,7 +32,7 @@ from isegm.nn.backbones.hrnet import HRNet
 from isegm.nn.backbones.mix_transformer import MixTransformer
 from isegm.nn.clicks.disks import Disks
 from isegm.nn.clicks.fusion import Conv1S, Separate
-from isegm.nn.focus import crop_each, focus_box, logit, place_in_view, training_box, zoomed
+from isegm.nn.focus import crop_each, focus_box, logit, training_box, zoomed
 from isegm.nn.heads.ocr import ocr_head
 from isegm.nn.heads.refiner import LocalRefiner
 from isegm.nn.heads.segformer import segformer_head
@@ -42,6 +42,7 @@ from isegm.nn.losses.boundary import BoundaryFocalLoss, boundary_band
 from isegm.nn.losses.focal import NormalizedFocalLoss
 from isegm.nn.normalise import Normalise
 from isegm.nn.roi import crop_and_resize
+from isegm.utils.focus import place_in_view
 
 PIPELINES = ("s1", "s2")
 FOCUS_RADIUS = 5  # of the click disks in the focus crop
@@ -109,15 +110,22 @@ class FocalClick(ClickModel):
         """The coarse answer; ``aux["features"]`` is for the refiner, ``B C h w``."""
         size = round_.image.shape[-2:]
         coords = torch.cat([round_.prev_prob, self.clicks(round_.clicks, size)], 1)  # B 3 H W
-        image = self.normalise(round_.image)
-        if self.pipeline == "s1":
-            half = (size[0] // 2, size[1] // 2)
-            image, coords = resize(image, half), resize(coords, half)
-        logits, first_guess, features = self.head(self.backbone(*self.fusion(image, coords)))
+        image, coords = self._shown(self.normalise(round_.image)), self._shown(coords)
+        inputs = self.fusion(image, coords)
+        known = () if round_.features is None else (round_.features,)
+        logits, first_guess, features = self.head(self.backbone(*inputs, *known))
         aux = {"features": features}
         if first_guess is not None:
             aux["first_guess"] = resize(first_guess.float(), size)
         return Prediction(resize(logits.float(), size), aux)
+
+    def encode_image(self, image: Tensor) -> Tensor | None:
+        """With a Mix Transformer, whose clicks enter at stage 2, the first stage; None with HRNet,
+        where clicks enter after the first convolution.
+        """
+        if not isinstance(self.backbone, MixTransformer):
+            return None
+        return self.backbone.before_clicks(self._shown(self.normalise(image)))
 
     def look_closer(
         self, pred: Prediction, image: Tensor, clicks: Clicks, places: Tensor
@@ -213,6 +221,11 @@ class FocalClick(ClickModel):
             boxes.cut(base, box).copy_(resize(logits[row : row + 1], (box.height, box.width)))
             answers[i] = replace(after[i], prob=base.sigmoid())
         return answers
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """An input of the coarse network at the size of its pipeline."""
+        size = x.shape[-2:]
+        return resize(x, (size[0] // 2, size[1] // 2)) if self.pipeline == "s1" else x
 
     def lr_multiplier(self, name: str) -> float:
         """As in the published wrappers: HRNet and its head at twice the rate, a Mix Transformer at

@@ -86,14 +86,20 @@ class SimpleClick(ClickModel):
         """
         height, width = round_.image.shape[-2:]
         frame = self.backbone.frame((height, width))
-        around = (0, frame[1] - width, 0, frame[0] - height)
         coords = self.clicks(round_.clicks, (height, width))  # B 2 H W
         if self.prev_mask:
             coords = torch.cat([round_.prev_prob, coords], 1)
-        image = self.normalise(round_.image)
-        logits = self.head(self.neck(self.backbone(F.pad(image, around), F.pad(coords, around))))
+        image, coords = (_filled_up(x, frame) for x in (self.normalise(round_.image), coords))
+        logits = self.head(self.neck(self.backbone(image, coords, round_.features)))
         # float32 before resizing: in bfloat16 the interpolation would quantise the boundary
         return Prediction(resize(logits.float(), frame)[..., :height, :width])
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """The patches of the image, ``B h w C``. Clicks are added to them before the first block,
+        so everything later depends on clicks.
+        """
+        frame = self.backbone.frame(tuple(image.shape[-2:]))
+        return self.backbone.before_clicks(_filled_up(self.normalise(image), frame))
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         return {"instance": self.focal(pred.logits, target).mean()}
@@ -110,6 +116,10 @@ class SimpleClick(ClickModel):
             return 1.0
         layer = int(rest.split(".")[1]) + 1 if rest.startswith("blocks.") else 0
         return self.layer_decay ** (len(self.backbone.blocks) + 1 - layer)
+
+
+def _filled_up(x: Tensor, frame: tuple[int, int]) -> Tensor:
+    return F.pad(x, (0, frame[1] - x.shape[-1], 0, frame[0] - x.shape[-2]))
 
 
 def simpleclick(

@@ -16,19 +16,16 @@ from isegm.core import boxes
 from isegm.core.boxes import Box
 from isegm.core.clicks import Clicks
 from isegm.core.rounds import Session
-from isegm.utils.regions import changed_region, largest_region
-
-THRESHOLD = 0.49  # the published code compares both probabilities and logits with it
+from isegm.utils.focus import THRESHOLD, changed_box, span
+from isegm.utils.regions import largest_region
 
 
 def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.4) -> Box | None:
     """The part of the image that deserves a closer look: what the newest click changed, and a
     margin.
 
-    If that is less than a third as high or wide as the object, it is a square around the click; if
-    there was no answer before, the object. Source: ``get_focus_cropv1`` of the published code,
-    including its flaws: the new answer is thresholded at *logits* of 0.49 (a probability of 0.62),
-    and if nothing changed at the click, everything unchanged counts as changed.
+    See ``changed_box``; in the published code the new answer is thresholded at *logits* of 0.49 (a
+    probability of 0.62).
 
     Args:
         frame: the target crop; the box is clipped to it.
@@ -39,18 +36,7 @@ def focus_box(before: Session, after: Session, frame: Box, expansion: float = 1.
     click = after.clicks[-1]
     new = (logit(after.prob[0, 0]) > THRESHOLD).cpu().numpy()
     old = (before.feedback[0, 0] > THRESHOLD).cpu().numpy()
-    y, x = int(click.y), int(click.x)
-    top, left, bottom, right = _span(new)
-    if old.any():
-        height, width = bottom - top, right - left
-        reach = 0.2 * max(height, width)
-        top, left, bottom, right = _span(changed_region(old, new, y, x))
-        if bottom - top < height / 3 or right - left < width / 3:
-            top, left, bottom, right = y - reach, x - reach, y + reach, x + reach
-    rows = _expanded(top, bottom, expansion, new.shape[0], frame.top, frame.bottom)
-    columns = _expanded(left, right, expansion, new.shape[1], frame.left, frame.right)
-    box = Box(rows[0], columns[0], rows[1], columns[1])
-    return box if box.height > 0 and box.width > 0 else None
+    return changed_box(old, new, (int(click.y), int(click.x)), frame, expansion)
 
 
 def training_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
@@ -63,17 +49,6 @@ def training_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
     if np.count_nonzero(mask) >= 3600 and rng.random() < 0.4:
         return _boundary_box(mask, rng)
     return _object_box(mask, rng)
-
-
-def place_in_view(box: Box, frame: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a box in pixels of a view that shows ``frame`` at ``size``."""
-
-    def mapped(value: int, start: int, extent: int, length: int) -> float:
-        return min(max((value - start) * length / extent, 0), length)
-
-    ys = [mapped(v, frame.top, frame.height, size[0]) for v in (box.top, box.bottom)]
-    xs = [mapped(v, frame.left, frame.width, size[1]) for v in (box.left, box.right)]
-    return xs[0], ys[0], xs[1], ys[1]
 
 
 def zoomed(x: Tensor, cut: Sequence[Box]) -> Tensor:
@@ -105,32 +80,11 @@ def logit(prob: Tensor) -> Tensor:
     return torch.log(prob / (1 - prob))
 
 
-def _span(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First row, first column, last row and last column of a mask; with fewer than 10 pixels, those
-    of the whole image and one beyond.
-    """
-    if np.count_nonzero(mask) < 10:
-        return 0, 0, *mask.shape
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
-
-
-def _expanded(
-    first: float, last: float, ratio: float, length: int, start: int, stop: int
-) -> tuple[int, int]:
-    """Half-open bounds of a span scaled about its centre (rounded towards zero, as published),
-    clipped to image and frame.
-    """
-    centre, size = 0.5 * (first + last), ratio * (last - first + 1)
-    low, high = (min(max(int(centre + sign * 0.5 * size), 0), length) for sign in (-1, 1))
-    return max(low, start), min(high, stop)
-
-
 def _object_box(mask: np.ndarray, rng: np.random.Generator) -> Box:
     """A box 1.1 to 1.6 times as large as the largest region of the object, shifted by up to 0.3 of
     its size.
     """
-    top, left, bottom, right = _span(largest_region(mask))
+    top, left, bottom, right = span(largest_region(mask))
     ratio = rng.integers(11, 17) / 10
     sides = []
     for first, last, length in ((top, bottom, mask.shape[0]), (left, right, mask.shape[1])):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from isegm.core.errors import IsegmError
 from isegm.methods.base import ClickModel
 from isegm.nn.adaptive_iou import AdaptiveIoU
-from isegm.training.experiment import MAY_CHANGE, Experiment, Training
+from isegm.nn.low_rank import adapters, load_adapters
+from isegm.training.experiment import MAY_CHANGE, Experiment, Training, training_values
 from isegm.training.optimisation import AverageModel, Optimizer, Schedule
 from isegm.utils.files import replacing
 from isegm.utils.overrides import differences
@@ -62,7 +63,7 @@ class TrainState:
         """Plain values and tensors. Every process must call it, since each adds its random
         state.
         """
-        return {
+        return self._adapters() | {
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -73,10 +74,19 @@ class TrainState:
             "random": process.gather(random_state(process.device)),
         }
 
+    def _adapters(self) -> dict[str, Any]:
+        """What merged weights do not tell, if there are layers of low rank."""
+        networks = {"model": self.model} | ({} if self.ema is None else {"ema": self.ema.model})
+        kept = {name: adapters(network) for name, network in networks.items()}
+        return {"adapters": kept} if kept["model"] else {}
+
     def load_state_dict(self, saved: dict[str, Any], process: Process) -> None:
+        kept = saved.get("adapters", {})
         self.model.load_state_dict(saved["model"])
+        load_adapters(self.model, kept.get("model", {}))
         if self.ema is not None:
             self.ema.model.load_state_dict(saved["ema"])
+            load_adapters(self.ema.model, kept.get("ema", {}))
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scheduler.load_state_dict(saved["scheduler"])
         self.scaler.load_state_dict(saved["scaler"])
@@ -120,7 +130,10 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     Raises:
         IsegmError: naming all differences.
     """
-    changes = differences(saved["experiment"], now["experiment"])
+    there = saved["experiment"]
+    # A setting that is newer than the checkpoint had its default.
+    there = {**there, "train": {**training_values(Training()), **there["train"]}}
+    changes = differences(there, now["experiment"])
     pairs = [change for change in changes if change[0] not in MAY_CHANGE]
     if saved["epoch_length"] != now["epoch_length"]:
         pairs.append(("samples per epoch", saved["epoch_length"], now["epoch_length"]))

@@ -19,6 +19,7 @@ from isegm.training.optimisation import Adam, Constant
 from isegm.utils.overrides import Overrides, changed
 
 AMP = ("off", "auto", "bf16", "fp16")
+OPTIONAL = ("adapt", "click_losses")  # parts of a training that may be None
 LEAST = {
     "epochs": 1,
     "batch_size": 1,
@@ -48,6 +49,12 @@ class Training:
         clip: the largest norm of all gradients together.
         ema: decay of the averaged weights, which are the ones validated and shared.
         compile, channels_last: speed switches.
+        activation_checkpointing: keep only the inputs of transformer blocks for the backward pass,
+            which computes the blocks again: less memory, slower, the same gradients.
+        adapt: a spec of a class in ``isegm.training.adaptation``, which parts of the network learn
+            and how (None: all of it).
+        click_losses: a spec of a class in ``isegm.training.click_losses``, which answers of a
+            rollout are learned from (None: the last one).
         sync_bn: normalise over the batch of all processes (GPU only).
         workers: data processes per training process (None: min(4, cores), 0: load in the training
             process).
@@ -77,6 +84,9 @@ class Training:
     ema: float | None = None
     compile: bool = False
     channels_last: bool = False
+    activation_checkpointing: bool = False
+    adapt: Spec | None = None
+    click_losses: Spec | None = None
     sync_bn: bool = False
     workers: int | None = None
     seed: int = 0
@@ -106,8 +116,9 @@ class Training:
                 f"train.ema={self.ema}: expected a decay between 0 and 1, e.g. 0.999; null switches"
                 " it off"
             )
-        for name in ("optimizer", "schedule"):
-            _check_part(f"train.{name}", getattr(self, name))
+        for name in ("optimizer", "schedule", *OPTIONAL):
+            if name not in OPTIONAL or getattr(self, name) is not None:
+                _check_part(f"train.{name}", getattr(self, name))
 
 
 # What may change on a resume: nothing that affects what is learned.
@@ -120,6 +131,7 @@ MAY_CHANGE = frozenset(
         "workers",
         "compile",
         "channels_last",
+        "activation_checkpointing",
         "log_every",
         "image_every",
         "checkpoint_interval",
@@ -190,13 +202,13 @@ class Experiment:
             parts = {name: completed(getattr(holder, name), self.module) for name in names}
             return dataclasses.replace(holder, **parts)
 
-        train = with_defaults(self.train, "optimizer", "schedule")
+        train = with_defaults(self.train, "optimizer", "schedule", *OPTIONAL)
         return dataclasses.replace(with_defaults(self, "data", "user", "val"), train=train)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` reads them."""
         parts = {"model": self.model, "data": self.data, "val": self.val, "user": self.user}
-        settings = {f.name: getattr(self.train, f.name) for f in dataclasses.fields(Training)}
+        settings = training_values(self.train)
         own = None if self.file is None else {"name": self.file.name, "hashes": self.file.hashes}
         return {**parts, "train": settings, "file": own}
 
@@ -213,6 +225,11 @@ class Experiment:
     def has_own_parts(self) -> bool:
         """Whether a part is defined in the experiment's own file."""
         return any(target.startswith(f"{OWN}:") for target in targets(self.to_json()))
+
+
+def training_values(train: Training) -> dict[str, Any]:
+    """The settings by name, as in JSON."""
+    return {f.name: getattr(train, f.name) for f in dataclasses.fields(Training)}
 
 
 def from_json(values: Any, file: OwnFile | None = None) -> Experiment:

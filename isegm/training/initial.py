@@ -11,6 +11,7 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError, unknown
 from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import find_checkpoint
+from isegm.nn.recompute import recompute_blocks
 from isegm.nn.weights import HUB
 from isegm.originals.loading import load_model
 from isegm.training.experiment import Experiment, Training
@@ -30,6 +31,10 @@ def model(experiment: Experiment, cfg: EasyDict, resumes: bool = False) -> Click
     built: ClickModel = experiment.build(experiment.model)
     if not resumes:
         load(built, experiment.train, cfg)
+    if experiment.train.adapt is not None:
+        experiment.build(experiment.train.adapt).apply(built)
+    if experiment.train.activation_checkpointing:
+        recompute_blocks(built)
     return built
 
 

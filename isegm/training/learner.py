@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,10 @@ from isegm.core.rounds import Round
 from isegm.methods.base import ClickModel
 from isegm.training.batches import Batch, part_size
 from isegm.training.checkpoint import TrainState
+from isegm.training.click_losses import ClickLosses
 from isegm.training.experiment import Training
 from isegm.training.optimisation import Optimizer, Schedule
-from isegm.training.rollout import first_clicks, rollout
+from isegm.training.rollout import first_clicks, played
 from isegm.training.step import TrainStep
 from isegm.training.users.base import SimulatedUser
 from isegm.utils.device import native_bf16
@@ -49,6 +50,7 @@ class Learner:
         model: the network; it is moved to the device and memory layout of the settings.
         optimizer, schedule: the parts that the settings describe.
         user: plays the corrections.
+        click_losses: which answers are learned from; None: the last one.
 
     Raises:
         IsegmError: the settings do not fit the device or the number of processes.
@@ -62,11 +64,13 @@ class Learner:
         schedule: Schedule,
         user: SimulatedUser,
         process: Process,
+        click_losses: ClickLosses | None = None,
     ) -> None:
         model.to(process.device)
         if config.channels_last:
             model.to(memory_format=torch.channels_last)
         self.config, self.user, self.process = config, user, process
+        self.click_losses = click_losses
         self.state = TrainState(model, config, optimizer, schedule, process.device)
         self.part = part_size(config.batch_size // process.count, config.micro_batch)
         self.pool = ThreadPoolExecutor(min(self.part, os.cpu_count() or 1))
@@ -110,10 +114,26 @@ class Learner:
         """Add the gradients of a micro-batch; the last one of a step synchronizes them with the
         other processes.
         """
-        round_, target = self.round(batch, rounds, restart)
+        rounds_, target = self.played(batch, rounds, restart)
+        if self.click_losses is None:
+            return self._learn_round(rounds_[-1], target, weight, last)
+        weights = self.click_losses.of(len(rounds_))
+        chosen = [pair for pair in zip(rounds_, weights, strict=True) if pair[1]]
+        done = [
+            self._learn_round(round_, target, weight, last and round_ is chosen[-1][0], importance)
+            for round_, importance in chosen
+        ]
+        return replace(done[-1], losses=summed([learned.losses for learned in done]))
+
+    def _learn_round(
+        self, round_: Round, target: Tensor, weight: float, last: bool, importance: float = 1.0
+    ) -> Learned:
+        """Add the gradients of one round, whose losses are multiplied by ``importance``."""
         with contextlib.nullcontext() if last or self.process.count == 1 else self.step.no_sync():
             with self.autocast():
                 losses, logits = self.step(round_, target)
+                if importance != 1:
+                    losses = {name: importance * value for name, value in losses.items()}
                 total = torch.stack(list(losses.values())).sum()
             self.state.scaler.scale(total * weight).backward()
         named = {name: value.detach() for name, value in losses.items()}
@@ -129,9 +149,16 @@ class Learner:
 
         return self.user.rounds(self.config.seed, self.state.progress.step, several)
 
-    def round(self, batch: Batch, rounds: int, restart: bool = False) -> tuple[Round, Tensor]:
+    def round(self, batch: Batch, rounds: int) -> tuple[Round, Tensor]:
+        """The last round of ``played``, and the target."""
+        rounds_, target = self.played(batch, rounds)
+        return rounds_[-1], target
+
+    def played(
+        self, batch: Batch, rounds: int, restart: bool = False
+    ) -> tuple[list[Round], Tensor]:
         """Copy a batch to the device and play ``rounds`` corrections on it, or restart from a
-        single click.
+        single click; all rounds of the rollout, and the target.
         """
         device = self.process.device
         image = batch["image"].to(device, non_blocking=True).float().div_(255)
@@ -147,10 +174,10 @@ class Learner:
             clicks = Clicks(yx, label)
         # A separate autocast: a shared one would reuse the weights cast here without gradients.
         with self.autocast():
-            round_ = rollout(
+            rounds_ = played(
                 self.state.model, image, target, clicks, self.user, seeds, rounds, self.pool
             )
-        return round_, target
+        return rounds_, target
 
     def autocast(self) -> torch.autocast:
         amp, device = self.config.amp, self.process.device
@@ -181,6 +208,12 @@ def split(batch: Batch, size: int) -> list[Batch]:
     """A batch as micro-batches of ``size`` samples each."""
     pieces = {name: values.split(size) for name, values in batch.items()}
     return [dict(zip(pieces, part, strict=True)) for part in zip(*pieces.values(), strict=True)]
+
+
+def summed(losses: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The sums of losses of the same name."""
+    names = dict.fromkeys(name for one in losses for name in one)
+    return {name: sum(one[name] for one in losses if name in one) for name in names}
 
 
 def joined(parts: list[Learned]) -> Learned:

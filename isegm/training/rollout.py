@@ -28,7 +28,6 @@ def first_clicks(
     return Clicks(yx[:, None], label[:, None])
 
 
-@torch.no_grad()
 def rollout(
     model: ClickModel,
     image: Tensor,
@@ -39,7 +38,8 @@ def rollout(
     rounds: int,
     pool: Executor | None = None,
 ) -> Round:
-    """Play ``rounds`` corrections with the network in eval mode and return the round to learn from.
+    """Play ``rounds`` corrections with the network in eval mode and return the round to learn from,
+    the last of ``played``.
 
     Args:
         image: ``B 3 H W`` float in [0, 1].
@@ -53,10 +53,28 @@ def rollout(
     # differs from the original: it has a fixed number of slots, and once they are full a simulated
     click overwrites a sampled one; here nothing is overwritten.
     """
+    return played(model, image, target, clicks, user, seeds, rounds, pool)[-1]
+
+
+@torch.no_grad()
+def played(
+    model: ClickModel,
+    image: Tensor,
+    target: Tensor,
+    clicks: Clicks,
+    user: SimulatedUser,
+    seeds: Sequence[int],
+    rounds: int,
+    pool: Executor | None = None,
+) -> list[Round]:
+    """All ``rounds`` + 1 rounds of a rollout, each ready to be learned from; arguments as in
+    ``rollout``.
+    """
     nothing = image.new_zeros(target.shape, dtype=torch.float32)
     round_ = Round(image, clicks, nothing, seeds=tuple(seeds), initial_clicks=clicks.label.shape[1])
+    made = [round_]
     if not rounds:
-        return round_
+        return made
     with evaluating(model):
         for index in range(rounds):
             pred = model(round_)
@@ -67,7 +85,8 @@ def rollout(
             round_ = replace(
                 round_, clicks=known, prev_prob=prob, state=pred.state, fresh_view=False
             )
-    return replace(round_, state=model.trainable_state(round_.state))
+            made.append(replace(round_, state=model.trainable_state(round_.state)))
+    return made
 
 
 @contextlib.contextmanager

@@ -80,11 +80,13 @@ class Trainer:
     def learner(self, process: Process, resumes: bool = False) -> Learner:
         """The learner of one process at the start of the training."""
         experiment = self.experiment
-        optimizer, schedule = (
-            experiment.build(part) for part in (self.config.optimizer, self.config.schedule)
+        config = self.config
+        optimizer, schedule, losses = (
+            experiment.build(part)
+            for part in (config.optimizer, config.schedule, config.click_losses)
         )
         model = initial.model(experiment, self.cfg, resumes)
-        return Learner(model, self.config, optimizer, schedule, self.user, process)
+        return Learner(model, config, optimizer, schedule, self.user, process, losses)
 
     @property
     def folder(self) -> Path:

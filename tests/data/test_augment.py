@@ -10,14 +10,20 @@ import pytest
 
 from isegm.core.errors import IsegmError
 from isegm.core.samples import InstanceSample
-from isegm.data.augment import Crop, Pipeline, cropped, photographs, turned
+from isegm.data.augment import Crop, Pipeline, cropped, fitted, fitted_only, photographs, turned
 
 
 def val_sbd(crop: Crop) -> Pipeline:
     return cropped(crop, scale=(0.75, 1.25))
 
 
-PIPELINES = {"coco": photographs, "sbd": turned, "val": cropped, "val_sbd": val_sbd}
+PIPELINES = {
+    "coco": photographs,
+    "sbd": turned,
+    "fitted": fitted,
+    "val": cropped,
+    "val_sbd": val_sbd,
+}
 NAMES = tuple(PIPELINES)
 
 
@@ -46,7 +52,7 @@ def test_results_have_the_size_of_the_crop(name: str, layers: int) -> None:
         assert made.layers.dtype == np.uint8
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "fitted"])
 def test_padding_is_black_and_background(name: str) -> None:
     made = run(PIPELINES[name]((200, 200)), 3)
     outside = made.layers[:, :, 0] == 0
@@ -96,6 +102,15 @@ EXPECTED = {
         "RandomCrop": 1.0,
         "RandomBrightnessContrast": 0.75,
         "RGBShift": 0.75,
+    },
+    "fitted": {
+        "OneOf": 0.5,
+        "RandomRotate90": 0.5,
+        "Affine": 0.75,
+        "RandomBrightnessContrast": 0.75,
+        "RGBShift": 0.75,
+        "LongestMaxSize": 1.0,
+        "PadIfNeeded": 1.0,
     },
     "val": {"PadIfNeeded": 1.0, "RandomCrop": 1.0},
     "val_sbd": {"PadIfNeeded": 1.0, "RandomCrop": 1.0},
@@ -178,3 +193,15 @@ def test_impossible_sizes() -> None:
         for crop in ((0, 2), (2,), ()):
             with pytest.raises(IsegmError, match="expected rows and columns"):
                 make(crop)
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 60), (60, 40), (40, 200)])
+def test_a_fitted_image_is_whole_and_at_the_top_left(height: int, width: int) -> None:
+    made = fitted_only((120, 120))(sample(height, width), np.random.default_rng(0))
+    scale = 120 / max(height, width)
+    rows, columns = round(scale * height), round(scale * width)
+    inside = np.zeros((120, 120), bool)
+    inside[:rows, :columns] = True
+    assert np.array_equal(made.layers[:, :, 0] > 0, inside)
+    assert not made.image[~inside].any()
+    assert set(np.unique(made.layers)) - {0} == set(np.unique(sample(height, width).layers))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fine_layouts import brats, hqseg44k, oaizib, sstem
+from fine_layouts import brats, hqseg44k, hqseg44k_training, oaizib, sstem
 from layouts import config, picture, rectangle, write
 
 from isegm.core.errors import IsegmError
@@ -14,7 +14,7 @@ from isegm.data.catalogue import CATALOGUE
 from isegm.data.checking import check
 from isegm.data.evaluation_sets import evaluation_set
 from isegm.data.reading import CorruptSample
-from isegm.data.sources.hqseg44k import PARTS
+from isegm.data.sources.hqseg44k import PARTS, TRAINING, hqseg44k_images
 from isegm.evaluation.statistics import image_of
 
 
@@ -39,6 +39,27 @@ def test_any_channel_above_0_is_the_object(tmp_path: Path) -> None:
     mask[3, 4, 2] = 1
     write(tmp_path / PARTS["COIFT"][1] / "a.1.x.png", mask)
     assert np.argwhere(evaluation_set("COIFT", cfg)[0].gt).tolist() == [[3, 4]]
+
+
+def test_training_images_of_hqseg44k(tmp_path: Path) -> None:
+    cfg = config(HQSEG44K_PATH=hqseg44k_training(tmp_path))
+    source, rng = hqseg44k_images(cfg), np.random.default_rng(0)
+    assert len(source) == 2 * len(TRAINING) == 14
+    for index in range(14):
+        right = 20 if index % 2 else 21
+        layer = source.read(index, rng).layers[:, :, 0]
+        assert np.array_equal(layer, rectangle(4, 5, 14, right))
+    write(tmp_path / "cascade_psp/ecssd/a.1.x.png", rectangle(0, 0, 2, 3, value=1))
+    assert source.read(10, rng).layers.sum() == 6  # faint pixels belong to the object
+
+
+def test_splits_of_hqseg44k(tmp_path: Path) -> None:
+    cfg = config(HQSEG44K_PATH=hqseg44k(tmp_path))
+    assert len(hqseg44k_images(cfg, "val")) == 8
+    with pytest.raises(IsegmError, match="did you mean val"):
+        hqseg44k_images(cfg, "vall")
+    with pytest.raises(IsegmError, match="there is no folder"):
+        hqseg44k_images(cfg, "train")
 
 
 def test_broken_hqseg44k(tmp_path: Path) -> None:

@@ -2,17 +2,28 @@
 otherwise it is refused.
 """
 
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
 import pytest
 import torch
 from torch import nn
 
+import isegm.methods
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.core.rounds import Prediction, Round
 from isegm.inference import speed
 from isegm.inference.predictor import Predictor
 from isegm.inference.views.whole_image import WholeImage
 from isegm.methods import click_pyramid, ritm
 from isegm.methods.base import ClickModel
+from isegm.methods.click_pyramid import ClickPyramid
+from isegm.nn.backbones.timm import TimmFeatures
+from isegm.nn.heads.light_pyramid import LightPyramid
 
 
 class Doubling(nn.BatchNorm2d):
@@ -78,3 +89,61 @@ def test_the_model_itself_is_left_alone() -> None:
     before = answer(model)
     speed.for_evaluation(model)
     assert torch.equal(answer(model), before)
+
+
+NAMES = [f"isegm.methods.{info.name}" for info in pkgutil.iter_modules(isegm.methods.__path__)]
+METHODS = [module for name in NAMES if hasattr(module := importlib.import_module(name), "tiny")]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__.rpartition(".")[2])
+def test_every_method_can_be_prepared_and_answers_the_same(method: ModuleType) -> None:
+    torch.manual_seed(0)
+    model = unlike_the_identity(method.tiny())
+    fast = speed.for_evaluation(model)
+    torch.testing.assert_close(answer(fast), answer(model), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto"])
+def test_backbones_of_timm_are_compared_too_at_their_own_size(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = TimmFeatures(name, image_size=64 if name.startswith("vit") else None)
+    widths = (96,) * len(backbone.channels)
+    head = LightPyramid(in_channels=list(backbone.channels), widths=widths, coords=3)
+    model = unlike_the_identity(ClickPyramid(backbone, head))
+    assert speed.for_evaluation(model, amp=True) is not model
+
+
+class Sure(ClickModel):
+    """So sure of its answer that the probability is 1 whatever its weight is."""
+
+    def __init__(self, weight: float = 100.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, round_: Round) -> Prediction:
+        return Prediction(self.weight + 0 * round_.prev_prob)
+
+
+class InBfloat16(Sure):
+    """Under autocast, and only there, it answers the opposite."""
+
+    def forward(self, round_: Round) -> Prediction:
+        logits = super().forward(round_).logits
+        return Prediction(-logits if torch.is_autocast_enabled("cpu") else logits)
+
+
+def test_a_change_that_only_logits_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "fold_batch_norms", lambda model, run: model.weight.data.mul_(0.5))
+    with pytest.raises(IsegmError, match="logits by up to 50"):
+        speed.for_evaluation(Sure())
+
+
+def test_another_answer_under_autocast_is_refused() -> None:
+    speed.for_evaluation(InBfloat16())
+    with pytest.raises(IsegmError, match=r"differ by 1 on average.*without --bf16"):
+        speed.for_evaluation(InBfloat16(), amp=True)
+
+
+def test_an_answer_that_is_no_number_is_refused() -> None:
+    with pytest.raises(IsegmError, match="with NaN or infinity"):
+        speed.for_evaluation(Sure(float("nan")))

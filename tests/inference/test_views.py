@@ -56,6 +56,7 @@ def test_a_protocol_makes_its_rule(tmp_path: Path) -> None:
         ("datasets: {DAVIS: {user: {name: other}}}", "DAVIS: user has the name 'other'"),
         ("user: [centre]", "expected a name, or {name: centre"),
         ("view: {rule: zoom_in, size: large}", "size is 'large'; expected pixels, e.g. 400"),
+        ("view: {rule: whole_image, as_bytes: true}", "as_bytes needs aligned: false"),
         ("view: {rule: whole_image, size: [1, 2, 3]}", "size is \\(1, 2, 3\\); expected pixels"),
         ("datasets: {DAVIS: 600}", "expected settings by data set name"),
         ("sizes: {cvpr: 400}", "expected pixels under 'others'"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from easydict import EasyDict
+from fine_layouts import hqseg44k, hqseg44k_training
 from layouts import (
     ade20k,
     coco,
@@ -125,6 +126,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EasyDict:
     for i in range(2):
         write(root / f"folder/images/{i}.png", picture(seed=i))
         write(root / f"folder/masks/{i}.png", rectangle(4, 6, 20, 26, value=255))
+    paths["HQSEG44K_PATH"] = hqseg44k_training(hqseg44k(root / "HQSeg44K"))
     sets = starter(root) | comb(root) | paths
     cfg = config(EXPS_PATH=root / "experiments", FOLDER=root / "folder", **sets)
     ade20k(Path(cfg.ADE20K_PATH), "validation")

@@ -9,6 +9,7 @@ import pytest
 
 from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
+from isegm.demo.serving import check_address
 from isegm.methods.checkpoints import find_checkpoint
 from isegm.utils.config import load_config
 from isegm.utils.files import sha256_of
@@ -31,11 +32,11 @@ def test_a_taken_port_is_noticed_before_anything_takes_long() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(IsegmError, match="choose another --port"):
-            DEMO.check_address("127.0.0.1", port)
-    DEMO.check_address("127.0.0.1", port)
+            check_address("127.0.0.1", port)
+    check_address("127.0.0.1", port)
     for host, wrong, message in (
         ("127.0.0.1", 70000, "from 1 to 65535"),
         ("no such host", 8080, "cannot listen"),
     ):
         with pytest.raises(IsegmError, match=message):
-            DEMO.check_address(host, wrong)
+            check_address(host, wrong)

@@ -27,6 +27,19 @@ export async function getBlob(path) {
   return (await answered(fetch(path))).blob();
 }
 
+/** A file to save: `{ blob, name }`. */
+export async function getFile(path) {
+  const response = await answered(fetch(path));
+  const name = /filename="(.+)"/.exec(response.headers.get("content-disposition"))?.[1] ?? "mask.png";
+  return { blob: await response.blob(), name };
+}
+
+/** Where the small version of the picture with this number is. */
+export const thumbnail = (index) => `/api/pictures/${index}.jpg`;
+
+/** Say that a session is over, also while the page is being closed. */
+export const leave = (path) => navigator.sendBeacon(path);
+
 export async function send(method, path, body) {
   const options = { method };
   if (body !== undefined) {

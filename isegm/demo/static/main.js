@@ -1,6 +1,6 @@
 // The page: what the user does goes to the server one request after another, and every answer is shown as a whole.
 
-import { ApiError, get, getBlob, limits, send, upload } from "./api.js";
+import { ApiError, get, getBlob, getFile, leave, limits, send, thumbnail, upload } from "./api.js";
 import { Controls, element, toast } from "./controls.js";
 import { imageInside, wireFiles } from "./files.js";
 import { showInset } from "./inset.js";
@@ -149,7 +149,7 @@ async function replayOn(image, file) {
     await begin({ ...told, id: preparing });
     return told.notice;
   } catch (error) {
-    navigator.sendBeacon(`${place}/close`);
+    leave(`${place}/close`);
     throw error;
   } finally {
     preparing = null;
@@ -165,7 +165,7 @@ async function replayHere(file) {
 
 /** Show a session that was just opened; `file` saves the way of the image back where the browser can read it. */
 async function begin(begun, file) {
-  if (key) navigator.sendBeacon(at("close"));
+  if (key) leave(at("close"));
   key = begun.id;
   const { height, width, name } = begun.image;
   let image = file && (await createImageBitmap(file).catch(() => null));
@@ -292,10 +292,8 @@ async function configure(changes) {
 
 async function download(path) {
   await enqueue("saving", async () => {
-    const response = await fetch(path);
-    if (!response.ok) throw new ApiError((await response.json()).error, "save");
-    const name = /filename="(.+)"/.exec(response.headers.get("content-disposition"))?.[1] ?? "mask.png";
-    const link = element("a", { href: URL.createObjectURL(await response.blob()), download: name });
+    const { blob, name } = await getFile(path);
+    const link = element("a", { href: URL.createObjectURL(blob), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   });
@@ -373,7 +371,7 @@ function offer(pictures) {
   for (const name of pictures) $("pictures").append(element("button", { onclick: () => openPicture(name) }, name));
   for (const [index, name] of pictures.slice(0, 8).entries()) {
     const button = element("button", { onclick: () => openPicture(name), title: name });
-    button.append(element("img", { src: `/api/pictures/${index}.jpg`, alt: name }));
+    button.append(element("img", { src: thumbnail(index), alt: name }));
     $("gallery").append(button);
   }
 }
@@ -387,7 +385,7 @@ async function start() {
   $("help-button").onclick = () => $("help").showModal();
   wireKeys(SHORTCUTS, $("help"));
   window.addEventListener("resize", showCrop);
-  window.addEventListener("pagehide", () => key && navigator.sendBeacon(at("close")));
+  window.addEventListener("pagehide", () => key && leave(at("close")));
   const info = await get("/api/info");
   limits.upload = info.limits.upload_bytes;
   $("model").textContent = `${info.method} · ${info.checkpoint.name} · ${info.protocol} · ${info.device}`;

@@ -9,14 +9,16 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isegm.core.boxes import Box
-from isegm.core.clicks import Click
+from isegm.core.click import Click
 from isegm.core.errors import IsegmError
 from isegm.core.parts import Family
-from isegm.core.rounds import Session
 from isegm.inference.controls import Control
+
+if TYPE_CHECKING:  # rules also serve exported networks, without torch
+    from isegm.core.rounds import Session
 
 RULES = Family("view rule", "isegm.inference.views", "RULE", "rule")
 MAX_SIZE = 800  # pixels of the longer side of images that people click on, as in published demos
@@ -29,11 +31,14 @@ class View:
     Attributes:
         source: the part of the image it sees.
         size: (rows, columns) that part is resized to.
-        target: the part of the image its answer is laid on; all else becomes 0. The same as
-            ``source`` except for one published flaw, see ``ZoomIn``.
+        target: the part of the image its answer is laid on. The same as ``source`` except for one
+            published flaw, see ``ZoomIn``.
         held: the crop to hold on to for the next click, None while there is none.
         aligned: image and answer are resampled with aligned corners; otherwise by the centers of
             pixels.
+        logits: the answer is resized to the image as logits; otherwise as probabilities.
+        keeps: what lies outside ``target`` keeps its probability; otherwise it becomes 0.
+        as_bytes: the image is resized in whole gray levels, see ``boxes.resize_bytes``.
     """
 
     source: Box
@@ -41,6 +46,9 @@ class View:
     target: Box
     held: Box | None
     aligned: bool = True
+    logits: bool = False
+    keeps: bool = False
+    as_bytes: bool = False
 
 
 class ViewRule(typing.Protocol):

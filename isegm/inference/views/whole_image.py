@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from isegm.core import boxes
 from isegm.core.boxes import Box
-from isegm.core.clicks import Click
-from isegm.core.rounds import Session
+from isegm.core.click import Click
+from isegm.core.errors import IsegmError
 from isegm.inference.controls import Control
 from isegm.inference.views.base import View, ViewRule, check_size, limit_control, limited
+
+if TYPE_CHECKING:
+    from isegm.core.rounds import Session
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class WholeImage(ViewRule):
             this.
         rounded: otherwise they are cut to whole pixels.
         aligned: resample with aligned corners; otherwise by the centers of pixels, as OpenCV does.
+        logits: answers are resized to the image as logits; otherwise as probabilities.
+        as_bytes: resize the image in whole gray levels, as OpenCV does with bytes; needs
+            ``aligned: false``.
     """
 
     max_size: int | None = None
@@ -32,22 +38,29 @@ class WholeImage(ViewRule):
     multiple: int = 1
     rounded: bool = True
     aligned: bool = True
+    logits: bool = False
+    as_bytes: bool = False
     noted_as: ClassVar[str] = "whole"
 
     def __post_init__(self) -> None:
         if self.size is not None:
             check_size("whole_image", self.size)
+        if self.as_bytes and self.aligned:
+            why = "OpenCV resizes bytes by the centers of pixels"
+            raise IsegmError(f"view rule whole_image: as_bytes needs aligned: false; {why}")
 
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         box = boxes.whole(*session.image.shape[-2:])
-        return View(box, self._scaled(box), box, None, self.aligned)
+        return View(
+            box, self._scaled(box), box, None, self.aligned, self.logits, as_bytes=self.as_bytes
+        )
 
     def at_size(self, rows: int, columns: int) -> dict[str, Any]:
         return {"size": [rows, columns]}
 
     def resized(self, side: int) -> dict[str, Any]:
-        """The shorter side."""
-        return {"size": side}
+        """The shorter side; both sides where every view is stretched to one size."""
+        return {"size": [side, side] if isinstance(self.size, tuple | list) else side}
 
     def controls(self) -> list[Control]:
         if self.size is None:

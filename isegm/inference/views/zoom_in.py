@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from isegm.core import boxes
 from isegm.core.boxes import Box
-from isegm.core.clicks import Click
-from isegm.core.rounds import Session
+from isegm.core.click import Click
 from isegm.inference.controls import Control
 from isegm.inference.views.base import View, ViewRule, check_size, limit_control, limited
+
+if TYPE_CHECKING:
+    from isegm.core.rounds import Session
 
 NEVER = 1000  # clicks without a crop: more than anybody makes
 
@@ -40,6 +42,7 @@ class ZoomIn(ViewRule):
         inner_clicks, first_passes, follow: see ``ViewRule``; with ``follow`` crops are chosen by
             that map instead of the answer.
         all_clicks: a crop holds all clicks, not only the positive ones.
+        keeps: outside a crop the last answer stays; otherwise it becomes 0.
 
     A flaw of the published code is kept because it moves numbers: when the answer becomes empty the
     network sees the whole image again, yet its answer is still squeezed into the crop held before.
@@ -57,6 +60,7 @@ class ZoomIn(ViewRule):
     first_passes: int = 1
     follow: str | None = None
     all_clicks: bool = False
+    keeps: bool = False
     noted_as: ClassVar[str] = "zoom"
 
     def __post_init__(self) -> None:
@@ -65,7 +69,8 @@ class ZoomIn(ViewRule):
     def view(self, session: Session, clicks: Sequence[Click]) -> View:
         image = boxes.whole(*session.image.shape[-2:])
         size = self._scaled(image) if self.resize_whole else limited(image, self.max_size)
-        unchanged = View(image, size, session.box or image, session.box)
+        target = session.box or image
+        unchanged = View(image, size, target, session.box, keeps=self.keeps)
         if len(clicks) <= self.skip_clicks:
             return unchanged
         wanted = self._wanted(session, clicks)
@@ -76,7 +81,7 @@ class ZoomIn(ViewRule):
         held = session.box
         if held is None or self._outlived(held, wanted, clicks):
             held = wanted
-        return View(held, self._scaled(held), held, held)
+        return View(held, self._scaled(held), held, held, keeps=self.keeps)
 
     def looks_again(self, session: Session) -> bool:
         """Whether a first answer, given without a crop, calls for a second one with a crop.

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError, unknown
+from isegm.nn.recompute import Blocks
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 VARIANTS = {  # channels and blocks of the four stages
@@ -31,7 +32,7 @@ SIDES = ("stage1", "stage2")
 SMALLEST = 32
 
 
-class MixTransformer(nn.Module):
+class MixTransformer(Blocks):
     """Four stages at 1/4, 1/8, 1/16 and 1/32 of the image; clicks have their own patch embedding.
 
     Args:
@@ -75,12 +76,15 @@ class MixTransformer(nn.Module):
             self.add_module(f"norm{i + 1}", nn.LayerNorm(dims[i], eps=1e-6))
         self.apply(initialise)
 
-    def forward(self, image: Tensor, side: Tensor | None = None) -> list[Tensor]:
+    def forward(
+        self, image: Tensor, side: Tensor | None = None, known: Tensor | None = None
+    ) -> list[Tensor]:
         """Extract features.
 
         Args:
             image: ``B 3 H W`` normalised RGB.
             side: ``B K H W`` coordinate features, or None.
+            known: ``before_clicks`` of this image, if it was computed before.
 
         Returns:
             The outputs of the stages, ``B C_i h_i w_i`` with h_i = H / 4, 8, 16, 32 (rounded up).
@@ -89,36 +93,53 @@ class MixTransformer(nn.Module):
             IsegmError: the image is smaller than 32 pixels, or there are clicks but no input for
                 them.
         """
-        if min(image.shape[-2:]) < SMALLEST:
-            raise IsegmError(
-                f"a Mix Transformer needs {SMALLEST} pixels per side, the view is"
-                f" {tuple(image.shape[-2:])}"
-            )
         if side is not None and self.side is None:
             raise IsegmError(
                 "this Mix Transformer has no input for clicks; build it with side='stage1' or"
                 " side='stage2'"
             )
-        clicks = None if side is None else self.patch_embed_side1(side)[0]
-        features: list[Tensor] = []
-        x = image
-        for stage in (1, 2, 3, 4):
+        clicks, grid = (None, None) if side is None else self.patch_embed_side1(side)
+        x = self._first(image, clicks if self.side == "stage1" else None, known)
+        features = [x]
+        if clicks is not None and self.side == "stage2":
+            x = x + as_map(clicks, grid)
+        for stage in (2, 3, 4):
             tokens, size = self.get_submodule(f"patch_embed{stage}")(x)
-            if stage == 1 and clicks is not None and self.side == "stage1":
-                tokens = tokens + clicks
-            tokens = self.transformed(stage, tokens, size)
-            x = as_map(tokens, size)
+            x = as_map(self.transformed(stage, tokens, size), size)
             features.append(x)
-            if stage == 1 and clicks is not None and self.side == "stage2":
-                x = as_map(tokens + clicks, size)
         return features
+
+    def before_clicks(self, image: Tensor) -> Tensor | None:
+        """The part of ``forward`` that clicks do not reach: with ``side="stage2"`` the whole first
+        stage, ``B C_1 H/4 W/4``; None if clicks enter before it.
+
+        Args:
+            image: ``B 3 H W`` normalised RGB.
+        """
+        return self._first(image) if self.side == "stage2" else None
+
+    def _first(
+        self, image: Tensor, clicks: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
+        """The output of stage 1, or ``known`` if that is given."""
+        if known is not None:
+            return known
+        if min(image.shape[-2:]) < SMALLEST:
+            raise IsegmError(
+                f"a Mix Transformer needs {SMALLEST} pixels per side, the view is"
+                f" {tuple(image.shape[-2:])}"
+            )
+        tokens, size = self.patch_embed1(image)
+        return as_map(
+            self.transformed(1, tokens if clicks is None else tokens + clicks, size), size
+        )
 
     def transformed(self, stage: int, tokens: Tensor, size: tuple[int, int]) -> Tensor:
         """Run the blocks and the norm of a stage (1 to 4) on ``B N C`` tokens of a grid of
         ``size``; subclasses extend this.
         """
         for block in self.get_submodule(f"block{stage}"):
-            tokens = block(tokens, size)
+            tokens = self.run(block, tokens, size)
         return self.get_submodule(f"norm{stage}")(tokens)
 
     def load_pretrained(self, path: str | Path) -> None:

@@ -9,6 +9,7 @@ prefix.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,13 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.recompute import Blocks
 from isegm.nn.weights import load_backbone, pretrained_tensors
 
 CLASSES = 1000  # of the classifier that published checkpoints hold
 UNUSED = ("cls_token", "fc_norm.", "head.")
 
 
-class PlainViT(nn.Module):
+class PlainViT(Blocks):
     """Tokens of one size from patches of image and clicks; no norm follows the last block.
 
     # differs from the original: windows cannot be shuffled over the image at test time
@@ -86,12 +88,15 @@ class PlainViT(nn.Module):
             nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
-    def forward(self, image: Tensor, side: Tensor | None = None) -> Tensor:
+    def forward(
+        self, image: Tensor, side: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """Extract features.
 
         Args:
             image: ``B 3 H W`` normalised RGB, of a size that ``frame`` returns.
             side: ``B K H W`` coordinate features, or None.
+            known: ``before_clicks`` of this image, if it was computed before.
 
         Returns:
             ``B C h w``, h = H / patch and w = W / patch.
@@ -106,14 +111,23 @@ class PlainViT(nn.Module):
                 f" patches cannot divide a view of {size[0]} x {size[1]} pixels;"
                 f" {' x '.join(map(str, self.frame(size)))} is the next size that works"
             )
-        x = self.patch_embed(image)  # B h w C
+        x = self.before_clicks(image) if known is None else known  # B h w C
         if side is not None:
             x = x + self.patch_embed_coords(side)
         x = x + resized_positions(self.pos_embed[:, 1:], self.grid, tuple(x.shape[1:3]))
-        windows = tuple(map(self._windows, x.shape[1:3]))
+        windows = windows_along(x.shape[1:3], self.window)
         for number, block in enumerate(self.blocks, 1):
-            x = block(x, windows if number % self.interval else (1, 1))
+            x = self.run(block, x, windows if number % self.interval else (1, 1))
         return x.permute(0, 3, 1, 2)
+
+    def before_clicks(self, image: Tensor) -> Tensor:
+        """The part of ``forward`` that clicks do not reach: the patches of the image, ``B h w C``.
+        Tokens of clicks are added to them, and all blocks see the sum.
+
+        Args:
+            image: as in ``forward``.
+        """
+        return self.patch_embed(image)
 
     def frame(self, size: tuple[int, int]) -> tuple[int, int]:
         """The smallest valid size that is at least ``size``: rows and columns in pixels. 448 and
@@ -121,7 +135,7 @@ class PlainViT(nn.Module):
 
         # differs from the original: it accepts only valid sizes of at least one window.
         """
-        return tuple(self.patch * self._fitting(-(-side // self.patch)) for side in size)
+        return fitting(size, self.patch, self.window)
 
     def load_pretrained(self, path: str | Path) -> None:
         """Load MAE's file (mae_pretrain_vit_base.pth), or another of a ViT with a class token,
@@ -132,27 +146,7 @@ class PlainViT(nn.Module):
         Raises:
             IsegmError: the file cannot be read, holds no ViT, or one of another size.
         """
-        tensors = pretrained_tensors(path)
-        if (positions := tensors.get("pos_embed")) is not None:
-            side = math.isqrt(positions.shape[1] - 1)
-            if side**2 != positions.shape[1] - 1:
-                raise IsegmError(
-                    f"{path} has {positions.shape[1]} positions; expected those of a square and of"
-                    " a class token"
-                )
-            grid = resized_positions(positions[:, 1:].float(), (side, side), self.grid)
-            tensors["pos_embed"] = torch.cat([positions[:, :1], grid.flatten(1, 2)], 1)
-        load_backbone(self, tensors, path, without=("patch_embed_coords.", *UNUSED))
-
-    def _windows(self, tokens: int) -> int:
-        """The number of windows along a side of ``tokens`` tokens."""
-        return max(1, tokens // self.window)
-
-    def _fitting(self, tokens: int) -> int:
-        tokens = max(2, tokens)  # a feature pyramid halves them once more
-        while tokens % self._windows(tokens):
-            tokens += 1
-        return tokens
+        load_mae(self, path, without=("patch_embed_coords.", *UNUSED))
 
 
 class Patches(nn.Module):
@@ -168,13 +162,17 @@ class Patches(nn.Module):
 
 
 class ViTBlock(nn.Module):
-    """Attention and a feed-forward network, each with a norm before it and a shortcut around it."""
+    """Attention and a feed-forward network, each with a norm before it and a shortcut around it.
 
-    def __init__(self, channels: int, heads: int):
+    Args:
+        eps: of the norms.
+    """
+
+    def __init__(self, channels: int, heads: int, eps: float = 1e-6):
         super().__init__()
-        self.norm1 = nn.LayerNorm(channels, eps=1e-6)
+        self.norm1 = nn.LayerNorm(channels, eps=eps)
         self.attn = WindowAttention(channels, heads)
-        self.norm2 = nn.LayerNorm(channels, eps=1e-6)
+        self.norm2 = nn.LayerNorm(channels, eps=eps)
         self.mlp = MLP(channels, 4 * channels)
 
     def forward(self, x: Tensor, windows: tuple[int, int]) -> Tensor:
@@ -208,6 +206,47 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
+
+
+def windows_along(grid: Sequence[int], window: int) -> tuple[int, int]:
+    """How many windows of about ``window`` tokens there are along each side of a grid of tokens."""
+    rows, cols = (max(1, tokens // window) for tokens in grid)
+    return rows, cols
+
+
+def fitting(size: tuple[int, int], patch: int, window: int) -> tuple[int, int]:
+    """The smallest size, rows and columns in pixels, that is at least ``size`` and that whole
+    patches and equal windows of about ``window`` tokens fill.
+    """
+    grid = []
+    for side in size:
+        tokens = max(2, -(-side // patch))  # a feature pyramid halves them once more
+        while tokens % max(1, tokens // window):
+            tokens += 1
+        grid.append(tokens)
+    return patch * grid[0], patch * grid[1]
+
+
+def load_mae(backbone: nn.Module, path: str | Path, without: tuple[str, ...] = ()) -> None:
+    """Load MAE's file into a backbone with a ``grid`` of positions, which are resized to it.
+
+    Args:
+        without: prefixes of parts that such files lack.
+
+    Raises:
+        IsegmError: the file cannot be read, holds no ViT, or one of another size.
+    """
+    tensors = pretrained_tensors(path)
+    if (positions := tensors.get("pos_embed")) is not None:
+        side = math.isqrt(positions.shape[1] - 1)
+        if side**2 != positions.shape[1] - 1:
+            raise IsegmError(
+                f"{path} has {positions.shape[1]} positions; expected those of a square and of"
+                " a class token"
+            )
+        grid = resized_positions(positions[:, 1:].float(), (side, side), backbone.grid)
+        tensors["pos_embed"] = torch.cat([positions[:, :1], grid.flatten(1, 2)], 1)
+    load_backbone(backbone, tensors, path, without=without)
 
 
 def split(x: Tensor, windows: tuple[int, int]) -> Tensor:

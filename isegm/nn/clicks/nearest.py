@@ -65,10 +65,14 @@ def pixel_distances(clicks: Clicks, size: tuple[int, int], limit: float = 255) -
 def _nearest(dy: Tensor, dx: Tensor, clicks: Clicks, far: float) -> Tensor:
     """``B N H`` and ``B N W``, squared distances along each axis, to ``B 2 H W``.
 
-    One click at a time, so memory holds one map instead of N.
+    One click at a time, so memory holds one map instead of N; except in an exported graph, which
+    must hold for any number of clicks.
     """
     signs = torch.tensor([POSITIVE, NEGATIVE], device=dy.device)
     shown = (clicks.label[..., None] == signs) & drawn(clicks)[..., None]  # B N 2
+    if torch.compiler.is_compiling():
+        squared = dy[:, :, None, :, None] + dx[:, :, None, None, :]  # B N 1 H W
+        return torch.where(shown[..., None, None], squared, far).amin(1).clamp(max=far)
     batch, count, height = dy.shape
     nearest = dy.new_full((batch, 2, height, dx.shape[-1]), far)
     if dy.device.type == "cpu":

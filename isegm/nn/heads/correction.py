@@ -169,7 +169,7 @@ def templates(pixels: Tensor, clicks: Clicks, size: tuple[int, int], count: int)
 
 def clicked_cells(clicks: Clicks, grid: tuple[int, int]) -> Tensor:
     """``B N`` int64: the cell of each click, in row order; halves round to even, as published."""
-    last = clicks.yx.new_tensor([grid[0] - 1, grid[1] - 1])
+    last = torch.tensor([grid[0] - 1, grid[1] - 1]).to(clicks.yx)  # new_tensor cannot be exported
     row, column = (clicks.yx / STRIDE).round().clamp(min=0).minimum(last).long().unbind(-1)
     return row * grid[1] + column
 
@@ -182,4 +182,7 @@ def relative_distances(clicks: Clicks, size: tuple[int, int], grid: tuple[int, i
     """
     squared = squared_distances(clicks, size)
     squared = squared.masked_fill(squared == FAR, 1.0)
-    return resize(squared.sqrt() / math.hypot(*size), grid).flatten(2)
+    # In an exported graph the size is free, and hypot takes numbers only.
+    free = torch.compiler.is_compiling()
+    diagonal = (size[0] ** 2 + size[1] ** 2) ** 0.5 if free else math.hypot(*size)
+    return resize(squared.sqrt() / diagonal, grid).flatten(2)

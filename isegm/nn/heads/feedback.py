@@ -249,7 +249,9 @@ def window_of(
         int64, in cells.
     """
     yx = yx.float().trunc()  # float32 as in the original: a border may depend on the last bit
-    pixels, cells, zero = yx.new_tensor(size), yx.new_tensor(grid), yx.new_zeros(2)
+    # new_tensor cannot be exported with free sizes
+    pixels, cells = (torch.tensor(sides).to(yx) for sides in (size, grid))
+    zero = yx.new_zeros(2)
     start = ((yx - half).clamp(zero, pixels) / pixels * cells).floor().clamp(zero, cells)
     stop = ((yx + half).clamp(zero, pixels) / pixels * cells).ceil().clamp(zero, cells)
     cell = (yx / pixels * cells).trunc().clamp(zero, cells - 1)

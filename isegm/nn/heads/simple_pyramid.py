@@ -61,13 +61,19 @@ class PyramidHead(nn.Module):
         upsample: how much larger than the finest map the classifier's input is: 1, 2 or 4. The
             convolutions before it are wider by the same factor. Published: 1.
         dropout: of whole channels before the classifier.
+        spare: also build upsampling parts that are not called, since SimpleClick's files hold them.
 
     Raises:
         IsegmError: another ``upsample``.
     """
 
     def __init__(
-        self, in_channels: Sequence[int], width: int = 256, upsample: int = 1, dropout: float = 0.1
+        self,
+        in_channels: Sequence[int],
+        width: int = 256,
+        upsample: int = 1,
+        dropout: float = 0.1,
+        spare: bool = True,
     ):
         super().__init__()
         if upsample not in UPSAMPLE:
@@ -76,9 +82,10 @@ class PyramidHead(nn.Module):
         hidden = upsample * width
         self.convs = nn.ModuleList(ConvModule(channels, hidden, 1) for channels in in_channels)
         self.fusion_conv = ConvModule(len(in_channels) * hidden, hidden, 1)
-        # Unused without upsampling, but in published checkpoints.
-        self.up_conv1 = enlarged(hidden, hidden // 2).requires_grad_(upsample >= 2)
-        self.up_conv2 = enlarged(hidden // 2, hidden // 4).requires_grad_(upsample >= 4)
+        if spare or upsample >= 2:
+            self.up_conv1 = enlarged(hidden, hidden // 2).requires_grad_(upsample >= 2)
+        if spare or upsample >= 4:
+            self.up_conv2 = enlarged(hidden // 2, hidden // 4).requires_grad_(upsample >= 4)
         self.dropout = nn.Dropout2d(dropout)
         self.conv_seg = nn.Conv2d(width, 1, 1)
 

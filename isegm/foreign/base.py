@@ -1,0 +1,148 @@
+"""The adapter: how a model of somebody else answers our sessions.
+
+An adapter is two pure functions. ``encode`` looks at an image, once; ``answer`` answers clicks on
+encoded images. What it needs to remember between clicks it hands back as ``Answered.state`` and is
+given again as ``Asked.state``, so undo, branches and batches work by themselves. ``ForeignModel``
+makes a ``ClickModel`` of any adapter; predictor, evaluator, demo and reports need nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isegm.core.clicks import PADDING, Click
+from isegm.core.rounds import PerRow, Prediction, Round
+from isegm.foreign.encodings import Encoding, Encodings
+from isegm.methods.base import ClickModel
+
+LARGEST_LOGIT = 40.0  # its sigmoid is 1 in float32; infinite logits could not be averaged
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One session that waits for an answer.
+
+    Attributes:
+        encoding: of its image, from ``Adapter.encode``; shared with other sessions.
+        size: rows and columns of the image.
+        clicks: all clicks so far, in pixels of the image; at least one.
+        prob: ``H W`` float32 in [0, 1], the previous answer; zeros before the first.
+        state: ``Answered.state`` of the previous answer, None before the first.
+    """
+
+    encoding: Any
+    size: tuple[int, int]
+    clicks: tuple[Click, ...]
+    prob: Tensor
+    state: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """An answer.
+
+    Attributes:
+        logits: ``H W`` float32; positive on the object. See ``logits_of`` for probabilities.
+        state: what the next click needs; never changed once it is handed out. Tensors in
+            dataclasses, dicts and tuples count as memory of the session.
+    """
+
+    logits: Tensor
+    state: Any = None
+
+
+class Adapter:
+    """Somebody else's model. It keeps nothing between calls, so threads can share it.
+
+    Attributes:
+        notes: what moves its numbers, e.g. ``("policy=single",)``; part of the protocol's label.
+        network: its parameters, moved between devices and counted; None if it has none.
+    """
+
+    notes: tuple[str, ...] = ()
+    network: nn.Module | None = None
+
+    def encode(self, image: np.ndarray) -> Any:
+        """What can be computed before the first click.
+
+        Args:
+            image: ``H W 3`` uint8, RGB, of any size from 1 x 1; not to be changed.
+        """
+        return image
+
+    def answer(self, asked: Sequence[Asked]) -> list[Answered]:
+        """Answer several sessions, in order; their images are of one size.
+
+        An answer must not depend on the other sessions.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define answer(asked)")
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a session keeps: the encoding of its image, and the adapter's state."""
+
+    encoding: Encoding
+    state: Any
+
+
+class ForeignModel(ClickModel):
+    """Any adapter as a ``ClickModel``, for inference only.
+
+    The image is encoded at the first click, and again if a protocol with zoom-in shows another
+    part. Sessions on the same image share the encoding.
+    """
+
+    protocol = "whole_image"
+    foldable = False
+    prev_mask = False  # a mask prompt, if there is one, is in the state
+
+    def __init__(self, adapter: Adapter) -> None:
+        super().__init__()
+        self.adapter, self.network = adapter, adapter.network
+        self.noted = adapter.notes
+        self.encodings = Encodings(adapter.encode)
+
+    def forward(self, round_: Round) -> Prediction:
+        count, size = len(round_.image), tuple(round_.image.shape[-2:])
+        stateless = round_.state is None or round_.fresh_view
+        states = [None] * count if stateless else round_.state.rows
+        kept = [
+            Kept(self.encodings.of(pixels(round_.image[i])), None) if state is None else state
+            for i, state in enumerate(states)
+        ]
+        yx, labels = round_.clicks.yx.tolist(), round_.clicks.label.tolist()
+        asked = [
+            Asked(
+                kept[i].encoding.value,
+                size,
+                tuple(
+                    Click(y, x, label == 1)
+                    for (y, x), label in zip(yx[i], labels[i], strict=True)
+                    if label != PADDING
+                ),
+                round_.prev_prob[i, 0],
+                kept[i].state,
+            )
+            for i in range(count)
+        ]
+        answers = self.adapter.answer(asked)
+        logits = torch.stack([answer.logits for answer in answers])[:, None]
+        rows = (Kept(k.encoding, a.state) for k, a in zip(kept, answers, strict=True))
+        return Prediction(logits.to(round_.image.device).float(), state=PerRow(tuple(rows)))
+
+
+def pixels(image: Tensor) -> np.ndarray:
+    """``3 H W`` in [0, 1] to ``H W 3`` uint8; exact for an image that was uint8."""
+    return (image.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def logits_of(prob: Tensor) -> Tensor:
+    """The logits of probabilities. The predictor turns them back, up to the rounding of floats."""
+    return torch.logit(prob.float()).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)

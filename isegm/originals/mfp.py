@@ -1,0 +1,116 @@
+"""Files of MFP's code base (cwlee00/MFP), which descends from SimpleClick's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isegm.core.registry import Spec, resolve, spec
+from isegm.methods.mfp import MFP, SIDE, VARIANTS
+from isegm.nn.backbones.plain_vit import PlainViT
+from isegm.nn.clicks.disks import Disks
+from isegm.nn.heads.modulated_pyramid import ModulatedPyramidHead
+from isegm.nn.heads.simple_pyramid import SimplePyramid
+from isegm.nn.weights import KeyMap
+from isegm.originals.plain_vit import (
+    WINDOW,
+    backbone_params,
+    blocks_below,
+    check_agreement,
+    filled_in,
+    flat,
+    heads_of,
+    scales_of,
+    side_of,
+)
+from isegm.originals.published import Config, Published, Shapes, disk_radius, stored
+
+KEYS = KeyMap((("backbone.patch_embed_coords.", "patch_embed_coords."),))
+CLASS_PATH = "isegm.model.is_plainvit_model_prevMod.PlainVitModel_prevMod"
+PARTS = {"backbone": PlainViT, "neck": SimplePyramid, "head": ModulatedPyramidHead}
+IGNORED = ("head_params.loss_decode", "head_params.dropout_ratio")  # change no answer
+WIDTH = 256  # of the head: the original has no argument for it
+EARLY, REACH = 7, 100  # of the modulation, unless the configuration says otherwise
+
+
+def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
+    """Recognise a checkpoint of MFP by its keys and shapes; None for anything else.
+
+    Args:
+        config: gives what shapes do not show: the attention heads, the numbers of the modulation
+            and the radius of disks (default: the published ones). It must agree with the shapes.
+
+    Raises:
+        IsegmError: the stored configuration contradicts the tensors, or asks for what only the
+            original code supports; or the number of heads is unknown for this size.
+    """
+    coords = shapes.get("patch_embed_coords.proj.weight")
+    head = shapes.get("head.conv_seg.weight")
+    positions = shapes.get("backbone.pos_embed")
+    if None in (coords, head, positions) or "head.conv_prevMod.0.conv.weight" not in shapes:
+        return None
+    values = flat(config or {})
+    channels, inputs, patch = coords[:3]
+    scales, bodies = scales_of(shapes), (body for body, _, _ in VARIANTS.values())
+    described = spec(
+        MFP,
+        backbone=spec(
+            PlainViT,
+            channels=channels,
+            depth=blocks_below(shapes, "backbone.blocks."),
+            heads=values.get("backbone_params.num_heads") or heads_of(channels, bodies),
+            patch=patch,
+            size=side_of(positions[1]) * patch,
+            window=WINDOW,
+            side_channels=inputs,
+        ),
+        neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
+        head=spec(ModulatedPyramidHead, in_channels=scales, width=head[1]),
+        clicks=spec(Disks, radius=values.get("norm_radius", 5)),
+    )
+    modulation = {"early": values.get("N", EARLY), "reach": values.get("R_max", REACH)}
+    if modulation != {"early": EARLY, "reach": REACH}:
+        described["args"] |= modulation
+    check_agreement(values, flat(_arguments(described)), IGNORED)
+    return publish(described)
+
+
+def publish(described: Spec) -> Published | None:
+    """How MFP's code base would store the model of a spec; None if it cannot express it."""
+    if resolve(described["target"]) is not MFP or disk_radius(described) is None:
+        return None
+    args = filled_in(described)
+    if any(resolve(args[name]["target"]) is not kind for name, kind in PARTS.items()):
+        return None
+    body, head = filled_in(args["backbone"]), filled_in(args["head"])
+    if body["window"] // body["patch"] != WINDOW // body["patch"] or head["width"] != WIDTH:
+        return None
+    config = stored(CLASS_PATH, _arguments(described))
+    return Published(described, KEYS, "MFP (published)", config)
+
+
+def _arguments(described: Spec) -> dict[str, Any]:
+    """The arguments of the original constructor for the model of a spec."""
+    args = filled_in(described)
+    body, neck, head = (filled_in(args[name]) for name in PARTS)
+    scales = list(neck["out_channels"])
+    return {
+        "use_disks": True,
+        "use_rgb_conv": False,
+        "norm_radius": disk_radius(described),
+        "with_prev_mask": body["side_channels"] == SIDE,
+        "N": args["early"],
+        "R_max": args["reach"],
+        "backbone_params": backbone_params(body),
+        "neck_params": {"in_dim": neck["in_channels"], "out_dims": scales},
+        "head_params": {
+            "in_channels": scales,
+            "in_index": [0, 1, 2, 3],
+            "dropout_ratio": head["dropout"],
+            "num_classes": 1,
+            "loss_decode": None,  # required there, but unused
+            "align_corners": False,
+            "upsample": "x1",
+            "channels": head["width"],
+        },
+        "random_split": False,
+    }

@@ -1,0 +1,110 @@
+"""What the code bases with plain vision transformers (SimpleClick and its descendants) share."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from isegm.core.errors import IsegmError
+from isegm.core.registry import Spec, resolve
+from isegm.originals.published import Shapes
+
+WINDOW = 224  # pixels of an attention window, in all of them
+
+
+def check_agreement(
+    given: Mapping[str, Any], known: Mapping[str, Any], ignored: Collection[str] = ()
+) -> None:
+    """Compare flat arguments in a file with known ones; missing arguments agree.
+
+    Args:
+        ignored: names of arguments that change no answer.
+
+    Raises:
+        IsegmError: they disagree.
+    """
+    for name, value in known.items():
+        pair = (given.get(name, value), value)
+        said, expected = (list(v) if isinstance(v, tuple) else v for v in pair)
+        if said != expected and name not in ignored:
+            raise IsegmError(
+                f"the checkpoint's configuration says {name}={said!r}, but its tensors, or all that"
+                f" this package supports, are {expected!r}"
+            )
+
+
+def flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested arguments, flattened to dotted names."""
+    result: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Mapping):
+            result |= {f"{name}.{inner}": v for inner, v in value.items()}
+        else:
+            result[name] = value
+    return result
+
+
+def side_of(positions: int) -> int:
+    """The side, in patches, of a square crop with this many positions and one of a class token.
+
+    Raises:
+        IsegmError: the crop is no square.
+    """
+    side = math.isqrt(positions - 1)
+    if side**2 != positions - 1:
+        raise IsegmError(
+            f"the checkpoint has {positions - 1} positions, which are no square; only square crops"
+            " are supported"
+        )
+    return side
+
+
+def heads_of(channels: int, bodies: Iterable[tuple[int, ...]]) -> int:
+    """The attention heads of a backbone with this many channels.
+
+    Args:
+        bodies: channels, blocks, heads and more of known backbones.
+
+    Raises:
+        IsegmError: no known backbone has that many channels.
+    """
+    known = {body[0]: body[2] for body in bodies}
+    if channels not in known:
+        raise IsegmError(
+            f"the checkpoint has {channels} channels, and no configuration says how many attention"
+            f" heads; known without one: {', '.join(map(str, known))} channels"
+        )
+    return known[channels]
+
+
+def blocks_below(shapes: Shapes, prefix: str) -> int:
+    """How many numbered blocks have keys under a prefix such as ``"backbone.blocks."``."""
+    return len({key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)})
+
+
+def scales_of(shapes: Shapes) -> list[int]:
+    """The channels of the maps that a pyramid head takes."""
+    keys = (f"head.convs.{i}.conv.weight" for i in range(4))
+    return [shapes[key][1] for key in keys if key in shapes]
+
+
+def filled_in(described: Spec) -> dict[str, Any]:
+    """The arguments of a spec, including defaults."""
+    parameters = inspect.signature(resolve(described["target"])).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty} | described["args"]
+
+
+def backbone_params(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the original vision transformer for those of a spec of ours."""
+    return {
+        "img_size": (body["size"], body["size"]),
+        "patch_size": (body["patch"], body["patch"]),
+        "in_chans": 3,
+        "embed_dim": body["channels"],
+        "depth": body["depth"],
+        "num_heads": body["heads"],
+        "mlp_ratio": 4,
+        "qkv_bias": True,
+    }
