@@ -108,6 +108,7 @@ class Factories(TorchDispatchMode):
 def pretended_gpu(monkeypatch) -> Iterator[torch.device]:
     """Within the context there is a device ``cuda:0``."""
     monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch, "inference_mode", torch.no_grad)  # views of subclasses need it
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: None)
     with Factories():
         yield CUDA
