@@ -27,7 +27,8 @@ COPIES = {torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default}
 
 
 class Far(Tensor):
-    """A tensor that says it is on the GPU.
+    """A tensor that says it is on the GPU. To torch's own code it is on ``meta``, which needs no
+    driver.
 
     Attributes:
         held: its values, on the CPU.
@@ -41,11 +42,19 @@ class Far(Tensor):
             strides=held.stride(),
             storage_offset=held.storage_offset(),
             dtype=held.dtype,
-            device=CUDA,
+            device="meta",
             requires_grad=held.requires_grad,
         )
         made.held = held
         return made
+
+    @property
+    def device(self) -> torch.device:
+        return CUDA
+
+    @property
+    def is_meta(self) -> bool:
+        return False
 
     def tolist(self) -> list:
         return self.held.tolist()
@@ -77,11 +86,11 @@ def dispatched(func, args, kwargs):
         raise MixedDevices(f"{func}: a tensor on the cpu, indexed by one on cuda:0")
     held = tree_map_only(Far, lambda t: t.held, (args, kwargs))
     result = func(*held[0], **held[1])
-    if func in COPIES and func is torch.ops.aten.copy_.default:
+    if func is torch.ops.aten.copy_.default:
         return args[0]
     if func is torch.ops.aten._local_scalar_dense.default:
         return result
-    goes_far = torch.device(device).type == "cuda" if device is not None else any(far)
+    goes_far = torch.device(device).type != "cpu" if device is not None else any(far)
     mutated = func._schema.name.endswith("_") and isinstance(args[0], Far)
     if mutated:
         return args[0]
@@ -99,6 +108,7 @@ class Factories(TorchDispatchMode):
 def pretended_gpu(monkeypatch) -> Iterator[torch.device]:
     """Within the context there is a device ``cuda:0``."""
     monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch, "inference_mode", torch.no_grad)  # views of subclasses need it
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: None)
     with Factories():
         yield CUDA

@@ -67,4 +67,6 @@ def _device(device: torch.device | str | None) -> torch.device:
         raise IsegmError(
             f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}"
         ) from None
+    if chosen.type == "mps":
+        raise IsegmError("device 'mps' has no float64, in which clicks are kept; use 'cpu'")
     return pick_device(cpu=True) if chosen.type == "cpu" else chosen

@@ -25,7 +25,10 @@ def row(outcome: Outcome) -> str:
 
 
 def shown(value: float | int | str) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """A measured value, short: two digits of a small one, one decimal of a large one."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.2g}" if abs(value) < 1 else f"{value:.1f}"
 
 
 def what_to_do(outcomes: Sequence[Outcome]) -> list[str]:

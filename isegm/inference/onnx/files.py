@@ -21,6 +21,7 @@ except ImportError:
 
 READABLE = "1"  # the value of the entry "isegm" in the metadata
 SUFFIX = ".onnx"
+CPU_PROVIDER = "CPUExecutionProvider"
 IMAGES = ("image", "image_features")  # names of the decoder's first input
 
 
@@ -30,6 +31,7 @@ class OnnxModel:
 
     Args:
         path: a file written by ``isegm export``, or the folder that holds its files.
+        provider: of onnxruntime, which computes.
 
     Attributes:
         metadata: as docs/reference/onnx.md says.
@@ -39,11 +41,12 @@ class OnnxModel:
         refines: there is a second look.
 
     Raises:
-        IsegmError: a file is missing, is no ONNX file, or was not written by ``isegm export``.
+        IsegmError: a file is missing, is no ONNX file, or was not written by ``isegm export``; or
+            the provider could not be started.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        path = Path(path).expanduser()
+    def __init__(self, path: str | Path, provider: str = CPU_PROVIDER) -> None:
+        path, self._provider = Path(path).expanduser(), provider
         main = path / f"decoder{SUFFIX}" if path.is_dir() else path
         self._decoder = self._opened(main)
         self.metadata: dict[str, str] = self._metadata(main)
@@ -94,12 +97,16 @@ class OnnxModel:
         if threads.isdigit():
             options.intra_op_num_threads = int(threads)
         try:
-            return onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(str(path), options, providers=[self._provider])
         except Exception as error:  # onnxruntime's own classes have no common base
             reason = str(error).splitlines()[0][:200]
             raise IsegmError(f"{path} cannot be read as an ONNX file: {reason}") from None
+        if self._provider not in session.get_providers():  # it falls back to the CPU in silence
+            raise IsegmError(
+                f"onnxruntime could not start {self._provider}; see its requirements for CUDA and"
+                f" cuDNN, or use {CPU_PROVIDER}"
+            )
+        return session
 
     def _metadata(self, path: Path) -> dict[str, str]:
         found = dict(self._decoder.get_modelmeta().custom_metadata_map)

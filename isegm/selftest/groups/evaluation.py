@@ -19,8 +19,8 @@ from isegm.inference.speed import for_evaluation
 from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.originals.loading import load_model
 from isegm.selftest.checks import Check, Figures, Place, expect
-from isegm.selftest.samples import tf32
 from isegm.utils.config import load_config
+from isegm.utils.device import tf32
 
 RANK = 2
 OBJECTS, CLICKS = {"cpu": 2, "cuda": 48}, {"cpu": 4, "cuda": 20}

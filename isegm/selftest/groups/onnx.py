@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from isegm.core.clicks import Click
-from isegm.core.errors import IsegmError
 from isegm.inference.protocol import load_protocol
 from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.originals.loading import load_model
@@ -34,37 +33,26 @@ def exported_starter(place: Place) -> Figures:
     lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if lacking:
         raise NotHere(f"{', '.join(lacking)} is not installed: pip install 'isegm[onnx]'")
-    if importlib.util.find_spec("isegm.export") is None:
-        raise NotHere("this version of isegm exports no networks")
     import onnxruntime
 
     provider = PROVIDERS[place.kind]
     if provider not in onnxruntime.get_available_providers():
         raise NotHere(f"onnxruntime has no {provider}: pip install onnxruntime-gpu")
-    loaded = load_model(find_checkpoint(load_config(), STARTER))
-    protocol = load_protocol(loaded.model.protocol).for_users()
-    return _compared(loaded, protocol, provider, place)
+    return compared(provider, TOLERANCE[place.kind])
 
 
-def _compared(loaded, protocol, provider: str, place: Place) -> Figures:
+def compared(provider: str, tolerance: float) -> Figures:
+    """Answers on a provider beside torch's on the CPU."""
+    # Imported here: both need optional packages.
     from isegm.export.onnx import exported, write
     from isegm.inference.onnx.files import OnnxModel
     from isegm.inference.onnx.predictor import OnnxPredictor
 
-    class OnProvider(OnnxModel):
-        """The same files on another provider."""
-
-        def _opened(self, path: Path):
-            import onnxruntime
-
-            session = onnxruntime.InferenceSession(str(path), providers=[provider])
-            if provider not in session.get_providers():
-                raise IsegmError(f"onnxruntime could not start {provider} and used the CPU")
-            return session
-
+    loaded = load_model(find_checkpoint(load_config(), STARTER))
+    protocol = load_protocol(loaded.model.protocol).for_users()
     with tempfile.TemporaryDirectory(prefix="isegm-selftest-") as folder:
         write(exported(loaded, protocol), Path(folder))
-        model = OnProvider(folder)
+        model = OnnxModel(folder, provider)
         torchs, onnxs = protocol.predictor(loaded.model), OnnxPredictor(model, model.protocol)
         image = picture()
         before, after, furthest = torchs.start(image), onnxs.start(image), 0.0
@@ -72,8 +60,7 @@ def _compared(loaded, protocol, provider: str, place: Place) -> Figures:
             before, after = torchs.click(before, click), onnxs.click(after, click)
             furthest = max(furthest, float(np.abs(after.prob - before.prob.numpy()).max()))
     expect(
-        furthest <= TOLERANCE[place.kind],
-        f"answers differ from torch's on the CPU by {furthest:.2g}, expected at most"
-        f" {TOLERANCE[place.kind]:g}",
+        furthest <= tolerance,
+        f"answers differ from torch's on the CPU by {furthest:.2g}, expected at most {tolerance:g}",
     )
     return {"prob": furthest, "provider": provider}

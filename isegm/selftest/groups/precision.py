@@ -14,7 +14,8 @@ from isegm.inference.speed import for_evaluation
 from isegm.inference.views.whole_image import WholeImage
 from isegm.methods.base import ClickModel
 from isegm.selftest.checks import Check, Figures, Place, expect
-from isegm.selftest.samples import copied, methods, picture, round_on, settled, target_on, tf32
+from isegm.selftest.samples import copied, methods, picture, round_on, settled, target_on
+from isegm.utils.device import tf32
 
 RANK = 1
 

@@ -15,11 +15,12 @@ import torch
 from isegm.core.registry import build
 from isegm.methods.base import ClickModel
 from isegm.selftest.checks import Check, Figures, NotHere, Place, Wrong, expect
-from isegm.selftest.samples import batch_of, copied, methods, settled, tf32
+from isegm.selftest.samples import batch_of, copied, methods, settled
 from isegm.training.batches import Batch
 from isegm.training.experiment import Training
 from isegm.training.learner import Learner
 from isegm.training.users.iterative import Iterative
+from isegm.utils.device import tf32
 from isegm.utils.launching import launch
 from isegm.utils.processes import Process, joined
 
