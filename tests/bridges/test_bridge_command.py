@@ -21,10 +21,10 @@ OPTIONAL = {"fastapi", "uvicorn", "starlette", "cvat_sdk", "napari", "qtpy", "on
 plain = builtins.__import__
 
 
-def without(name, *rest):
-    if name.split(".")[0] in OPTIONAL:
+def without(name, globals=None, locals=None, fromlist=(), level=0):
+    if level == 0 and name.split(".")[0] in OPTIONAL:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    return plain(name, *rest)
+    return plain(name, globals, locals, fromlist, level)
 
 
 builtins.__import__ = without

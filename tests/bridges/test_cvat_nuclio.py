@@ -161,6 +161,6 @@ def test_the_folder_runs_on_its_own(tmp_path: Path) -> None:
 
 def test_a_name_must_suit_nuclio(tmp_path: Path) -> None:
     for name in ("", "My Model", "a/b", "-a", "a" * 60):
-        args = parsed("cvat-nuclio", "--out", str(tmp_path / "f"), "--name", name)
+        args = parsed("cvat-nuclio", "--out", str(tmp_path / "f"), f"--name={name}")
         with pytest.raises(IsegmError, match="lower-case letters"):
             CvatNuclio().start(args, lambda: pytest.fail("loaded"))
