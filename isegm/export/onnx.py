@@ -18,7 +18,7 @@ import torch
 import isegm
 import isegm.export.parts
 from isegm.core.errors import IsegmError
-from isegm.export.parts.base import FEATURES, IMAGE, Graph, OnePass, round_of
+from isegm.export.parts.base import FEATURES, IMAGE, POINTS, Graph, OnePass, round_of
 from isegm.inference.protocol import Protocol, load_protocol
 from isegm.methods.base import ClickModel
 from isegm.originals.loading import LoadedModel
@@ -150,8 +150,8 @@ def write(made: Exported, target: Path) -> list[Path]:
 
 
 def _refuse_state(parts: OnePass) -> None:
-    decoder = parts.decoder()
-    image, coords, labels, *_ = decoder.inputs.values()
+    image, clicks = torch.rand(1, 3, *parts.size), parts.prompts()
+    coords, labels = (clicks[name] for name in POINTS)
     with torch.no_grad():
         state = parts.model.infer(round_of(image, coords, labels)).state
     if state is not None:

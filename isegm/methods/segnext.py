@@ -2,9 +2,8 @@
 
 A plain vision transformer sees the image alone. Previous mask and click disks, a dense map of three
 channels, are embedded in patches of the same size and added to its features. None, one or two
-transformer blocks mix the two ("sax"), and SimpleClick's pyramid and head classify every pixel. The
-features are a value in the session: as long as the view stands still, a click runs only the part
-after them.
+transformer blocks mix the two ("sax"), and SimpleClick's pyramid and head classify every pixel. As
+long as the view stands still, a click runs only the part after the features (``encode_image``).
 """
 
 from __future__ import annotations
@@ -80,13 +79,13 @@ class SegNext(ClickModel):
         self.focal = NormalizedFocalLoss(alpha=0.5, gamma=2)
 
     def forward(self, round_: Round) -> Prediction:
-        """One round. The backbone runs unless the state holds its features of this view.
+        """One round. The backbone runs unless the round brings its features of this view.
 
         # differs from the original: views of any size, padded below and on the right if necessary.
         """
-        features = None if round_.fresh_view else round_.state
+        features = round_.features
         if features is None:
-            features = self.encode(round_.image)
+            features = self.encode_image(round_.image)
         height, width = size = tuple(round_.image.shape[-2:])
         frame = self.backbone.frame(size)
         x = features + self.prompts(_filled_up(self.prompt_map(round_), frame))  # B h w C
@@ -94,10 +93,9 @@ class SegNext(ClickModel):
             x = block(x, (1, 1))
         logits = self.head(self.neck(x.permute(0, 3, 1, 2)))
         # float32 before resizing: in bfloat16 the interpolation would quantise the boundary
-        logits = resize(logits.float(), frame)[..., :height, :width]
-        return Prediction(logits, state=features.detach())
+        return Prediction(resize(logits.float(), frame)[..., :height, :width])
 
-    def encode(self, image: Tensor) -> Tensor:
+    def encode_image(self, image: Tensor) -> Tensor:
         """``B 3 H W`` in [0, 1] to its features, ``B h w C``; no click is involved."""
         frame = self.backbone.frame(tuple(image.shape[-2:]))
         return self.backbone(_filled_up(self.normalise(image), frame))
@@ -113,9 +111,6 @@ class SegNext(ClickModel):
 
     def losses(self, pred: Prediction, target: Tensor, round_: Round) -> dict[str, Tensor]:
         return {"instance": self.focal(pred.logits, target).mean()}
-
-    def trainable_state(self, state: Tensor | None) -> None:
-        """Nothing is carried over: the backbone learns in every step."""
 
 
 def _filled_up(x: Tensor, frame: tuple[int, int]) -> Tensor:

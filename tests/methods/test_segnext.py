@@ -67,29 +67,26 @@ class TestEncodeOnce:
         branches = [predictor.click(first, click) for click in CLICKS[1:]]
         assert len(passes) == 1
         assert not torch.equal(branches[0].prob, branches[1].prob)
-        assert all(branch.state.data_ptr() == first.state.data_ptr() for branch in branches)
+        assert all(branch.features.data_ptr() == first.features.data_ptr() for branch in branches)
 
     def test_kept_features_answer_as_fresh_ones(self, model: SegNext) -> None:
         predictor = load_protocol("segnext").for_dataset("synthetic").predictor(model)
         session = predictor.click(predictor.start(photograph(120, 160)), CLICKS[0])
-        forgetful = dataclasses.replace(session, state=None, view=None)
+        forgetful = dataclasses.replace(session, features=None, view=None)
         answers = [predictor.click(s, CLICKS[1]).prob for s in (session, forgetful)]
         assert torch.equal(*answers)
 
     def test_a_view_that_moves_is_encoded_again(
         self, model: SegNext, passes: list[tuple[int, ...]]
     ) -> None:
-        first = model(round_of((64, 64), CLICKS[0]))
-        moved = dataclasses.replace(round_of((64, 64), *CLICKS[:2]), state=first.state)
-        model(moved)
-        assert len(passes) == 2
-        model(dataclasses.replace(moved, fresh_view=False))
+        predictor = load_protocol("segnext").for_dataset("synthetic").predictor(model)
+        first = predictor.click(predictor.start(photograph(120, 160)), CLICKS[0])
+        predictor.click(dataclasses.replace(first, view_size=(48, 48)), CLICKS[1])
         assert len(passes) == 2
 
-    def test_the_training_round_encodes_with_gradients(self, model: SegNext) -> None:
-        state = model(round_of((64, 64), CLICKS[0])).state
-        assert not state.requires_grad
-        assert model.trainable_state(state) is None
+    def test_training_learns_through_the_backbone(self, model: SegNext) -> None:
+        model(round_of((64, 64), CLICKS[0])).logits.sum().backward()
+        assert any(p.grad is not None for p in model.backbone.parameters())
 
 
 class TestProtocol:

@@ -38,6 +38,7 @@ class OnnxModel:
         protocol: the protocol it was exported for.
         initial_mask: a mask that a session starts from is a previous mask.
         state: the names of the decoder's state, e.g. ``("logits",)``; empty without one.
+        encodes: there is an encoder, whose results are kept while the view stands still.
         refines: there is a second look.
 
     Raises:
@@ -60,7 +61,7 @@ class OnnxModel:
             self._encoder = self._opened(main.with_name(f"encoder{SUFFIX}"))
         if "features" in self._outputs:
             self._refiner = self._opened(main.with_name(f"refiner{SUFFIX}"))
-        self.refines = self._refiner is not None
+        self.encodes, self.refines = self._encoder is not None, self._refiner is not None
 
     def encode(self, image: np.ndarray, clicks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the decoder needs of a view, ``1 3 h w`` in [0, 1]."""
@@ -73,7 +74,7 @@ class OnnxModel:
 
     def decode(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The decoder's outputs by name; inputs that it does not have are ignored."""
-        size = given[self._image].shape[-2:]
+        size = given["prev_mask"].shape[-2:]
         if self.metadata.get("size", "free") not in ("free", "{} x {}".format(*size)):
             raise IsegmError(
                 f"a view of {size[0]} x {size[1]} pixels: the network was exported for"

@@ -125,7 +125,7 @@ class OnnxPredictor:
             view=view.source,
             view_size=view.size,
             followed=None if follow is None else in_image(made[follow][0]),
-            kept=kept if self.model.state else {},
+            kept=kept if self.model.encodes else {},
             state={name: made[f"next_state_{name}"] for name in self.model.state},
         )
         after = self._refined(session, after, made) if self.model.refines else after
