@@ -188,14 +188,17 @@ def _translated(graph: Graph) -> Any:
         "height": (SMALLEST, LARGEST),
         "width": (SMALLEST, LARGEST),
     }
+    axes = {axis for axes in graph.free.values() for axis in axes.values()}
+    # Where some axes follow from others, as in what an encoder kept, relations are not named.
+    related = not axes <= limits.keys()
     dims = {
-        name: torch.export.Dim(name, min=limits[name][0], max=limits[name][1])
-        for name in {axis for axes in graph.free.values() for axis in axes.values()}
-        if name in limits
+        name: torch.export.Dim.AUTO(min=low, max=high)
+        if related
+        else torch.export.Dim(name, min=low, max=high)
+        for name, (low, high) in limits.items()
     }
     shapes = tuple(
-        {i: dims.get(axis, torch.export.Dim.DYNAMIC) for i, axis in graph.free[name].items()}
-        or None
+        {i: dims.get(axis, torch.export.Dim.AUTO) for i, axis in graph.free[name].items()} or None
         for name in graph.inputs
     )
     example = tuple(graph.inputs.values())

@@ -65,10 +65,18 @@ class FeatureDiffusion(nn.Module):
         for side, project in enumerate((self.object, self.background)):
             # Weighting a key weights its column of the unscaled affinities before the softmax.
             weighted = key * sources[:, side, :, None]
-            flow = F.scaled_dot_product_attention(query, weighted, value, scale=1.0)  # B hw C
+            flow = _attended(query, weighted, value)  # B hw C
             flow = flow.transpose(1, 2).unflatten(2, features.shape[-2:])
             spread = spread + project(flow * sides[:, side, None])
         return spread, gate
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """``B N C`` each; the affinities are not scaled."""
+    if torch.compiler.is_compiling():  # the exporter knows attention with heads alone
+        query, key, value = (x[:, None] for x in (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
+    return F.scaled_dot_product_attention(query, key, value, scale=1.0)
 
 
 class PixelDiffusion(nn.Module):

@@ -27,7 +27,7 @@ METHODS = sorted(
     info.name
     for info in pkgutil.iter_modules(isegm.methods.__path__)
     if hasattr(importlib.import_module(f"isegm.methods.{info.name}"), "tiny")
-    and info.name != "fbrs"  # optimizes at test time; its network is RITM's
+    and info.name not in ("fbrs", "mfp")  # refused, see below
 )
 SIZES = ((120, 160), (97, 211), (300, 128))
 SMALL = {"simpleclick": [128, 128], "click_attention": [128, 128], "cdnet": [96, 96]}
@@ -58,7 +58,7 @@ def scaled_up(model: ClickModel) -> ClickModel:
     convs = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.out_channels == 1]
     with torch.no_grad():
         for conv in convs:
-            conv.weight.mul_(4)
+            conv.weight.mul_(2)
     return model
 
 
@@ -99,6 +99,13 @@ def test_test_time_optimization_is_refused(tmp_path: Path) -> None:
     model, _ = with_mode(tiny(), "f-BRS-B")
     with pytest.raises(IsegmError, match=r"optimizes at test time.*NoBRS"):
         exported(loaded(model), load_protocol("ritm"))
+
+
+def test_steps_that_depend_on_values_are_refused() -> None:
+    from isegm.methods.mfp import tiny
+
+    with pytest.raises(IsegmError, match="MFP cannot be exported"):
+        exported(loaded(tiny()), load_protocol("mfp"))
 
 
 def test_unknown_state_is_refused() -> None:

@@ -12,11 +12,17 @@ from torch import Tensor, nn
 
 from isegm.export.parts.base import FEATURES, IMAGE, LOGITS, Graph, OnePass, round_of
 from isegm.inference.mirror import averaged, with_mirror
+from isegm.methods.base import ClickModel
 from isegm.methods.segnext import SegNext
 
 
 class SegNextParts(OnePass):
     identity: ClassVar[bool] = False
+    one_size: ClassVar[bool] = True
+
+    def __init__(self, model: ClickModel, mirror: bool, size: tuple[int, int], **_: bool) -> None:
+        # How many windows there are, and how much is filled up, follows from the size.
+        super().__init__(model, mirror, size, fixed=True)
 
     def graphs(self) -> dict[str, Graph]:
         return {"encoder": self.encoder(), **super().graphs()}

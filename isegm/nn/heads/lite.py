@@ -4,12 +4,29 @@ baselines.
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
 
 FUSED = 16  # channels in which coarse and fine features are summed
 POOLED = 2
+
+
+class Quarters(nn.Module):
+    """Means over the quarters of a map: ``B C h w`` to ``B C 2 2``. With an odd number of rows or
+    columns the middle one counts on both sides.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            return F.adaptive_avg_pool2d(x, POOLED)
+        # The same in steps that a graph for free sizes can hold.
+        height, width = x.shape[-2:]
+        halves = x[..., : (height + 1) // 2, :], x[..., height // 2 :, :]
+        cells = [(h[..., : (width + 1) // 2], h[..., width // 2 :]) for h in halves]
+        return torch.stack([torch.stack([c.mean((-2, -1)) for c in row], -1) for row in cells], -2)
 
 
 class LitePyramid(nn.Module):
@@ -25,7 +42,7 @@ class LitePyramid(nn.Module):
             nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         self.share = nn.Sequential(
-            nn.AdaptiveAvgPool2d(POOLED), nn.Conv2d(inputs, width, 1, bias=False), nn.Sigmoid()
+            Quarters(), nn.Conv2d(inputs, width, 1, bias=False), nn.Sigmoid()
         )
 
     def forward(self, x: Tensor) -> Tensor:
