@@ -129,6 +129,15 @@ def describe(experiment: Experiment, epoch_length: int) -> dict[str, Any]:
     }
 
 
+def check_complete(saved: dict[str, Any], path: Path) -> None:
+    """Raise IsegmError unless a checkpoint holds everything that a resume needs."""
+    if missing := [name for name in STATE if name not in saved]:
+        raise IsegmError(
+            f"{path} lacks {', '.join(missing)}, so its training cannot be continued; use another"
+            f" checkpoint, or start a new run from its weights: --weights {path}"
+        )
+
+
 def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     """Refuse to continue any experiment but the one that wrote the checkpoint.
 
@@ -193,10 +202,5 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise IsegmError(
             f"{path} is from a version that did not keep its whole experiment, so it cannot be"
             f" continued exactly; start a new run from its weights: --weights {path}"
-        )
-    if missing := [name for name in STATE if name not in contents]:
-        raise IsegmError(
-            f"{path} lacks {', '.join(missing)}, so its training cannot be continued; use another"
-            f" checkpoint, or start a new run from its weights: --weights {path}"
         )
     return contents

@@ -370,6 +370,7 @@ class _Training:
         """Continue from a checkpoint, in its run folder."""
         # Other machines may not see the file.
         saved = self.process.broadcast_from_rank0(lambda: checkpoint.read_checkpoint(path))
+        checkpoint.check_complete(saved, path)
         checkpoint.check_same(saved, self.identity, path)
         self.state.load_state_dict(saved, self.process)
         self.memory.load_state_dict(saved["memory"])

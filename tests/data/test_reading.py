@@ -1,6 +1,8 @@
 """Pictures of every kind give RGB, 8 bit; damaged files one clear error."""
 
 import logging
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from isegm.core.errors import IsegmError
 from isegm.data.reading import (
     CorruptSample,
     check_size,
+    checked_image,
     list_images,
     read_image,
     read_labels,
@@ -175,3 +178,21 @@ def test_listing_names_what_is_missing(tmp_path: Path, caplog: pytest.LogCapture
     for name in ("b.JPG", "a.png"):
         (tmp_path / name).touch()
     assert [p.name for p in list_images(tmp_path, "set")] == ["a.png", "b.JPG"]
+
+
+def png_header(columns: int, rows: int) -> bytes:
+    """A PNG that says it is this large and holds one pixel."""
+    data = bytearray(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes())
+    data[16:24] = struct.pack(">II", columns, rows)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+def test_an_image_that_is_too_large_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(50_000, 50_000))
+    with pytest.raises(CorruptSample, match=r"a\.png is too large: .*2500000000 pixels"):
+        read_image(tmp_path / "a.png")
+    with pytest.raises(IsegmError, match="is too large"):
+        checked_image(png_header(50_000, 50_000), "a.png")
+    with pytest.raises(IsegmError, match="10000 x 9000 pixels; at most 50,000,000"):
+        checked_image(png_header(10_000, 9_000), "a.png")

@@ -222,3 +222,13 @@ def test_metrics_of_a_validation_that_was_killed_are_made_up_for(trainer_of):
     resumed = {"exp_name": "a", "resume": "auto"}
     folder = trainer_of(validate=lambda m, e: {"NoC": float(e)}, run=resumed, **settings).fit()
     assert [(entry["epoch"], entry["NoC"]) for entry in entries(folder)] == [(1, 1.0), (2, 2.0)]
+
+
+@pytest.mark.parametrize("name", ["model", "random", "memory", "epoch_length"])
+def test_a_checkpoint_that_lacks_a_part(trainer_of, name):
+    folder = trainer_of(epochs=1).fit()
+    contents = read_checkpoint(last(folder))
+    del contents[name]
+    torch.save(contents, last(folder))
+    with pytest.raises(IsegmError, match=rf"lacks {name}, so its training cannot be continued"):
+        trainer_of(epochs=2, run={"resume": str(folder)}).fit()
