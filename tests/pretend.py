@@ -56,6 +56,13 @@ class Far(Tensor):
     def is_meta(self) -> bool:
         return False
 
+    def __getitem__(self, index):
+        # From a list torch would make an index on `meta`, where it has no values.
+        return super().__getitem__(torch.tensor(index) if isinstance(index, list) else index)
+
+    def new_tensor(self, data, **kwargs) -> Far:
+        return Far(self.held.new_tensor(data, **kwargs))
+
     def tolist(self) -> list:
         return self.held.tolist()
 
@@ -110,5 +117,12 @@ def pretended_gpu(monkeypatch) -> Iterator[torch.device]:
     monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
     monkeypatch.setattr(torch, "inference_mode", torch.no_grad)  # views of subclasses need it
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: None)
+    tensor = torch.tensor  # copies to a device below the level where it can be caught
+
+    def made(data, *, device=None, **kwargs):
+        here = tensor(data, **kwargs)
+        return here if device is None else here.to(device)
+
+    monkeypatch.setattr(torch, "tensor", made)
     with Factories():
         yield CUDA

@@ -107,7 +107,8 @@ class _Worker:
         if allowed >= left:
             return Outcome(*check.key, NOT_RUN, spent, reason="the time was up before it had ended")
         reason = f"no answer after {spent:.0f} s, so it was ended"
-        return Outcome(*check.key, FAILED, spent, reason=reason, advice=check.advice)
+        advice = f"try again with --only {check.group} on an idle machine; else {check.advice}"
+        return Outcome(*check.key, FAILED, spent, reason=reason, advice=advice)
 
     def stop(self) -> None:
         """End the process and everything it has started."""

@@ -100,7 +100,7 @@ def test_a_training_round(gpu: torch.device) -> None:
     """Everything of a step but gradients: copies, corrections, metrics, pictures."""
     config = Training(batch_size=4, channels_last=True)
     parts = (build(part) for part in (config.optimizer, config.schedule))
-    model = ritm.tiny().requires_grad_(False)
+    model = ritm.tiny()
     learner = Learner(model, config, *parts, Iterative(), Process(device=gpu))
     round_, target = learner.round(batch_of(4), 2)
     losses, logits = learner.step(round_, target)

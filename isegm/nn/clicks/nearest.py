@@ -68,8 +68,9 @@ def _nearest(dy: Tensor, dx: Tensor, clicks: Clicks, far: float) -> Tensor:
     One click at a time, so memory holds one map instead of N; except in an exported graph, which
     must hold for any number of clicks.
     """
-    signs = torch.tensor([POSITIVE, NEGATIVE], device=dy.device)
-    shown = (clicks.label[..., None] == signs) & drawn(clicks)[..., None]  # B N 2
+    # A tensor of both signs would be copied to the device, and waited for, at every pass.
+    signs = torch.stack([clicks.label == sign for sign in (POSITIVE, NEGATIVE)], -1)
+    shown = signs & drawn(clicks)[..., None]  # B N 2
     if torch.compiler.is_compiling():
         squared = dy[:, :, None, :, None] + dx[:, :, None, None, :]  # B N 1 H W
         return torch.where(shown[..., None, None], squared, far).amin(1).clamp(max=far)

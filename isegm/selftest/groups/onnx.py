@@ -25,7 +25,7 @@ CLICKS = (Click(60, 80, True), Click(20, 20, False), Click(80, 100, True))
 
 def checks(place: Place) -> list[Check]:
     advice = f"run exported networks with {PROVIDERS['cpu']}"
-    return [Check("onnx", "starter", exported_starter, advice, 240)]
+    return [Check("onnx", "starter", exported_starter, advice, 400)]
 
 
 def exported_starter(place: Place) -> Figures:

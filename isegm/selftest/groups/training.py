@@ -135,7 +135,7 @@ def two_processes(place: Place) -> Figures:
         _steps(model, {}, batch_of(BATCH), Process(device=place.device))
     here = {name: p.detach().cpu() for name, p in model.named_parameters()}
     moved = max(
-        float((p - before).abs().max())
+        float((p - before.detach()).abs().max())
         for p, before in zip(here.values(), settled(method).parameters(), strict=True)
     )
     furthest = max(float((there[name] - p).abs().max()) for name, p in here.items())
