@@ -129,7 +129,7 @@ def main() -> None:
     shown = args.objects or (SHOWN if args.dataset == "photos" else None)
     samples = chosen(evaluation_set(args.dataset, cfg), shown)
     loaded = load_model(find_checkpoint(cfg, args.checkpoint), pick_device(args.cpu, None))
-    protocol = asked_protocol(args, loaded.model.protocol).for_dataset(args.dataset)
+    protocol = asked_protocol(args, loaded.model).for_dataset(args.dataset)
     predictor = protocol.predictor(loaded.model)
     print(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}")
     answers = [play(predictor, s, args.clicks, protocol.mask_threshold) for s in samples]

@@ -77,7 +77,7 @@ def main() -> None:
     samples = chosen(evaluation_set(args.dataset, cfg), args.objects)
     device = pick_device(args.cpu, args.gpus)
     loaded = load_model(find_checkpoint(cfg, args.checkpoint), device)
-    protocol = asked_protocol(args, loaded.model.protocol).for_dataset(args.dataset)
+    protocol = asked_protocol(args, loaded.model).for_dataset(args.dataset)
     predictor = protocol.predictor(loaded.model)
     print(f"checkpoint {loaded.path} ({loaded.source}), protocol {protocol.label}")
     rows = []

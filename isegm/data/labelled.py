@@ -19,7 +19,7 @@ from isegm.data.cache import Kept
 from isegm.data.evaluation_sets import EvalDataset, files_fingerprint
 from isegm.data.reading import CorruptSample, check_size, read_image, require_files
 from isegm.data.tables import Texts
-from isegm.utils.files import replacing
+from isegm.utils.files import CannotWrite, replacing
 
 log = logging.getLogger("isegm")
 
@@ -195,7 +195,7 @@ def object_index(
             with replacing(kept.path) as partial:
                 partial.write_text(json.dumps({"objects": index}))
             kept.remove_others()
-        except OSError as error:
+        except (OSError, CannotWrite) as error:
             log.warning(
                 "%s: the list of objects cannot be saved in %s (%s); the next run makes it again",
                 name,

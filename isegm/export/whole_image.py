@@ -21,7 +21,7 @@ def simple_parts(model: ClickModel, protocol: Protocol) -> OnePass:
         IsegmError: it has several parts, or keeps something between clicks.
     """
     parts = parts_of(model, protocol)
-    if not parts.identity or parts.keeps_state or set(parts.graphs()) != {"encoder", "decoder"}:
+    if not parts.identity or parts.keeps_state or set(parts.graphs()) != {"decoder"}:
         raise IsegmError(
             f"{type(model).__name__} has several parts or keeps something between clicks, which the"
             " tool does not know of; use a network of one part, e.g. the starter or RITM's"

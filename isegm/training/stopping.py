@@ -48,19 +48,25 @@ class StopRequest:
 
     Attributes:
         made: it was.
+        validating: the state is saved already, and what is done now is repeated after a resume.
         now: see ``at_once``.
     """
 
     made: bool = False
+    validating: bool = False
     now: bool = False
+
+    def check(self) -> None:
+        """Raise Stopped if a stop was asked for."""
+        if self.made:
+            raise Stopped
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """In here a stop raises Stopped where it comes, instead of waiting to be asked about: for
-        work that is lost without harm.
+        """In here a stop raises Stopped where it comes, instead of waiting for a ``check``: for
+        code of the user's own, which does not ask.
         """
-        if self.made:
-            raise Stopped
+        self.check()
         self.now = True
         try:
             yield
@@ -85,10 +91,9 @@ def stop_requests() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.made = True
         name = signal.Signals(number).name
+        _say(f"{name}: {'stopping' if request.validating else 'finishing this step and saving'}")
         if request.now:
-            _say(f"{name}: stopped in a validation; continue with --resume auto, which repeats it")
             raise Stopped
-        _say(f"{name}: finishing this step and saving")
 
     caught = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, remember) for number in caught}

@@ -267,8 +267,19 @@ class _Training:
             return
         # Validation must not change the random numbers of the training after it.
         devices = [self.process.device] if self.process.device.type == "cuda" else []
-        with self.request.at_once(), torch.random.fork_rng(devices):
-            self._validate()
+        self.request.validating = True
+        try:
+            with torch.random.fork_rng(devices):
+                self._validate()
+        except Stopped:
+            self.log.info(
+                "stopped and saved; the validation is repeated when you continue, with the same"
+                " command and --resume %s",
+                self.folder.path,
+            )
+            raise
+        finally:
+            self.request.validating = False
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -278,9 +289,10 @@ class _Training:
             if self.trainer.data.val is not None:
                 entry |= self._held_out_losses(model)
             if self.trainer.validate is not None:
-                entry |= self.process.broadcast_from_rank0(
-                    lambda: dict(self.trainer.validate(model, epoch))
-                )
+                with self.request.at_once():
+                    entry |= self.process.broadcast_from_rank0(
+                        lambda: dict(self.trainer.validate(model, epoch))
+                    )
         values = {k: v for k, v in entry.items() if k not in ("epoch", "step")}
         self.log.scalars("val", values, self.state.progress.step)
         self.log.record(entry)
@@ -294,6 +306,7 @@ class _Training:
         held = list(held_out(len(data), self.config.batch_size, process.rank, process.count))
         with contextlib.closing(self._loader(data, [keys for _, keys in held])) as loader:
             for (number, keys), batch in zip(held, loader, strict=True):
+                self.request.check()
                 values = self._held_out_values(model, batch, number)
                 for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(keys)

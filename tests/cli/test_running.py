@@ -74,7 +74,7 @@ sys.exit(run(lambda: [say("a" * 100) for _ in range(10_000)] and 0))
 def test_outputs_are_checked_before_anything_is_evaluated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isegm.cli.evaluate.load_model", pytest.fail)
+    monkeypatch.setattr("isegm.cli.evaluate.opened_model", pytest.fail)
     words = ["NoBRS", "--datasets", "synthetic", "--cpu", "--save-json", str(tmp_path)]
     with pytest.raises(IsegmError, match="it is a folder; expected the name of a file"):
         evaluated(parser_of("evaluate").parse_args(words), Process())

@@ -117,5 +117,5 @@ def test_a_visitor_clicks_undoes_and_saves(page: playwright.Page) -> None:
 def test_a_protocol_that_the_page_cannot_follow(tmp_path: Path) -> None:
     loaded = load_model(find_checkpoint({}, "starter"))
     protocol = load_protocol("fcanet")
-    with pytest.raises(IsegmError, match=r"fcanet v1 asks: view rule whole_image.*isegm demo"):
+    with pytest.raises(IsegmError, match=r"fcanet v2 asks: view rule whole_image.*isegm demo"):
         build(tmp_path / "site", loaded, protocol, tmp_path)

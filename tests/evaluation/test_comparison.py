@@ -84,7 +84,7 @@ def test_objects_that_one_run_skipped_are_left_out_and_counted() -> None:
 def test_other_protocols_are_marked() -> None:
     other = run("other", *SECOND.datasets, protocol="fcanet")
     (note,) = compared(FIRST, other).notes
-    assert "**different protocols** (ritm v1; fcanet v1)" in note
+    assert "**different protocols** (ritm v1; fcanet v2)" in note
     newer = replace(SECOND, protocol={"name": "ritm", "version": 2, "changes": []})
     assert "ritm v1; ritm v2" in compared(FIRST, newer).notes[0]
 

@@ -124,6 +124,9 @@ class FocalProbe(FocalClick):
         ClickModel.__init__(self)
         self.probe = ProbeNet(prev_mask)
 
+    def encode_image(self, image: torch.Tensor) -> None:
+        """Nothing is known of an image alone."""
+
     def forward(self, round_: Round) -> Prediction:
         return Prediction(
             self.probe(round_).logits, {"features": torch.zeros(len(round_.image), 4, 64, 64)}

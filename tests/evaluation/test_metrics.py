@@ -264,7 +264,7 @@ def test_a_run_of_a_hundred_clicks() -> None:
 
 def test_records_keep_them_and_files_of_earlier_versions_stay_readable(tmp_path: Path) -> None:
     new = replace(THREE[0], shape=ObjectShape(0.25, 0.5, 2))
-    result = DatasetResult("GrabCut", "ab" * 32, (new, THREE[1]), THRESHOLDS, 4)
+    result = DatasetResult("GrabCut", "ab" * 32, (new, replace(THREE[1], id="b")), THRESHOLDS, 4)
     written = RunResult.of(load_protocol("ritm"), {"path": "m", "sha256": "0"}, [result], "m")
     written.save(tmp_path / "new.json")
     assert RunResult.load(tmp_path / "new.json") == written

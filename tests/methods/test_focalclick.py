@@ -179,6 +179,9 @@ class Constant(FocalClick):
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
 
+    def encode_image(self, image: torch.Tensor) -> None:
+        """Nothing is known of an image alone."""
+
     def forward(self, round_: Round) -> Prediction:
         logits = 20 * round_.image[:, :1] - 10
         return Prediction(logits, {"features": logits})

@@ -20,7 +20,9 @@ from isegm.methods.fbrs import fbrs_deeplab, fbrs_hrnet
 from isegm.methods.fcanet import fcanet
 from isegm.methods.fcfi import fcfi_hrnet
 from isegm.methods.focalclick import focalclick_hrnet, focalclick_segformer
+from isegm.methods.mfp import mfp
 from isegm.methods.ritm import ritm_deeplab, ritm_hrnet
+from isegm.methods.segnext import segnext
 from isegm.methods.simpleclick import simpleclick
 
 LISTED = pkgutil.iter_modules(isegm.originals.__path__)
@@ -41,6 +43,8 @@ NETWORKS = {
     "emc_click": [emc_hrnet(4, "small", 8, refiner_width=16), emc_segformer("b0")],
     "fcanet": [fcanet("resnet")],
     "simpleclick": [simpleclick("xtiny")],
+    "segnext": [segnext()],
+    "mfp": [mfp()],
 }
 CASES = [(name, described) for name, networks in NETWORKS.items() for described in networks]
 

@@ -8,6 +8,7 @@ from isegm.cli.commands import parser_of
 from isegm.cli.evaluate import chosen_protocol
 from isegm.core.errors import IsegmError
 from isegm.inference.protocol import Protocol, load_protocol
+from isegm.methods.ritm import tiny
 
 
 @pytest.mark.parametrize(
@@ -42,4 +43,4 @@ def test_an_iou_that_is_one(iou: str, stop: float) -> None:
 
 def chosen(flags: str) -> Protocol:
     words = ["NoBRS", "--checkpoint", "model.safetensors", *flags.split()]
-    return chosen_protocol(parser_of("evaluate").parse_args(words), "ritm")
+    return chosen_protocol(parser_of("evaluate").parse_args(words), tiny())

@@ -47,13 +47,13 @@ def test_first_clicks_lie_inside_the_objects(toy) -> None:
 def batches_of(monkeypatch: pytest.MonkeyPatch, trainer) -> list[tuple[Clicks, int]]:
     """The clicks and the number of rounds of every training step."""
     seen = []
-    real = learner_module.rollout
+    real = learner_module.played
 
     def watched(model, image, target, clicks, user, seeds, rounds, pool):
         seen.append((clicks, rounds))
         return real(model, image, target, clicks, user, seeds, rounds, pool)
 
-    monkeypatch.setattr(learner_module, "rollout", watched)
+    monkeypatch.setattr(learner_module, "played", watched)
     trainer.fit()
     return seen
 
