@@ -25,6 +25,8 @@ from isegm.data.places import require_path
 from isegm.data.reading import CorruptSample, check_annotated_size, read_image, require_files
 from isegm.data.tables import Ragged, Tables, Texts, kept_tables, paint_layers
 
+FAR = 10  # sides of the image: no polygon has corners beyond
+
 
 class CocoInstances:
     """The images of a split that have at least one object, in the order of their ids.
@@ -88,12 +90,34 @@ def coco_images(
 def encoded(outline: Any, height: int, width: int) -> dict[str, Any]:
     """The compressed run-length code of an outline: polygons, or a run-length code of either
     kind.
+
+    Raises:
+        CorruptSample: it is neither; or it would be drawn far outside of the image, which can take
+            any amount of memory.
     """
-    if isinstance(outline, list):
-        return coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-    if isinstance(outline["counts"], list):
-        return coco_mask.frPyObjects(outline, height, width)
-    return outline
+    try:
+        if isinstance(outline, list):
+            return coco_mask.merge(
+                coco_mask.frPyObjects(_near(outline, height, width), height, width)
+            )
+        if list(outline["size"]) != [height, width]:
+            raise ValueError(f"it is for {outline['size']}")
+        if isinstance(outline["counts"], list):
+            if sum(outline["counts"]) != height * width or min(outline["counts"]) < 0:
+                raise ValueError("the lengths of its runs do not add up to the image")
+            return coco_mask.frPyObjects(outline, height, width)
+        return {"size": outline["size"], "counts": outline["counts"]}
+    except Exception as error:  # pycocotools raises bare Exceptions
+        raise CorruptSample(
+            f"an outline in an image of {height}x{width} cannot be drawn: {error}"
+        ) from None
+
+
+def _near(polygons: list[list[float]], height: int, width: int) -> list[list[float]]:
+    corners = np.abs(np.concatenate([np.asarray(each, np.float64) for each in polygons]))
+    if not (corners <= FAR * max(height, width)).all():  # false for NaN, too
+        raise ValueError(f"one of its corners is {corners.max():g} pixels away")
+    return polygons
 
 
 def drawable(annotation: dict[str, Any]) -> Any:
@@ -115,32 +139,33 @@ def _kept(names: Texts, without: frozenset[str]) -> np.ndarray | None:
 
 
 def _tables(path: Path) -> Tables:
-    images, outlines = _parse(path)
-    return {
-        "names": Texts(image["file_name"] for image in images),
-        "sizes": Ragged(([image["height"], image["width"]] for image in images), np.int32),
-        # Outlines stay JSON text until they are needed: as Python objects those of COCO take 20 GB.
-        "outlines": Texts(json.dumps(outlines[image["id"]]) for image in images),
-        "object_counts": Ragged(([len(outlines[image["id"]])] for image in images), np.int32),
-    }
+    try:
+        images, outlines = _parse(path)
+        return {
+            "names": Texts(image["file_name"] for image in images),
+            "sizes": Ragged(([image["height"], image["width"]] for image in images), np.int32),
+            # Outlines stay JSON text until they are needed: as Python objects those of COCO take
+            # 20 GB.
+            "outlines": Texts(json.dumps(outlines[image["id"]]) for image in images),
+            "object_counts": Ragged(([len(outlines[image["id"]])] for image in images), np.int32),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise IsegmError(
+            f"{path} is not a COCO instances file ({type(error).__name__}: {error})"
+        ) from None
 
 
 def _parse(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[Any]]]:
     """The images that have objects, sorted by id, and the outlines of the objects by image id."""
-    try:
-        content = json.loads(path.read_bytes())
-        outlines = defaultdict(list)
-        for annotation in content["annotations"]:
-            if not annotation.get("iscrowd") and (outline := drawable(annotation)):
-                outlines[annotation["image_id"]].append(outline)
-        images = sorted(
-            (image for image in content["images"] if image["id"] in outlines),
-            key=lambda image: image["id"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise IsegmError(
-            f"{path} is not a COCO instances file ({type(error).__name__}: {error})"
-        ) from None
+    content = json.loads(path.read_bytes())
+    outlines = defaultdict(list)
+    for annotation in content["annotations"]:
+        if not annotation.get("iscrowd") and (outline := drawable(annotation)):
+            outlines[annotation["image_id"]].append(outline)
+    images = sorted(
+        (image for image in content["images"] if image["id"] in outlines),
+        key=lambda image: image["id"],
+    )
     if not images:
         raise IsegmError(
             f"{path} lists no object; expected the keys 'images' and 'annotations' with"
