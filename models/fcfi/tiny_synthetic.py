@@ -7,7 +7,7 @@ Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.s
         --datasets synthetic --protocol ritm
 Cost:   600 steps, 16 minutes on two CPU cores that were busy with other work
 Result: ritm v1, the first 30 objects of synthetic: NoC@85 9.07, NoC@90 13.47; RITM with the same
-        training 8.77 and 12.20
+        training, of the same day, 8.77 and 12.20
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ any file.
 Paper:  arXiv 2102.06583 (the method; network, data and schedule are not the paper's)
 Run:    python train.py models/ritm/tiny_synthetic.py --cpu --ngpus 2
 Cost:   600 steps, 5 minutes on two CPU cores that were busy with other work
-Result: ritm v1, the first 30 objects of synthetic: NoC@85 8.77 (untrained 20.00), NoC@90 12.20. See
+Result: ritm v1, the first 30 objects of synthetic: NoC@85 9.03 (untrained 20.00), NoC@90 13.53. See
         docs/how-to/reproduce.md.
 
 Clicks are distance maps, not RITM's disks: without pretrained weights the network finds distances
