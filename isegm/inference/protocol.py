@@ -27,6 +27,18 @@ SECTIONS = {"view": RULES.key, "user": "name", "refine": None}
 OTHERS = "others"  # in ``sizes``: data sets that are not named
 
 
+# What a file may hold under a key; other keys are checked where they are used.
+NUMBER = (int, float)
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("max_clicks", "min_clicks"), int),
+    **dict.fromkeys(("stop_iou", "mask_threshold"), NUMBER),
+    **dict.fromkeys(("name", "source", "merge"), str),
+    **dict.fromkeys(("refine", "sizes", "datasets"), dict),
+    "mirror": bool,
+}
+KIND_WORDS = {int: "a whole number", str: "text", dict: "settings by name", bool: "true or false"}
+
+
 @dataclass(frozen=True)
 class Protocol:
     """Everything that moves a NoC number, apart from the network and the data.
@@ -84,6 +96,7 @@ class Protocol:
         if not isinstance(self.user, dict) or not isinstance(self.user.get("name"), str):
             example = "{name: centre, ...}"
             raise IsegmError(f"user is {self.user!r:.80}; expected a name, or {example}")
+        self._check_kinds()
         self.cascade()  # checks the values
         if self.sis is not None:
             StructuralIntegrity(self.sis)  # checks the value
@@ -94,6 +107,23 @@ class Protocol:
         for name, row in self.sizes.items():
             if not isinstance(row, dict) or OTHERS not in row:
                 raise IsegmError(f"sizes: {name} has {row!r:.60}; expected pixels under {OTHERS!r}")
+
+    def _check_kinds(self) -> None:
+        """Raise unless every setting is of the kind that its annotation says."""
+        for name, kind in KINDS.items():
+            value = getattr(self, name)
+            if type(value) not in (kind if isinstance(kind, tuple) else (kind,)):
+                word = "a number" if isinstance(kind, tuple) else KIND_WORDS[kind]
+                raise IsegmError(f"{name} is {value!r:.60}; expected {word}")
+        if self.max_clicks < 1 or self.min_clicks < 0:
+            raise IsegmError(
+                f"max_clicks is {self.max_clicks} and min_clicks {self.min_clicks}; expected at"
+                " least 1 and 0"
+            )
+        if not 0 <= self.mask_threshold <= 1:
+            raise IsegmError(
+                f"mask_threshold is {self.mask_threshold}; expected a probability from 0 to 1"
+            )
 
     @property
     def rule(self) -> ViewRule:

@@ -27,6 +27,7 @@ from isegm.utils.processes import Process
 
 METHODS = sorted(methods())
 SMALL = {"simpleclick": [128, 128], "click_attention": [128, 128], "cdnet": [96, 96]}
+SMALL |= {"segnext": [96, 96], "mfp": [96, 96]}
 
 
 @pytest.fixture
