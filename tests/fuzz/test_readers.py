@@ -22,6 +22,7 @@ from fuzzing import damaged, edited, few, json_damage
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pycocotools import mask as coco_mask
 from scipy.io import savemat
 
 from isegm.core.errors import IsegmError
@@ -129,16 +130,17 @@ def test_run_lengths(runs: Any) -> None:
     answers(rle.decode, runs, GRAY.shape)
 
 
+CODE = coco_mask.encode(np.asfortranarray(GRAY))["counts"].decode()
+OUTLINES = (
+    [[1, 1, 9, 1, 9, 9, 1, 9]],
+    {"size": [12, 16], "counts": [20, 5, 167]},
+    {"size": [12, 16], "counts": CODE},
+)
 COCO = {
     "images": [{"id": 1, "file_name": "a.png", "height": 12, "width": 16}],
     "annotations": [
-        {"id": 1, "image_id": 1, "iscrowd": 0, "segmentation": [[1, 1, 9, 1, 9, 9, 1, 9]]},
-        {
-            "id": 2,
-            "image_id": 1,
-            "iscrowd": 0,
-            "segmentation": {"size": [12, 16], "counts": [20, 5, 167]},
-        },
+        {"id": i, "image_id": 1, "iscrowd": 0, "segmentation": outline}
+        for i, outline in enumerate(OUTLINES)
     ],
 }
 
