@@ -22,6 +22,7 @@ import torch
 from easydict import EasyDict
 
 from isegm.cli import flags
+from isegm.cli.models import foreign_name, model_name, opened_model, prepared, run_name
 from isegm.cli.replaying import replay_session
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError, unknown
@@ -32,16 +33,12 @@ from isegm.evaluation.pictures import ClickPictures
 from isegm.evaluation.records import RecordFile
 from isegm.evaluation.report import curve_picture, lacking, table
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.foreign.names import parsed
 from isegm.inference.modes import MODES, PLAIN, with_mode
-from isegm.inference.opening import open_model, title_of
 from isegm.inference.protocol import NO_STOP, Protocol, checked_iou
-from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
-from isegm.methods.checkpoints import STARTER, find_checkpoint
 from isegm.originals.loading import LoadedModel
 from isegm.utils.config import absolute, load_config
-from isegm.utils.device import SLOW_BF16, native_bf16, pick_device
+from isegm.utils.device import pick_device
 from isegm.utils.files import check_output
 from isegm.utils.processes import Process, joined, local_rank, world_size
 
@@ -188,55 +185,6 @@ def chosen_protocol(args: argparse.Namespace, model: ClickModel) -> Protocol:
     if args.bf16:
         notes.append("bf16")
     return protocol.noting(*notes)
-
-
-def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
-    if args.model_dir and not args.checkpoint:
-        raise IsegmError(f"--model_dir {args.model_dir}: name the file as --checkpoint")
-    if args.model_dir:
-        if not Path(args.model_dir).is_dir():
-            raise IsegmError(f"--model_dir {args.model_dir}: there is no such folder")
-        cfg = {"WEIGHTS_PATH": str(Path(args.model_dir).absolute())}
-    if not args.exp_path:
-        return find_checkpoint(cfg, args.checkpoint or STARTER)
-    folder, _, name = args.exp_path.partition(":")
-    return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
-
-
-def foreign_name(args: argparse.Namespace) -> str | None:
-    """The name of a model of others, if the flags ask for one."""
-    if args.foreign:
-        return f"foreign:{args.foreign}"
-    if args.plugin:
-        return f"plugin:{args.plugin}"
-    return args.checkpoint if args.checkpoint and parsed(args.checkpoint) else None
-
-
-def opened_model(args: argparse.Namespace, cfg: EasyDict, device: torch.device) -> LoadedModel:
-    """The model that the flags ask for."""
-    return open_model(foreign_name(args) or checkpoint_path(args, cfg), device, cfg)
-
-
-def run_name(args: argparse.Namespace, loaded: LoadedModel) -> str:
-    """The name of the run in tables and file names."""
-    stem = title_of(loaded)
-    return args.model_name or (stem if args.mode in PLAIN else f"{stem}_{args.mode}")
-
-
-def _on_cpu(model: ClickModel) -> bool:
-    return next(model.parameters()).device.type == "cpu"
-
-
-def prepared(args: argparse.Namespace, model: ClickModel) -> ClickModel:
-    """The network as it will run: as it is, or a copy that is faster and was compared with it."""
-    if args.bf16 and not native_bf16(torch.device("cpu")) and _on_cpu(model):
-        log.warning(SLOW_BF16)
-    if args.as_is and not (args.compile or args.bf16):
-        return model
-    layout = not args.as_is
-    return for_evaluation(
-        model, fold=layout, channels_last=layout, compiled=args.compile, amp=args.bf16
-    )
 
 
 def evaluate_one(args: argparse.Namespace, cfg: EasyDict, task: Task, name: str) -> DatasetResult:
@@ -398,7 +346,7 @@ def main(args: argparse.Namespace) -> None:
     checked_mode(args)
     if args.replay:
         cfg = load_config(args.config_path)
-        replay_session(args, foreign_name(args) or checkpoint_path(args, cfg), cfg)
+        replay_session(args, model_name(args, cfg), cfg)
         return
     if args.mode is None and foreign_name(args):
         args.mode = PLAIN[0]  # they have no other

@@ -29,10 +29,9 @@ from isegm.cli.evaluate import (
     chosen_protocol,
     data_sets,
     identity_of,
-    opened_model,
     play_all,
-    prepared,
 )
+from isegm.cli.models import opened_model, prepared
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError
 from isegm.data.evaluation_sets import evaluation_set

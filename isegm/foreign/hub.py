@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from isegm.core.errors import IsegmError, unknown
-from isegm.foreign.extras import needed
 from isegm.foreign.families.base import FAMILIES, Promptable
+from isegm.utils.extras import needed
 from isegm.utils.files import sha256_of
 
 # Nobody has downloaded from these addresses for this package yet.
@@ -63,7 +63,7 @@ def load(name: str, settings: dict[str, Any]) -> Loaded:
         IsegmError: transformers is missing; there is no such model; its family is not known, or
             lacks a setting; or a single tensor is missing, unexpected or of another shape.
     """
-    needed("transformers", "transformers", "foreign", f"foreign:{name}")
+    needed("transformers", "foreign", f"foreign:{name}")
     folder = _folder(name)
     family = _family_in(folder)
     made = FAMILIES.part(family)
@@ -127,7 +127,7 @@ def _family_in(folder: Path) -> str:
 
 def _strictly(family: type[Promptable], folder: Path, name: str) -> tuple[Any, Any]:
     """The library's model and processor, with every tensor in its place."""
-    transformers = needed("transformers", "transformers", "foreign", f"foreign:{folder}")
+    transformers = needed("transformers", "foreign", f"foreign:{folder}")
     where = {"local_files_only": True}
     try:
         with _quiet(transformers):

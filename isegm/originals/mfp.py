@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isegm.core.registry import Spec, resolve, spec
+from isegm.core.registry import Spec, spec
 from isegm.methods.mfp import MFP, SIDE, VARIANTS
 from isegm.nn.backbones.plain_vit import PlainViT
 from isegm.nn.clicks.disks import Disks
@@ -12,15 +12,13 @@ from isegm.nn.heads.modulated_pyramid import ModulatedPyramidHead
 from isegm.nn.heads.simple_pyramid import SimplePyramid
 from isegm.nn.weights import KeyMap
 from isegm.originals.plain_vit import (
-    WINDOW,
+    arguments_of,
     backbone_params,
-    blocks_below,
+    body_of,
     check_agreement,
     filled_in,
     flat,
-    heads_of,
     scales_of,
-    side_of,
 )
 from isegm.originals.published import Config, Published, Shapes, disk_radius, stored
 
@@ -49,21 +47,12 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     if None in (coords, head, positions) or "head.conv_prevMod.0.conv.weight" not in shapes:
         return None
     values = flat(config or {})
-    channels, inputs, patch = coords[:3]
-    scales, bodies = scales_of(shapes), (body for body, _, _ in VARIANTS.values())
+    body = body_of(shapes, coords, values, (body for body, _, _ in VARIANTS.values()))
+    scales = scales_of(shapes)
     described = spec(
         MFP,
-        backbone=spec(
-            PlainViT,
-            channels=channels,
-            depth=blocks_below(shapes, "backbone.blocks."),
-            heads=values.get("backbone_params.num_heads") or heads_of(channels, bodies),
-            patch=patch,
-            size=side_of(positions[1]) * patch,
-            window=WINDOW,
-            side_channels=inputs,
-        ),
-        neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
+        backbone=spec(PlainViT, **body, side_channels=coords[1]),
+        neck=spec(SimplePyramid, in_channels=body["channels"], out_channels=scales),
         head=spec(ModulatedPyramidHead, in_channels=scales, width=head[1]),
         clicks=spec(Disks, radius=values.get("norm_radius", 5)),
     )
@@ -76,13 +65,8 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 
 def publish(described: Spec) -> Published | None:
     """How MFP's code base would store the model of a spec; None if it cannot express it."""
-    if resolve(described["target"]) is not MFP or disk_radius(described) is None:
-        return None
-    args = filled_in(described)
-    if any(resolve(args[name]["target"]) is not kind for name, kind in PARTS.items()):
-        return None
-    body, head = filled_in(args["backbone"]), filled_in(args["head"])
-    if body["window"] // body["patch"] != WINDOW // body["patch"] or head["width"] != WIDTH:
+    args = arguments_of(described, MFP, PARTS)
+    if args is None or args["head"]["width"] != WIDTH:
         return None
     config = stored(CLASS_PATH, _arguments(described))
     return Published(described, KEYS, "MFP (published)", config)

@@ -9,7 +9,7 @@ from typing import Any
 
 from isegm.core.errors import IsegmError
 from isegm.core.registry import Spec, resolve
-from isegm.originals.published import Shapes
+from isegm.originals.published import Shapes, disk_radius
 
 WINDOW = 224  # pixels of an attention window, in all of them
 
@@ -79,6 +79,33 @@ def heads_of(channels: int, bodies: Iterable[tuple[int, ...]]) -> int:
     return known[channels]
 
 
+def body_of(
+    shapes: Shapes,
+    embedding: tuple[int, ...],
+    values: Mapping[str, Any],
+    bodies: Iterable[tuple[int, ...]],
+) -> dict[str, Any]:
+    """The backbone's arguments that all of these methods have.
+
+    Args:
+        embedding: the shape of a patch embedding's weight.
+        values: the flat configuration, which may say how many attention heads there are.
+        bodies: as for ``heads_of``.
+
+    Raises:
+        IsegmError: as ``side_of`` and ``heads_of``.
+    """
+    channels, _, patch = embedding[:3]
+    return {
+        "channels": channels,
+        "depth": blocks_below(shapes, "backbone.blocks."),
+        "heads": values.get("backbone_params.num_heads") or heads_of(channels, bodies),
+        "patch": patch,
+        "size": side_of(shapes["backbone.pos_embed"][1]) * patch,
+        "window": WINDOW,
+    }
+
+
 def blocks_below(shapes: Shapes, prefix: str) -> int:
     """How many numbered blocks have keys under a prefix such as ``"backbone.blocks."``."""
     return len({key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)})
@@ -94,6 +121,27 @@ def filled_in(described: Spec) -> dict[str, Any]:
     """The arguments of a spec, including defaults."""
     parameters = inspect.signature(resolve(described["target"])).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty} | described["args"]
+
+
+def arguments_of(described: Spec, method: type, parts: Mapping[str, type]) -> dict[str, Any] | None:
+    """The arguments of a spec and of its parts, including defaults.
+
+    Args:
+        parts: what the code base has for each part.
+
+    Returns:
+        None for what the code base cannot express: another method, other parts, other windows, or
+        click maps that are no disks.
+    """
+    if resolve(described["target"]) is not method or disk_radius(described) is None:
+        return None
+    args = filled_in(described)
+    if any(resolve(args[name]["target"]) is not kind for name, kind in parts.items()):
+        return None
+    args |= {name: filled_in(args[name]) for name in parts}
+    body = args["backbone"]
+    fits = body["window"] // body["patch"] == WINDOW // body["patch"]
+    return args if fits else None
 
 
 def backbone_params(body: Mapping[str, Any]) -> dict[str, Any]:

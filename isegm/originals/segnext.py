@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from isegm.core.errors import IsegmError
-from isegm.core.registry import Spec, resolve, spec
+from isegm.core.registry import Spec, spec
 from isegm.methods.segnext import VARIANTS, SegNext
 from isegm.nn.backbones.image_vit import ImageViT
 from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 from isegm.nn.weights import KeyMap
 from isegm.originals.plain_vit import (
-    WINDOW,
+    arguments_of,
     backbone_params,
     blocks_below,
+    body_of,
     check_agreement,
     filled_in,
     flat,
-    heads_of,
     scales_of,
-    side_of,
 )
 from isegm.originals.published import Config, Published, Shapes, disk_radius, stored
 
@@ -60,21 +59,13 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
             " published, can be read"
         )
     values = flat(config or {})
-    channels, patch = embed[0], embed[2]
-    scales, bodies = scales_of(shapes), (body for body, _, _ in VARIANTS.values())
+    body = body_of(shapes, embed, values, (body for body, _, _ in VARIANTS.values()))
+    scales = scales_of(shapes)
+    interval = values.get("backbone_params.global_atten_freq", INTERVAL)
     described = spec(
         SegNext,
-        backbone=spec(
-            ImageViT,
-            channels=channels,
-            depth=blocks_below(shapes, "backbone.blocks."),
-            heads=values.get("backbone_params.num_heads") or heads_of(channels, bodies),
-            patch=patch,
-            size=side_of(positions[1]) * patch,
-            window=WINDOW,
-            interval=values.get("backbone_params.global_atten_freq", INTERVAL),
-        ),
-        neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
+        backbone=spec(ImageViT, **body, interval=interval),
+        neck=spec(SimplePyramid, in_channels=body["channels"], out_channels=scales),
         head=spec(PyramidHead, in_channels=scales, width=head[1], spare=False),
         sax=blocks_below(shapes, "fusion_blocks."),
         clicks=spec(Disks, radius=values.get("norm_radius", 5)),
@@ -85,15 +76,8 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 
 def publish(described: Spec) -> Published | None:
     """How SegNext's code base would store the model of a spec; None if it cannot express it."""
-    if resolve(described["target"]) is not SegNext or disk_radius(described) is None:
-        return None
-    args = filled_in(described)
-    if any(resolve(args[name]["target"]) is not kind for name, kind in PARTS.items()):
-        return None
-    body, head = filled_in(args["backbone"]), filled_in(args["head"])
-    if body["window"] // body["patch"] != WINDOW // body["patch"]:
-        return None
-    if head["spare"] or head["upsample"] != 1:
+    args = arguments_of(described, SegNext, PARTS)
+    if args is None or args["head"]["spare"] or args["head"]["upsample"] != 1:
         return None
     config = stored(CLASS_PATH, _arguments(described))
     return Published(described, KEYS, "SegNext (published)", config)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from isegm.core.registry import Spec, resolve, spec
+from isegm.core.registry import Spec, spec
 from isegm.methods.simpleclick import VARIANTS, SimpleClick
 from isegm.nn.backbones.plain_vit import PlainViT
 from isegm.nn.clicks.disks import Disks
 from isegm.nn.heads.simple_pyramid import PyramidHead, SimplePyramid
 from isegm.nn.weights import KeyMap
 from isegm.originals.plain_vit import (
-    WINDOW,
+    arguments_of,
     backbone_params,
-    blocks_below,
+    body_of,
     check_agreement,
     filled_in,
     flat,
-    heads_of,
     scales_of,
-    side_of,
 )
 from isegm.originals.published import Config, Published, Shapes, disk_radius, stored
 
@@ -51,21 +49,12 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
     if None in (coords, head, hidden, positions) or "head.conv_prevMod.0.conv.weight" in shapes:
         return None  # with these layers of the head it is MFP's, see mfp.py
     values = flat(config or {})
-    channels, inputs, patch = coords[:3]
-    scales = scales_of(shapes)
-    body = {
-        "channels": channels,
-        "depth": blocks_below(shapes, "backbone.blocks."),
-        "heads": values.get("backbone_params.num_heads") or _heads(channels),
-        "patch": patch,
-        "size": side_of(positions[1]) * patch,
-        "window": WINDOW,
-        "side_channels": inputs,
-    }
+    body = body_of(shapes, coords, values, (body for body, _, _ in VARIANTS.values()))
+    inputs, scales = coords[1], scales_of(shapes)
     described = spec(
         SimpleClick,
-        backbone=spec(PlainViT, **body),
-        neck=spec(SimplePyramid, in_channels=channels, out_channels=scales),
+        backbone=spec(PlainViT, **body, side_channels=inputs),
+        neck=spec(SimplePyramid, in_channels=body["channels"], out_channels=scales),
         head=spec(PyramidHead, in_channels=scales, width=head[1], upsample=hidden[0] // head[1]),
         prev_mask=inputs == 3,
         clicks=spec(Disks, radius=values.get("norm_radius", 5)),
@@ -76,13 +65,7 @@ def recognise(shapes: Shapes, config: Config | None = None) -> Published | None:
 
 def publish(described: Spec) -> Published | None:
     """How SimpleClick's code base would store the model of a spec; None if it cannot express it."""
-    if resolve(described["target"]) is not SimpleClick or disk_radius(described) is None:
-        return None
-    args = filled_in(described)
-    if any(resolve(args[name]["target"]) is not kind for name, kind in PARTS.items()):
-        return None
-    body = filled_in(args["backbone"])
-    if body["window"] // body["patch"] != WINDOW // body["patch"]:
+    if arguments_of(described, SimpleClick, PARTS) is None:
         return None
     config = stored(CLASS_PATH, _arguments(described))
     return Published(described, KEYS, "SimpleClick (published)", config)
@@ -112,7 +95,3 @@ def _arguments(described: Spec) -> dict[str, Any]:
         },
         "random_split": False,
     }
-
-
-def _heads(channels: int) -> int:
-    return heads_of(channels, (body for body, _, _ in VARIANTS.values()))

@@ -84,11 +84,15 @@ class Loader:
     Args:
         batches: yields the keys of one batch after another.
         workers: None for min(4, cores); 0 loads in this process.
-        pin: page-locked memory, for copies to a GPU.
+        device: where batches will be copied to; for a GPU they lie in page-locked memory.
     """
 
     def __init__(
-        self, dataset: Dataset, batches: Iterable[list[Key]], workers: int | None, pin: bool
+        self,
+        dataset: Dataset,
+        batches: Iterable[list[Key]],
+        workers: int | None,
+        device: torch.device,
     ) -> None:
         self._running: Iterator[Batch] | None = None
         workers = worker_count(workers)
@@ -96,7 +100,7 @@ class Loader:
             dataset,
             batch_sampler=batches,
             num_workers=workers,
-            pin_memory=pin,
+            pin_memory=device.type == "cuda",
             worker_init_fn=_start_worker,
             # A spawned process would also spawn its workers, which is slow, and they could not see
             # what a script defines.

@@ -142,7 +142,7 @@ class Preflight:
                 f" --shm-size={math.ceil(needed / GB) + 1}g), or use --workers"
                 f" {int(self.workers * free / needed)}"
             )
-        loader = Loader(train, [keys], self.config.workers, self.process.device.type == "cuda")
+        loader = Loader(train, [keys], self.config.workers, self.process.device)
         with contextlib.closing(loader):
             return next(iter(loader)), item
 

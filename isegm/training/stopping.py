@@ -48,12 +48,10 @@ class StopRequest:
 
     Attributes:
         made: it was.
-        validating: the state is saved already, and what is done now is repeated after a resume.
         now: see ``at_once``.
     """
 
     made: bool = False
-    validating: bool = False
     now: bool = False
 
     def check(self) -> None:
@@ -91,7 +89,7 @@ def stop_requests() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.made = True
         name = signal.Signals(number).name
-        _say(f"{name}: {'stopping' if request.validating else 'finishing this step and saving'}")
+        _say(f"{name}: stopping as soon as everything is saved")
         if request.now:
             raise Stopped
 

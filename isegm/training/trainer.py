@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from easydict import EasyDict
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from isegm.core.clicks import Clicks
 from isegm.data.dataset import TrainingData
@@ -28,17 +27,17 @@ from isegm.methods.base import ClickModel
 from isegm.methods.checkpoints import save_model
 from isegm.nn.weights import finite
 from isegm.training import checkpoint, initial, run_folder
-from isegm.training.batches import GlobalBatches, Key, Loader, deaths_explained, held_out
+from isegm.training.batches import GlobalBatches, Loader, deaths_explained
 from isegm.training.experiment import Experiment
 from isegm.training.experiment_file import Loaded, to_text
 from isegm.training.learner import Learner
 from isegm.training.logging import RunLog
-from isegm.training.meters import LossWindow, NonFiniteLoss, means, not_finite, sample_ious
+from isegm.training.meters import LossWindow, NonFiniteLoss, means, not_finite
 from isegm.training.options import RunOptions
 from isegm.training.preflight import Preflight
-from isegm.training.rollout import evaluating
 from isegm.training.stopping import Stopped, StopRequest, stop_requests
 from isegm.training.users.base import SimulatedUser
+from isegm.training.validation import Validation
 from isegm.utils.config import absolute
 from isegm.utils.device import device_of_process
 from isegm.utils.processes import Process, joined
@@ -135,7 +134,8 @@ class _Training:
             len(data.train), config.batch_size, process.rank, process.count
         )
         self.memory = trainer.user.memory(config.seed, data.train)
-        self.loader = self._loader(data.train, self.memory.batches(self.batches))
+        batches = self.memory.batches(self.batches)
+        self.loader = Loader(data.train, batches, config.workers, process.device)
         self.identity = checkpoint.describe(trainer.experiment, len(data.train))
         self._seed_generators()
         self.folder = self._new_folder() if resumed is None else self._resume(resumed)
@@ -267,7 +267,6 @@ class _Training:
             return
         # Validation must not change the random numbers of the training after it.
         devices = [self.process.device] if self.process.device.type == "cuda" else []
-        self.request.validating = True
         try:
             with torch.random.fork_rng(devices):
                 self._validate()
@@ -278,61 +277,13 @@ class _Training:
                 self.folder.path,
             )
             raise
-        finally:
-            self.request.validating = False
 
-    @torch.no_grad()
     def _validate(self) -> None:
-        model, epoch = self.state.best_model, self.state.progress.epoch
-        entry: dict[str, Any] = {"epoch": epoch, "step": self.state.progress.step}
-        with evaluating(model):
-            if self.trainer.data.val is not None:
-                entry |= self._held_out_losses(model)
-            if self.trainer.validate is not None:
-                with self.request.at_once():
-                    entry |= self.process.broadcast_from_rank0(
-                        lambda: dict(self.trainer.validate(model, epoch))
-                    )
-        values = {k: v for k, v in entry.items() if k not in ("epoch", "step")}
-        self.log.scalars("val", values, self.state.progress.step)
-        self.log.record(entry)
-
-    def _held_out_losses(self, model: ClickModel) -> dict[str, float]:
-        """Mean losses and IoU over the held-out data, with corrections as in training; the same at
-        every validation.
-        """
-        data, process = self.trainer.data.val, self.process
-        sums: dict[str, float] = {}
-        held = list(held_out(len(data), self.config.batch_size, process.rank, process.count))
-        with contextlib.closing(self._loader(data, [keys for _, keys in held])) as loader:
-            for (number, keys), batch in zip(held, loader, strict=True):
-                self.request.check()
-                values = self._held_out_values(model, batch, number)
-                for name, value in values.items():
-                    sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
-        names = sorted({name for own in process.gather(list(sums)) for name in own})
-        reduced = process.all_reduce_sum([sums.get(name, 0.0) for name in names])
-        totals = dict(zip(names, reduced, strict=True))
-        samples = totals.pop("samples", 1.0)
-        return {name: value / samples for name, value in totals.items()}
-
-    def _held_out_values(
-        self, model: ClickModel, batch: dict[str, Tensor], number: int
-    ) -> dict[str, Tensor | float]:
-        rounds = self.trainer.user.rounds(self.config.seed, number)
-        round_, target = self.learner.round(batch, rounds)
-        with self.learner.autocast():
-            pred = model(round_)
-            losses = model.losses(pred, target, round_)
-        return {
-            "loss": sum(losses.values()),
-            **losses,
-            "IoU": sample_ious(pred.logits, target).mean(),
-            "samples": 1.0,
-        }
-
-    def _loader(self, dataset: Dataset, batches: Iterable[list[Key]]) -> Loader:
-        return Loader(dataset, batches, self.config.workers, pin=self.process.device.type == "cuda")
+        progress = self.state.progress
+        validation = Validation(self.trainer, self.learner, self.process, self.request)
+        values = validation.values(self.state.best_model, progress.epoch)
+        self.log.scalars("val", values, progress.step)
+        self.log.record({"epoch": progress.epoch, "step": progress.step, **values})
 
     def _save(self, copy_as: str | None = None) -> None:
         """Write the last checkpoint, and a copy to keep; broken weights never replace good ones."""

@@ -10,7 +10,7 @@ import pytest
 from layouts import picture, write
 
 from isegm.cli.commands import parser_of, run_command
-from isegm.cli.evaluate import checkpoint_path
+from isegm.cli.models import checkpoint_path
 from isegm.core.errors import IsegmError
 from isegm.methods.checkpoints import find_checkpoint
 from isegm.utils.config import load_config

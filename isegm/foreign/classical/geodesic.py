@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from isegm.foreign.classical.base import Classical, Seeds, check_positive
-from isegm.foreign.extras import needed
+from isegm.utils.extras import needed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Geodesic(Classical):
     def __post_init__(self) -> None:
         check_positive("geodesic", radius=self.radius, max_side=self.max_side)
         check_positive("geodesic", step=self.step, bandwidth=self.bandwidth)
-        needed("skimage.graph", "scikit-image", "classical", "geodesic")
+        needed("skimage.graph", "classical", "geodesic", "scikit-image")
 
     def prepared(self, image: np.ndarray) -> np.ndarray:
         return cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
@@ -70,7 +70,7 @@ class Geodesic(Classical):
 
 
 def _distance(cost: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    graph = needed("skimage.graph", "scikit-image", "classical", "geodesic")
+    graph = needed("skimage.graph", "classical", "geodesic", "scikit-image")
     distances, _ = graph.MCP_Geometric(cost).find_costs(np.argwhere(mask))
     return distances
 

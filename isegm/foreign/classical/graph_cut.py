@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from isegm.foreign.classical.base import Classical, Seeds, check_positive
-from isegm.foreign.extras import needed
+from isegm.utils.extras import needed
 
 UNIT = 100  # costs are whole numbers of hundredths: PyMaxflow is faster on whole numbers
 HARD = 10**7  # of seeds; more than any cut costs
@@ -54,7 +54,7 @@ class GraphCut(Classical):
     def __post_init__(self) -> None:
         check_positive("graph_cut", radius=self.radius, max_side=self.max_side)
         check_positive("graph_cut", weight=self.weight, bins=self.bins)
-        needed("maxflow", "PyMaxflow", "classical", "graph_cut")
+        needed("maxflow", "classical", "graph_cut", "PyMaxflow")
 
     def prepared(self, image: np.ndarray) -> Graph:
         lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
@@ -73,7 +73,7 @@ class GraphCut(Classical):
         return Graph(bins, tuple(edges))
 
     def segmented(self, prepared: Graph, seeds: Seeds, previous: np.ndarray) -> np.ndarray:
-        maxflow = needed("maxflow", "PyMaxflow", "classical", "graph_cut")
+        maxflow = needed("maxflow", "classical", "graph_cut", "PyMaxflow")
         graph = maxflow.Graph[int](prepared.bins.size, 4 * prepared.bins.size)
         nodes = graph.add_grid_nodes(prepared.bins.shape)
         for (down, right), weights in zip(STEPS, prepared.edges, strict=True):

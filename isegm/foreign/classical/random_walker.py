@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isegm.foreign.classical.base import UNKNOWN, Classical, Seeds, check_positive
-from isegm.foreign.extras import needed
+from isegm.utils.extras import needed
 
 DIRECT = 1 << 17  # pixels; memory of the direct solver grows faster than the image
 
@@ -35,10 +35,10 @@ class RandomWalker(Classical):
 
     def __post_init__(self) -> None:
         check_positive("random_walker", radius=self.radius, max_side=self.max_side, beta=self.beta)
-        needed("skimage.segmentation", "scikit-image", "classical", "random_walker")
+        needed("skimage.segmentation", "classical", "random_walker", "scikit-image")
 
     def segmented(self, prepared: np.ndarray, seeds: Seeds, previous: np.ndarray) -> np.ndarray:
-        skimage = needed("skimage.segmentation", "scikit-image", "classical", "random_walker")
+        skimage = needed("skimage.segmentation", "classical", "random_walker", "scikit-image")
         label = seeds.with_border().label
         if (label != UNKNOWN).all():
             return (label == 1).astype(np.float32)

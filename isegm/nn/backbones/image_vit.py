@@ -19,9 +19,10 @@ from isegm.nn.backbones.plain_vit import (
     resized_positions,
     windows_along,
 )
+from isegm.nn.recompute import Blocks
 
 
-class ImageViT(nn.Module):
+class ImageViT(Blocks):
     """Tokens of one size from the patches of an image; no norm follows the last block.
 
     Args:
@@ -89,7 +90,7 @@ class ImageViT(nn.Module):
         windows = windows_along(x.shape[1:3], self.window)
         for number, block in enumerate(self.blocks, 1):
             whole = number % self.interval == 0 or number == len(self.blocks)
-            x = block(x, (1, 1) if whole else windows)
+            x = self.run(block, x, (1, 1) if whole else windows)
         return x
 
     def frame(self, size: tuple[int, int]) -> tuple[int, int]:
