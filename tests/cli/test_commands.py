@@ -18,8 +18,8 @@ COMMANDS = list(summaries())
 
 def test_the_list_names_every_file_with_a_command() -> None:
     files = {path.stem for path in commands.HERE.glob("*.py")}
-    shared = {"__init__", "commands", "flags", "measuring", "replaying", "reproducing"}
-    shared |= {"running", "train_flags"}
+    shared = {"__init__", "commands", "flags", "measuring", "models", "replaying"}
+    shared |= {"reproducing", "running", "train_flags"}
     assert {name.replace("-", "_") for name in COMMANDS} == {f.rstrip("_") for f in files - shared}
     assert {"train", "evaluate", "try", "check-data"} <= set(COMMANDS)
 

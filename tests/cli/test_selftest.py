@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from isegm.cli import running
 from isegm.cli.commands import run_command
 from isegm.core.errors import IsegmError
 from isegm.selftest import report
@@ -175,6 +176,7 @@ def test_mistakes_are_answered_in_one_line(
     words: list[str], said: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(running.log, "handlers", [])  # those made before write to another stderr
     assert run_command("selftest", words) == 2
     assert said in capsys.readouterr().err
 

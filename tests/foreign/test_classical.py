@@ -8,13 +8,13 @@ import torch
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
-from isegm.foreign import extras
 from isegm.foreign.base import ForeignModel
 from isegm.foreign.classical.base import METHODS, resized, seeds_of
 from isegm.foreign.names import parsed
 from isegm.foreign.opening import opened
 from isegm.inference.engine import Engine
 from isegm.inference.protocol import protocol_for
+from isegm.utils import extras
 
 pytest.importorskip("maxflow")
 pytest.importorskip("skimage")

@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
-from isegm.foreign import extras
 from isegm.foreign.names import parsed
 from isegm.foreign.opening import opened
 from isegm.foreign.policies import POLICIES
 from isegm.inference.engine import Engine
 from isegm.inference.protocol import load_protocol, protocol_for
+from isegm.utils import extras
 
 tiny_models = pytest.importorskip("tests.foreign.tiny_models", reason="needs transformers")
 transformers = pytest.importorskip("transformers")

@@ -98,8 +98,11 @@ def test_a_signal_while_processes_are_being_started_leaves_none_behind(tmp_path)
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
 
     def one_is_there():
-        found = [Path(f"/proc/{number}/cmdline") for number in children.read_text().split()]
-        return any(b"--multiprocessing-fork" in path.read_bytes() for path in found)
+        for number in children.read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                if b"--multiprocessing-fork" in Path(f"/proc/{number}/cmdline").read_bytes():
+                    return True
+        return False
 
     try:
         wait_for(one_is_there, running)
