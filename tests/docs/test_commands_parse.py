@@ -20,7 +20,7 @@ NAMES = [str(page.relative_to(REPOSITORY)) for page in PAGES]
 SHELL = re.compile(r"^( *)```(?:sh|bash)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 RUNNERS = re.compile(r"^torchrun (?:--standalone |--[\w-]+ [\w.:-]+ )+")
 # Programs of others, which the pages name; their flags are their own affair.
-# Commands of this step that other parts of it bring; the moment they exist, they are checked too.
+ADDED = ("cli", "bridges")
 OTHERS = {"git", "export", "tensorboard", "ssh", "sbatch", "for", "done", "cd", "."}
 
 
@@ -73,14 +73,20 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> None:
     assert not unknown, f"{parser.prog} does not know {unknown}"
 
 
+def added(folder: str, words: list[str], text: str) -> bool:
+    """Whether the page itself adds this command, or the bridge that this command starts."""
+    named = words[1 + ADDED.index(folder) :][:1]
+    return any(f"file: isegm/{folder}/{name.replace('-', '_')}.py" in text for name in named)
+
+
 def check(command: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One command line: the first word decides who has to know the rest."""
     words = shlex.split(RUNNERS.sub("", command))
     for prefix in (("python", "python3"), ("-m",)):
         words = words[1:] if words[0] in prefix else words
     first = words[0]
-    if first == "isegm" and len(words) > 1 and f"file: isegm/cli/{words[1]}.py" in text:
-        return  # a command that the page itself adds
+    if first == "isegm" and any(added(folder, words, text) for folder in ADDED):
+        return
     if first == "isegm" or first.endswith(".py"):
         accepted(words, monkeypatch)
     elif first == "make":
