@@ -36,7 +36,7 @@ def answering(folder: Path, prob: str) -> str:
 
 @pytest.fixture
 def example(tmp_path: Path) -> str:
-    ((name, code),) = FILE.findall(PAGE.read_text())
+    name, code = FILE.findall(PAGE.read_text())[0]
     assert len(code.splitlines()) <= 17
     (tmp_path / name).write_text(code)
     return f"plugin:{tmp_path / name}"
