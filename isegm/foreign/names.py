@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 from isegm.core.errors import IsegmError
-
-KINDS = ("foreign", "classical", "plugin")
+from isegm.methods.checkpoints import OTHERS
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Name:
     """E.g. ``"classical:graph_cut,radius=3"``.
 
     Attributes:
-        kind: one of ``KINDS``.
+        kind: one of ``OTHERS``.
         what: a name of that kind, or a path.
         settings: by name.
     """
@@ -42,7 +41,7 @@ def parsed(name: str | Path) -> Name | None:
         IsegmError: it names nothing, or a setting cannot be read.
     """
     kind, colon, rest = str(name).partition(":")
-    if not colon or kind not in KINDS:
+    if not colon or kind not in OTHERS:
         return None
     what, *settings = (part.strip() for part in rest.split(","))
     if not what:

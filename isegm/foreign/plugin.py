@@ -137,7 +137,8 @@ def checked_prob(prob: Any, size: tuple[int, int], where: str) -> Tensor:
     if isinstance(prob, Tensor):
         prob = prob.detach().cpu()
     try:
-        values = torch.as_tensor(np.asarray(prob)).float()
+        # A copy: the array is the stranger's, who may write into it again, or may forbid us to.
+        values = torch.tensor(np.asarray(prob)).float()
     except (TypeError, ValueError) as error:
         raise IsegmError(f"{where} returned {_shown(prob)} as prob: {_first_line(error)}") from None
     if tuple(values.shape) != tuple(size):

@@ -35,6 +35,8 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 STARTER = "starter"  # the network that comes with the package, see docs/explanation/starter.md
 SHIPPED = {STARTER: "assets/starter.safetensors"}
 DTYPES = ("fp32", "fp16")
+# Kinds of models that are no files of networks, see isegm.foreign.names.
+OTHERS = ("foreign", "classical", "plugin")
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,11 @@ def find_checkpoint(cfg: Mapping[str, Any], name: str | Path) -> Path:
         for candidate in (root / name, *(root / f"{name}{suffix}" for suffix in SUFFIXES)):
             if candidate.is_file():
                 return candidate
+    if name.partition(":")[0] in OTHERS:
+        raise IsegmError(
+            f"{name} is a model of others: evaluate, robustness, try, demo, speed and Engine take"
+            " it, but this needs a checkpoint"
+        )
     run, colon, stem = name.rpartition(":")
     files = {file for root in roots for file in root.rglob("*") if file.suffix in SUFFIXES}
     if colon:

@@ -265,6 +265,11 @@ class TestFinding:
         with pytest.raises(IsegmError, match=r"000_a.*001_b"):
             find_checkpoint(cfg, "last")
 
+    @pytest.mark.parametrize("name", ["foreign:sam-base", "classical:grabcut", "plugin:my.py"])
+    def test_models_of_others_are_no_files(self, cfg: EasyDict, name: str) -> None:
+        with pytest.raises(IsegmError, match=f"{name} is a model of others: evaluate"):
+            find_checkpoint(cfg, name)
+
     def test_unknown_names_list_the_nearest(self, cfg: EasyDict) -> None:
         with pytest.raises(IsegmError, match="did you mean h18"):
             find_checkpoint(cfg, "h19")
