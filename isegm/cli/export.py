@@ -2,7 +2,7 @@
 
     isegm export starter out/                    # out/encoder.onnx and out/decoder.onnx
     isegm export starter starter.onnx            # a single file, where the method allows it
-    isegm export starter half.onnx --dtype fp16  # half the size; int8: a quarter
+    isegm export starter half.onnx --dtype fp16  # half the size; int8: a third
     isegm export ritm_h18s_cocolvis out/ --dataset Berkeley
 
 docs/reference/onnx.md describes the files. isegm.Engine("starter.onnx") and isegm.Engine("out/")
@@ -12,11 +12,15 @@ answer clicks with them, without torch.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from isegm.cli import flags
 from isegm.cli.running import say
-from isegm.data.reading import read_image
+from isegm.core.errors import IsegmError
+from isegm.data.reading import IMAGE_SUFFIXES, read_image
 from isegm.export.onnx import Exported, exported, write
 from isegm.inference.protocol import load_protocol
 from isegm.methods.checkpoints import find_checkpoint
@@ -38,24 +42,39 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_config(parser)
 
 
-def with_dtype(made: Exported, args: argparse.Namespace) -> Exported:
-    """The network in the precision that was asked for."""
+def photographs(folder: Path) -> list[np.ndarray]:
+    """The images of a folder.
+
+    Raises:
+        IsegmError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise IsegmError(f"--calibrate {folder}: there is no such folder")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise IsegmError(f"--calibrate {folder}: no image in this folder; a handful is needed")
+    return [read_image(path) for path in paths]
+
+
+def in_precision(args: argparse.Namespace) -> Callable[[Exported], Exported]:
+    """Brings a network to the precision that the flags ask for."""
+    if args.calibrate and args.dtype != "int8":
+        raise IsegmError(f"--calibrate is for --dtype int8, not {args.dtype}")
     if args.dtype == "fp32":
-        return made
+        return lambda made: made
     from isegm.export.precision import halved, quantized
 
     if args.dtype == "fp16":
-        return halved(made)
-    folder = args.calibrate or repository_file("assets/photos")
-    kinds = (".jpg", ".jpeg", ".png", ".bmp")
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in kinds)
-    return quantized(made, [read_image(path) for path in paths])
+        return halved
+    images = photographs(args.calibrate or repository_file("assets/photos"))
+    return lambda made: quantized(made, images)
 
 
 def main(args: argparse.Namespace) -> None:
+    change = in_precision(args)  # first: exporting takes a while
     loaded = load_model(find_checkpoint(load_config(args.config_path), args.source))
     protocol = load_protocol(args.protocol or loaded.model.protocol)
     protocol = protocol.for_dataset(args.dataset) if args.dataset else protocol
-    made = with_dtype(exported(loaded, protocol), args)
+    made = change(exported(loaded, protocol))
     for path in write(made, args.target):
         say(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")

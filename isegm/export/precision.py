@@ -54,9 +54,9 @@ def quantized(made: Exported, images: Sequence[np.ndarray]) -> Exported:
         IsegmError: there is no image, or the network has several parts.
     """
     if not images:
-        raise IsegmError("--int8 needs some photographs: give the folder of a few with --calibrate")
+        raise IsegmError("8 bits need some photographs to choose the ranges by")
     if not made.identity or "refiner" in made.graphs:
-        raise IsegmError("--int8 is for networks of one part; this one has several")
+        raise IsegmError("8 bits are for networks of one part; this one has several: use fp16")
     decoder = made.graphs["decoder"]
     with tempfile.TemporaryDirectory() as folder:
         write(made, Path(folder))

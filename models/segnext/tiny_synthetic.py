@@ -4,8 +4,9 @@ Paper:  arXiv 2404.00741 (the method; network, data and schedule are not the pap
 Run:    python train.py models/segnext/tiny_synthetic.py --cpu
 Check:  python scripts/evaluate_model.py NoBRS --checkpoint <run folder>/model.safetensors
         --datasets synthetic --cpu
-Cost:   not run here
-Result: not run here
+Cost:   400 steps, 8 minutes on one core of a busy machine
+Result: segnext v1, the first 30 objects of synthetic: NoC@85 8.53 (untrained 20.00), NoC@90
+        13.90; 6 never reach 85 %.
 
 Patches have 8 pixels and windows 64, as in models/simpleclick/tiny_synthetic.py. Scenes are the
 same, too, in crops of the size that configs/eval/segnext.yml shows them at.

@@ -48,7 +48,7 @@ def simulation() -> ModuleType:
 @pytest.mark.parametrize(
     ("metric", "kind"),
     [
-        *itertools.product(("NoC@90", "mIoU@1"), ("mean", "difference")),
+        *itertools.product(("NoC@90", "mIoU@1", "fail@90"), ("mean", "difference")),
         ("NoC@90", "seeds"),  # the slowest: one metric is enough
     ],
 )
@@ -138,7 +138,9 @@ def test_the_mean_over_seeds() -> None:
 
 @pytest.mark.parametrize("reads", ["ious", "bious"])
 def test_bands_are_intervals_click_by_click(reads: str) -> None:
-    data = result({"a": AT_ONCE, "b": SLOWLY, "c": NEVER, "d": (0.2, 0.9)})
+    rng = np.random.default_rng(0)
+    curves = np.cumsum(rng.uniform(0, 0.045, (30, 20)), 1)
+    data = result({str(i): tuple(curve) for i, curve in enumerate(curves)})
     mean, low, high = curve_band(data, reads)
     assert len(mean) == len(low) == len(high) == 20
     for click in (1, 3, 20):

@@ -10,6 +10,8 @@ import onnx
 import pytest
 
 import isegm
+from isegm.cli import export
+from isegm.cli.commands import parser_of
 from isegm.core.errors import IsegmError
 from isegm.data.reading import read_image
 from isegm.evaluation.metrics import mask_iou
@@ -45,5 +47,23 @@ def test_smaller_files_with_similar_masks(
 
 
 def test_ranges_need_photographs(starter: Path) -> None:
-    with pytest.raises(IsegmError, match="--calibrate"):
+    with pytest.raises(IsegmError, match="need some photographs"):
         quantized(Exported({"decoder": onnx.load(starter)}, True), [])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dtype", "int8", "--calibrate", "nowhere"], "nowhere: there is no such folder"),
+        (["--dtype", "int8", "--calibrate", "."], "no image in this folder"),
+        (["--dtype", "fp16", "--calibrate", "."], "is for --dtype int8, not fp16"),
+    ],
+)
+def test_mistakes_are_found_before_the_export(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = parser_of("export")
+    args = parser.parse_args(["nothing.pth", "out.onnx", *words])  # never looked for
+    with pytest.raises(IsegmError, match=message):
+        export.main(args)
