@@ -26,7 +26,7 @@ from isegm.inference.views.base import View
 from isegm.utils.focus import THRESHOLD, changed_box, place_in_view
 
 ONE_PASS = "NoBRS"  # the mode of one pass of the network
-PROGRESSIVE_AFTER = 10  # FocalClick: after this many clicks, nothing changes outside the focus crop
+PROGRESSIVE_AFTER = 10  # clicks, after which a second look changes nothing outside its crop
 
 
 class OnnxPredictor:
@@ -146,7 +146,7 @@ class OnnxPredictor:
     def _refined(
         self, before: ArraySession, after: ArraySession, made: dict[str, np.ndarray]
     ) -> ArraySession:
-        """FocalClick's second look; see its ``refine_many``."""
+        """The second look of methods that have one: what their ``refine_many`` does."""
         size, click = made["logits"].shape[-2:], after.clicks[-1]
         frame = after.box or boxes.whole(*after.image.shape[-2:])
         old, new = before.feedback[0, 0] > THRESHOLD, _logit(after.prob[0, 0]) > THRESHOLD
