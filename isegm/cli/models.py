@@ -12,6 +12,7 @@ from easydict import EasyDict
 from isegm.core.errors import IsegmError
 from isegm.foreign.names import parsed
 from isegm.inference.modes import PLAIN
+from isegm.inference.onnx.names import is_exported
 from isegm.inference.opening import open_model, title_of
 from isegm.inference.speed import for_evaluation
 from isegm.methods.base import ClickModel
@@ -36,12 +37,13 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
 
 
 def foreign_name(args: argparse.Namespace) -> str | None:
-    """The name of a model of others, if the flags ask for one."""
+    """The name of a model of others or of an exported network, if the flags ask for one."""
     if args.foreign:
         return f"foreign:{args.foreign}"
     if args.plugin:
         return f"plugin:{args.plugin}"
-    return args.checkpoint if args.checkpoint and parsed(args.checkpoint) else None
+    name = args.checkpoint
+    return name if name and (parsed(name) or is_exported(name)) else None
 
 
 def model_name(args: argparse.Namespace, cfg: EasyDict) -> str | Path:

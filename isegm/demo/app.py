@@ -154,7 +154,7 @@ def _add_pages(app: FastAPI, served: Served, store: SessionStore) -> None:
         """What is served: checkpoint, method, controls, limits, pictures."""
         return {
             "version": isegm.__version__,
-            "method": type(served.answering.model).__name__,
+            "method": served.answering.model.title,
             "checkpoint": served.checkpoint,
             "protocol": described(served.protocol),
             "device": served.device,

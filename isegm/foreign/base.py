@@ -109,6 +109,10 @@ class ForeignModel(ClickModel):
         self.noted = adapter.notes
         self.encodings = Encodings(adapter.encode)
 
+    @property
+    def title(self) -> str:
+        return type(self.adapter).__name__
+
     def forward(self, round_: Round) -> Prediction:
         count, size = len(round_.image), tuple(round_.image.shape[-2:])
         stateless = round_.state is None or round_.fresh_view

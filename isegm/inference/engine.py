@@ -19,6 +19,7 @@ import numpy as np
 
 from isegm.core.click import Click
 from isegm.core.errors import IsegmError, unknown
+from isegm.inference.onnx.names import is_exported
 from isegm.inference.protocol import USER_THRESHOLD, Protocol
 from isegm.inference.sis import StructuralIntegrity, says_nothing
 
@@ -121,7 +122,7 @@ class Engine:
         cfr: int | str | None = None,
     ) -> None:
         # Each half is imported only if it is needed: torch here, onnxruntime there.
-        if _is_exported(checkpoint):
+        if is_exported(checkpoint):
             from isegm.inference.onnx.predictor import exported_network as opened
         else:
             from isegm.inference.networks import network as opened
@@ -240,12 +241,6 @@ def load(
     from isegm.inference.networks import loaded_network
 
     return loaded_network(checkpoint, device)
-
-
-def _is_exported(checkpoint: str | Path) -> bool:
-    """Whether a checkpoint is what ``isegm export`` writes: a file, or a folder of files."""
-    path = Path(checkpoint).expanduser()
-    return path.suffix == ".onnx" or (path / "decoder.onnx").is_file()
 
 
 def _rgb(image: np.ndarray, channels: str) -> np.ndarray:

@@ -83,6 +83,11 @@ class ClickModel(nn.Module):
     foldable: bool = True
 
     @property
+    def title(self) -> str:
+        """The name of the method, for people."""
+        return type(self).__name__
+
+    @property
     def unwrapped(self) -> ClickModel:
         """The network inside a model that optimises around one; otherwise the model itself."""
         return self

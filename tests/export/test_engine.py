@@ -174,29 +174,9 @@ def test_the_code_of_the_page_runs(
     starter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = (REPOSITORY / "docs/how-to/export.md").read_text()
-    for name in ("starter.onnx", "small.onnx"):
-        shutil.copyfile(starter, tmp_path / name)
+    shutil.copyfile(starter, tmp_path / "starter.onnx")
     shutil.copyfile(REPOSITORY / "assets/photos/cat.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     for code in re.findall(r"^```python\n(.*?)^```$", page, FENCED):
         exec(compile(code, "export.md", "exec"), {})
     assert (tmp_path / "mask.png").exists()
-
-
-def test_the_plugin_of_the_page_measures_an_exported_network(
-    starter: Path, photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (REPOSITORY / "docs/how-to/export.md").read_text()
-    ((name, code),) = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)^```$", page, FENCED)
-    (tmp_path / name).write_text(code)
-    shutil.copyfile(starter, tmp_path / "small.onnx")
-    monkeypatch.chdir(tmp_path)
-    threshold = isegm.Engine(starter).protocol.mask_threshold
-    assert f"--plugin {name} --datasets GrabCut --thresh {threshold} " in page
-    probs = []
-    for engine in (isegm.Engine(starter), isegm.Engine(f"plugin:{name}", device="cpu")):
-        session = engine.start(photo)
-        for click in CLICKS:
-            session = engine.click(session, *click)
-        probs.append(session.prob)
-    np.testing.assert_allclose(*probs, rtol=0, atol=1e-5)

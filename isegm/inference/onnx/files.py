@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from isegm.core.errors import IsegmError
+from isegm.inference.onnx.names import SUFFIX, main_file
 from isegm.inference.protocol import Protocol
 
 try:
@@ -20,7 +21,6 @@ except ImportError:
     ) from None
 
 READABLE = "1"  # the value of the entry "isegm" in the metadata
-SUFFIX = ".onnx"
 CPU_PROVIDER = "CPUExecutionProvider"
 IMAGES = ("image", "image_features")  # names of the decoder's first input
 
@@ -37,6 +37,7 @@ class OnnxModel:
         metadata: as docs/reference/onnx.md says.
         protocol: the protocol it was exported for.
         initial_mask: a mask that a session starts from is a previous mask.
+        outputs: the names of what the decoder returns.
         state: the names of the decoder's state, e.g. ``("logits",)``; empty without one.
         encodes: there is an encoder, whose results are kept while the view stands still.
         refines: there is a second look.
@@ -47,19 +48,18 @@ class OnnxModel:
     """
 
     def __init__(self, path: str | Path, provider: str = CPU_PROVIDER) -> None:
-        path, self._provider = Path(path).expanduser(), provider
-        main = path / f"decoder{SUFFIX}" if path.is_dir() else path
+        main, self._provider = main_file(path), provider
         self._decoder = self._opened(main)
         self.metadata: dict[str, str] = self._metadata(main)
         self.initial_mask, self.protocol = _protocol(main, self.metadata["answers"])
         self._inputs = {each.name for each in self._decoder.get_inputs()}
-        self._outputs = [each.name for each in self._decoder.get_outputs()]
+        self.outputs = [each.name for each in self._decoder.get_outputs()]
         self.state = tuple(sorted(n[6:] for n in self._inputs if n.startswith("state_")))
         self._image = next(name for name in IMAGES if name in self._inputs)
         self._encoder = self._refiner = None
         if self.metadata["encoder"] != "identity":
             self._encoder = self._opened(main.with_name(f"encoder{SUFFIX}"))
-        if "features" in self._outputs:
+        if "features" in self.outputs:
             self._refiner = self._opened(main.with_name(f"refiner{SUFFIX}"))
         self.encodes, self.refines = self._encoder is not None, self._refiner is not None
 
@@ -81,7 +81,7 @@ class OnnxModel:
                 f" {self.metadata['size']}; use its own protocol, or export it for another"
             )
         shown = {name: value for name, value in given.items() if name in self._inputs}
-        return dict(zip(self._outputs, self._decoder.run(None, shown), strict=True))
+        return dict(zip(self.outputs, self._decoder.run(None, shown), strict=True))
 
     def look_closer(self, given: dict[str, np.ndarray]) -> np.ndarray:
         """The refiner's logits, ``1 1 h w``."""
