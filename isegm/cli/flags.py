@@ -35,8 +35,9 @@ def add_checkpoint(
     parser: argparse._ActionsContainer, *names: str, default: str | None = None
 ) -> None:
     """``--checkpoint``, for ``find_checkpoint``; ``names`` are further names of it."""
-    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, hf:..., or"
-    note += " a model of others: foreign:..., classical:..., plugin:FILE"
+    note = "a file, a name under WEIGHTS_PATH of config.yml or of isegm download --list, hf:...,"
+    note += " an exported network (.onnx), or a model of others: foreign:..., classical:...,"
+    note += " plugin:FILE"
     note += "" if default else f" (default: {STARTER})"
     parser.add_argument("--checkpoint", *names, default=default, help=note)
 

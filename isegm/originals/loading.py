@@ -70,6 +70,11 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
             this package, a single tensor is missing, unexpected or of another shape, or a weight
             is not finite.
     """
+    if Path(path).suffix == ".onnx":
+        raise IsegmError(
+            f"{path} is an exported network, which only answers clicks; here, use the checkpoint"
+            " that it was exported from"
+        )
     contents = _contents(path)
     try:
         written, tensors, unused = _interpreted(contents, path)

@@ -20,7 +20,7 @@ from isegm.methods.click_attention import tiny as click_attention
 from isegm.methods.fcfi import tiny as fcfi
 from isegm.methods.ritm import tiny as ritm
 from isegm.methods.segnext import tiny as segnext
-from isegm.originals.loading import LoadedModel
+from isegm.originals.loading import LoadedModel, load_model
 
 CLICKS = [Click(40, 60, True), Click(10, 90, False), Click(70.5, 30.2, True)]
 MADE = {"ritm": ritm, "fcfi": fcfi, "click_attention": click_attention}
@@ -85,6 +85,8 @@ def test_what_it_cannot_be(tmp_path: Path) -> None:
         open_model(tmp_path / "decoder.onnx", "cuda")
     with pytest.raises(IsegmError, match="isegm export CHECKPOINT"):
         open_model(tmp_path / "missing.onnx")
+    with pytest.raises(IsegmError, match="use the checkpoint that it was exported from"):
+        load_model(tmp_path / "decoder.onnx")
 
 
 def test_an_evaluation_makes_the_clicks_of_the_checkpoint(starter: Path, tmp_path: Path) -> None:
