@@ -40,6 +40,9 @@ from isegm.data.reading import (
 )
 from isegm.data.sample_scores import read_scores
 from isegm.data.sources.coco import CocoInstances
+from isegm.evaluation.lockstep import Skipped
+from isegm.evaluation.records import RecordFile
+from isegm.evaluation.results import DatasetResult, ObjectRecord, RunResult
 from isegm.inference.protocol import load_protocol
 from isegm.inference.session_file import RecordedObject, SessionFile
 from isegm.methods.checkpoints import save_model
@@ -281,3 +284,52 @@ def test_matlab(tmp_path: Path, data: st.DataObject) -> None:
         return [value["Segmentation"][0, 0]]
 
     answers(label_maps, path, "SBD: GTinst", "GTinst", picked)
+
+
+def result() -> RunResult:
+    records = tuple(
+        ObjectRecord(name, ((3.0, 4.0, 1), (5.0, 6.0, 0)), (0.5, 0.9), (0.1, 0.2), (0.4, 0.8))
+        for name in ("a#1", "a#2")
+    )
+    dataset = DatasetResult("photos", "0" * 64, records, (0.85, 0.9), 20)
+    protocol = {"name": "ritm", "version": 1, "changes": []}
+    checkpoint = {"path": "m.pth", "sha256": "1" * 64, "mode": "NoBRS"}
+    return RunResult(protocol, checkpoint, (dataset,), {"isegm": "0.1.0"}, "m")
+
+
+@few
+@given(data=st.data())
+def test_result_files(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "result.json"
+    result().save(path)
+    path.write_bytes(data.draw(json_damage(json.loads(path.read_text()))))
+
+    def read() -> list[dict[str, float]]:
+        return [each.metrics for each in RunResult.load(path).datasets]
+
+    answers(read)
+
+
+@few
+@given(data=st.data())
+def test_records_of_a_run(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever is left of a file, the run goes on, and what it adds can be read."""
+    (tmp_path / "run.0.jsonl").unlink(missing_ok=True)
+    records = RecordFile(tmp_path / "run", {"protocol": "ritm v1"})
+    outcomes = dict(enumerate(result().datasets[0].objects)) | {2: Skipped("b", "no object")}
+    records.open("0" * 64)
+    for index, outcome in outcomes.items():
+        records.add(index, outcome)
+    records.close()
+    path = tmp_path / "run.0.jsonl"
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+
+    def go_on() -> int:
+        again = RecordFile(tmp_path / "run", {"protocol": "ritm v1"})
+        known = again.open("0" * 64)
+        again.add(3, outcomes[0])
+        again.close()
+        assert RecordFile(tmp_path / "run", {"protocol": "ritm v1"}).open("0" * 64)[3]
+        return len(known)
+
+    answers(go_on)
