@@ -94,7 +94,7 @@ def test_an_evaluation_makes_the_clicks_of_the_checkpoint(starter: Path, tmp_pat
     for checkpoint in ("starter", str(starter)):
         file = tmp_path / f"{len(results)}.json"
         words = ["NoBRS", "--checkpoint", checkpoint, "--datasets", "photos", "--limit", "4"]
-        words += ["--n-clicks", "6", "--cpu", "--save-json", str(file)]
+        words += ["--n-clicks", "4", "--cpu", "--save-json", str(file)]
         words += ["--logs-path", str(tmp_path)]
         assert run_command("evaluate", words) == 0
         results.append(json.loads(file.read_text()))
