@@ -22,7 +22,7 @@ import torch
 from easydict import EasyDict
 
 from isegm.cli import flags
-from isegm.cli.models import foreign_name, model_name, opened_model, prepared, run_name
+from isegm.cli.models import model_name, name_of_no_checkpoint, opened_model, prepared, run_name
 from isegm.cli.replaying import replay_session
 from isegm.cli.running import say
 from isegm.core.errors import IsegmError, unknown
@@ -348,7 +348,7 @@ def main(args: argparse.Namespace) -> None:
         cfg = load_config(args.config_path)
         replay_session(args, model_name(args, cfg), cfg)
         return
-    if args.mode is None and foreign_name(args):
+    if args.mode is None and name_of_no_checkpoint(args):
         args.mode = PLAIN[0]  # they have no other
     if args.mode is None:
         raise IsegmError(

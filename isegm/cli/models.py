@@ -36,8 +36,8 @@ def checkpoint_path(args: argparse.Namespace, cfg: EasyDict) -> Path:
     return find_checkpoint(cfg, f"{folder}/checkpoints/{name or 'last_checkpoint'}.pth")
 
 
-def foreign_name(args: argparse.Namespace) -> str | None:
-    """The name of a model of others or of an exported network, if the flags ask for one."""
+def name_of_no_checkpoint(args: argparse.Namespace) -> str | None:
+    """The name of a model of others, or of an exported network, if the flags ask for one."""
     if args.foreign:
         return f"foreign:{args.foreign}"
     if args.plugin:
@@ -48,7 +48,7 @@ def foreign_name(args: argparse.Namespace) -> str | None:
 
 def model_name(args: argparse.Namespace, cfg: EasyDict) -> str | Path:
     """What the flags ask for, as ``open_model`` takes it."""
-    return foreign_name(args) or checkpoint_path(args, cfg)
+    return name_of_no_checkpoint(args) or checkpoint_path(args, cfg)
 
 
 def opened_model(args: argparse.Namespace, cfg: EasyDict, device: torch.device) -> LoadedModel:
