@@ -7,7 +7,6 @@ import logging
 import time
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -40,11 +39,11 @@ def state_of(work: Workspace, begun: float) -> dict[str, Any]:
         },
         "settings": work.settings,
         "objects": [
-            _listed(finished.number, finished.recorded.name, finished.recorded.mask)
+            _listed(finished.number, finished.recorded.name, finished.recorded.mask.area)
             for finished in work.finished
         ],
         "current": {
-            **_listed(current.number, f"object {current.number}", mask),
+            **_listed(current.number, f"object {current.number}", int(mask.sum())),
             "clicks": [
                 {"y": c.y, "x": c.x, "positive": c.positive}
                 for c in current.clicks[: current.shown]
@@ -66,12 +65,12 @@ def state_of(work: Workspace, begun: float) -> dict[str, Any]:
     return {**state, "timing": {name: round(1000 * seconds, 2) for name, seconds in spent.items()}}
 
 
-def _listed(number: int, name: str, mask: np.ndarray) -> dict[str, Any]:
+def _listed(number: int, name: str, area: int) -> dict[str, Any]:
     return {
         "number": number,
         "name": name,
         "colour": list(exports.colour_of(number)),
-        "area": int(mask.sum()),
+        "area": area,
     }
 
 
@@ -82,7 +81,7 @@ def differences(
     lacking = work.answering.lacking(recorded.settings for recorded in file.objects)
     notes = file.differences(checkpoint["sha256"], work.sha256, protocol, lacking)
     differing = sum(
-        not (replayed.recorded.mask == recorded.mask).all()
+        replayed.recorded.mask != recorded.mask
         for replayed, recorded in zip(work.everything(), file.objects, strict=False)
     )
     if differing:

@@ -29,10 +29,9 @@ from isegm.demo.values import Picture
 from isegm.demo.workspace import Workspace
 from isegm.inference.controls import as_json
 from isegm.inference.session_file import (
-    MAX_MASK_PIXELS,
     SessionFile,
     described,
-    mask_pixels,
+    mask_bytes,
     parsed,
 )
 from isegm.inference.settings import Answering
@@ -211,7 +210,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         begun = time.perf_counter()
         store.reserve()
         data = parsed(session.file.read())
-        with store.room(min(mask_pixels(data), MAX_MASK_PIXELS)):
+        with store.room(mask_bytes(data)):
             file = SessionFile.from_json(data)
             if file.image is None:
                 raise IsegmError(
@@ -231,7 +230,7 @@ def _add_sessions(app: FastAPI, served: Served, store: SessionStore) -> None:
         begun = time.perf_counter()
         store.peek(key)
         data = parsed(session.file.read())
-        with store.room(min(mask_pixels(data), MAX_MASK_PIXELS)):
+        with store.room(mask_bytes(data)):
             return replayed(key, SessionFile.from_json(data), begun)
 
     @app.get("/api/sessions/{key}")

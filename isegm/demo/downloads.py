@@ -38,7 +38,7 @@ def add_downloads(app: FastAPI, served: Served, store: SessionStore) -> None:
         """The mask of a finished object, 0 and 255."""
         with store.use(key) as work:
             mask, stem = work.find(number).recorded.mask, exports.stem_of(work.picture.name)
-            return _png(exports.mask_png(mask), f"{stem}_{number}.png")
+            return _png(exports.mask_png(mask.pixels), f"{stem}_{number}.png")
 
     @app.get("/api/sessions/{key}/layers/{index}.png")
     def layer(key: str, index: int) -> Response:

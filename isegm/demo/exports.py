@@ -67,7 +67,7 @@ def indexed_png(size: tuple[int, int], objects: Sequence[Finished]) -> bytes:
     indices = np.zeros(size, np.uint8)
     palette = [0, 0, 0]
     for index, finished in enumerate(objects, 1):
-        indices[finished.recorded.mask] = index
+        indices[finished.recorded.mask.pixels] = index
         palette += colour_of(finished.number)
     image = Image.fromarray(indices, "P")
     image.putpalette(palette)
@@ -79,7 +79,7 @@ def masks_zip(objects: Sequence[Finished], stem: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for index, finished in enumerate(objects, 1):
-            archive.writestr(f"{stem}_{index}.png", mask_png(finished.recorded.mask))
+            archive.writestr(f"{stem}_{index}.png", mask_png(finished.recorded.mask.pixels))
     return out.getvalue()
 
 
@@ -90,7 +90,8 @@ def coco(picture: Picture, objects: Sequence[Finished]) -> dict[str, Any]:
         "images": [{"id": 1, "file_name": picture.name, "height": height, "width": width}],
         "categories": [{"id": 1, "name": "object"}],
         "annotations": [
-            _annotation(index, finished.recorded.mask) for index, finished in enumerate(objects, 1)
+            _annotation(index, finished.recorded.mask.pixels)
+            for index, finished in enumerate(objects, 1)
         ],
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.core.masks import PackedMask
 from isegm.core.rounds import Session
 from isegm.inference.session_file import RecordedObject
 
@@ -58,6 +59,7 @@ class Current:
     """The current object.
 
     Attributes:
+        start: the initial mask.
         place: its index among the finished objects if it was one of them; None: it comes last.
         clicks: all clicks, including undone ones.
         shown: the number of clicks that count; the others are for redo.
@@ -65,7 +67,7 @@ class Current:
     """
 
     number: int
-    start: np.ndarray | None = None
+    start: PackedMask | None = None
     place: int | None = None
     clicks: list[Click] = field(default_factory=list)
     shown: int = 0

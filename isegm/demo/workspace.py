@@ -14,6 +14,7 @@ import numpy as np
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.core.masks import PackedMask
 from isegm.core.rounds import Session, storages
 from isegm.demo.values import Cancelled, Current, Finished, Job, Picture
 from isegm.inference.controls import Settings
@@ -107,7 +108,7 @@ class Workspace:
 
     def start_from(self, mask: np.ndarray) -> None:
         """Start the object again from a mask, ``H W`` bool."""
-        self.current = Current(self.current.number, mask, self.current.place)
+        self.current = Current(self.current.number, PackedMask.of(mask), self.current.place)
 
     def session(self) -> Session:
         """The predictor's session of the current object; computed again if it was dropped."""
@@ -165,7 +166,7 @@ class Workspace:
                 " save them and open it again"
             )
         recorded = self._recorded(finished=True)
-        if not recorded.mask.any():
+        if not recorded.mask.area:
             raise IsegmError("there is no mask to finish yet; click on an object first")
         place = len(self.finished) if self.current.place is None else self.current.place
         self.finished.insert(place, Finished(self.current.number, recorded))
@@ -234,7 +235,7 @@ class Workspace:
 
     def objects(self) -> list[Finished]:
         """``everything`` that has a mask."""
-        return [finished for finished in self.everything() if finished.recorded.mask.any()]
+        return [finished for finished in self.everything() if finished.recorded.mask.area]
 
     # --- recording --------------------------------------------------------------------------------
 
@@ -311,9 +312,13 @@ class Workspace:
 
     def _recorded(self, finished: bool) -> RecordedObject:
         current = self.current
-        clicks, mask = tuple(current.clicks[: current.shown]), self.shown()[1]
         return RecordedObject(
-            f"object {current.number}", clicks, dict(self.settings), mask, current.start, finished
+            name=f"object {current.number}",
+            clicks=tuple(current.clicks[: current.shown]),
+            settings=dict(self.settings),
+            mask=PackedMask.of(self.shown()[1]),
+            start=current.start,
+            finished=finished,
         )
 
     # --- answers ----------------------------------------------------------------------------------
@@ -333,7 +338,8 @@ class Workspace:
         for answer in self.current.answers.values():
             held |= storages(answer)
         masks = [o.recorded.mask for o in self.finished] + [o.recorded.start for o in self.finished]
-        stored = sum(mask.nbytes for mask in (*masks, self.current.start) if mask is not None)
+        masks.append(self.current.start)
+        stored = sum(len(mask.bits) for mask in masks if mask is not None)
         return len(self.picture.data) + self.picture.pixels.nbytes + stored + sum(held.values())
 
     def _go_on(self) -> None:
@@ -350,7 +356,7 @@ class Workspace:
 
     def _started(self) -> Session:
         start = self.current.start
-        prob = None if start is None else start.astype(np.float32)
+        prob = None if start is None else start.pixels.astype(np.float32)
         return self._predictor.start(self.picture.pixels, prob)
 
     def _answer(self, session: Session, clicks: list[Click]) -> Session:

@@ -22,6 +22,7 @@ import numpy as np
 
 from isegm.core.clicks import Click
 from isegm.core.errors import IsegmError
+from isegm.core.masks import PackedMask
 from isegm.core.rounds import Session
 from isegm.inference.controls import Settings
 from isegm.inference.predictor import Predictor
@@ -40,16 +41,16 @@ class RecordedObject:
     Attributes:
         clicks: in the order they were made.
         settings: all settings of the last answer, see ``Answering``.
-        mask: ``H W`` bool, what the user saw last.
-        start: ``H W`` bool, the initial mask, if there was one.
+        mask: what the user saw last.
+        start: the initial mask, if there was one.
         finished: the user went on to the next object.
     """
 
     name: str
     clicks: tuple[Click, ...]
     settings: Settings
-    mask: np.ndarray
-    start: np.ndarray | None = None
+    mask: PackedMask
+    start: PackedMask | None = None
     finished: bool = True
 
 
@@ -210,6 +211,14 @@ def mask_pixels(data: Any) -> int:
         return 0
 
 
+def mask_bytes(data: Any) -> int:
+    """The memory that decoding and replaying the masks of a session file takes: all of them as
+    bits, in the file and in the workspace, and one unpacked.
+    """
+    pixels = min(mask_pixels(data), MAX_MASK_PIXELS)
+    return pixels // 4 + pixels // max(1, len(data["objects"])) if pixels else 0
+
+
 def described(protocol: dict[str, str | None]) -> str:
     """A recorded protocol in words, e.g. "square448 v1 for DAVIS"."""
     name = protocol["label"] or protocol["name"]
@@ -241,8 +250,8 @@ def _object_as_json(recorded: RecordedObject) -> dict[str, Any]:
         "finished": recorded.finished,
         "settings": recorded.settings,
         "clicks": [[click.y, click.x, int(click.positive)] for click in recorded.clicks],
-        "start": None if recorded.start is None else rle.encode(recorded.start),
-        "mask": rle.encode(recorded.mask),
+        "start": None if recorded.start is None else rle.encode(recorded.start.pixels),
+        "mask": rle.encode(recorded.mask.pixels),
     }
 
 
@@ -254,14 +263,15 @@ def _object_from_json(entry: Any, size: tuple[int, int]) -> RecordedObject:
         raise IsegmError(
             f"session file: {len(clicks)} clicks on one object, at most {MAX_CLICKS} are read"
         )
+    start = entry.get("start")
     return RecordedObject(
         name=_text(entry, "name", 100),
         clicks=tuple(_click(click, size) for click in clicks),
         settings={
             _readable(name): value for name, value in _field(entry, "settings", dict).items()
         },
-        mask=rle.decode(entry.get("mask"), size),
-        start=None if entry.get("start") is None else rle.decode(entry["start"], size),
+        mask=PackedMask.of(rle.decode(entry.get("mask"), size)),
+        start=None if start is None else PackedMask.of(rle.decode(start, size)),
         finished=_field(entry, "finished", bool),
     )
 

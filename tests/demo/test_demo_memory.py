@@ -94,7 +94,7 @@ def test_masks_of_a_session_file_need_room_before_they_are_decoded(
         _, file = recorded(client, photo)
     content = json.loads(file)
     content["objects"] *= 30
-    with connected(app_of(memory_bytes=SMALL + len(photo) + 50 * 120 * 160)) as client:
+    with connected(app_of(memory_bytes=SMALL + len(photo) + 10 * 120 * 160)) as client:
         key = opened(client, photo)
         monkeypatch.setattr(session_file.rle, "decode", pytest.fail)
         files = {"session": ("s.json", json.dumps(content).encode())}
@@ -109,7 +109,19 @@ def test_masks_and_answers_count_as_memory_of_their_session(photo: bytes) -> Non
         slot.bytes = before = slot.workspace.held_bytes()
         click(client, key, 40, 40)
         do(client, key, "finish")
-        assert slot.bytes >= before + 120 * 160
+        assert slot.bytes >= before + 120 * 160 // 8
+
+
+def test_finished_masks_are_kept_as_bits(photo: bytes) -> None:
+    with connected(app_of()) as client:
+        key = opened(client, photo)
+        work = client.app.state.store.peek(key)
+        for _ in range(2):
+            click(client, key, 40, 40)
+            do(client, key, "finish")
+        before = work.held_bytes()
+        client.delete(f"/api/sessions/{key}/objects/{work.finished[0].number}")
+        assert before - work.held_bytes() == 120 * 160 // 8
 
 
 def test_pixels_are_kept_once(photo: bytes) -> None:

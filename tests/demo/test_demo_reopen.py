@@ -47,7 +47,7 @@ def with_objects() -> Workspace:
 
 
 def listed(work: Workspace) -> list[tuple[int, bytes]]:
-    return [(found.number, found.recorded.mask.tobytes()) for found in work.everything()]
+    return [(found.number, found.recorded.mask.pixels.tobytes()) for found in work.everything()]
 
 
 def test_it_comes_back_as_it_was_and_goes_back_to_its_place() -> None:
@@ -125,7 +125,7 @@ def test_a_mask_that_it_started_from_comes_back_too() -> None:
     mask = work.shown()[1].copy()
     work.finish()
     work.reopen(1)
-    assert (work.current.start == start).all()
+    assert (work.current.start.pixels == start).all()
     assert (work.shown()[1] == mask).all()
     work.undo()
     assert (work.shown()[1] == start).all()

@@ -26,6 +26,7 @@ from pycocotools import mask as coco_mask
 from scipy.io import savemat
 
 from isegm.core.errors import IsegmError
+from isegm.core.masks import PackedMask
 from isegm.core.registry import build
 from isegm.data.leave_out import left_out
 from isegm.data.matlab import label_maps
@@ -105,7 +106,7 @@ def test_pictures_and_masks(tmp_path: Path, kind: str, data: st.DataObject) -> N
 
 
 def session() -> dict[str, Any]:
-    mask = GRAY == 1
+    mask = PackedMask.of(GRAY == 1)
     recorded = RecordedObject("object 1", (), {"threshold": 0.5}, mask, start=mask, finished=True)
     file = SessionFile(
         "a.png",
