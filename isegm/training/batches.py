@@ -163,21 +163,18 @@ def worker_count(workers: int | None) -> int:
     return min(4, os.cpu_count() or 1) if workers is None else workers
 
 
-def held_out(
-    length: int, batch_size: int, rank: int, count: int
-) -> Iterator[tuple[int, list[Key]]]:
-    """(number of the global batch, keys of this process) for one pass over all validation data.
+def held_out(length: int, batch_size: int, rank: int, count: int) -> Iterator[list[Key]]:
+    """The keys of this process in every global batch, for one pass over all validation data; in
+    the last one a process may have none.
 
     The epoch is always 0, so every validation sees the same samples.
     """
-    for number, first in enumerate(range(0, length, batch_size)):
-        keys = [
+    for first in range(0, length, batch_size):
+        yield [
             (0, position)
             for position in range(first, min(first + batch_size, length))
             if position % count == rank
         ]
-        if keys:
-            yield number, keys
 
 
 def _start_worker(worker: int) -> None:

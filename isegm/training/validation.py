@@ -13,7 +13,7 @@ from isegm.training.batches import Loader, held_out
 from isegm.training.learner import Learner
 from isegm.training.meters import sample_ious
 from isegm.training.rollout import evaluating
-from isegm.training.stopping import StopRequest
+from isegm.training.stopping import Stopped, StopRequest
 from isegm.utils.processes import Process
 
 if TYPE_CHECKING:
@@ -41,11 +41,25 @@ class Validation:
             if self.trainer.data.val is not None:
                 found |= self._held_out_losses(model)
             if self.trainer.validate is not None:
-                with self.request.at_once():
-                    found |= self.process.broadcast_from_rank0(
-                        lambda: dict(self.trainer.validate(model, epoch))
-                    )
+                found |= self._users_own(model, epoch)
         return found
+
+    def _users_own(self, model: ClickModel, epoch: int) -> dict[str, float]:
+        """What process 0 measures, while the others wait. A stop ends all of them if process 0 was
+        asked; the others end with the next step, in which all agree.
+        """
+
+        def measured() -> dict[str, float] | None:
+            try:
+                with self.request.at_once():
+                    return dict(self.trainer.validate(model, epoch))
+            except Stopped:
+                return None
+
+        values = self.process.broadcast_from_rank0(measured)
+        if values is None:
+            raise Stopped
+        return values
 
     def _held_out_losses(self, model: ClickModel) -> dict[str, float]:
         """Mean losses and IoU over the held-out data, with corrections as in training; the same at
@@ -54,11 +68,15 @@ class Validation:
         data, process, config = self.trainer.data.val, self.process, self.trainer.config
         sums: dict[str, float] = {}
         held = list(held_out(len(data), config.batch_size, process.rank, process.count))
-        loader = Loader(data, [keys for _, keys in held], config.workers, process.device)
-        with contextlib.closing(loader):
-            for (number, keys), batch in zip(held, loader, strict=True):
-                self.request.check()
-                values = self._held_out_values(model, batch, number)
+        own = [keys for keys in held if keys]
+        with contextlib.closing(Loader(data, own, config.workers, process.device)) as loader:
+            batches = iter(loader)
+            for number, keys in enumerate(held):
+                if process.all_reduce_max(self.request.made):  # or the others would wait for it
+                    raise Stopped
+                if not keys:
+                    continue
+                values = self._held_out_values(model, next(batches), number)
                 for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(keys)
         names = sorted({name for own in process.gather(list(sums)) for name in own})

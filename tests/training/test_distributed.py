@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,7 +33,9 @@ from isegm.training.batches import GlobalBatches, part_size
 from isegm.training.checkpoint import read_checkpoint
 from isegm.training.experiment import Training
 from isegm.training.learner import Learner, split
+from isegm.training.stopping import Stopped, StopRequest
 from isegm.training.users.iterative import Iterative
+from isegm.training.validation import Validation
 from isegm.utils.processes import Process
 
 WORDS = ["--batch-size", "8", "--set", "train.log_every=1"]
@@ -166,6 +169,35 @@ def test_torchrun_passes_sigterm_on_and_the_state_is_saved(tmp_path):
             os.killpg(running.pid, signal.SIGKILL)
     assert "stopped and saved" in said
     assert read_checkpoint(checkpoint)["progress"]["batch"] in range(4)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_stop_of_one_process_in_a_validation_stops_all(single, tmp_path, rank):
+    """They agree, so nobody is left waiting for a process that is gone; the last of the 2 batches
+    has nothing for process 1.
+    """
+    words = [SCRIPT, "--cpu", "--ngpus", 2, "--exp-name", "night", "--resume", "auto", *WORDS]
+    said = train(tmp_path, *words, status=130, TOY_STOP=str(rank))
+    assert "the validation is repeated" in said
+    assert "Traceback" not in said
+    train(tmp_path, *words)
+    assert_close(result(single)[0], result(tmp_path, "000_night")[0])
+    assert [entry["epoch"] for entry in result(tmp_path, "000_night")[1]] == [1, 2]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_validation_that_process_0_was_asked_to_stop_ends_on_all(asked):
+    """On the others: they get nothing from process 0, and end; if only they were asked, they end
+    with the next step.
+    """
+    waiting = SimpleNamespace(broadcast_from_rank0=lambda make: None if asked else {"NoC": 2.0})
+    trainer = SimpleNamespace(data=SimpleNamespace(val=None), validate=lambda model, epoch: {})
+    validation = Validation(trainer, None, waiting, StopRequest(made=not asked))
+    if asked:
+        with pytest.raises(Stopped):
+            validation.values(ritm.tiny(), 1)
+    else:
+        assert validation.values(ritm.tiny(), 1) == {"NoC": 2.0}
 
 
 def test_a_step_asks_the_device_for_nothing():

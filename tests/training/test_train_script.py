@@ -169,7 +169,7 @@ def test_short_flags_are_overrides(monkeypatch):
     assert (experiment.train.batch_size, experiment.train.seed, experiment.train.clip) == (8, 3, 1)
     assert experiment.train.optimizer["args"]["lr"] == 0.1
     assert experiment.data["args"] == {"length": 12, "seed": 3}
-    assert experiment.val["args"] == {"length": 6, "seed": 4}
+    assert experiment.val["args"] == {"length": 9, "seed": 4}
     assert (options.resume, options.resume_prefix, options.gpus) == ("004", "010", (0, 1))
 
 
@@ -264,9 +264,6 @@ def test_batches_start_anywhere():
 def test_validation_leaves_nothing_out():
     for count in (1, 2, 5):
         keys = [
-            key
-            for rank in range(count)
-            for _, batch in held_out(11, 4, rank, count)
-            for key in batch
+            key for rank in range(count) for batch in held_out(11, 4, rank, count) for key in batch
         ]
         assert sorted(keys) == [(0, position) for position in range(11)]

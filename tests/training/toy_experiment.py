@@ -1,8 +1,9 @@
 """An experiment on toy discs, for the tests of train.py.
 
 TOY_EXPERIMENTS says where it writes (toy_config.yml), TOY_FAIL which process fails, TOY_DIE when
-one is killed, once. TOY_HOST_DIES is the epoch in which a process is killed with its launcher,
-TOY_HOLD that in which a process that is alone waits for a signal.
+one is killed, once, TOY_STOP which one is sent SIGTERM in a validation, once. TOY_HOST_DIES is the
+epoch in which a process is killed with its launcher, TOY_HOLD that in which a process that is alone
+waits for a signal.
 """
 
 from __future__ import annotations
@@ -65,10 +66,21 @@ class Noted(toy.Discs):
         return super().__getitem__(key)
 
 
+class Stopping(toy.Discs):
+    """Held-out discs; reading the first one on the process TOY_STOP is stopped."""
+
+    def __getitem__(self, key):
+        stopped = Path(os.environ["TOY_EXPERIMENTS"]) / "stopped.txt"
+        if os.environ.get("TOY_STOP", "none") == os.environ.get("RANK") and not stopped.exists():
+            stopped.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().__getitem__(key)
+
+
 EXPERIMENT = Experiment(
     model=spec(toy.Toy),
     data=spec(Noted, length=16),
-    val=spec(toy.Discs, length=6, seed=1),
+    val=spec(Stopping, length=9, seed=1),
     user=spec(Iterative),
     train=Training(epochs=2, batch_size=4, optimizer=spec(Adam, lr=1e-2), workers=0, log_every=2),
 )
