@@ -1,7 +1,9 @@
 """Reading image and mask files: the same picture always gives the same arrays, a bad file one clear
-error.
+error that names it.
 
 Images and masks of every format are turned by their EXIF orientation, and only ``_turned`` does so.
+OpenCV decodes all formats but JPEG: it fills what a damaged JPEG file lacks with gray, and says so
+on stderr only. simplejpeg gives the same pixels (both have libjpeg-turbo), and an error.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import binascii
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image
 
 from isegm.core.errors import IsegmError
@@ -31,6 +35,7 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
 EXIF_MARKS = (b"Exif", b"eXIf", b"EXIF")  # of JPEG, PNG, WebP
 ORIENTATION = 0x0112  # the EXIF tag
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+PNG_CRITICAL, PNG_PROFILE = (b"IHDR", b"PLTE", b"IDAT", b"IEND"), b"iCCP"
 
 
 class CorruptSample(IsegmError):
@@ -222,9 +227,64 @@ def _bytes(path: Path) -> bytes:
 
 
 def _decode(data: bytes, path: Path | str, flags: int) -> np.ndarray:
-    # Older OpenCV fills the missing part of a cut-off JPEG with gray instead of refusing it.
-    if data.startswith(JPEG_START) and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
+    if data.startswith(JPEG_START):
+        pixels = _jpeg(data, path, flags)
+        return _turned(_by_opencv(data, path, flags) if pixels is None else pixels, data)
+    if data.startswith(PNG_SIGNATURE):
+        data = _whole_png(data, path)
+    return _turned(_by_opencv(data, path, flags), data)
+
+
+def _jpeg(data: bytes, path: Path | str, flags: int) -> np.ndarray | None:
+    """The stored pixels as OpenCV would return them; None if only OpenCV can decode this file.
+
+    Raises:
+        CorruptSample: pixels are missing.
+    """
+    # OpenCV decodes CMYK, and older versions fill the missing part with gray.
+    if data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
         raise CorruptSample(f"{path} is cut off: the JPEG data have no end")
+    try:
+        rows, columns, color, _ = simplejpeg.decode_jpeg_header(data)
+        if max(rows, columns) > MAX_SIDE or rows * columns > MAX_READABLE:
+            return None
+        gray = color == "Gray" and flags == cv2.IMREAD_UNCHANGED
+        wanted = "GRAY" if gray else "BGR"
+        try:
+            pixels = simplejpeg.decode_jpeg(data, wanted)
+        except ValueError as error:
+            if "premature end" in str(error).lower():
+                raise CorruptSample(f"{path} is cut off or damaged: {error}") from None
+            pixels = simplejpeg.decode_jpeg(data, wanted, strict=False)  # e.g. superfluous bytes
+    except ValueError:
+        return None
+    return pixels[:, :, 0] if gray else pixels
+
+
+def _whole_png(data: bytes, path: Path | str) -> bytes:
+    """The file without its color profile, which OpenCV does not use and libpng complains of.
+
+    Raises:
+        CorruptSample: it ends too early, or a checksum is wrong.
+    """
+    kept, place, kind = [data[:8]], 8, b""
+    while kind != b"IEND":
+        head = data[place : place + 8]
+        end = place + 12 + int.from_bytes(head[:4], "big")
+        kind = head[4:]
+        if len(head) < 8 or end > len(data):
+            raise CorruptSample(f"{path} is cut off: the PNG data have no end")
+        found = int.from_bytes(data[end - 4 : end], "big")
+        if kind in PNG_CRITICAL and zlib.crc32(data[place + 4 : end - 4]) != found:
+            raise CorruptSample(f"{path} is damaged: a checksum of the PNG data is wrong")
+        if kind != PNG_PROFILE:
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
+
+
+def _by_opencv(data: bytes, path: Path | str, flags: int) -> np.ndarray:
+    """The stored pixels, not turned."""
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
@@ -235,7 +295,7 @@ def _decode(data: bytes, path: Path | str, flags: int) -> np.ndarray:
         raise CorruptSample(
             f"{path} is not a readable image (damaged, cut off, or of an unknown format)"
         )
-    return _turned(pixels, data)
+    return pixels
 
 
 def _check_readable_size(data: bytes, path: Path | str) -> None:

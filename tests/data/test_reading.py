@@ -1,8 +1,12 @@
 """Pictures of every kind give RGB, 8 bit; damaged files one clear error."""
 
 import logging
+import os
 import struct
+import subprocess
+import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -151,6 +155,117 @@ def test_cut_off_files_are_corrupt(tmp_path: Path, suffix: str, share: float) ->
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(CorruptSample, match=r"bad\."):
         read_image(path)
+
+
+READERS = (read_image, read_mask, read_labels)
+SAMPLING = {
+    name: getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{name}")
+    for name in ("411", "420", "422", "440", "444")
+}
+
+
+def jpeg(*flags: int, pixels: np.ndarray = PICTURE) -> bytes:
+    return cv2.imencode(".jpg", pixels, flags)[1].tobytes()
+
+
+@pytest.mark.parametrize("sampling", SAMPLING)
+@pytest.mark.parametrize("progressive", [0, 1])
+@pytest.mark.parametrize("quality", [30, 95])
+def test_jpeg_pixels_are_those_of_opencv(
+    tmp_path: Path, sampling: str, progressive: int, quality: int
+) -> None:
+    path = tmp_path / "a.jpg"
+    large = cv2.resize(PICTURE, (93, 71), interpolation=cv2.INTER_CUBIC)
+    flags = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING[sampling])
+    flags += (cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_QUALITY, quality)
+    for pixels in (large, large[:, :, 0]):
+        path.write_bytes(jpeg(*flags, pixels=pixels))
+        assert np.array_equal(read_image(path), cv2.imread(str(path))[:, :, ::-1])
+        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(
+            read_labels(path)[0], stored[..., ::-1] if stored.ndim > 2 else stored
+        )
+
+
+def test_a_jpeg_that_only_opencv_decodes(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.dstack([PICTURE, PICTURE[:, :, 0]]), "CMYK").save(path)
+    assert np.array_equal(read_image(path), cv2.imread(str(path))[:, :, ::-1])
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_half_a_jpeg_with_an_end_marker_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture, read: Callable, progressive: int
+) -> None:
+    """OpenCV fills the rest with gray."""
+    large = cv2.resize(PICTURE, (640, 480), interpolation=cv2.INTER_CUBIC)
+    data = jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, pixels=large)
+    path = tmp_path / "half.jpg"
+    path.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    with pytest.raises(CorruptSample, match=r"half\.jpg is cut off or damaged: .*premature end"):
+        read(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_superfluous_bytes_in_a_jpeg_are_harmless(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg()[:-2] + bytes(20) + b"\xff\xd9")
+    assert np.array_equal(
+        read_image(path), cv2.imdecode(np.frombuffer(jpeg(), np.uint8), 1)[..., ::-1]
+    )
+    assert capfd.readouterr().err == ""
+
+
+def png_with(kind: bytes, content: bytes) -> bytes:
+    """The picture as PNG with one more chunk behind its header."""
+    data = cv2.imencode(".png", PICTURE)[1].tobytes()
+    checksum = struct.pack(">I", zlib.crc32(kind + content))
+    return data[:33] + struct.pack(">I", len(content)) + kind + content + checksum + data[33:]
+
+
+def test_a_damaged_color_profile_is_ignored_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png_with(b"iCCP", b"x\0\0" + zlib.compress(b"no profile")))
+    for read in READERS:
+        pixels = read(path)
+        assert np.array_equal(pixels[0] if read is read_labels else pixels, read_of(path, read))
+    assert capfd.readouterr().err == ""
+
+
+def read_of(path: Path, read: Callable) -> np.ndarray:
+    """What a reader should give for the picture."""
+    return PICTURE[:, :, 0] if read is read_mask else PICTURE[:, :, ::-1]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_png_of_wrong_pixels_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture, read: Callable
+) -> None:
+    data = bytearray(png_with(b"tEXt", b"a\0b"))
+    data[len(data) // 2] ^= 1
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with pytest.raises(CorruptSample, match=r"a\.png is damaged: a checksum"):
+        read(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_commands_keep_opencv_quiet(tmp_path: Path) -> None:
+    """An error names the file; OpenCV's own lines do not."""
+    image = tmp_path / "cut.bmp"
+    image.write_bytes(cv2.imencode(".bmp", PICTURE)[1].tobytes()[:500])
+    words = ["try", "--image", str(image), "--clicks", "5,5,1", "--cpu"]
+    clean = {k: v for k, v in os.environ.items() if k != "OPENCV_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-m", "isegm", *words], capture_output=True, env=clean)
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == 2
+    assert len(said) == 1
+    assert "cut.bmp is not a readable image" in said[0]
 
 
 def test_missing_foreign_and_directory(tmp_path: Path) -> None:
