@@ -1,11 +1,12 @@
-"""Play many simulated users on the same objects, and tabulate how far NoC@90 spreads over them.
+"""Play many simulated users on the same objects, and tabulate how far NoC spreads over them.
 
     isegm robustness --checkpoint model.safetensors --datasets GrabCut --output results/robustness
     isegm robustness --users centre jitter,share=0.2 worst_of,count=4 --seeds 3 --output OUT
 
 Each user, and each seed of a user who draws at random, leaves an ordinary result file in the output
 folder. The same command given again continues where it was interrupted; a file that is there is
-not played again. The tables are printed, and written as robustness.md and robustness.csv.
+not played again, so --noc 80 after --noc 90 only writes other tables. The tables are printed, and
+written as robustness.md and robustness.csv.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from isegm.data.evaluation_sets import evaluation_set
 from isegm.evaluation.results import RunResult
 from isegm.evaluation.robustness import (
     SPREAD_HEADER,
-    USER_HEADER,
     Plays,
     robustness,
     spread_rows,
     tables,
+    user_header,
     user_rows,
 )
 from isegm.evaluation.users.base import USERS
@@ -96,6 +97,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, help="folder of the result files and tables")
     parser.add_argument("--seeds", type=int, default=5, help="plays of each user who draws")
     parser.add_argument(
+        "--noc",
+        type=int,
+        default=90,
+        metavar="PERCENT",
+        help="tabulate the clicks to this IoU, e.g. 80 for a weak network",
+    )
+    parser.add_argument(
         "--users",
         nargs="+",
         default=(),
@@ -128,10 +136,11 @@ def plays_of(args: argparse.Namespace) -> list[Play]:
 
 def protocol_of(args: argparse.Namespace, play: Play, model: ClickModel) -> Protocol:
     protocol = flags.with_user(chosen_protocol(args, model), play.user)
-    if 0.9 not in protocol.thresholds():
+    if args.noc / 100 not in protocol.thresholds():
+        known = ", ".join(f"{100 * iou:.0f}" for iou in protocol.thresholds())
         raise IsegmError(
-            f"objects are stopped at an IoU of {protocol.stop_iou:g}, before 90 %, so there is no"
-            " NoC@90; leave --target-iou out, or give at least 0.9"
+            f"there is no NoC@{args.noc}, only {known}: objects are stopped at an IoU of"
+            f" {protocol.stop_iou:g}; choose another --noc or --target-iou"
         )
     return protocol
 
@@ -174,9 +183,9 @@ def data_of(args: argparse.Namespace) -> list[list]:
     return [[s.name, s.fingerprint(), n] for s, n in zip(sets, counts, strict=True)]
 
 
-def write_tables(folder: Path, plays: list[Plays]) -> str:
+def write_tables(folder: Path, plays: list[Plays], threshold: int) -> str:
     """Write both tables in Markdown and CSV; returns the former."""
-    found = robustness(plays)
+    found = robustness(plays, threshold)
     text = tables(found)
     run = plays[0].runs[0]
     changes = [note for note in run.protocol.get("changes") or () if not note.startswith("user")]
@@ -185,7 +194,7 @@ def write_tables(folder: Path, plays: list[Plays]) -> str:
     with replacing(folder / "robustness.md") as partial:
         partial.write_text(text + "\n")
     with replacing(folder / "robustness.csv") as partial, partial.open("w", newline="") as file:
-        rows = [USER_HEADER, *user_rows(found), [], SPREAD_HEADER, *spread_rows(found)]
+        rows = [user_header(threshold), *user_rows(found), [], SPREAD_HEADER, *spread_rows(found)]
         csv.writer(file, lineterminator="\n").writerows(rows)
     return text
 
@@ -204,7 +213,7 @@ def play_users(args: argparse.Namespace, process: Process) -> None:
         runs.setdefault(play.title, []).append(play_or_load(args, task, data, loaded))
     if process.first:
         grouped = [Plays(title, tuple(found)) for title, found in runs.items()]
-        say(write_tables(Path(args.output), grouped))
+        say(write_tables(Path(args.output), grouped, args.noc))
         say(f"result files and tables: {args.output}")
 
 

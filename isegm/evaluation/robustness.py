@@ -1,4 +1,4 @@
-"""How much a method depends on who clicks: NoC@90 under several simulated users, and its spread.
+"""How much a method depends on who clicks: NoC under several simulated users, and its spread.
 
 All numbers come from result files. Users are compared on the objects that all of them played.
 """
@@ -15,7 +15,6 @@ from isegm.evaluation.report import markdown
 from isegm.evaluation.results import DatasetResult, RunResult
 from isegm.evaluation.statistics import image_count, interval, over_seeds, per_object
 
-METRIC, FAILURES = "NoC@90", "fail@90"
 VARYING = (1, 3, 5)  # clicks
 
 
@@ -37,11 +36,11 @@ class UserRow:
     """One user on one data set.
 
     Attributes:
-        noc: mean of NoC@90 over objects and seeds.
+        noc: mean number of clicks over objects and seeds.
         low, high: its 95 % bootstrap interval, over other images and, with several seeds, other
             seeds (``statistics.over_seeds``). None with fewer than two images.
         between_seeds: standard deviation of the mean over seeds, None with fewer than two.
-        failures: share of objects that never reach 90 %, from 0 to 1.
+        failures: share of objects that never reach the IoU, from 0 to 1.
     """
 
     user: str
@@ -58,14 +57,16 @@ class Robustness:
     """All users on one data set.
 
     Attributes:
+        threshold: the IoU that is clicked for, in percent.
         objects: how many objects all of them played.
         left_out: objects that some user or seed did not play.
         rows: in the order of the users.
-        varying: by number of clicks: the share of objects whose NoC@90, the mean over the seeds of
-            a user, differs by more than that between two users, from 0 to 1.
+        varying: by number of clicks: the share of objects whose NoC, the mean over the seeds of a
+            user, differs by more than that between two users, from 0 to 1.
     """
 
     dataset: str
+    threshold: int
     objects: int
     left_out: int
     rows: tuple[UserRow, ...]
@@ -80,18 +81,21 @@ class Robustness:
         return max(self.rows, key=lambda row: row.noc)
 
 
-def robustness(plays: Sequence[Plays]) -> list[Robustness]:
+def robustness(plays: Sequence[Plays], threshold: int = 90) -> list[Robustness]:
     """One summary per data set.
+
+    Args:
+        threshold: NoC is the number of clicks to this IoU, in percent.
 
     Raises:
         IsegmError: runs have other data sets than the first one or other data, or no object was
             played by all users.
     """
     first = plays[0].runs[0]
-    return [_on(position, plays) for position in range(len(first.datasets))]
+    return [_on(position, plays, threshold) for position in range(len(first.datasets))]
 
 
-def _on(position: int, plays: Sequence[Plays]) -> Robustness:
+def _on(position: int, plays: Sequence[Plays], threshold: int) -> Robustness:
     first = plays[0].runs[0].datasets[position]
     played = [[_same(run, position, first) for run in one.runs] for one in plays]
     ids = [{record.id for record in result.objects} for results in played for result in results]
@@ -99,12 +103,13 @@ def _on(position: int, plays: Sequence[Plays]) -> Robustness:
     if not common:
         raise IsegmError(f"{first.name}: no object was played by every user")
     kept = [[_only(result, common) for result in results] for results in played]
-    rows = [_row(one.user, results) for one, results in zip(plays, kept, strict=True)]
-    means = [np.mean([per_object(r, METRIC) for r in results], 0) for results in kept]
+    rows = [_row(one.user, results, threshold) for one, results in zip(plays, kept, strict=True)]
+    metric = f"NoC@{threshold}"
+    means = [np.mean([per_object(r, metric) for r in results], 0) for results in kept]
     spread = np.max(means, 0) - np.min(means, 0)
     varying = {clicks: float((spread > clicks).mean()) for clicks in VARYING}
     left_out = len(set.union(*ids)) - len(common)
-    return Robustness(first.name, len(common), left_out, tuple(rows), varying)
+    return Robustness(first.name, threshold, len(common), left_out, tuple(rows), varying)
 
 
 def _same(run: RunResult, position: int, first: DatasetResult) -> DatasetResult:
@@ -120,19 +125,19 @@ def _only(result: DatasetResult, ids: set[str]) -> DatasetResult:
     return replace(result, objects=tuple(objects))
 
 
-def _row(user: str, results: Sequence[DatasetResult]) -> UserRow:
-    means = [float(per_object(r, METRIC).mean()) for r in results]
-    failures = float(np.mean([per_object(r, FAILURES).mean() for r in results]))
+def _row(user: str, results: Sequence[DatasetResult], threshold: int) -> UserRow:
+    metric = f"NoC@{threshold}"
+    means = [float(per_object(r, metric).mean()) for r in results]
+    failures = float(np.mean([per_object(r, f"fail@{threshold}").mean() for r in results]))
     between = float(np.std(means, ddof=1)) if len(means) > 1 else None
     low = high = None
     if image_count(results[0]) > 1:
         one = len(results) == 1
-        found = interval(results[0], METRIC) if one else over_seeds(results, METRIC).interval
+        found = interval(results[0], metric) if one else over_seeds(results, metric).interval
         low, high = found.low, found.high
     return UserRow(user, len(results), float(np.mean(means)), low, high, between, failures)
 
 
-USER_HEADER = ("data set", "user", "seeds", METRIC, "95 % interval", "between seeds", FAILURES)
 SPREAD_HEADER = (
     "data set",
     "objects",
@@ -143,8 +148,14 @@ SPREAD_HEADER = (
 )
 
 
+def user_header(threshold: int) -> tuple[str, ...]:
+    """The names of the columns of ``user_rows``."""
+    noc, failures = f"NoC@{threshold}", f"fail@{threshold}"
+    return ("data set", "user", "seeds", noc, "95 % interval", "between seeds", failures)
+
+
 def user_rows(found: Sequence[Robustness]) -> list[list[str]]:
-    """The cells under ``USER_HEADER``."""
+    """The cells under ``user_header``."""
     return [
         [
             one.dataset,
@@ -177,7 +188,8 @@ def spread_rows(found: Sequence[Robustness]) -> list[list[str]]:
 
 def tables(found: Sequence[Robustness]) -> str:
     """Both tables in Markdown: every user, and the spread over them."""
-    lines = [*markdown(USER_HEADER, user_rows(found)), ""]
+    threshold = found[0].threshold
+    lines = [*markdown(user_header(threshold), user_rows(found)), ""]
     lines += [*markdown(SPREAD_HEADER, spread_rows(found)), ""]
     lines += [
         f"- {one.dataset}: {one.left_out} objects are left out, not played by every user"
@@ -185,9 +197,10 @@ def tables(found: Sequence[Robustness]) -> str:
         if one.left_out
     ]
     lines += [
-        f"- {METRIC}: mean over objects and seeds; intervals by bootstrap over images and seeds",
+        f"- NoC@{threshold}: mean over objects and seeds; intervals by bootstrap over images and"
+        " seeds",
         "- between seeds: standard deviation of the mean",
-        f"- {FAILURES}: share of objects that never reach 90 %",
+        f"- fail@{threshold}: share of objects that never reach {threshold} %",
         "- vary by > n: share of objects whose mean count over seeds differs by more than n clicks"
         " between two users",
     ]

@@ -64,6 +64,8 @@ def test_plays_once_and_writes_tables(
     monkeypatch.setattr(command, "play_all", again)
     command.main(parsed(*flags, *users))
     assert said.splitlines()[:5] == capsys.readouterr().out.splitlines()[:5]
+    command.main(parsed(*flags, *users, "--noc", "80"))
+    assert "NoC@80" in (out / "robustness.csv").read_text()
     with pytest.raises(IsegmError, match=r"centre\.json is the result of another run: other data"):
         command.main(parsed(*flags, *users, "--limit", "1"))
     with pytest.raises(IsegmError, match=r"another run: other protocol"):
@@ -76,7 +78,8 @@ def test_plays_once_and_writes_tables(
         (["--seeds", "0"], "--seeds 0: expected a whole number from 1 on"),
         (["--users", "insde"], "did you mean inside"),
         (["--clicks", "none.csv"], r"none\.csv cannot be read"),
-        (["--target-iou", "0.85"], "stopped at an IoU of 0.85, before 90 %"),
+        (["--target-iou", "0.85"], "no NoC@90, only 80, 85: objects are stopped at an IoU of 0.85"),
+        (["--noc", "75"], "no NoC@75, only 80, 85, 90"),
         (["NoBR"], "unknown mode 'NoBR'; did you mean NoBRS"),
         (["--datasets", "synthetik"], "did you mean synthetic"),
     ],

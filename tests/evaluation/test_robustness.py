@@ -50,6 +50,15 @@ def test_means_seeds_failures_and_spread() -> None:
     assert "33.3 %" in text
 
 
+def test_another_iou_that_is_clicked_for() -> None:
+    below = Plays("centre", (run({"a": 1, "b": 20}),))  # b stays at 50 %
+    (found,) = robustness([below], threshold=85)
+    assert (found.threshold, found.rows[0].noc, found.rows[0].failures) == (85, 10.5, 0.5)
+    assert "NoC@85" in tables([found])
+    assert "never reach 85 %" in tables([found])
+    assert "90" not in tables([found])
+
+
 def test_only_objects_that_all_played_are_compared() -> None:
     (found,) = robustness([CENTRE, Plays("picky", (run({"a": 3, "b": 2}),))])
     assert [row.noc for row in found.rows] == [1.5, 2.5]
