@@ -194,7 +194,7 @@ def write_tables(folder: Path, plays: list[Plays], threshold: int) -> str:
     with replacing(folder / "robustness.md") as partial:
         partial.write_text(text + "\n")
     with replacing(folder / "robustness.csv") as partial, partial.open("w", newline="") as file:
-        rows = [user_header(threshold), *user_rows(found), [], SPREAD_HEADER, *spread_rows(found)]
+        rows = [user_header(found), *user_rows(found), [], SPREAD_HEADER, *spread_rows(found)]
         csv.writer(file, lineterminator="\n").writerows(rows)
     return text
 

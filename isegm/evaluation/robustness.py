@@ -13,7 +13,14 @@ import numpy as np
 from isegm.core.errors import IsegmError
 from isegm.evaluation.report import markdown
 from isegm.evaluation.results import DatasetResult, RunResult
-from isegm.evaluation.statistics import image_count, interval, over_seeds, per_object
+from isegm.evaluation.statistics import (
+    Interval,
+    image_count,
+    interval,
+    over_seeds,
+    per_object,
+    seeds_against,
+)
 
 VARYING = (1, 3, 5)  # clicks
 
@@ -40,6 +47,8 @@ class UserRow:
         low, high: its 95 % bootstrap interval, over other images and, with several seeds, other
             seeds (``statistics.over_seeds``). None with fewer than two images.
         between_seeds: standard deviation of the mean over seeds, None with fewer than two.
+        against: how much more than the first user's, with its interval on identical objects; None
+            for the first user, and with fewer than two images.
         failures: share of objects that never reach the IoU, from 0 to 1.
     """
 
@@ -49,6 +58,7 @@ class UserRow:
     low: float | None
     high: float | None
     between_seeds: float | None
+    against: Interval | None
     failures: float
 
 
@@ -103,7 +113,10 @@ def _on(position: int, plays: Sequence[Plays], threshold: int) -> Robustness:
     if not common:
         raise IsegmError(f"{first.name}: no object was played by every user")
     kept = [[_only(result, common) for result in results] for results in played]
-    rows = [_row(one.user, results, threshold) for one, results in zip(plays, kept, strict=True)]
+    rows = [
+        _row(one.user, results, threshold, first=kept[0])
+        for one, results in zip(plays, kept, strict=True)
+    ]
     metric = f"NoC@{threshold}"
     means = [np.mean([per_object(r, metric) for r in results], 0) for results in kept]
     spread = np.max(means, 0) - np.min(means, 0)
@@ -125,17 +138,24 @@ def _only(result: DatasetResult, ids: set[str]) -> DatasetResult:
     return replace(result, objects=tuple(objects))
 
 
-def _row(user: str, results: Sequence[DatasetResult], threshold: int) -> UserRow:
+def _row(
+    user: str,
+    results: Sequence[DatasetResult],
+    threshold: int,
+    first: Sequence[DatasetResult],
+) -> UserRow:
     metric = f"NoC@{threshold}"
     means = [float(per_object(r, metric).mean()) for r in results]
     failures = float(np.mean([per_object(r, f"fail@{threshold}").mean() for r in results]))
     between = float(np.std(means, ddof=1)) if len(means) > 1 else None
-    low = high = None
+    low = high = against = None
     if image_count(results[0]) > 1:
         one = len(results) == 1
         found = interval(results[0], metric) if one else over_seeds(results, metric).interval
         low, high = found.low, found.high
-    return UserRow(user, len(results), float(np.mean(means)), low, high, between, failures)
+        against = None if results is first else seeds_against(first, results, metric)
+    noc = float(np.mean(means))
+    return UserRow(user, len(results), noc, low, high, between, against, failures)
 
 
 SPREAD_HEADER = (
@@ -148,10 +168,12 @@ SPREAD_HEADER = (
 )
 
 
-def user_header(threshold: int) -> tuple[str, ...]:
+def user_header(found: Sequence[Robustness]) -> tuple[str, ...]:
     """The names of the columns of ``user_rows``."""
+    first, threshold = found[0].rows[0].user, found[0].threshold
     noc, failures = f"NoC@{threshold}", f"fail@{threshold}"
-    return ("data set", "user", "seeds", noc, "95 % interval", "between seeds", failures)
+    difference = f"more than {first}"
+    return ("data set", "user", "seeds", noc, "95 %", "between seeds", difference, failures)
 
 
 def user_rows(found: Sequence[Robustness]) -> list[list[str]]:
@@ -162,13 +184,18 @@ def user_rows(found: Sequence[Robustness]) -> list[list[str]]:
             row.user,
             str(row.seeds),
             f"{row.noc:.2f}",
-            "-" if row.low is None else f"{row.low:.2f} to {row.high:.2f}",
+            "-" if row.low is None else f"[{row.low:.2f}, {row.high:.2f}]",
             "-" if row.between_seeds is None else f"{row.between_seeds:.2f}",
+            "-" if row.against is None else _signed(row.against),
             f"{100 * row.failures:.1f} %",
         ]
         for one in found
         for row in one.rows
     ]
+
+
+def _signed(found: Interval) -> str:
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
 def spread_rows(found: Sequence[Robustness]) -> list[list[str]]:
@@ -189,7 +216,7 @@ def spread_rows(found: Sequence[Robustness]) -> list[list[str]]:
 def tables(found: Sequence[Robustness]) -> str:
     """Both tables in Markdown: every user, and the spread over them."""
     threshold = found[0].threshold
-    lines = [*markdown(user_header(threshold), user_rows(found)), ""]
+    lines = [*markdown(user_header(found), user_rows(found)), ""]
     lines += [*markdown(SPREAD_HEADER, spread_rows(found)), ""]
     lines += [
         f"- {one.dataset}: {one.left_out} objects are left out, not played by every user"
@@ -197,8 +224,9 @@ def tables(found: Sequence[Robustness]) -> str:
         if one.left_out
     ]
     lines += [
-        f"- NoC@{threshold}: mean over objects and seeds; intervals by bootstrap over images and"
-        " seeds",
+        f"- NoC@{threshold}: mean over objects and seeds",
+        "- in brackets: 95 % intervals, by bootstrap over images and seeds; of the difference on"
+        " identical objects",
         "- between seeds: standard deviation of the mean",
         f"- fail@{threshold}: share of objects that never reach {threshold} %",
         "- vary by > n: share of objects whose mean count over seeds differs by more than n clicks"

@@ -165,12 +165,54 @@ def over_seeds(
     """
     if len(results) < 2:
         raise IsegmError(f"{results[0].name}: seeds need at least 2 runs, here is 1")
-    ids = [o.id for o in results[0].objects]
-    if any([o.id for o in r.objects] != ids for r in results):
-        raise IsegmError(f"{results[0].name}: the runs are of other objects; evaluate all of them")
+    _check_identical(results)
     parts = [reading_of(r, metric).parts(r.objects, r.max_clicks) for r in results]
     images = [_by_image(r.name, r.objects, p) for r, p in zip(results, parts, strict=True)]
     totals, counts = (np.array([each[i] for each in images]) for i in range(2))  # runs, images
+    values = [float(p[:, 0].sum() / p[:, 1].sum()) for p in parts]
+    mean = _over_runs(totals, counts, seed, resamples)
+    if read(metric).metric.counted and mean.value in (0, 1):
+        mean = _all_alike(mean.value, totals.shape[1])
+    return Seeds(tuple(values), float(np.std(values, ddof=1)), mean)
+
+
+def seeds_against(
+    first: Sequence[DatasetResult],
+    second: Sequence[DatasetResult],
+    metric: str,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """How far the mean of a metric over the runs of ``second`` lies above that of ``first``, on
+    identical objects, with its interval. Every object needs a value, as it has of NoC or an IoU.
+
+    Images are resampled, and the runs of ``second`` if there are several, as in ``over_seeds``;
+    those of ``first`` only count with their mean.
+
+    Raises:
+        IsegmError: as ``interval``, or runs of other objects.
+    """
+    _check_identical([*first, *second])
+    before = np.mean([per_object(r, metric) for r in first], 0)
+    rows = [np.c_[per_object(r, metric) - before, np.ones(len(before))] for r in second]
+    images = [_by_image(r.name, r.objects, p) for r, p in zip(second, rows, strict=True)]
+    totals, counts = (np.array([each[i] for each in images]) for i in range(2))
+    if len(second) > 1:
+        return _over_runs(totals, counts, seed, resamples)
+    low, high = _bootstrap([totals[0], counts[0]], _ratio, seed, resamples, "percentile")
+    return Interval(float(totals.sum() / counts.sum()), float(low), float(high))
+
+
+def _check_identical(results: Sequence[DatasetResult]) -> None:
+    ids = [o.id for o in results[0].objects]
+    if any([o.id for o in r.objects] != ids for r in results):
+        raise IsegmError(f"{results[0].name}: the runs are of other objects; evaluate all of them")
+
+
+def _over_runs(totals: np.ndarray, counts: np.ndarray, seed: int, resamples: int) -> Interval:
+    """Sums and counts of the images of every run, (runs, images): their ratio, with its interval
+    over other runs and other images.
+    """
     rng = np.random.default_rng(seed)
     runs, size = totals.shape
     by_run = rng.multinomial(runs - 1, [1 / runs] * runs, resamples)
@@ -179,12 +221,8 @@ def over_seeds(
         np.einsum("ri,ri->r", by_run @ values, by_image) for values in (totals, counts)
     )
     means = sums[weights > 0] / weights[weights > 0]
-    values = [float(p[:, 0].sum() / p[:, 1].sum()) for p in parts]
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    mean = Interval(float(totals.sum() / counts.sum()), float(low), float(high))
-    if read(metric).metric.counted and mean.value in (0, 1):
-        mean = _all_alike(mean.value, size)
-    return Seeds(tuple(values), float(np.std(values, ddof=1)), mean)
+    return Interval(float(totals.sum() / counts.sum()), float(low), float(high))
 
 
 def difference(

@@ -37,6 +37,10 @@ def test_means_seeds_failures_and_spread() -> None:
     assert shaky.failures == pytest.approx(1 / 6)
     assert centre.low < 2 < centre.high
     assert shaky.low < shaky.noc < shaky.high
+    assert centre.against is None
+    assert shaky.against.value == pytest.approx(shaky.noc - centre.noc)
+    assert shaky.against.low < shaky.against.value < shaky.against.high
+    assert f"+{shaky.against.value:.2f} [" in tables([found])
     # a: 1 and the mean of 1 and 3; b: 2 and 3; c: 3 and 15
     assert found.varying == {
         1: pytest.approx(1 / 3),

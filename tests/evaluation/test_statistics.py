@@ -20,6 +20,7 @@ from isegm.evaluation.statistics import (
     interval,
     over_seeds,
     per_object,
+    seeds_against,
 )
 from isegm.utils.config import REPOSITORY
 
@@ -134,6 +135,22 @@ def test_the_mean_over_seeds() -> None:
         over_seeds(runs[:1], "NoC@90")
     with pytest.raises(IsegmError, match="other objects"):
         over_seeds([runs[0], result({"a": AT_ONCE, "c": SLOWLY})], "NoC@90")
+
+
+def test_the_mean_over_seeds_against_another_user() -> None:
+    """All objects need one click more: sure, however different they are among themselves."""
+    curves = {str(i): (0.5,) * i + (0.95,) for i in range(19)}
+    before, after = result(curves), result({name: (0.5, *c) for name, c in curves.items()})
+    for runs in ([after], [after, after]):
+        found = seeds_against([before], runs, "NoC@90")
+        assert (found.value, found.low, found.high) == (1, 1, 1)
+    found = seeds_against([before], [before, after], "NoC@90")  # only luck differs
+    assert (found.value, found.low, found.high) == (0.5, 0, 1)
+    slow = result(dict.fromkeys(curves, SLOWLY))
+    paired = difference(before.objects, slow.objects, "GrabCut", read("NoC@90"), 20)
+    assert seeds_against([before], [slow], "NoC@90") == paired
+    with pytest.raises(IsegmError, match="other objects"):
+        seeds_against([before], [result({"a": AT_ONCE, "b": NEVER})], "NoC@90")
 
 
 @pytest.mark.parametrize("reads", ["ious", "bious"])
