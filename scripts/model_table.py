@@ -66,12 +66,12 @@ def measured_row(numbers: dict[str, Any]) -> str:
     values = {
         row["dataset"]: f"{row['metrics'][METRIC]['value']:.2f}"
         for row in numbers["rows"]
-        if row["protocol"] == "starter v1"
+        if row["protocol"] == "starter v2"
     }
     name = "[The starter](docs/explanation/starter.md)"
     network = f"EfficientNet-Lite0 ({numbers['parameters'] / 1e6:.1f} M)"
     cells = [values.get(name, "-") for name in DATASETS]
-    file = f"`{sha256_of(find_checkpoint({}, 'starter'))[:12]}`, starter v1"
+    file = f"`{sha256_of(find_checkpoint({}, 'starter'))[:12]}`, starter v2"
     return line(name, network, "its own mix", *cells, file)
 
 

@@ -134,7 +134,6 @@ def _check(protocol: Protocol) -> None:
     if type(rule) is not ZoomIn:
         odd.append(f"view rule {protocol.view['rule']}")
     else:
-        odd += ["first_passes above 1"] if rule.first_passes > 1 else []
         odd += ["inner_clicks"] if rule.inner_clicks else []
         odd += ["skip_clicks: 0"] if rule.skip_clicks == 0 else []
         odd += [f"follow: {rule.follow}"] if rule.follow else []
@@ -150,7 +149,8 @@ def _settings(notes: dict[str, str]) -> dict[str, object]:
     """All settings of the view rule, those with default values included."""
     rule = Protocol(**_without_mask(json.loads(notes["answers"]))).rule
     names = ("size", "skip_clicks", "expansion", "min_crop", "threshold", "stale_iou", "max_size")
-    return {name: getattr(rule, name) for name in (*names, "resize_whole", "all_clicks")}
+    more = ("resize_whole", "all_clicks", "first_passes")
+    return {name: getattr(rule, name) for name in (*names, *more)}
 
 
 def _without_mask(answers: dict[str, object]) -> dict[str, object]:

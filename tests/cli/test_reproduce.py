@@ -327,6 +327,6 @@ def test_the_starter_claims_what_its_card_says(reproduce: Called) -> None:
     status, text = reproduce("starter", "--datasets", "GrabCut")
     assert status == 0
     (row,) = [row for row in rows(text) if row[2] == "NoC@90"]
-    assert row[:2] + row[4:5] == ["GrabCut", "starter v1, NoBRS", "its card"]
+    assert row[:2] + row[4:5] == ["GrabCut", "starter v2, NoBRS", "its card"]
     assert float(row[3]) < 20 == float(row[5]), "no network finds rectangles in noise"
     assert row[7:] == [f"+{20 - float(row[3]):.2f}", "no"]

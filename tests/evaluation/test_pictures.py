@@ -136,7 +136,7 @@ def test_the_strip_of_photographs(script, capsys: pytest.CaptureFixture) -> None
     path = script(*words)
     strip = read_image(path)
     said = capsys.readouterr().out
-    assert "protocol starter v1" in said
+    assert "protocol starter v2" in said
     assert said.count("% after 1 to 2 clicks") == 2
     assert strip.shape[1] == 204
     assert strip.shape[0] == (18 + 67) + 8 + (18 + 75)

@@ -135,12 +135,12 @@ def test_the_page_shows_the_numbers_of_the_starter() -> None:
     """docs/how-to/reproduce.md holds what a run printed; if the starter changes, run it again."""
     stored = card.read_card(REPOSITORY / "assets/starter.safetensors")
     (page,) = (REPOSITORY / "docs").rglob("reproduce.md")
-    lines = [line for line in page.read_text().splitlines() if "| starter v1, NoBRS |" in line]
+    lines = [line for line in page.read_text().splitlines() if "| starter v2, NoBRS |" in line]
     shown = {tuple(cell.strip() for cell in line.split("|"))[1:8] for line in lines}
     assert shown == {
-        (row["dataset"], "starter v1, NoBRS", metric, value, CARD, value, ends)
+        (row["dataset"], "starter v2, NoBRS", metric, value, CARD, value, ends)
         for row in stored["numbers"]["rows"]
-        if row["protocol"] == "starter v1"
+        if row["protocol"] == "starter v2"
         for metric, found in row["metrics"].items()
         for value, ends in [with_interval(read(metric), Interval(**found)).split(" ", 1)]
     }

@@ -106,7 +106,7 @@ def test_the_file_tells_what_it_is(starter: Path) -> None:
     assert (notes["part"], notes["method"], notes["protocol"]) == (
         "model",
         "ClickPyramid",
-        "starter v1",
+        "starter v2",
     )
     assert notes["sha256"].startswith("607d58d61001")
 

@@ -23,7 +23,7 @@ DEMO = importlib.import_module("isegm.cli.demo")
 def test_the_starter_answers_unless_told_otherwise(words: list[str]) -> None:
     served = DEMO.served(parser_of("demo").parse_args(["--cpu", *words]), load_config())
     assert served.checkpoint["sha256"] == sha256_of(find_checkpoint({}, "starter"))
-    assert served.protocol == {"name": "starter", "dataset": None, "label": "starter v1"}
+    assert served.protocol == {"name": "starter", "dataset": None, "label": "starter v2"}
 
 
 def test_a_taken_port_is_noticed_before_anything_takes_long() -> None:

@@ -33,7 +33,7 @@ def test_try(words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixtu
     image, probs = write(tmp_path / "photo.png", picture(48, 64)), tmp_path / "probs.npy"
     words = ("--image", image, "--clicks", "20,30,1", "--save-probs", probs, "--cpu", *words)
     run("try", *words)
-    assert f"checkpoint {STARTER} (isegm), protocol starter v1, NoBRS" in capsys.readouterr().out
+    assert f"checkpoint {STARTER} (isegm), protocol starter v2, NoBRS" in capsys.readouterr().out
     assert np.load(probs).shape == (1, 48, 64)
 
 
@@ -61,5 +61,5 @@ def test_speed(tmp_path: Path) -> None:
     )
     run("speed", *words)
     speed = json.loads((tmp_path / "speed.json").read_text())
-    assert (speed["model"], speed["protocol"]) == ("starter", "starter v1")
+    assert (speed["model"], speed["protocol"]) == ("starter", "starter v2")
     assert speed["parameters"] <= 5e6

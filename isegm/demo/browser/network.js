@@ -35,9 +35,18 @@ export class Network {
 
   /** The session after one more click; the old one stays as it is. */
   async click(session, click) {
-    const { height, width, planes } = session;
     const clicks = [...session.clicks, click];
     const view = viewOf(this.settings, session, clicks);
+    let after = await this.answered(session, clicks, view);
+    const passes = clicks.length === 1 ? this.settings.first_passes : 1;
+    for (let pass = 1; pass < passes; pass++) // with its own answer as the previous mask
+      after = await this.answered({ ...session, prob: after.prob, view: after.view }, clicks, view);
+    return after;
+  }
+
+  /** One pass: the session after `clicks`, seen in `view`. */
+  async answered(session, clicks, view) {
+    const { height, width, planes } = session;
     const shown = resized({ height, width, planes: [...planes, session.prob] }, view.source, view.size);
     const { logits } = await this.session.run(this.inputs(session, shown, clicks, view));
     const size = view.size[0] * view.size[1];
