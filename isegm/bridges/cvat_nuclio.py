@@ -105,9 +105,9 @@ def copy_package(folder: Path) -> None:
 
 
 def function(name: str, chosen: Chosen, gpu: bool) -> dict[str, Any]:
-    """What Nuclio is told (function.yaml)."""
+    """Describe the function for Nuclio (function.yaml)."""
     install = f"pip install --no-cache-dir {NEEDED}" + ("" if gpu else f" {CPU_TORCH}")
-    told = {
+    annotations = {
         "name": name,
         "version": "2",
         "type": "interactor",
@@ -127,7 +127,7 @@ def function(name: str, chosen: Chosen, gpu: bool) -> dict[str, Any]:
         "attributes": {"maxRequestBodySize": REQUEST_BYTES},
     }
     return {
-        "metadata": {"name": name, "namespace": "cvat", "annotations": told},
+        "metadata": {"name": name, "namespace": "cvat", "annotations": annotations},
         "spec": {
             "description": f"isegm {isegm.__version__}: {chosen.checkpoint['sha256']}",
             "runtime": "python:3.11",

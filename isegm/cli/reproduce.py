@@ -52,7 +52,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     override = "for --train: as for isegm train; the result is then not the published recipe"
     add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     add("--ngpus", type=int, help="for --train: as for isegm train")
-    add("--fresh", action="store_true", help="evaluate anew what is evaluated already")
+    add("--fresh", action="store_true", help="evaluate again what is evaluated already")
     add("--out", type=Path, help="folder for results (default: EXPS_PATH/reproduce/NAME)")
     flags.add_device(parser, "number of the GPU to use; for --train several, e.g. 0,1")
     flags.add_config(parser)

@@ -3,7 +3,7 @@
     isegm robustness --checkpoint model.safetensors --datasets GrabCut --output results/robustness
     isegm robustness --users centre jitter,share=0.2 worst_of,count=4 --seeds 3 --output OUT
 
-Each user, and each seed of a user who draws at random, leaves an ordinary result file in the output
+Each user, and each seed of a random user, leaves an ordinary result file in the output
 folder. The same command given again continues where it was interrupted; a file that is there is
 not played again, so --noc 80 after --noc 90 only writes other tables. The tables are printed, and
 written as robustness.md and robustness.csv.
@@ -95,7 +95,7 @@ class Play:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_what(parser)
     parser.add_argument("--output", required=True, help="folder of the result files and tables")
-    parser.add_argument("--seeds", type=int, default=5, help="plays of each user who draws")
+    parser.add_argument("--seeds", type=int, default=5, help="plays of each random user")
     parser.add_argument(
         "--noc",
         type=int,

@@ -57,7 +57,7 @@ def noc(curves: Sequence[Curve], target: float, max_clicks: int) -> float:
 
 
 def mean_iou_at(curves: Sequence[Curve], click: int) -> float:
-    """Mean IoU after so many clicks; an object that was stopped earlier keeps its last IoU."""
+    """Mean IoU after a number of clicks; an object that was stopped earlier keeps its last IoU."""
     return float(np.mean([_at(c, click) for c in curves]))
 
 

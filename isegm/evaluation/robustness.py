@@ -31,7 +31,7 @@ class Plays:
 
     Attributes:
         user: what tables call it.
-        runs: one per seed; just one for a user who draws nothing.
+        runs: one per seed; just one for a user without randomness.
     """
 
     user: str

@@ -57,7 +57,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def require_room(folder: Path, needed: int, what: str) -> None:
-    """Whether the disk of a folder, which need not exist yet, has so many bytes left.
+    """Whether the disk of a folder, which need not exist yet, has this many bytes left.
 
     Raises:
         IsegmError: it has not.
