@@ -35,7 +35,7 @@ SPEED = {
     "later_click": {"gflops": 1.2, "ms_p50": 30.0, "ms_p95": 45.0},
     "environment": {"device": "a processor", "threads": "2"},
     "size": [400, 600],
-    "protocol": "starter v1",
+    "protocol": "starter v2",
 }
 PAGE = "# Title\n\n## Data\n\nPhotographs.\n\n## Results\n\n"
 PAGE += f"{pages.BEGIN}\nold\n{pages.END}\n\nAfter.\n"
@@ -124,7 +124,7 @@ def test_numbers_as_a_table(checkpoint: LoadedModel) -> None:
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[:5] == [
         "Berkeley",
-        "starter v1",
+        "starter v2",
         "4 (2)",
         "5.75 [1.00, 20.00]",
         "5.75 [1.00, 20.00]",
@@ -220,7 +220,7 @@ def test_the_command_fills_a_page_and_leaves_the_file(
     words = [checkpoint.path, "--page", tmp_path / "page.md", "--results", tmp_path / "a.json"]
     text = said(*words, "--speed", tmp_path / "speed.json")
     assert pages.BLOCK.search((tmp_path / "page.md").read_text())[1] in text
-    assert "| Berkeley | starter v1 | 4 (2) | 5.75 [1.00, 20.00] |" in text
+    assert "| Berkeley | starter v2 | 4 (2) | 5.75 [1.00, 20.00] |" in text
     assert "## Data\n\nPhotographs." in text
     assert load_model(checkpoint.path).sha256 == checkpoint.sha256
 
