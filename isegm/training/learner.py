@@ -16,6 +16,7 @@ from isegm.core.clicks import POSITIVE, Clicks
 from isegm.core.errors import IsegmError
 from isegm.core.rounds import Round
 from isegm.methods.base import ClickModel
+from isegm.nn.sync_norms import synchronized
 from isegm.training.batches import Batch, part_size
 from isegm.training.checkpoint import TrainState
 from isegm.training.click_losses import ClickLosses
@@ -197,7 +198,7 @@ class Learner:
         if self.config.sync_bn and self.process.count > 1:
             if device.type != "cuda":
                 raise IsegmError("train.sync_bn needs GPUs; leave it off on a CPU")
-            step = nn.SyncBatchNorm.convert_sync_batchnorm(step)
+            step = synchronized(step)
         if self.config.compile:
             step.model.compile()
         if self.process.count == 1:

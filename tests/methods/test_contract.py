@@ -12,8 +12,10 @@ from torch import Tensor
 
 import isegm.methods
 from isegm.core.clicks import PADDING, Clicks
+from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
+from isegm.nn.sync_norms import synchronized
 
 SIZE = (64, 80)
 
@@ -102,6 +104,25 @@ def test_the_answer_has_the_size_of_the_image_and_is_float32(model: ClickModel) 
     assert logits.dtype == torch.float32
     assert logits.isfinite().all()
     assert logits.std() > 0  # else nothing below would mean anything
+
+
+def test_synchronized_norms_change_no_answer(model: ClickModel) -> None:
+    """With the statistics of one process; torch's own conversion loses timm's activations."""
+    round_ = round_of([[1, 0], [1, 1]])
+    expected, weights = answer(model, round_), dict(model.named_parameters())
+    norms = sum(isinstance(part, torch.nn.BatchNorm2d) for part in model.modules())
+    changed = synchronized(model)
+    assert torch.equal(answer(changed, round_), expected)
+    assert sum(isinstance(part, torch.nn.SyncBatchNorm) for part in changed.modules()) == norms
+    assert all(value is weights[name] for name, value in changed.named_parameters())
+
+
+def test_norms_that_may_do_more_are_not_synchronized() -> None:
+    class Scaled(torch.nn.BatchNorm2d):
+        """Twice a batch norm."""
+
+    with pytest.raises(IsegmError, match=r"cannot synchronize Scaled.*leave sync_bn off"):
+        synchronized(torch.nn.Sequential(Scaled(3)))
 
 
 def test_odd_image_sizes_work(model: ClickModel) -> None:
