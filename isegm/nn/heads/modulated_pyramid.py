@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from isegm.core.boxes import resize
+from isegm.nn.conv_module import ConvModule
 from isegm.nn.heads.simple_pyramid import enlarged
 
 GUIDES = 5  # the normalised image, the previous mask and the modulated one

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from isegm.core.errors import unknown
 from isegm.core.registry import Spec, spec
 from isegm.nn.backbones.mix_transformer import VARIANTS
+from isegm.nn.conv_module import ConvModule
 
 
 class SegFormerHead(nn.Module):

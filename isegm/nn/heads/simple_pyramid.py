@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from isegm.core.errors import IsegmError
+from isegm.nn.conv_module import ConvModule
 
 UPSAMPLE = (1, 2, 4)
 
