@@ -32,8 +32,8 @@ from isegm.utils.outlines import outlines
 REQUEST_BYTES = 32 << 20  # CVAT sends frames as JPEG in base64
 PLACE = "/opt/nuclio"  # of the folder, in the container
 NEEDED = (  # of requirements.txt, to answer clicks
-    "torch torchvision timm mmcv-lite opencv-python-headless pillow numpy scipy easydict pyyaml"
-    " tqdm safetensors pooch requests filelock huggingface_hub"
+    "torch torchvision timm mmcv-lite opencv-python-headless simplejpeg pillow numpy scipy easydict"
+    " pyyaml tqdm safetensors pooch requests filelock huggingface_hub"
 )
 CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
 SHIPPED = ("config.yml", "assets/zoo.yml", "configs/eval/*.yml")
