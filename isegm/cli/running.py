@@ -15,6 +15,10 @@ from typing import Any
 from isegm.core.errors import IsegmError
 from isegm.utils.files import WRITING
 
+# OpenCV describes damaged files on stderr without their names. It reads this when it is loaded,
+# here and in all processes that this one starts. Errors of isegm name the file.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
 log = logging.getLogger("isegm")
 INTERRUPTED = 130  # the exit status
 

@@ -68,7 +68,7 @@ def _record(
     settings = answering.adapted(recorded.settings)
     if mode is not None and mode != settings.get("mode", "NoBRS"):
         settings = answering.checked({"mode": mode}, settings)
-    gt = recorded.mask.astype(np.int8)
+    gt = recorded.mask.pixels.astype(np.int8)
     masks, ends = [], [time.perf_counter()]
 
     def note(session: Session) -> None:
@@ -76,7 +76,7 @@ def _record(
         ends.append(time.perf_counter())
 
     predictor = answering.predictor(settings)
-    start = None if recorded.start is None else recorded.start.astype(np.float32)
+    start = None if recorded.start is None else recorded.start.pixels.astype(np.float32)
     answered(predictor, predictor.start(image, start), recorded.clicks, note)
     show(recorded, masks[-1])
     clicks = tuple((c.y, c.x, int(c.positive)) for c in recorded.clicks)

@@ -19,6 +19,7 @@ from typing import Any
 
 GRACE_SECONDS, SAVING_SECONDS = 15, 600
 STOPPED = 130  # the exit status after Ctrl-C or SIGTERM
+LOST, LOST_TURNS = 1, 10  # of a process that lost another one, or had an error of the program
 ORPHANED = 137  # of a process that did not stop when its parent was killed
 
 
@@ -31,7 +32,7 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
     signal.
 
     Returns:
-        The first exit status that is not 0, or 0.
+        The exit status of the process that failed first, or 0.
     """
     port = _free_port()
     context = multiprocessing.get_context("spawn")
@@ -71,15 +72,18 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
 
 
 def _watch(processes: list[multiprocessing.Process]) -> int:
-    status = 0
+    status, lost = 0, 0
     deadline = float("inf")
     while any(process.is_alive() for process in processes):
         time.sleep(0.1)
-        failed = next((p.exitcode for p in processes if p.exitcode), 0)
+        failed = [p.exitcode for p in processes if p.exitcode]
+        if set(failed) == {LOST} and lost < LOST_TURNS:
+            lost += 1  # the one that it lost may be about to end, and its status says more
+            continue
         if failed and not status:
+            status = _cause(failed)
             # After a signal all processes agree to stop, and some may still be saving.
-            stopped = failed == STOPPED
-            status = failed
+            stopped = status == STOPPED
             deadline = time.monotonic() + (SAVING_SECONDS if stopped else GRACE_SECONDS)
             for process in processes:
                 if process.is_alive() and not stopped:
@@ -87,7 +91,12 @@ def _watch(processes: list[multiprocessing.Process]) -> int:
         if time.monotonic() > deadline:
             for process in processes:
                 process.kill()
-    return status or next((p.exitcode for p in processes if p.exitcode), 0)
+    return status or _cause([p.exitcode for p in processes if p.exitcode])
+
+
+def _cause(failed: list[int]) -> int:
+    """The status to end with: that of a process which knows what went wrong, if there is one."""
+    return next((code for code in failed if code != LOST), LOST if failed else 0)
 
 
 def _work(

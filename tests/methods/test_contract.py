@@ -12,7 +12,6 @@ from torch import Tensor
 
 import isegm.methods
 from isegm.core.clicks import PADDING, Clicks
-from isegm.core.errors import IsegmError
 from isegm.core.rounds import Prediction, Round
 from isegm.methods.base import ClickModel
 from isegm.nn.sync_norms import synchronized
@@ -115,14 +114,6 @@ def test_synchronized_norms_change_no_answer(model: ClickModel) -> None:
     assert torch.equal(answer(changed, round_), expected)
     assert sum(isinstance(part, torch.nn.SyncBatchNorm) for part in changed.modules()) == norms
     assert all(value is weights[name] for name, value in changed.named_parameters())
-
-
-def test_norms_that_may_do_more_are_not_synchronized() -> None:
-    class Scaled(torch.nn.BatchNorm2d):
-        """Twice a batch norm."""
-
-    with pytest.raises(IsegmError, match=r"cannot synchronize Scaled.*leave sync_bn off"):
-        synchronized(torch.nn.Sequential(Scaled(3)))
 
 
 def test_odd_image_sizes_work(model: ClickModel) -> None:

@@ -23,6 +23,20 @@ def test_the_exit_status_is_the_first_that_is_not_0(statuses, status):
     assert launching.launch(leave, [statuses], 2) == status
 
 
+def lose(seconds):
+    """Rank 0 loses its peer and crashes; the peer still says what went wrong, and ends later."""
+    if rank():
+        time.sleep(seconds)
+        return 2
+    return launching.LOST
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5])
+def test_the_process_that_knows_what_went_wrong_gives_the_status(seconds, monkeypatch):
+    monkeypatch.setattr(launching, "LOST_TURNS", 600)  # processes start slowly on a busy machine
+    assert launching.launch(lose, [seconds], 2) == 2
+
+
 def save(folder, seconds):
     """Asked to stop, rank 0 leaves at once; the others need a while longer to save."""
     stopped = []
