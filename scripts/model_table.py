@@ -21,6 +21,7 @@ from isegm.core.errors import IsegmError  # noqa: E402
 from isegm.evaluation.card import read_card  # noqa: E402
 from isegm.evaluation.ledger import PublishedRow, read_ledger  # noqa: E402
 from isegm.evaluation.pages import fill  # noqa: E402
+from isegm.inference.protocol import load_protocol  # noqa: E402
 from isegm.methods.checkpoints import find_checkpoint  # noqa: E402
 from isegm.utils.files import sha256_of  # noqa: E402
 
@@ -63,15 +64,16 @@ def published_row(ledger: list[PublishedRow], page: str, *key: str) -> str:
 
 def measured_row(numbers: dict[str, Any]) -> str:
     """The starter under its own protocol."""
+    protocol = load_protocol("starter").label
     values = {
         row["dataset"]: f"{row['metrics'][METRIC]['value']:.2f}"
         for row in numbers["rows"]
-        if row["protocol"] == "starter v2"
+        if row["protocol"] == protocol
     }
     name = "[The starter](docs/explanation/starter.md)"
     network = f"EfficientNet-Lite0 ({numbers['parameters'] / 1e6:.1f} M)"
     cells = [values.get(name, "-") for name in DATASETS]
-    file = f"`{sha256_of(find_checkpoint({}, 'starter'))[:12]}`, starter v2"
+    file = f"`{sha256_of(find_checkpoint({}, 'starter'))[:12]}`, {protocol}"
     return line(name, network, "its own mix", *cells, file)
 
 

@@ -32,7 +32,8 @@ def launch(work: Callable[..., int], arguments: Sequence[Any], count: int) -> in
     signal.
 
     Returns:
-        The exit status of the process that failed first, or 0.
+        The exit status of the process that failed first, or of another one that says what went
+        wrong where the first only lost its peer; 0 if none failed.
     """
     port = _free_port()
     context = multiprocessing.get_context("spawn")
