@@ -40,7 +40,7 @@ class Bridge(ABC):
 
     @abstractmethod
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
-        """Flags besides those that choose the model."""
+        """Flags other than those that choose the model."""
 
     @abstractmethod
     def start(self, args: argparse.Namespace, choose: Callable[[], Chosen]) -> str | None:

@@ -4,8 +4,8 @@
     isegm bridge label-studio --images photos
 
 The first fetches images from a Label Studio, with the key in the environment variable
-LABEL_STUDIO_API_KEY; the second reads them from a folder. No other images are read, whatever a
-request asks for. How to set a project up: docs/how-to/bridges/label_studio.md. Needs: pip install
+LABEL_STUDIO_API_KEY; the second reads them from a folder. No other images are read, no matter what
+a request asks for. How to set up a project: docs/how-to/bridges/label_studio.md. Needs: pip install
 'isegm[demo]'.
 """
 

@@ -3,8 +3,8 @@
     isegm bridge x-anylabeling --checkpoint model.safetensors
     isegm bridge x-anylabeling --host 0.0.0.0 --token SECRET
 
-The server is that of isegm demo, with the routes /v1/models and /v1/predict besides. In
-X-AnyLabeling choose the model Remote-Server and this server's address as its URL:
+The server is that of isegm demo, with the additional routes /v1/models and /v1/predict. In
+X-AnyLabeling, choose the model Remote-Server with this server's address as its URL:
 docs/how-to/bridges/x_anylabeling.md. Needs: pip install 'isegm[demo]'.
 """
 

@@ -7,7 +7,7 @@
     isegm download --set checkpoints            all that have an address
     isegm download hf:owner/repository/model.safetensors
 
-An interrupted download goes on when the command is repeated. Every file is compared with its
+An interrupted download resumes when the command is repeated. Every file is compared with its
 published hash before it is used; where nobody published one, the hash of the first download is
 recorded in downloads.json beside the file and compared from then on. Exit status: 0 if everything
 is here, 2 if something is not.
@@ -136,7 +136,7 @@ def _stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        log.info("what has arrived is kept; the same command goes on from there")
+        log.info("what arrived is kept; the same command resumes there")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

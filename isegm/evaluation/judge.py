@@ -62,9 +62,9 @@ class Judge:
     def boundary_iou(self, mask: np.ndarray) -> float:
         """IoU of the two boundary bands, from 0 to 1; 1 if both are empty.
 
-        Where the truth is unknown it is taken to be as the mask says, and these pixels leave both
-        counts. So a mask that is right wherever the truth is known has 1, wherever in a strip of
-        ignored pixels its outline runs. The published code knows no ignored pixels.
+        Where the truth is unknown, the mask is taken to be right, and these pixels are not counted.
+        So a mask that is right wherever the truth is known scores 1, no matter where its outline
+        runs within a strip of ignored pixels. The published code has no ignored pixels.
 
         Args:
             mask: ``H W`` bool.

@@ -154,11 +154,11 @@ def curve_band(
 def over_seeds(
     results: Sequence[DatasetResult], metric: str, seed: int = 0, resamples: int = RESAMPLES
 ) -> Seeds:
-    """A metric of runs on identical objects that differ in their seed alone.
+    """A metric of runs on identical objects that differ only in their seed.
 
     Runs and images are resampled independently of each other. Of n runs n - 1 are drawn, which
-    makes the variance between few runs as large as it is; docs/reference/metrics.md has the
-    coverage.
+    keeps the variance between a few runs from being underestimated; docs/reference/metrics.md has
+    the coverage.
 
     Raises:
         IsegmError: as ``interval``, fewer than two runs, or runs of other objects.

@@ -46,7 +46,7 @@ def for_evaluation(
     if not model.foldable:
         if compiled:
             name = type(model).__name__
-            raise IsegmError(f"{name} is used as it is and cannot be compiled; leave --compile out")
+            raise IsegmError(f"{name} is used unchanged and cannot be compiled; omit --compile")
         return model.eval()
     copied = copy.deepcopy(model).eval()
     for parameter in copied.parameters():

@@ -14,11 +14,11 @@ KNOWN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, Batch
 def synchronized(module: nn.Module) -> nn.Module:
     """The module with all its batch norms synchronized; weights stay the same parameters.
 
-    torch's own conversion takes timm's norms, which hold an activation, for plain ones and loses
-    the activation in silence; timm's keeps it.
+    torch's own conversion mistakes timm's norms, which hold an activation, for plain ones and
+    silently drops the activation; timm's keeps it.
 
     Raises:
-        IsegmError: there is another subclass, of which neither knows what it does besides.
+        IsegmError: there is another subclass, which neither conversion knows.
     """
     strange = {
         type(part).__name__

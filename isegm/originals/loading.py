@@ -138,8 +138,8 @@ def _contents(path: str | Path) -> dict[str, Any]:
 def _interpreted(
     contents: dict[str, Any], path: str | Path
 ) -> tuple[Published, dict[str, Tensor], dict[str, Tensor]]:
-    """What a file describes, its tensors under the names that the file uses, and what a file of
-    this package keeps besides (see ``save_model``).
+    """What a file describes, its tensors under the names that the file uses, and whatever else a
+    file of this package keeps (see ``save_model``).
     """
     if own := described_by(contents, path):
         return Published(own.spec, KeyMap(), "isegm"), own.tensors, own.unused

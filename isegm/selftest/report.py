@@ -32,7 +32,7 @@ def shown(value: float | int | str) -> str:
 
 
 def what_to_do(outcomes: Sequence[Outcome]) -> list[str]:
-    """A paragraph for every failure, and one for whatever was not run."""
+    """A paragraph for each failure, and one for the checks that did not run."""
     lines = []
     for outcome in outcomes:
         if outcome.status == FAILED:
@@ -56,7 +56,7 @@ def status(outcomes: Sequence[Outcome]) -> int:
 
 
 def as_json(place: Place, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Everything, for a report to whoever maintains the package."""
+    """Everything, to attach to a bug report."""
     return {
         "schema": SCHEMA,
         "environment": {**environment(), **machine(place)},

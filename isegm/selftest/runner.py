@@ -1,4 +1,4 @@
-"""Running checks one after another, each where it can break nothing but itself.
+"""Running checks one after another, isolated so that none can break another.
 
 They run in a process of their own. It is replaced when it dies, hangs, or has failed on a GPU:
 after an error of the device, and often after one of memory, nothing that the same process does

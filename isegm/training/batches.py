@@ -154,7 +154,7 @@ def dead_worker(error: Exception) -> IsegmError:
     return IsegmError(
         f"a data process died ({reason}). The memory of the machine or /dev/shm may be too small:"
         " use fewer --workers (0 needs"
-        " no shared memory). To go on from the last checkpoint add --resume auto"
+        " no shared memory). To continue from the last checkpoint, add --resume auto"
     )
 
 

@@ -172,7 +172,7 @@ def write_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         kept = f"the last one is complete: {path}" if path.exists() else "there is no earlier one"
         raise IsegmError(
             f"cannot write a checkpoint to {path.parent}: {error.reason}; {kept}. Free space"
-            " there (or change EXPS_PATH in config.yml) and go on with --resume auto"
+            " there (or change EXPS_PATH in config.yml) and continue with --resume auto"
         ) from error
 
 

@@ -94,7 +94,7 @@ def full_disks_explained(folder: Path) -> Iterator[None]:
             raise
         raise IsegmError(
             f"cannot write below {folder}: {error.strerror}. Free space there (or change EXPS_PATH"
-            " in config.yml) and go on with --resume auto"
+            " in config.yml) and continue with --resume auto"
         ) from error
 
 

@@ -83,7 +83,7 @@ def root_in(folder: Path, holds: Iterable[str]) -> Path | None:
 
 
 def merge(source: Path, target: Path) -> None:
-    """Move everything in a folder to another one; what is there already stays as it is."""
+    """Move everything in a folder to another one; what is already there stays untouched."""
     target.mkdir(parents=True, exist_ok=True)
     for child in sorted(source.iterdir()):
         place = target / child.name

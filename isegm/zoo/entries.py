@@ -99,7 +99,7 @@ class Entry:
         quoted_as: what other sources in the ledger call its backbone.
         key: of config.yml: where the data set is, or the backbone's name under PRETRAINED.
         links: folders of the data set that are folders of others, as ``(folder, "KEY/folder")``.
-        note: what whoever uses it must know.
+        note: what its users must know.
     """
 
     name: str

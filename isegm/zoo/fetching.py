@@ -38,7 +38,7 @@ def fetch(
 
     Raises:
         IsegmError: an unknown name, no address gives the file, it is not the published file, or
-            there is no room. What has arrived is kept for the next try, unless it is wrong.
+            there is no room. What arrived is kept for the next try, unless it is wrong.
     """
     asked, cfg = entry(name), load_config() if cfg is None else cfg
     if asked.kind == "dataset":

@@ -143,7 +143,7 @@ def _nowhere(asked: Entry, remote: Remote, target: Path, failures: list[str]) ->
     kept = ""
     if (part := part_of(target)).exists():
         size = part.stat().st_size
-        kept = f" What has arrived is kept ({size:,} bytes), the same command goes on from there."
+        kept = f" The {size:,} bytes that arrived are kept; the same command resumes there."
     return (
         f"{asked.name}: {remote.file} could not be downloaded. {'; '.join(failures)}.{kept} Or get"
         f" {remote.called or 'it'} at {asked.page or hub.page(remote.addresses[0])} and save it as"

@@ -1,6 +1,6 @@
 """One file from one HTTP address: resumed where it was interrupted, retried, and never half there.
 
-What has arrived is kept as ``<file>.part`` beside the target, and ``<file>.part.json`` says which
+What arrived is kept as ``<file>.part`` beside the target, and ``<file>.part.json`` says which
 version of which file it is a part of.
 """
 

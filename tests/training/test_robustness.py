@@ -80,7 +80,7 @@ def test_a_training_on_a_full_disk_stops_and_goes_on_later(trainer_of, cfg):
     with small_disk(Path(cfg.EXPS_PATH)) as disk:
         first = trainer_of(epochs=1, run={"exp_name": "torn"}).fit()
         fill(disk)
-        with pytest.raises(IsegmError, match="go on with --resume auto"):
+        with pytest.raises(IsegmError, match="continue with --resume auto"):
             trainer_of(epochs=2, run={"resume": str(first)}).fit()
         (disk / "filler").unlink()
         assert trainer_of(epochs=2, run={"exp_name": "torn", "resume": "auto"}).fit() == first

@@ -156,7 +156,7 @@ def test_what_came_is_kept_and_the_next_command_continues(
 ) -> None:
     net(hash=SHA256)
     server.plan["/net.pth"] = [broken(after=200_000), *[status(503)] * 2]
-    with pytest.raises(IsegmError, match=r"503 .*What has arrived is kept \([\d,]+ bytes\)"):
+    with pytest.raises(IsegmError, match=r"503 .*The [\d,]+ bytes that arrived are kept"):
         fetch("net", cfg, patience=QUICK)
     part = Path(cfg.config_path).parent / "weights/net.pth.part"
     have = part.stat().st_size
@@ -363,7 +363,7 @@ def test_a_process_that_is_stopped_leaves_what_the_next_one_continues(
     assert set(left(part.parent)) == {".net.pth.lock", "net.pth.part", "net.pth.part.json"}
     if number != signal.SIGKILL:
         assert running.returncode == 130
-        assert said.endswith("the same command goes on from there\ninterrupted\n")
+        assert said.endswith("the same command resumes there\ninterrupted\n")
 
     caplog.set_level("INFO", "isegm")
     assert fetch("net", cfg, patience=QUICK).read_bytes() == CONTENT

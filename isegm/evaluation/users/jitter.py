@@ -25,11 +25,11 @@ class Jitter(User):
     """Clicks near where the published user would.
 
     Attributes:
-        share: standard deviation of the shift, in share of the object's size, at least 0.
-        off_target: what becomes of a click that the truth contradicts, a positive one off the
+        share: standard deviation of the shift, as a share of the object's size, at least 0.
+        off_target: what happens to a click that the truth contradicts, a positive one off the
             object or a negative one that is not on background. "redraw": it is drawn again, up to
-            20 times, then the click of ``centre`` is made as it is. "keep": it is made with the
-            wrong sign. "flip": it is made with the sign of the truth; on an ignored pixel as it is.
+            20 times; after that the click of ``centre`` is used. "keep": it is made with the wrong
+            sign. "flip": it is made with the sign of the truth; on an ignored pixel, unchanged.
         seed: of the random numbers.
 
     Raises:

@@ -25,17 +25,17 @@ Places = dict[str, dict[str, list[tuple[float, float]]]]  # (y, x) by data set a
 
 @dataclass(frozen=True)
 class Recorded(User):
-    """The first click is one that a person made, and positive; later ones are those of ``centre``.
+    """The first click is a positive one that a person made; later ones are those of ``centre``.
 
     An object without a recorded click is skipped and counted.
 
     Attributes:
         path: the CSV file.
-        play: which of an object's recorded clicks, in the order of the file from 0 on; where there
-            are fewer, counting goes on from the first. None draws one by the seed.
+        play: which of an object's recorded clicks, numbered from 0 in the order of the file; past
+            the last one, numbering wraps around. None draws one by the seed.
         seed: of the random numbers.
-        dataset: what the file calls the data set, e.g. of a folder of images; None: as it is called
-            here, apart from case and punctuation.
+        dataset: what the file calls the data set, e.g. for a folder of images; None: its name here,
+            apart from case and punctuation.
 
     Raises:
         IsegmError: no such file, or not of this layout.

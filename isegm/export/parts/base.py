@@ -1,10 +1,10 @@
-"""How a method is cut into graphs: what depends on the image alone, what answers a click, and what
-looks at the answer again.
+"""How a method is split into graphs: what depends only on the image, what answers a click, and what
+refines the answer.
 
 Most methods see the clicks from their first layer on. They are one graph, the decoder, and their
 encoder passes the image through (``OnePass``). A method that keeps something between clicks has a
 file of its own in this folder, which ends with ``PARTS``, its subclass of ``OnePass``, and
-``METHOD``, the class that it cuts. The contract of all graphs is docs/reference/onnx.md.
+``METHOD``, the class that it splits. The contract of all graphs is docs/reference/onnx.md.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class OnePass:
         return self.model.shown_maps
 
     def answer(self, round_: Round) -> Prediction:
-        """One round; override it if ``infer`` cannot be exported as it is."""
+        """One round; override it if ``infer`` cannot be exported directly."""
         return self.model.infer(round_)
 
     def averaged_answer(self, round_: Round) -> Prediction:

@@ -12,7 +12,7 @@ from isegm.nn.losses.focal import NormalizedFocalLoss
 class DiversityLoss(nn.Module):
     """All answers must be right at the clicks, but only the best one must be right everywhere.
 
-    So they may differ wherever the clicks are ambiguous (latent diversity, Li et al., CVPR 2018).
+    So they may differ where the clicks are ambiguous (latent diversity, Li et al., CVPR 2018).
     """
 
     def __init__(self):
