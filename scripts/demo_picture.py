@@ -29,7 +29,7 @@ from isegm.core.errors import IsegmError
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHOTO = ROOT / "assets/photos/astronaut.jpg"
-CLICKS = "335,169,1 222,233,1 / 189,415,1 100,210,0 200,450,1"
+CLICKS = "335,169,1 82,233,1 / 189,415,1 100,210,0 200,450,1"
 STATUS_LINE = 34  # pixels below the canvas
 PATIENCE = 300  # seconds
 

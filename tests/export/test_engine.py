@@ -108,7 +108,7 @@ def test_the_file_tells_what_it_is(starter: Path) -> None:
         "ClickPyramid",
         "starter v2",
     )
-    assert notes["sha256"].startswith("4ad8cba74257")
+    assert notes["sha256"].startswith("986cfb787b1b")
 
 
 def test_an_absent_previous_mask_is_ignored(starter: Path) -> None:
