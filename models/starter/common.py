@@ -1,5 +1,5 @@
 """What the starter is trained on: photographs of DUTS, DUTS pasted into scenes, COCO, BSDS500 and
-CCP.
+CCP; and how variants of it are compared.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from shared import Parts, pair
 
-from isegm.core.registry import spec
+from isegm.core.registry import Spec, spec
 from isegm.data.augment import around_object
 from isegm.data.mix import Joined, Mix, Part
 from isegm.data.pasted import PastedScenes
@@ -17,6 +17,9 @@ from isegm.data.sources.bsds import bsds_images
 from isegm.data.sources.clothing import clothing_images
 from isegm.data.sources.coco import coco_images
 from isegm.data.sources.duts import duts_images
+from isegm.training.experiment import Experiment, Training
+from isegm.training.optimisation import Adam
+from isegm.training.users.iterative import Iterative
 
 
 def starter(crop: Sequence[int], epoch_len: int = 8000) -> Parts:
@@ -37,3 +40,29 @@ def starter(crop: Sequence[int], epoch_len: int = 8000) -> Parts:
     views = {"augment": spec(around_object, crop=crop), "min_object_area": 300}
     train = {**views, "epoch_len": epoch_len, "keep_background": 0.05}
     return pair(mix, spec(coco_images, split="val2017"), clicks, train, {**views, "epoch_len": 80})
+
+
+def short(model: Spec, pretrained: str = "EFFICIENTNET_LITE0") -> Experiment:
+    """The training on which variants of the network are compared: crops of 224, a constant rate.
+
+    Args:
+        pretrained: the encoder's ImageNet weights; see ``Training``.
+    """
+    return Experiment(
+        model=model,
+        **starter(crop=(224, 224), epoch_len=2000),
+        user=spec(Iterative, max_rounds=3),
+        train=Training(
+            epochs=2,
+            max_steps=400,
+            batch_size=8,
+            optimizer=spec(Adam, lr=1e-3),
+            clip=5.0,
+            ema=0.99,
+            channels_last=True,
+            workers=1,
+            pretrained=pretrained,
+            checkpoint_interval=1,
+            checkpoint_minutes=3.0,
+        ),
+    )
