@@ -90,7 +90,7 @@ def smaller(described: Spec) -> dict[str, object]:
         }
     if "feature_diffusion.channels" in known:
         changes |= {"feature_diffusion.channels": changes["head.width"], "backbone.width": 64}
-    if "refiner.in_channels" in known:
+    if "refiner.in_channels" in known and "head.width" in changes:
         changes["refiner.in_channels"] = (2 if "backbone.depth" in known else 1) * changes[
             "head.width"
         ]
