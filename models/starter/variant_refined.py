@@ -11,26 +11,21 @@ from __future__ import annotations
 from common import short
 
 from isegm.core.registry import spec
+from isegm.methods.click_pyramid import click_pyramid
 from isegm.methods.focalclick import FocalClick
-from isegm.nn.backbones.timm import TimmFeatures
 from isegm.nn.clicks.fusion import Separate
 from isegm.nn.heads.light_pyramid import LightPyramid
 from isegm.nn.heads.refiner import LocalRefiner
 
-WIDTH = 48  # of the pyramid's finest level
+ONE_PASS = click_pyramid()["args"]
+PYRAMID = {key: ONE_PASS["head"]["args"][key] for key in ("in_channels", "widths")}
 EXPERIMENT = short(
     spec(
         FocalClick,
-        backbone=spec(
-            TimmFeatures,
-            name="efficientnet_lite0",
-            levels=[1, 2, 3, 4],
-            without=["blocks.6"],
-            hidden=6,
-        ),
-        head=spec(LightPyramid, in_channels=[24, 40, 112, 192], widths=[WIDTH, 64, 64, 64]),
+        backbone=ONE_PASS["backbone"],
+        head=spec(LightPyramid, **PYRAMID),
         fusion=spec(Separate, in_channels=3),
-        refiner=spec(LocalRefiner, in_channels=WIDTH),
+        refiner=spec(LocalRefiner, in_channels=PYRAMID["widths"][0]),
         lr={"backbone": 0.3},
     )
 )
